@@ -1,0 +1,120 @@
+package destination
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Ref names a GitDestination or a GitRepoConfig. Both namespaces of names are
+// separate: a GitDestination and a GitRepoConfig may have the same Ref.
+type Ref = types.NamespacedName
+
+// Destination is where changes go: a folder on a branch of a repository. It is
+// comparable, and so serves as a map key. The zero value is invalid. Resolve
+// makes only valid ones; call Validate on one made by hand.
+type Destination struct {
+	// Ref is the GitDestination. The name is required; the namespace may be
+	// empty for destinations that do not come from a cluster.
+	Ref Ref
+
+	// RepositoryRef is the GitRepoConfig whose credentials, cadence and signing
+	// key apply. If it is zero, Ref stands in for it.
+	RepositoryRef Ref
+
+	// Repository is the URL that is dialled, spelled as it was configured. A
+	// URL with a password in it is invalid. The package documentation lists the
+	// forms that are accepted.
+	Repository string
+
+	// Branch is the short name of a branch, "main". A leading "refs/heads/" is
+	// not cut off: it is part of the name, as it is for `git branch`.
+	Branch string
+
+	// BaseFolder is a clean slash path relative to the root of the repository,
+	// "clusters/prod". Empty means the root itself.
+	BaseFolder string
+}
+
+// Validate returns nil if changes can be sent to d. Otherwise it returns every
+// fault, joined; each is an *Error that matches ErrInvalid.
+func (d Destination) Validate() error {
+	var repositoryRefErr error
+	if d.RepositoryRef != (Ref{}) {
+		repositoryRefErr = validateRef(d.RepositoryRef)
+	}
+	_, urlErr := canonicalURL(d.Repository)
+	return errors.Join(
+		d.fault("Ref", d.Ref.String(), validateRef(d.Ref)),
+		d.fault("RepositoryRef", d.RepositoryRef.String(), repositoryRefErr),
+		d.fault("Repository", redactURL(d.Repository), urlErr),
+		d.fault("Branch", d.Branch, validateBranch(d.Branch)),
+		d.fault("BaseFolder", d.BaseFolder, validateFolder(d.BaseFolder)),
+	)
+}
+
+func (d Destination) fault(field, value string, err error) error {
+	return fault(KindDestination, d.Ref, field, value, err)
+}
+
+// Lane returns the line that d's commits share with those of every other
+// destination on the same branch. A destination whose Repository is invalid has
+// the zero Lane.
+func (d Destination) Lane() Lane {
+	repository, err := canonicalURL(d.Repository)
+	if err != nil {
+		return Lane{}
+	}
+	return Lane{Repository: repository, Branch: d.Branch}
+}
+
+// String returns d for people: its Ref and where it points to. It holds no
+// credentials, even if d is invalid because of them.
+func (d Destination) String() string {
+	where := d.Lane()
+	if where.Repository == "" {
+		where = Lane{Repository: redactURL(d.Repository), Branch: d.Branch}
+	}
+	return fmt.Sprintf("%s (%s:%s)", d.Ref, where, d.BaseFolder)
+}
+
+// MarshalLog returns String. It keeps structured loggers (logr.Marshaler) from
+// printing the fields, whose URL may hold a token in place of a user name.
+func (d Destination) MarshalLog() any { return d.String() }
+
+// Lane is a branch of a repository: what is written one commit at a time. It is
+// comparable. Two destinations whose Lanes are equal surely write to the same
+// branch; unequal Lanes may still turn out to be one branch behind an alias, a
+// redirect or another protocol, so a Lane spares conflicts but prevents none.
+type Lane struct {
+	// Repository is the canonical URL of the repository. It names the
+	// repository and is not meant to be dialled: suffix, user and port may
+	// differ from those configured.
+	Repository string
+
+	// Branch is the short name of the branch.
+	Branch string
+}
+
+// String returns the canonical URL and the branch, joined by "#". The URL holds
+// no "#", so the text is as unique as the Lane.
+func (l Lane) String() string { return l.Repository + "#" + l.Branch }
+
+// validateRef accepts what has one reading as "namespace/name" on one line.
+func validateRef(r Ref) error {
+	if r.Name == "" {
+		return invalid("the name is empty")
+	}
+	for _, s := range []string{r.Namespace, r.Name} {
+		if !utf8.ValidString(s) || strings.ContainsFunc(s, notInRef) {
+			return invalid(`namespace and name must be names as in Kubernetes, without "/", spaces and control characters`)
+		}
+	}
+	return nil
+}
+
+func notInRef(r rune) bool { return r == '/' || unicode.IsSpace(r) || unicode.IsControl(r) }

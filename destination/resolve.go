@@ -1,0 +1,179 @@
+package destination
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+)
+
+// Repository is what a GitRepoConfig says about where changes may go.
+type Repository struct {
+	// Ref is the GitRepoConfig.
+	Ref Ref
+
+	// URL is the repository, in one of the forms that the package documentation
+	// lists, without a password.
+	URL string
+
+	// AllowedBranches are globs, one of which must match the whole branch: "*"
+	// and "?" match anything but "/", "**" matches anything, and "[a-z]" and
+	// "\" are as in path.Match. Default: every branch is allowed.
+	AllowedBranches []string
+}
+
+// Spec is what a GitDestination says. A Repository completes it to a
+// Destination, whose fields of the same name have the same rules.
+type Spec struct {
+	// Ref is the GitDestination.
+	Ref Ref
+
+	// RepositoryRef is the Repository to write to. Both parts are needed: what
+	// an empty namespace stands for is decided by whoever reads the manifests.
+	RepositoryRef Ref
+
+	// Branch is the short name of the branch.
+	Branch string
+
+	// BaseFolder is a folder of the repository. Default: its root.
+	BaseFolder string
+}
+
+// Resolve completes each spec by its repository and checks them all. The Set
+// holds every valid destination. The error, nil if there is no other, is the
+// join of one or more *Error for each destination and repository that has a
+// fault, in the order of their kinds and Refs.
+//
+// A fault stays with its owner, with two exceptions. A repository's fault is one
+// of each destination that refers to it. And of destinations whose base folders
+// overlap all are refused with ErrOverlap, whatever their order, since which one
+// a folder belongs to is not for chance to decide; a destination with another
+// fault refuses none. Where several have one Ref, all of them are refused.
+func Resolve(repositories []Repository, specs []Spec) (Set, error) {
+	r := resolver{
+		repositories: make(map[Ref]checkedRepository, len(repositories)),
+		lanes:        make(map[Lane][]Destination),
+		faults:       make(map[Ref]error),
+	}
+	for ref, same := range byRef(repositories, func(r Repository) Ref { return r.Ref }) {
+		r.repositories[ref] = checkRepository(same)
+	}
+	for _, same := range byRef(specs, func(s Spec) Ref { return s.Ref }) {
+		r.add(same)
+	}
+	for lane, destinations := range r.lanes {
+		r.refuseOverlaps(lane, destinations)
+	}
+	set := r.set()
+	return set, set.err()
+}
+
+type resolver struct {
+	repositories map[Ref]checkedRepository
+	lanes        map[Lane][]Destination // without fault so far
+	faults       map[Ref]error          // of destinations
+}
+
+// add checks the specs of one Ref, and puts the destination in its lane if it has
+// no fault of its own.
+func (r *resolver) add(same []Spec) {
+	spec := same[0]
+	if len(same) > 1 {
+		r.faults[spec.Ref] = fault(KindDestination, spec.Ref, "Ref", spec.Ref.String(), errDuplicate(len(same)))
+		return
+	}
+	repository, ok := r.repositories[spec.RepositoryRef]
+	repositoryErr := repository.err
+	if !ok {
+		repositoryErr = fmt.Errorf("%w: no %s has this namespace and name", ErrUnknownRepository, KindRepository)
+	}
+	branchErr := validateBranch(spec.Branch)
+	if branchErr == nil && repositoryErr == nil {
+		branchErr = repository.allows(spec.Branch)
+	}
+	d := Destination{spec.Ref, spec.RepositoryRef, repository.URL, spec.Branch, spec.BaseFolder}
+	err := errors.Join(
+		d.fault("Ref", d.Ref.String(), validateRef(d.Ref)),
+		d.fault("RepositoryRef", d.RepositoryRef.String(), repositoryErr),
+		d.fault("Branch", d.Branch, branchErr),
+		d.fault("BaseFolder", d.BaseFolder, validateFolder(d.BaseFolder)),
+	)
+	if err != nil {
+		r.faults[d.Ref] = err
+		return
+	}
+	lane := Lane{Repository: repository.canonical, Branch: d.Branch}
+	r.lanes[lane] = append(r.lanes[lane], d)
+}
+
+// set collects what has no fault.
+func (r *resolver) set() Set {
+	s := Set{index: make(map[Ref]int), faults: r.faults, repositoryFaults: make(map[Ref]error)}
+	for _, destinations := range r.lanes {
+		for _, d := range destinations {
+			if r.faults[d.Ref] == nil {
+				s.sorted = append(s.sorted, d)
+			}
+		}
+	}
+	slices.SortFunc(s.sorted, func(a, b Destination) int { return compareRefs(a.Ref, b.Ref) })
+	for i, d := range s.sorted {
+		s.index[d.Ref] = i
+	}
+	for ref, repository := range r.repositories {
+		if repository.err != nil {
+			s.repositoryFaults[ref] = repository.err
+		}
+	}
+	return s
+}
+
+// checkedRepository is a Repository after its check. If err is nil, canonical and
+// allowed are what its URL and AllowedBranches mean.
+type checkedRepository struct {
+	Repository
+	canonical string
+	allowed   []*regexp.Regexp
+	err       error
+}
+
+// checkRepository checks the repositories of one Ref.
+func checkRepository(same []Repository) checkedRepository {
+	r := checkedRepository{Repository: same[0]}
+	if len(same) > 1 {
+		r.err = fault(KindRepository, r.Ref, "Ref", r.Ref.String(), errDuplicate(len(same)))
+		return r
+	}
+	var urlErr error
+	r.canonical, urlErr = canonicalURL(r.URL)
+	faults := []error{
+		fault(KindRepository, r.Ref, "Ref", r.Ref.String(), validateRef(r.Ref)),
+		fault(KindRepository, r.Ref, "URL", redactURL(r.URL), urlErr),
+	}
+	for _, glob := range r.AllowedBranches {
+		expression, err := compileGlob(glob)
+		r.allowed = append(r.allowed, expression)
+		faults = append(faults, fault(KindRepository, r.Ref, "AllowedBranches", glob, err))
+	}
+	r.err = errors.Join(faults...)
+	return r
+}
+
+func (r checkedRepository) allows(branch string) error {
+	if len(r.allowed) == 0 || slices.ContainsFunc(r.allowed, func(g *regexp.Regexp) bool { return g.MatchString(branch) }) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s %s allows %q", ErrBranchNotAllowed, KindRepository, r.Ref, r.AllowedBranches)
+}
+
+func errDuplicate(n int) error {
+	return invalid("%d objects have this namespace and name: remove all but one", n)
+}
+
+func byRef[T any](objects []T, ref func(T) Ref) map[Ref][]T {
+	same := make(map[Ref][]T, len(objects))
+	for _, o := range objects {
+		same[ref(o)] = append(same[ref(o)], o)
+	}
+	return same
+}

@@ -1,0 +1,182 @@
+package event
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubescribe/kubescribe/destination"
+)
+
+// Operation says what happened to an object, in the words of the Kubernetes watch and admission APIs, or, for SeedSync,
+// that a listing is complete.
+type Operation string
+
+// The operations an Event can carry.
+const (
+	Create   Operation = "CREATE"
+	Update   Operation = "UPDATE"
+	Delete   Operation = "DELETE"
+	SeedSync Operation = "SEED_SYNC"
+)
+
+// Condition restricts when an event may write its file. It exists because CREATE and UPDATE cannot be told apart after a
+// restart: a rule that asks for one of them only is answered by what the folder holds.
+type Condition int
+
+// The conditions, from the weakest to the strongest.
+const (
+	Always    Condition = iota // write, whatever is there
+	IfAbsent                   // write only where no file is: a rule with only CREATE
+	IfPresent                  // write only where a file is: a rule with only UPDATE
+)
+
+// Weaker returns the condition that allows what either of the two allows. IfAbsent and IfPresent together are Always.
+func (c Condition) Weaker(other Condition) Condition {
+	if c == other {
+		return c
+	}
+	return Always
+}
+
+// String returns the condition's name.
+func (c Condition) String() string {
+	switch c {
+	case Always:
+		return "Always"
+	case IfAbsent:
+		return "IfAbsent"
+	case IfPresent:
+		return "IfPresent"
+	default:
+		return fmt.Sprintf("Condition(%d)", int(c))
+	}
+}
+
+// ID is what a file stands for. It carries no version and no kind, so that a new API version of a type moves no file.
+type ID struct {
+	Group     string // API group, "" for the core group
+	Resource  string // plural resource name, "deployments"
+	Namespace string // "" for cluster-scoped objects
+	Name      string
+}
+
+// String returns the ID as resource[.group]/[namespace/]name.
+func (id ID) String() string {
+	s := id.Resource
+	if id.Group != "" {
+		s += "." + id.Group
+	}
+	if id.Namespace != "" {
+		s += "/" + id.Namespace
+	}
+	return s + "/" + id.Name
+}
+
+// NamespacedName returns the namespace and the name, without the type.
+func (id ID) NamespacedName() types.NamespacedName {
+	return types.NamespacedName{Namespace: id.Namespace, Name: id.Name}
+}
+
+// Resource is an ID together with the version and the kind that it was read with.
+type Resource struct {
+	ID
+	Version string
+	Kind    string
+}
+
+// Author is who made a change, if that is known. The zero value means unknown.
+type Author struct {
+	Name  string
+	Email string
+}
+
+// Event is one change for one destination. An Event is a value: it is never changed once it was made, and Content may be
+// shared between the events of several destinations.
+type Event struct {
+	Destination destination.Destination // always whole
+	Operation   Operation
+	Resource    Resource  // zero for SeedSync
+	Content     []byte    // canonical YAML; nil for Delete and SeedSync
+	Condition   Condition // Create and Update only
+	Listed      bool      // found by a listing rather than delivered by a watch: live changes go first
+	Author      Author
+	Live        Live      // SeedSync only
+	Time        time.Time // when it was observed
+}
+
+// ErrIncomplete is matched by the error of Validate: the event lacks something without which it must not travel.
+var ErrIncomplete = errors.New("event: incomplete event")
+
+// DestinationRef names the destination.
+func (e Event) DestinationRef() destination.Ref { return e.Destination.Ref }
+
+// Branch is the short name of the branch that the event is for.
+func (e Event) Branch() string { return e.Destination.Branch }
+
+// BaseFolder is the folder that the event is for, "" for the root of the repository.
+func (e Event) BaseFolder() string { return e.Destination.BaseFolder }
+
+// Writes tells whether the event carries content to be written.
+func (e Event) Writes() bool { return e.Operation == Create || e.Operation == Update }
+
+// Validate returns an error that matches ErrIncomplete and names every missing or contradictory field, or nil.
+func (e Event) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf(format, args...))
+	}
+	if err := e.Destination.Validate(); err != nil {
+		fault("Destination: %w", err)
+	}
+	switch e.Operation {
+	case Create, Update, Delete:
+		if e.Resource.Resource == "" {
+			fault("Resource.Resource is empty")
+		}
+		if e.Resource.Name == "" {
+			fault("Resource.Name is empty")
+		}
+		if e.Writes() && len(e.Content) == 0 {
+			fault("Content is empty")
+		}
+		if !e.Writes() && e.Content != nil {
+			fault("Content of a %s is not nil", e.Operation)
+		}
+		if e.Live != nil {
+			fault("Live of a %s is not nil", e.Operation)
+		}
+	case SeedSync:
+		if e.Resource != (Resource{}) {
+			fault("Resource of a %s is not zero", e.Operation)
+		}
+		if e.Content != nil {
+			fault("Content of a %s is not nil", e.Operation)
+		}
+		if e.Live == nil {
+			fault("Live is nil")
+		}
+	default:
+		fault("Operation %q is none of CREATE, UPDATE, DELETE, SEED_SYNC", string(e.Operation))
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %w", ErrIncomplete, e, errors.Join(faults...))
+}
+
+// String names the event; it never shows the content.
+func (e Event) String() string {
+	if e.Operation == SeedSync {
+		return fmt.Sprintf("%s for %s", e.Operation, e.Destination.Ref)
+	}
+	return fmt.Sprintf("%s %s for %s", e.Operation, e.Resource.ID, e.Destination.Ref)
+}
+
+// GoString is String, so that not even %#v shows the content.
+func (e Event) GoString() string { return e.String() }
+
+// MarshalLog implements logr.Marshaler; it never shows the content.
+func (e Event) MarshalLog() any { return e.String() }

@@ -1,0 +1,58 @@
+package event
+
+import "iter"
+
+// Live tells what lives in the cluster for one destination, over all its scopes. A SeedSync carries a Live and no copy of
+// what lived: the question is asked when the plan runs. A copy would lose files once events around it are coalesced or
+// retried (delete X, sync without X, create X: the file of X goes although X lives).
+//
+// An implementation must be safe for concurrent use.
+type Live interface {
+	// View calls f with one consistent view and returns f's error. The View is valid only during the call; f must not
+	// block, since the source may hold a lock.
+	View(f func(View) error) error
+}
+
+// View is one consistent reading of a Live.
+type View interface {
+	// Scopes returns what was listed completely and may be pruned for this destination.
+	Scopes() []Scope
+	// Resources yields what lives in one of the Scopes and is wanted by this destination.
+	Resources(Scope) iter.Seq[Resource]
+}
+
+// Scope is a part of the cluster that is listed, and swept, as one: the objects of a type in one namespace, or all objects
+// of the type.
+type Scope struct {
+	Group     string
+	Resource  string
+	Namespace string // the one namespace; "" for cluster-scoped objects, or if All
+	All       bool   // every namespace and cluster scope
+}
+
+// Contains tells whether an object of this type and namespace lies in the scope.
+func (s Scope) Contains(id ID) bool {
+	return s.Covers(Scope{Group: id.Group, Resource: id.Resource, Namespace: id.Namespace})
+}
+
+// Covers tells whether everything in other lies in the scope.
+func (s Scope) Covers(other Scope) bool {
+	if s.Group != other.Group || s.Resource != other.Resource {
+		return false
+	}
+	return s.All || (!other.All && s.Namespace == other.Namespace)
+}
+
+// Layout says in which file an object is kept. Implementations must be pure: the same Resource has the same Path for ever,
+// since files written yesterday are recognised by it. Both methods may be called concurrently.
+type Layout interface {
+	// Name identifies the layout in the ownership file of a folder; a folder is only written with the layout that it
+	// was begun with.
+	Name() string
+	// Path returns the slash path below the base folder. Two different IDs never have the same path, also on a file
+	// system that ignores case; Version and Kind are not looked at.
+	Path(Resource) string
+	// Scope tells which type and namespace a path belongs to, were it one of ours. False means: this layout did not
+	// write it, or cannot tell. Scope(Path(r)) is r's own scope with All false.
+	Scope(path string) (Scope, bool)
+}

@@ -1,0 +1,25 @@
+package event
+
+import (
+	"context"
+	"errors"
+
+	"github.com/kubescribe/kubescribe/destination"
+)
+
+// ErrSecret is matched by the error for a core v1 Secret that there is no Encryptor for.
+var ErrSecret = errors.New("event: a Secret is not written in plain text")
+
+// IsSecret tells whether id is a core v1 Secret, which is only ever written encrypted.
+func IsSecret(id ID) bool { return id.Group == "" && id.Resource == "secrets" }
+
+// Encryptor encrypts the content of Secrets on its way into a file. Implementations must be safe for concurrent use, must
+// not keep or change their arguments, and must not put plain text into an error.
+type Encryptor interface {
+	// Encrypt returns what is stored instead of plain, the canonical YAML of r.
+	Encrypt(ctx context.Context, d destination.Destination, r Resource, plain []byte) ([]byte, error)
+	// Same tells whether stored is a valid encryption of plain for this destination, under the keys in use today. It
+	// exists because ciphertext differs each time: without it every restart would commit every Secret again. What cannot
+	// be decrypted is not the same.
+	Same(ctx context.Context, d destination.Destination, r Resource, stored, plain []byte) (bool, error)
+}

@@ -1,0 +1,118 @@
+package gitsink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/kubescribe/kubescribe/destination"
+)
+
+// GitSink writes commits to branches. Its contract is the package comment.
+type GitSink interface {
+	// Apply checks the destination's branch out at its newest remote commit, runs plan on the files below its base
+	// folder, commits what plan returns and pushes. nil means: the remote has it, or there was nothing to change. If the
+	// branch moved meanwhile, plan is run again on the new tree: changes are never merged by lines. Calls, for one lane
+	// too, may be concurrent. An error of plan is returned as it is, wrapped in an *Error.
+	Apply(ctx context.Context, dst destination.Destination, plan Plan) (Result, error)
+	// Close ends what the sink keeps open. Apply must not be called any more.
+	Close() error
+}
+
+// Plan says what to commit on top of base; no commits means that nothing has to change. It has no side effects, since it
+// is run any number of times: the last run counts.
+type Plan func(ctx context.Context, base Tree) ([]Commit, error)
+
+// Tree is the content of the base folder at one commit. It is valid only while the plan runs.
+type Tree interface {
+	// Paths yields the files below prefix (a folder, "" for all) in byte order, with their paths relative to the base
+	// folder. It does no I/O.
+	Paths(prefix string) iter.Seq2[string, Entry]
+	// Entry looks one path up; false if there is none. It does no I/O.
+	Entry(path string) (Entry, bool)
+	// Read returns the content of files, in one request for many. Absent paths are absent from the result.
+	Read(ctx context.Context, paths ...string) (map[string][]byte, error)
+}
+
+// Entry is a file, symbolic link or submodule in a Tree.
+type Entry struct {
+	Mode Mode
+	Hash string // the Git object name, hexadecimal
+}
+
+// Mode is the type of a tree entry, in Git's own numbers.
+type Mode uint32
+
+// The modes of entries that are not trees.
+const (
+	ModeFile       Mode = 0o100644
+	ModeExecutable Mode = 0o100755
+	ModeSymlink    Mode = 0o120000
+	ModeSubmodule  Mode = 0o160000
+)
+
+// Commit is one commit of a Plan; each builds on the one before. A commit whose changes change nothing is left out.
+type Commit struct {
+	Changes           []Change
+	Message           string
+	Author, Committer Signature // a zero Author is the Committer, a zero Committer the sink's
+}
+
+// Change writes or removes one file. The changes of a commit are applied in order. Removing what is not there is no fault.
+type Change struct {
+	Path   string // slash path relative to the base folder; one that leaves it is ErrPath
+	Data   []byte
+	Remove bool
+}
+
+// Signature is who and when, as in a commit's header.
+type Signature struct {
+	Name, Email string
+	When        time.Time // zero: when the commit is made
+}
+
+// Result says what Apply did.
+type Result struct {
+	Commits  []string // the commits made, oldest first; empty if nothing had to change
+	Tip      string   // the branch's tip that holds what the plan wanted; "" if the branch does not exist and nothing had to be written
+	Attempts int      // how often the plan was run
+	Foreign  bool     // somebody else changed this folder since the sink last saw it
+}
+
+// The classes of failure. Test with errors.Is.
+var (
+	ErrAuth        = errors.New("gitsink: the server refused the credentials")
+	ErrProtected   = errors.New("gitsink: the branch is protected")
+	ErrRejected    = errors.New("gitsink: the server refused the push")
+	ErrNotFound    = errors.New("gitsink: repository not found")
+	ErrPath        = errors.New("gitsink: path cannot be written")
+	ErrOwned       = errors.New("gitsink: the folder belongs to another owner")
+	ErrTooLarge    = errors.New("gitsink: too large")
+	ErrUnavailable = errors.New("gitsink: the server cannot be reached")
+	ErrConflict    = errors.New("gitsink: the branch kept moving")
+	ErrUnknown     = errors.New("gitsink: the outcome of a push is unknown")
+)
+
+// Error is what Apply returns: an operation on a destination that failed. It matches the classes above, and
+// queue.ErrPermanent where trying again cannot help until somebody acts.
+type Error struct {
+	Op          string // "fetch", "plan", "commit", "push"
+	Destination destination.Destination
+	Server      string // the server's own words, if it sent any; without credentials
+	Err         error
+}
+
+// Error says what failed where, with the server's words.
+func (e *Error) Error() string {
+	s := fmt.Sprintf("gitsink: %s %s: %v", e.Op, e.Destination, e.Err)
+	if words := strings.TrimSpace(e.Server); words != "" {
+		s += fmt.Sprintf(" (server: %s)", words)
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }

@@ -1,0 +1,105 @@
+package gitsinktest
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Who [Repo.Commit] commits as.
+const (
+	outsiderName  = "Outsider"
+	outsiderEmail = "outsider@example.com"
+)
+
+// temporaryRefs is where [Repo.Commit] keeps a commit until it is on its branch; no client is shown it.
+const temporaryRefs = "refs/gitsinktest"
+
+// The modes of entries in a tree (gitformat-index(5), git-fast-import(1)).
+const (
+	ModeRegular    = "100644"
+	ModeExecutable = "100755"
+	ModeSymlink    = "120000"
+	ModeSubmodule  = "160000"
+)
+
+// File is what [Repo.Commit] puts at a path.
+type File struct {
+	Mode    string // one of the Mode constants. Default: ModeRegular
+	Content string // the target of a symlink; the full hash of the commit of a submodule
+	Remove  bool   // takes away what is there, a folder too; Mode and Content mean nothing
+}
+
+// Commit commits the files on top of the branch's tip as somebody else and returns the commit's hash. It makes the branch
+// if there is none, with a root commit; no files make an empty commit. Paths are relative to the root of the repository.
+// Hooks do not run. The branch is moved by compare-and-swap: a commit that got there first is built upon.
+func (r *Repo) Commit(branch string, files map[string]File, message string) string {
+	r.server.t.Helper()
+	for {
+		tip, _ := r.Tip(branch)
+		temporary := r.temporaryRef()
+		r.mustRun(fastImport(temporary, tip, files, message), "fast-import", "--quiet", "--date-format=now")
+		commit := r.Git("rev-parse", "--verify", temporary)
+		swap := fmt.Sprintf("update refs/heads/%s %s %s\ndelete %s\n", branch, commit, orZeros(tip), temporary)
+		_, _, err := r.run(strings.NewReader(swap), "update-ref", "--stdin")
+		if err == nil {
+			return commit
+		}
+		r.Git("update-ref", "-d", temporary)
+		if now, _ := r.Tip(branch); now == tip {
+			r.server.t.Fatalf("gitsinktest: repository %s: branch %s: %v", r.name, branch, err)
+		}
+	}
+}
+
+func (r *Repo) temporaryRef() string {
+	r.server.mu.Lock()
+	defer r.server.mu.Unlock()
+	r.server.temporary++
+	return fmt.Sprintf("%s/%d", temporaryRefs, r.server.temporary)
+}
+
+func orZeros(hash string) string {
+	if hash == "" {
+		return strings.Repeat("0", 40)
+	}
+	return hash
+}
+
+// fastImport writes the commit in the language of git-fast-import(1), removals first, so that a file can take the place
+// of a folder.
+func fastImport(ref, parent string, files map[string]File, message string) *bytes.Buffer {
+	var in bytes.Buffer
+	fmt.Fprintf(&in, "commit %s\ncommitter %s <%s> now\ndata %d\n%s\n", ref, outsiderName, outsiderEmail, len(message), message)
+	if parent != "" {
+		fmt.Fprintf(&in, "from %s\n", parent)
+	}
+	paths := slices.Sorted(maps.Keys(files))
+	for _, path := range paths {
+		if files[path].Remove {
+			fmt.Fprintf(&in, "D %s\n", quotePath(path))
+		}
+	}
+	for _, path := range paths {
+		file := files[path]
+		mode := file.Mode
+		if mode == "" {
+			mode = ModeRegular
+		}
+		switch {
+		case file.Remove:
+		case mode == ModeSubmodule:
+			fmt.Fprintf(&in, "M %s %s %s\n", mode, file.Content, quotePath(path))
+		default:
+			fmt.Fprintf(&in, "M %s inline %s\ndata %d\n%s\n", mode, quotePath(path), len(file.Content), file.Content)
+		}
+	}
+	return &in
+}
+
+// quotePath quotes as C does where fast-import asks for it.
+func quotePath(path string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(path) + `"`
+}

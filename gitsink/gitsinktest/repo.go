@@ -1,0 +1,233 @@
+package gitsinktest
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Repo is a bare repository of a [Server], and the judge of what is in it. Branches are given by their short names.
+type Repo struct {
+	server    *Server
+	name      string
+	dir       string
+	callbacks callbacks
+}
+
+// NewRepo makes an empty bare repository whose HEAD names the branch main. The name, such as "team/app.git", is a clean
+// slash path and becomes the path of the URL.
+func (s *Server) NewRepo(name string) *Repo {
+	s.t.Helper()
+	if !filepath.IsLocal(name) || filepath.ToSlash(filepath.Clean(name)) != name || name == "." {
+		s.t.Fatalf("gitsinktest: repository name %q: want a clean relative path", name)
+	}
+	r := &Repo{server: s, name: name, dir: filepath.Join(s.root, filepath.FromSlash(name))}
+	s.mu.Lock()
+	taken := s.repos[name] != nil
+	s.repos[name] = r
+	s.mu.Unlock()
+	if taken {
+		s.t.Fatalf("gitsinktest: there is a repository %q already", name)
+	}
+	r.Git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", r.dir)
+	for key, value := range map[string]bool{
+		"http.receivepack":              true,
+		"receive.autogc":                false,
+		"receive.fsckObjects":           !s.opts.SkipFsck,
+		"uploadpack.allowFilter":        !s.opts.DenyFilter,
+		"uploadpack.allowAnySHA1InWant": !s.opts.DenyAnySHA1InWant,
+	} {
+		r.Git("config", key, strconv.FormatBool(value))
+	}
+	r.Git("config", "transfer.hideRefs", temporaryRefs)
+	return r
+}
+
+// URL is where clients find the repository over HTTP or HTTPS.
+func (r *Repo) URL() string { return r.server.URL() + "/" + r.name }
+
+// FileURL is the file URL of the repository. Faults, counts and credentials do not apply there; hooks do.
+func (r *Repo) FileURL() string { return "file://" + filepath.ToSlash(r.dir) }
+
+// Dir is the folder of the bare repository.
+func (r *Repo) Dir() string { return r.dir }
+
+// Git runs git on the repository and returns what it printed, without newlines at the end. A failure ends the test.
+func (r *Repo) Git(args ...string) string {
+	r.server.t.Helper()
+	return strings.TrimRight(string(r.mustRun(nil, args...)), "\n")
+}
+
+func (r *Repo) mustRun(stdin io.Reader, args ...string) []byte {
+	r.server.t.Helper()
+	out, _, err := r.run(stdin, args...)
+	if err != nil {
+		r.server.t.Fatalf("gitsinktest: repository %s: %v", r.name, err)
+	}
+	return out
+}
+
+func (r *Repo) run(stdin io.Reader, args ...string) (out []byte, complaints string, err error) {
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command(r.server.git, args...)
+	cmd.Dir, cmd.Env = r.server.root, append(r.server.Env(), "GIT_DIR="+r.dir)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return nil, "", fmt.Errorf("git %s: %w\n%s%s", strings.Join(args, " "), err, &stdout, &stderr)
+	}
+	return stdout.Bytes(), stderr.String(), nil
+}
+
+// Branches returns the short names of all branches in byte order.
+func (r *Repo) Branches() []string {
+	r.server.t.Helper()
+	var names []string
+	for name := range r.tips() {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Tip returns the hash of the branch's newest commit, and whether there is such a branch.
+func (r *Repo) Tip(branch string) (string, bool) {
+	r.server.t.Helper()
+	tip, ok := r.tips()[branch]
+	return tip, ok
+}
+
+func (r *Repo) tips() map[string]string {
+	r.server.t.Helper()
+	tips := map[string]string{}
+	for line := range strings.Lines(r.Git("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads/")) {
+		hash, ref, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		tips[strings.TrimPrefix(ref, "refs/heads/")] = hash
+	}
+	return tips
+}
+
+// Entry is a file, symlink or submodule in a tree.
+type Entry struct {
+	Mode string // six octal digits, such as "100644"
+	Hash string // of the blob; of the commit for a submodule
+}
+
+// List returns all entries of the branch by their paths.
+func (r *Repo) List(branch string) map[string]Entry {
+	r.server.t.Helper()
+	entries := map[string]Entry{}
+	listing := string(r.mustRun(nil, "ls-tree", "-r", "-z", "--full-tree", "refs/heads/"+branch))
+	for line := range strings.SplitSeq(strings.TrimSuffix(listing, "\x00"), "\x00") {
+		if facts, path, ok := strings.Cut(line, "\t"); ok {
+			fields := strings.Fields(facts) // mode, type, hash
+			entries[path] = Entry{Mode: fields[0], Hash: fields[2]}
+		}
+	}
+	return entries
+}
+
+// Tree returns the contents of all files of the branch by their paths: a symlink's is its target, a submodule's the hash
+// of its commit.
+func (r *Repo) Tree(branch string) map[string]string {
+	r.server.t.Helper()
+	entries := r.List(branch)
+	var wanted strings.Builder
+	for _, e := range entries {
+		if e.Mode != ModeSubmodule {
+			wanted.WriteString(e.Hash + "\n")
+		}
+	}
+	blobs := r.blobs(wanted.String())
+	tree := make(map[string]string, len(entries))
+	for path, e := range entries {
+		if tree[path] = e.Hash; e.Mode != ModeSubmodule {
+			tree[path] = blobs[e.Hash]
+		}
+	}
+	return tree
+}
+
+// blobs reads the blobs whose hashes are the lines of wanted.
+func (r *Repo) blobs(wanted string) map[string]string {
+	r.server.t.Helper()
+	blobs := map[string]string{}
+	out := r.mustRun(strings.NewReader(wanted), "cat-file", "--batch")
+	for len(out) > 0 {
+		header, rest, _ := bytes.Cut(out, []byte("\n"))
+		var hash, kind string
+		var size int
+		if _, err := fmt.Sscan(string(header), &hash, &kind, &size); err != nil || size >= len(rest) {
+			r.server.t.Fatalf("gitsinktest: repository %s: cat-file --batch said %q", r.name, header)
+		}
+		blobs[hash], out = string(rest[:size]), rest[size+1:]
+	}
+	return blobs
+}
+
+// CommitInfo is what a commit says.
+type CommitInfo struct {
+	Hash                      string
+	Parents                   []string
+	Author, AuthorEmail       string
+	Committer, CommitterEmail string
+	Time                      time.Time // the committer's, in UTC, to the second
+	Subject, Body             string    // the first paragraph of the message on one line; the rest without newlines at its end
+}
+
+// Log returns the commits of the branch, the newest first.
+func (r *Repo) Log(branch string) []CommitInfo {
+	r.server.t.Helper()
+	const format = "--format=%H%x1f%P%x1f%an%x1f%ae%x1f%cn%x1f%ce%x1f%ct%x1f%s%x1f%b"
+	log := string(r.mustRun(nil, "log", "-z", "--topo-order", format, "refs/heads/"+branch))
+	var commits []CommitInfo
+	for record := range strings.SplitSeq(strings.TrimSuffix(log, "\x00"), "\x00") {
+		f := strings.SplitN(record, "\x1f", 9)
+		if len(f) < 9 {
+			r.server.t.Fatalf("gitsinktest: repository %s: git log said %q", r.name, record)
+		}
+		seconds, err := strconv.ParseInt(f[6], 10, 64)
+		if err != nil {
+			r.server.t.Fatalf("gitsinktest: repository %s: commit %s has the time %q", r.name, f[0], f[6])
+		}
+		commits = append(commits, CommitInfo{
+			Hash: f[0], Parents: strings.Fields(f[1]), Author: f[2], AuthorEmail: f[3], Committer: f[4], CommitterEmail: f[5],
+			Time: time.Unix(seconds, 0).UTC(), Subject: f[7], Body: strings.TrimRight(f[8], "\n"),
+		})
+	}
+	return commits
+}
+
+// Fsck ends the test if git fsck --strict complains about anything. Objects that nothing refers to are no complaint.
+func (r *Repo) Fsck() {
+	r.server.t.Helper()
+	out, complaints, err := r.run(nil, "fsck", "--strict", "--no-dangling", "--no-progress")
+	if err != nil {
+		r.server.t.Fatalf("gitsinktest: repository %s: %v", r.name, err)
+	}
+	for line := range strings.Lines(string(out) + complaints) {
+		if !strings.HasPrefix(line, "notice: ") { // such as: HEAD points to an unborn branch
+			r.server.t.Fatalf("gitsinktest: repository %s: git fsck --strict: %s%s", r.name, out, complaints)
+		}
+	}
+}
+
+// Linear ends the test unless each commit of the branch has at most one parent and oldTip, if not empty, is one of them:
+// nobody's commit was lost and nothing was merged.
+func (r *Repo) Linear(branch, oldTip string) {
+	r.server.t.Helper()
+	if merges := r.Git("rev-list", "--min-parents=2", "refs/heads/"+branch); merges != "" {
+		r.server.t.Fatalf("gitsinktest: repository %s: branch %s has merges:\n%s", r.name, branch, merges)
+	}
+	if oldTip == "" {
+		return
+	}
+	if _, _, err := r.run(nil, "merge-base", "--is-ancestor", oldTip, "refs/heads/"+branch); err != nil {
+		r.server.t.Fatalf("gitsinktest: repository %s: branch %s does not hold %s: %v", r.name, branch, oldTip, err)
+	}
+}

@@ -1,0 +1,238 @@
+package gitsinktest
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"log"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// ServerOptions configure a [Server]. Nil and the zero value mean the defaults.
+type ServerOptions struct {
+	// Credentials that a client must show. Default: none, everybody may read and write.
+	Credentials Credentials
+
+	// TLS makes it an HTTPS server; see [Server.CAPEM]. Default: plain HTTP.
+	TLS bool
+
+	// ClientCAs, with TLS, makes the server insist on a client certificate that one of them signed. Default: no client
+	// certificate is asked for.
+	ClientCAs *x509.CertPool
+
+	// DenyFilter unsets uploadpack.allowFilter: no partial fetch. Default: allowed.
+	DenyFilter bool
+
+	// DenyAnySHA1InWant unsets uploadpack.allowAnySHA1InWant: no fetch of an object by its hash. Protocol version 2
+	// allows it all the same, and so does stateless HTTP for a commit that a reference reaches. Default: allowed.
+	DenyAnySHA1InWant bool
+
+	// SkipFsck unsets receive.fsckObjects: the server takes damaged objects. Default: it checks and refuses them.
+	SkipFsck bool
+}
+
+// Credentials are what a client must show to a [Server]: the user and password of HTTP Basic, or the token of HTTP
+// Bearer. With both set, either will do; the zero value asks for nothing.
+type Credentials struct {
+	User, Password string
+	Token          string
+}
+
+func (c Credentials) accepts(r *http.Request) bool {
+	if c == (Credentials{}) {
+		return true
+	}
+	if c.Token != "" && r.Header.Get("Authorization") == "Bearer "+c.Token {
+		return true
+	}
+	user, password, ok := r.BasicAuth()
+	return ok && c.User+c.Password != "" && user == c.User && password == c.Password
+}
+
+// Server is a real Git server for the duration of one test.
+type Server struct {
+	t      testing.TB
+	opts   ServerOptions
+	git    string // absolute path of the git command
+	root   string // GIT_PROJECT_ROOT
+	home   string
+	http   *httptest.Server
+	gate   *gate
+	closed chan struct{} // ends what is held back
+
+	mu          sync.Mutex // guards what follows
+	repos       map[string]*Repo
+	ssh         *SSHServer
+	credentials Credentials
+	onRequest   func(Request)
+	intercept   func(Request) Fault
+	meter       meter
+	temporary   int // names the temporary references of [Repo.Commit]
+}
+
+// NewServer starts a server and closes it at the end of the test. Nil options mean the defaults.
+func NewServer(t testing.TB, opts *ServerOptions) *Server {
+	t.Helper()
+	if opts == nil {
+		opts = &ServerOptions{}
+	}
+	git, err := exec.LookPath("git")
+	if err == nil {
+		git, err = filepath.Abs(git)
+	}
+	if err != nil {
+		t.Fatalf("gitsinktest: the judge is the git command: %v", err)
+	}
+	s := &Server{
+		t: t, opts: *opts, git: git, root: t.TempDir(), home: t.TempDir(),
+		closed: make(chan struct{}), repos: map[string]*Repo{}, credentials: opts.Credentials, meter: newMeter(),
+	}
+	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
+	s.http.Config.ErrorLog = log.New(testLog{t}, "", 0)
+	s.gate = newGate(s.http.Listener)
+	s.http.Listener = s.gate
+	if opts.TLS {
+		s.http.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+		if opts.ClientCAs != nil {
+			s.http.TLS.ClientAuth, s.http.TLS.ClientCAs = tls.RequireAndVerifyClientCert, opts.ClientCAs
+		}
+		s.http.StartTLS()
+	} else {
+		s.http.Start()
+	}
+	t.Cleanup(s.close)
+	return s
+}
+
+// close ends held requests and connections first: httptest waits for both. The hooks' callbacks come last, since a
+// push that is still running may ask them.
+func (s *Server) close() {
+	close(s.closed)
+	s.gate.shut()
+	s.http.Close()
+	s.mu.Lock()
+	repos := slices.Collect(maps.Values(s.repos))
+	s.mu.Unlock()
+	for _, r := range repos {
+		r.callbacks.stop()
+	}
+}
+
+// URL is the server's address without a trailing slash, such as "http://127.0.0.1:41234".
+func (s *Server) URL() string { return s.http.URL }
+
+// CAPEM is the PEM certificate that a client must trust when the server speaks TLS, and nil otherwise.
+func (s *Server) CAPEM() []byte {
+	certificate := s.http.Certificate()
+	if certificate == nil {
+		return nil
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})
+}
+
+// SetCredentials replaces the credentials that clients must show from the next request on.
+func (s *Server) SetCredentials(c Credentials) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.credentials = c
+}
+
+// Down takes the server off the net: open connections are reset, and so is every new one at once. Work that Git has
+// begun goes on. The port stays the server's own, so that [Server.Up] can bring it back.
+func (s *Server) Down() { s.gate.shut() }
+
+// Up ends [Server.Down].
+func (s *Server) Up() { s.gate.open() }
+
+// Env is the environment in which the server and the judge run git: no configuration but the repository's own, an empty
+// HOME, English messages, no question asked, and an identity for commits. It suits a client's git process too.
+func (s *Server) Env() []string {
+	path := []string{filepath.Dir(s.git), "/usr/local/bin", "/usr/bin", "/bin"}
+	return []string{
+		"PATH=" + strings.Join(path, string(filepath.ListSeparator)),
+		"HOME=" + s.home, "XDG_CONFIG_HOME=" + s.home,
+		"GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",
+		"LC_ALL=C", "TZ=UTC",
+		"GIT_AUTHOR_NAME=" + outsiderName, "GIT_AUTHOR_EMAIL=" + outsiderEmail,
+		"GIT_COMMITTER_NAME=" + outsiderName, "GIT_COMMITTER_EMAIL=" + outsiderEmail,
+	}
+}
+
+// gate is a listener that can cut its connections without giving up its port.
+type gate struct {
+	net.Listener
+	mu    sync.Mutex // guards what follows
+	down  bool
+	conns map[*gatedConn]struct{}
+}
+
+func newGate(l net.Listener) *gate { return &gate{Listener: l, conns: map[*gatedConn]struct{}{}} }
+
+func (g *gate) Accept() (net.Conn, error) {
+	for {
+		c, err := g.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		conn := &gatedConn{Conn: c, gate: g}
+		if g.admit(conn) {
+			return conn, nil
+		}
+		conn.reset()
+	}
+}
+
+func (g *gate) admit(c *gatedConn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.down {
+		g.conns[c] = struct{}{}
+	}
+	return !g.down
+}
+
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.down = true
+	for c := range g.conns {
+		c.reset()
+	}
+	clear(g.conns)
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.down = false
+}
+
+type gatedConn struct {
+	net.Conn
+	gate *gate
+}
+
+func (c *gatedConn) Close() error {
+	c.gate.mu.Lock()
+	delete(c.gate.conns, c)
+	c.gate.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// reset closes the connection so that the client sees an error and not an orderly end.
+func (c *gatedConn) reset() {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = c.Conn.Close()
+}

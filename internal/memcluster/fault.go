@@ -1,0 +1,124 @@
+package memcluster
+
+import (
+	"context"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+// FaultRequest is what a fault hook may decide by.
+type FaultRequest struct {
+	// Verb is that of RBAC (get, list, watch, create, update, patch, delete, deletecollection), or "discover" for /api,
+	// /apis and the documents below, where Resource names at most group and version.
+	Verb        string
+	Resource    schema.GroupVersionResource
+	Subresource string
+	Namespace   string
+	Name        string
+	Options     metav1.ListOptions // of list, watch and deletecollection; with the continue token and resourceVersion
+	Page        int                // of a list: 1 without a continue token
+}
+
+// Fault is what goes wrong with a request. The zero value changes nothing.
+type Fault struct {
+	// Hold delays the request until it is closed, the client gives up or the cluster is closed.
+	Hold <-chan struct{}
+	// Error is the answer, with the Status of an error of k8s.io/apimachinery/pkg/api/errors; any other error is a 500.
+	// A Status with RetryAfterSeconds sends Retry-After, upon which client-go waits and asks again by itself.
+	Error error
+	// Drop breaks the connection without an answer. client-go and net/http repeat reads that meet this.
+	Drop bool
+	// AfterEvents lets a watch send so many events first. Error is then an ERROR event; without Error and Drop the watch
+	// ends as if its time was over. Default: 0, the request fails at once.
+	AfterEvents int
+}
+
+type hook struct {
+	decide func(FaultRequest) *Fault
+}
+
+// Fail asks decide about every request from now on until remove is called; nil is no fault. Of several hooks the one
+// installed first that knows a fault wins. Hooks are called concurrently, before the request touches the store, and may
+// call the Cluster's methods other than Close.
+func (c *Cluster) Fail(decide func(FaultRequest) *Fault) (remove func()) {
+	h := &hook{decide}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hooks = append(slices.Clone(c.hooks), h) // faultFor iterates over the slice without the lock
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.hooks = slices.DeleteFunc(slices.Clone(c.hooks), func(other *hook) bool { return other == h })
+	}
+}
+
+type requestKey struct {
+	verb     string
+	resource schema.GroupResource
+}
+
+// Requests is how many requests there have been with this verb (see FaultRequest) for this type, failed ones included.
+func (c *Cluster) Requests(verb string, gr schema.GroupResource) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.requests[requestKey{verb, gr}]
+}
+
+// faultFor counts the request and asks the hooks.
+func (c *Cluster) faultFor(req FaultRequest) *Fault {
+	c.mu.Lock()
+	c.requests[requestKey{req.Verb, req.Resource.GroupResource()}]++
+	hooks := c.hooks
+	c.mu.Unlock()
+	for _, h := range hooks {
+		if f := h.decide(req); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// hold waits as the fault demands. It returns false if the request is over.
+func (f *Fault) hold(ctx context.Context) bool {
+	if f == nil || f.Hold == nil {
+		return true
+	}
+	select {
+	case <-f.Hold:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// ExpireWatches ends the running watches of a type with an ERROR event 410 Expired, after the events so far.
+func (c *Cluster) ExpireWatches(gr schema.GroupResource) { c.order(gr, watch.Error) }
+
+// CutWatches breaks the connections of the running watches of a type, after the events so far.
+func (c *Cluster) CutWatches(gr schema.GroupResource) { c.order(gr, breakWatch) }
+
+// Bookmark sends a bookmark to the running watches of a type that allow them, after the events so far.
+func (c *Cluster) Bookmark(gr schema.GroupResource) { c.order(gr, watch.Bookmark) }
+
+func (c *Cluster) order(gr schema.GroupResource, kind watch.EventType) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r := c.resources[gr]; r != nil {
+		r.log.append(entry{kind: kind, version: c.version})
+	}
+}
+
+// Compact forgets the past: every resourceVersion and continue token handed out so far is answered with 410. A running
+// watch goes on if it has sent everything, and ends with 410 if not.
+func (c *Cluster) Compact() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.version++
+	c.snapshots = nil
+	for _, r := range c.resources {
+		r.log.forget(c.version)
+	}
+}

@@ -1,0 +1,46 @@
+package orphan
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Policy says when files that have lost their object are removed.
+type Policy string
+
+// The policies.
+const (
+	Never    Policy = "Never"    // files stay, also when a watch delivers the delete
+	OnDelete Policy = "OnDelete" // only deletes that a watch delivered remove files; a SeedSync removes none
+	Always   Policy = "Always"   // a SeedSync also removes what was deleted unseen; the default
+)
+
+// Options bound a search. The zero value and nil mean the defaults.
+type Options struct {
+	// Policy; Find finds nothing unless it is Always. Default: Always.
+	Policy Policy
+	// MaxFiles and MaxFraction are the blast-radius limit: Find returns ErrTooMany if more than MaxFiles files AND more
+	// than MaxFraction of the files in the scopes would go. Negative MaxFiles: no limit. Default: 10 and 0.5.
+	MaxFiles    int
+	MaxFraction float64
+	// Approved lifts the limit for this search.
+	Approved bool
+}
+
+// ErrTooMany is matched by a *TooManyError.
+var ErrTooMany = errors.New("orphan: too many orphans")
+
+// TooManyError says that the blast-radius limit held a deletion back.
+type TooManyError struct {
+	Count  int      // orphans found
+	Files  int      // files in the scopes
+	Sample []string // the first paths, in byte order, ten at most
+}
+
+// Error says how many files would have gone.
+func (e *TooManyError) Error() string {
+	return fmt.Sprintf("%v: %d of %d files have no object any more, first %q; approve to delete them", ErrTooMany, e.Count, e.Files, e.Sample)
+}
+
+// Is matches ErrTooMany.
+func (e *TooManyError) Is(target error) bool { return target == ErrTooMany }
