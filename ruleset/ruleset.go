@@ -18,48 +18,57 @@ const (
 	AllScopes       Scope = "*"
 )
 
-// ResourceRule selects types and operations, as admission's RuleWithOperations does, but an empty list means all.
+// AllOperations in ResourceRule.Operations means all of them, as the empty list does.
+const AllOperations event.Operation = "*"
+
+// ResourceRule selects types and operations, as admission's RuleWithOperations does, but an empty list means all, as "*"
+// does. "*" stands for a whole value: "apps*" is a fault.
 type ResourceRule struct {
 	Operations  []event.Operation // Create, Update, Delete; "*"
 	APIGroups   []string          // "" is the core group
-	APIVersions []string
-	Resources   []string // "pods", "*"; a subresource is a fault, it is never mirrored
+	APIVersions []string          // compared with the one version in which the type is read
+	Resources   []string          // "pods", "*"; a subresource is a fault, it is never mirrored
 	Scope       Scope
 }
 
-// Exclusion takes objects out again; it wins over every ResourceRule of its rule.
+// Exclusion takes objects, or some operations on them, out again; it wins over every ResourceRule of its rule. One
+// without Names that leaves no operation takes the type out of the rule: it is not even watched for it.
 type Exclusion struct {
 	ResourceRule
 	Names []string // globs as in path.Match; empty: every name
 }
 
-// Rule sends objects to one destination. A Rule with a Namespace in its Name sees the objects of that namespace only.
+// Rule sends objects to one destination. A Rule with a Namespace in its Name sees the objects of that namespace only,
+// never cluster-scoped ones.
 type Rule struct {
 	Name              types.NamespacedName // the WatchRule, or the ClusterWatchRule (empty Namespace)
 	Destination       destination.Ref
-	Resources         []ResourceRule
+	Resources         []ResourceRule        // an object is selected if one of them selects it; none is a fault
 	NamespaceSelector *metav1.LabelSelector // nil: every namespace; of cluster rules only
 	ObjectSelector    *metav1.LabelSelector // nil: every object
 	Exclude           []Exclusion
 	SkipControlled    bool     // leave out objects that have a controller owner
-	IgnoreManagers    []string // leave out changes made by these field managers
+	IgnoreManagers    []string // do not write changes that these field managers alone have made
 }
 
-// Input is what matching looks at.
+// Input is what matching looks at: an object in its newest state, or in its last one before it was deleted.
 type Input struct {
-	Resource        event.Resource
+	Resource        event.Resource    // in the version that it was read in; Namespace is "" for cluster-scoped objects
 	Labels          map[string]string // of the object
 	NamespaceLabels map[string]string // of its namespace; nil for cluster-scoped objects
 	Controlled      bool              // it has a controller owner
-	Managers        []string          // who made this change; empty: unknown
+	Managers        []string          // who made this change; empty: unknown, or a delete
 }
 
 // Match is one destination that wants an object.
+//
+// With neither Writes nor Delete the destination claims the object, but this change is not to be written, since managers
+// that the rules ignore made it: the file stays as it is and is no orphan.
 type Match struct {
 	Destination destination.Destination
 	Rules       []types.NamespacedName // which rules said so, in the order of their names
 	Writes      bool                   // some rule asks for CREATE or UPDATE
-	Condition   event.Condition        // of a write; the weakest of all rules
+	Condition   event.Condition        // of a write, the weakest of all rules; Always if not Writes
 	Delete      bool                   // some rule asks for DELETE
 }
 
@@ -67,7 +76,9 @@ type Match struct {
 type Watch struct {
 	Resource  Type
 	Namespace string // "": all namespaces, or a cluster-scoped type
-	// Coverage says which destinations this watch feeds and how far.
+	// Coverage says which destinations this watch feeds and how far, in the order of destination and namespace. A
+	// destination that a cluster rule feeds is there once, for the whole watch; one that only rules of single namespaces
+	// feed is there once for each.
 	Coverage []Coverage
 }
 
@@ -80,6 +91,10 @@ type Type struct {
 // Coverage is what one destination gets from a Watch.
 type Coverage struct {
 	Destination destination.Destination
-	Scope       event.Scope // what of the watch the destination's rules cover
-	Prune       bool        // every rule of the destination that covers it allows DELETE: the scope may be swept
+	// Scope is what of the watch the destination's rules cover, whatever their selectors: All namespaces of a
+	// namespaced type, one namespace, or the objects of a cluster-scoped type (neither All nor Namespace).
+	Scope event.Scope
+	// Prune tells that the scope may be swept once it was listed completely: every rule of the destination that covers
+	// any of it is valid, allows DELETE there and gets what it asks for in the version that is read.
+	Prune bool
 }

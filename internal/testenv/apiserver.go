@@ -106,8 +106,8 @@ func (e *Env) args() []string {
 	return append(args, e.options.APIServerArgs...)
 }
 
-// ready is nil when the server answers as this server, which its CA proves, says that it is ready, and has made the namespaces
-// that every cluster has; it makes them in the background and /readyz does not wait for them.
+// ready is nil when it is this server that answers, which its CA proves, and it is ready and has made the namespaces that
+// every cluster has; it makes them in the background, and /readyz does not wait for them.
 func (e *Env) ready(ctx context.Context) error {
 	tls, err := rest.TLSConfigFor(e.Config())
 	if err != nil {

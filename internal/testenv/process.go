@@ -15,7 +15,7 @@ import (
 
 const (
 	startTimeout = time.Minute           // for one server to become ready, on a busy machine
-	stopGrace    = time.Second           // between SIGTERM and SIGKILL; kube-apiserver waits a minute for open watches
+	stopGrace    = time.Second           // between SIGTERM and SIGKILL; kube-apiserver would wait for open watches
 	pollInterval = 20 * time.Millisecond // between two looks at a server that starts
 	probeTimeout = 2 * time.Second       // for one look
 	tailLines    = 40                    // of a server's log that a failure shows

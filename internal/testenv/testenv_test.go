@@ -280,8 +280,11 @@ func requireServed(t *testing.T, client dynamic.ResourceInterface, resourceVersi
 // the watch or as its first event.
 func requireGone(t *testing.T, client dynamic.ResourceInterface, resourceVersion string) {
 	t.Helper()
-	err := apierrors.FromObject(firstEvent(t, client, resourceVersion).Object)
-	require.Equal(t, int32(http.StatusGone), err.(apierrors.APIStatus).Status().Code, "%v", err)
+	event := firstEvent(t, client, resourceVersion)
+	require.Equal(t, watch.Error, event.Type, "the watch was served")
+	var status apierrors.APIStatus
+	require.ErrorAs(t, apierrors.FromObject(event.Object), &status)
+	require.Equal(t, int32(http.StatusGone), status.Status().Code, "%v", status)
 }
 
 func firstEvent(t *testing.T, client dynamic.ResourceInterface, resourceVersion string) watch.Event {

@@ -1,0 +1,308 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/queue"
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+// desk turns what streams deliver into ledger entries and events. One desk serves one RuleSet.
+type desk struct {
+	ledger     *ledger
+	rules      *ruleset.RuleSet
+	namespaces *namespaces // nil if no rule looks at the labels of namespaces
+	out        queue.Producer
+	opts       *Options
+}
+
+// change is one object on its way to the destinations that want it.
+type change struct {
+	resource  event.Resource
+	content   []byte // nil if refused
+	refused   error
+	operation event.Operation
+	claims    []ruleset.Match // whose object it is
+	writes    []ruleset.Match // who wants this change of it
+	author    event.Author
+	listed    bool
+}
+
+func (d *desk) begin(s *stream) {
+	d.ledger.mu.Lock()
+	defer d.ledger.mu.Unlock()
+	s.complete = false
+	s.begun = d.ledger.clock
+}
+
+func (d *desk) object(ctx context.Context, s *stream, obj *unstructured.Unstructured, how arrival) {
+	if obj.GetDeletionTimestamp() != nil {
+		d.deleted(ctx, s, obj, how)
+		return
+	}
+	c := d.read(ctx, s.watch.Resource, obj, how)
+	l := d.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.clock++
+	tl := l.typeOf(s.watch.Resource)
+	name := c.resource.NamespacedName()
+	old := tl.entries[name]
+	e := entry{hash: l.hash(c.content), seen: l.clock, claims: l.claim(tl, c.claims)}
+	if len(e.claims.list) > 0 {
+		tl.entries[name] = e
+	} else {
+		delete(tl.entries, name)
+	}
+	d.leave(s, dirtyKey{tl, name}, old.claims, e.claims, c.author)
+	for _, m := range c.writes {
+		to := l.targets[m.Destination.Ref]
+		_, had := old.claims.of(to)
+		if had && old.hash == e.hash {
+			continue
+		}
+		d.write(to, dirtyKey{tl, name}, c, m)
+	}
+}
+
+// read does all the work on an object that needs no lock: it is matched, sanitised and encoded once for all destinations.
+func (d *desk) read(ctx context.Context, t ruleset.Type, obj *unstructured.Unstructured, how arrival) change {
+	c := change{
+		resource:  resource(t, obj.GetNamespace(), obj.GetName()),
+		operation: event.Update,
+		listed:    how == listed,
+	}
+	if how == added {
+		c.operation = event.Create
+	}
+	input := ruleset.Input{
+		Resource:        c.resource,
+		Labels:          obj.GetLabels(),
+		NamespaceLabels: d.namespaces.labels(ctx, obj.GetNamespace()),
+		Controlled:      metav1.GetControllerOf(obj) != nil,
+	}
+	c.claims = d.rules.Match(input)
+	if len(c.claims) == 0 {
+		return c
+	}
+	c.writes = c.claims
+	if input.Managers = managers(obj); len(input.Managers) > 0 && how != listed {
+		c.writes = d.rules.Match(input)
+	}
+	if d.opts.Attribute != nil && how != listed {
+		c.author = d.opts.Attribute(ctx, obj, c.operation)
+	}
+	c.content, c.refused = event.Content(obj, d.opts.eventOptions())
+	return c
+}
+
+func resource(t ruleset.Type, namespace, name string) event.Resource {
+	return event.Resource{
+		ID:      event.ID{Group: t.Group, Resource: t.Resource, Namespace: namespace, Name: name},
+		Version: t.Version,
+		Kind:    t.Kind,
+	}
+}
+
+// managers returns who made the last change: the field managers with the newest time, those of subresources left out.
+func managers(obj *unstructured.Unstructured) []string {
+	var newest time.Time
+	var names []string
+	for _, f := range obj.GetManagedFields() {
+		if f.Time == nil || f.Subresource != "" || f.Time.Time.Before(newest) {
+			continue
+		}
+		if f.Time.After(newest) {
+			newest, names = f.Time.Time, nil
+		}
+		names = append(names, f.Manager)
+	}
+	return names
+}
+
+// write offers one event to the line of a target. The caller holds mu.
+func (d *desk) write(to *target, key dirtyKey, c change, m ruleset.Match) {
+	if to == nil || !m.Writes {
+		return
+	}
+	if c.refused != nil {
+		d.refuse(to, key, c.refused)
+		return
+	}
+	delete(to.refused, c.resource.ID)
+	d.send(to, key, event.Event{
+		Destination: to.destination,
+		Operation:   c.operation,
+		Resource:    c.resource,
+		Content:     c.content,
+		Condition:   m.Condition,
+		Listed:      c.listed,
+		Author:      c.author,
+		Time:        time.Now(),
+	})
+}
+
+// maxRefused bounds what is remembered of refused objects for each destination.
+const maxRefused = 100
+
+func (d *desk) refuse(to *target, key dirtyKey, err error) {
+	delete(to.dirty, key)
+	if to.refused == nil {
+		to.refused = map[event.ID]error{}
+	}
+	if id := key.id(); len(to.refused) < maxRefused {
+		to.refused[id] = err
+		d.opts.Logger.V(1).Info("object refused", "destination", to.destination.Ref, "object", id.String(), "reason", err.Error())
+	}
+}
+
+// send offers an event; one that finds no room is marked, and its object is fetched again when there is room. The caller
+// holds mu.
+func (d *desk) send(to *target, key dirtyKey, e event.Event) {
+	if to.gone {
+		return
+	}
+	err := d.out.TryAdd(e)
+	switch {
+	case err == nil:
+		delete(to.dirty, key)
+	case errors.Is(err, queue.ErrFull), errors.Is(err, queue.ErrShutdown):
+		to.dirty[key] = struct{}{}
+		d.ledger.wake(to)
+	default:
+		d.refuse(to, key, err)
+	}
+}
+
+func (d *desk) deleted(ctx context.Context, s *stream, obj *unstructured.Unstructured, how arrival) {
+	var author event.Author
+	if d.opts.Attribute != nil && how != listed {
+		author = d.opts.Attribute(ctx, obj, event.Delete)
+	}
+	d.ledger.mu.Lock()
+	defer d.ledger.mu.Unlock()
+	d.ledger.clock++
+	tl := d.ledger.typeOf(s.watch.Resource)
+	d.remove(s, dirtyKey{tl, types.NamespacedName{Namespace: obj.GetNamespace(), Name: obj.GetName()}}, author)
+}
+
+// remove takes an object out of the ledger and tells those who claimed it. The caller holds mu.
+func (d *desk) remove(s *stream, key dirtyKey, author event.Author) {
+	old, ok := key.of.entries[key.name]
+	if !ok {
+		return
+	}
+	delete(key.of.entries, key.name)
+	d.leave(s, key, old.claims, nil, author)
+}
+
+// leave sends deletes to the targets that claimed an object and do so no more. A target whose rules do not cover the type
+// and namespace any more is not told: what no rule covers stays as it is. The caller holds mu.
+func (d *desk) leave(s *stream, key dirtyKey, old, current *claims, author event.Author) {
+	if old == current || old == nil {
+		return
+	}
+	for _, c := range old.list {
+		if _, still := current.of(c.to); still {
+			continue
+		}
+		delete(c.to.dirty, key)
+		delete(c.to.refused, key.id())
+		if c.delete && s.covers(c.to.destination, key.id()) {
+			d.send(c.to, key, deletion(c.to, key, author))
+		}
+	}
+}
+
+func deletion(to *target, key dirtyKey, author event.Author) event.Event {
+	t := key.of.resource
+	return event.Event{
+		Destination: to.destination,
+		Operation:   event.Delete,
+		Resource:    resource(t, key.name.Namespace, key.name.Name),
+		Author:      author,
+		Time:        time.Now(),
+	}
+}
+
+func (s *stream) covers(to destination.Destination, id event.ID) bool {
+	for _, c := range s.watch.Coverage {
+		if c.Destination == to && c.Scope.Contains(id) {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *desk) completed(ctx context.Context, s *stream) {
+	author := d.unseen(ctx)
+	l := d.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	tl := l.typeOf(s.watch.Resource)
+	scope := s.scope()
+	for name, e := range tl.entries {
+		if key := (dirtyKey{tl, name}); e.seen <= s.begun && scope.Contains(key.id()) {
+			d.remove(s, key, author)
+		}
+	}
+	s.complete, s.err = true, nil
+	d.settle(s)
+	for _, c := range s.watch.Coverage {
+		if to := l.targets[c.Destination.Ref]; to != nil {
+			d.sync(to)
+		}
+	}
+}
+
+// unseen is who deleted an object that was gone when it was looked for.
+func (d *desk) unseen(ctx context.Context) event.Author {
+	if d.opts.Attribute == nil {
+		return event.Author{}
+	}
+	return d.opts.Attribute(ctx, nil, event.Delete)
+}
+
+func (d *desk) failed(s *stream, err error) {
+	d.ledger.mu.Lock()
+	defer d.ledger.mu.Unlock()
+	s.err = err
+	if !transient(err) {
+		s.complete = false
+	}
+	d.opts.Logger.V(1).Info("stream failed, trying again", "resource", schema.GroupResource{Group: s.watch.Resource.Group,
+		Resource: s.watch.Resource.Resource}.String(), "namespace", s.watch.Namespace, "reason", err.Error())
+	d.settle(s)
+}
+
+// settle counts the end of a stream's first listing, good or bad. The caller holds mu.
+func (d *desk) settle(s *stream) {
+	if s.settled {
+		return
+	}
+	s.settled = true
+	for _, c := range s.watch.Coverage {
+		if to := d.ledger.targets[c.Destination.Ref]; to != nil {
+			to.unsettled--
+			if to.unsettled == 0 {
+				d.sync(to)
+			}
+		}
+	}
+}
+
+// sync asks for a SeedSync of a target, once all its streams have settled: one commit for a seed of many types. The caller
+// holds mu.
+func (d *desk) sync(to *target) {
+	to.syncDue = true
+	d.ledger.wakeIfHungry(to)
+}

@@ -1,0 +1,37 @@
+// Package watch follows a Kubernetes cluster and puts an event into the line of every destination that a change concerns.
+// Next to k8s.io/apimachinery/pkg/watch, import it as kswatch.
+//
+// # What it does
+//
+// For each type that a ruleset.RuleSet asks for, a stream lists the objects page by page and then watches them, as the
+// Kubernetes documentation recommends ("Efficient detection of changes", API concepts). An object is sanitised and encoded
+// once, and one complete event goes to the line of each destination that wants it. When all streams of a destination have
+// listed what they can, the destination gets a SeedSync, also one for which no object was found: only then does the sink
+// learn that its last object is gone.
+//
+// # Guarantees
+//
+//   - A change that reaches the watcher reaches the line of each destination that wants it, or a later state of the same
+//     object does. Versions in between may be left out, as in every watch.
+//   - The watcher never blocks on the queue. What finds no room is marked in the ledger and fetched again when there is
+//     room. A dead remote stops neither streams nor other destinations, and no listing waits for a push.
+//   - A status-only update, or any other that leaves the sanitised content as it was, ends at the ledger.
+//   - An object with a deletionTimestamp counts as deleted.
+//   - Only what was listed completely, and has been followed since, may be pruned: View.Scopes leaves out a type that RBAC
+//     forbids, that discovery does not know, or whose listing broke off. A listing that breaks off is begun anew.
+//   - What no rule of a destination covers any more is neither deleted nor kept up to date.
+//   - After 410 Gone, and when rules change, types are listed again; what the ledger knew and the listing lacks is sent as
+//     a delete.
+//   - Not more than the newest state is ever known: what happened to an object while nobody watched is lost.
+//
+// # Memory
+//
+// There is no cache of objects. The ledger holds for each wanted object its name, a hash of its content and a shared
+// pointer to its destinations, about 100 bytes; a destination without room holds a mark for each object it waits for.
+//
+// # Concurrency
+//
+// All methods of a Watcher may be called concurrently. One goroutine, that of Start, decides which streams and feeders
+// run; each stream and each feeder is a goroutine of its own and ends before Start returns. The ledger has one lock; events
+// are offered to the queue under it, with TryAdd. A Live may be asked from any goroutine and holds the lock for reading.
+package watch

@@ -1,0 +1,219 @@
+package watch
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubescribe/kubescribe/event"
+)
+
+// A feeder brings a target what found no room in the queue, and its SeedSyncs. It alone waits for room, so that neither
+// streams nor other targets ever do. It is started on demand and ends when nothing is left.
+
+const (
+	fetchFew   = 100 // dirty objects fetched one by one in a round
+	fetchMany  = 250 // from so many in one stream on, they are listed
+	feedPause  = time.Second
+	maxRefetch = time.Minute
+)
+
+func (d *desk) feed(ctx context.Context, to *target) {
+	pause := feedPause
+	for d.hungry(to) {
+		err := d.out.Room(ctx, to.destination)
+		if err == nil {
+			err = d.helping(ctx, to)
+		}
+		d.ledger.mu.Lock()
+		to.fault = err
+		d.ledger.mu.Unlock()
+		if err == nil {
+			pause = feedPause
+			continue
+		}
+		rest(ctx, pause)
+		pause = min(2*pause, maxRefetch)
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// hungry tells whether to has work for its feeder.
+func (d *desk) hungry(to *target) bool {
+	d.ledger.mu.Lock()
+	defer d.ledger.mu.Unlock()
+	return to.hungry()
+}
+
+// helping serves one round: some dirty objects, or, when there are none, the SeedSync. The SeedSync goes last, so that a
+// seed ends with it.
+func (d *desk) helping(ctx context.Context, to *target) error {
+	s, keys, many := d.pick(to)
+	switch {
+	case s == nil && len(keys) == 0:
+		d.sendSync(to)
+		return nil
+	case many:
+		return d.relist(ctx, to, s)
+	}
+	for _, key := range keys {
+		if err := d.refetch(ctx, to, s, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pick chooses some dirty objects of one stream, and tells whether there are so many that listing is cheaper. Dirty
+// objects that have died meanwhile are told on the spot.
+func (d *desk) pick(to *target) (of *stream, keys []dirtyKey, many bool) {
+	l := d.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key := range to.dirty {
+		if _, alive := key.of.entries[key.name]; !alive {
+			d.send(to, key, deletion(to, key, event.Author{}))
+			continue
+		}
+		if of == nil {
+			of = l.streamFor(to, key.id())
+		}
+		if of == nil {
+			delete(to.dirty, key)
+			continue
+		}
+		if of.covers(to.destination, key.id()) {
+			keys = append(keys, key)
+		}
+		if len(keys) == fetchMany {
+			return of, nil, true
+		}
+	}
+	return of, keys[:min(len(keys), fetchFew)], false
+}
+
+func (l *ledger) streamFor(to *target, id event.ID) *stream {
+	for _, s := range l.streams {
+		if s.covers(to.destination, id) {
+			return s
+		}
+	}
+	return nil
+}
+
+func (d *desk) sendSync(to *target) {
+	d.ledger.mu.Lock()
+	defer d.ledger.mu.Unlock()
+	if to.gone || !to.syncDue || to.unsettled > 0 || len(to.dirty) > 0 {
+		return
+	}
+	err := d.out.TryAdd(event.Event{
+		Destination: to.destination,
+		Operation:   event.SeedSync,
+		Listed:      true,
+		Live:        live{d.ledger, to},
+		Time:        time.Now(),
+	})
+	if err == nil {
+		to.syncDue = false
+		to.synced++
+	}
+}
+
+// refetch gets one object and offers it.
+func (d *desk) refetch(ctx context.Context, to *target, s *stream, key dirtyKey) error {
+	asked := d.now()
+	obj, err := s.in(key.name.Namespace).Get(ctx, key.name.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		d.ledger.mu.Lock()
+		delete(to.dirty, key) // its stream will say so
+		d.ledger.mu.Unlock()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d.offer(ctx, to, s, obj, asked)
+	return nil
+}
+
+// relist lists the stream's scope and offers what is dirty. When the room is used up it drops the page and asks for it
+// again later: a page that waits is memory for every destination whose remote hangs.
+func (d *desk) relist(ctx context.Context, to *target, s *stream) error {
+	opts := metav1.ListOptions{Limit: s.page}
+	for {
+		asked := d.now()
+		list, err := s.in(s.watch.Namespace).List(ctx, opts)
+		if gone(err) {
+			return nil // the next round begins anew; what was offered is dirty no more
+		}
+		if err != nil {
+			return err
+		}
+		full := false
+		for i := range list.Items {
+			full = !d.offer(ctx, to, s, &list.Items[i], asked) || full
+		}
+		switch {
+		case full:
+			if err := d.out.Room(ctx, to.destination); err != nil {
+				return err
+			}
+		case list.GetContinue() == "":
+			return nil
+		default:
+			opts.Continue = list.GetContinue()
+		}
+	}
+}
+
+func (d *desk) now() uint64 {
+	d.ledger.mu.RLock()
+	defer d.ledger.mu.RUnlock()
+	return d.ledger.clock
+}
+
+// offer sends a dirty object that was asked for at a time of the ledger's clock. If its stream has spoken of it since, that
+// is newer, and what was asked for is dropped: sent now, it would stand behind the newer one and win. It returns false if
+// there was no room.
+//
+// The entry's hash stays as it is. What was fetched may be newer than what the stream has delivered, but only to this
+// target: taking its hash over would hide the change from the others.
+func (d *desk) offer(ctx context.Context, to *target, s *stream, obj *unstructured.Unstructured, asked uint64) bool {
+	if !d.wants(to, s, obj) {
+		return true
+	}
+	c := d.read(ctx, s.watch.Resource, obj, listed)
+	d.ledger.mu.Lock()
+	defer d.ledger.mu.Unlock()
+	key := dirtyKey{d.ledger.typeOf(s.watch.Resource), c.resource.NamespacedName()}
+	_, dirty := to.dirty[key]
+	if e, alive := key.of.entries[key.name]; !dirty || !alive || e.seen > asked {
+		return true
+	}
+	delete(to.dirty, key)
+	if obj.GetDeletionTimestamp() != nil {
+		return true
+	}
+	for _, m := range c.claims {
+		if m.Destination == to.destination {
+			d.write(to, key, c, m)
+		}
+	}
+	_, dirty = to.dirty[key]
+	return !dirty
+}
+
+// wants spares the work of encoding what is not dirty.
+func (d *desk) wants(to *target, s *stream, obj *unstructured.Unstructured) bool {
+	d.ledger.mu.Lock()
+	defer d.ledger.mu.Unlock()
+	key := dirtyKey{d.ledger.typeOf(s.watch.Resource), resource(s.watch.Resource, obj.GetNamespace(), obj.GetName()).NamespacedName()}
+	_, dirty := to.dirty[key]
+	return dirty
+}

@@ -1,0 +1,92 @@
+package watch
+
+import (
+	"context"
+	"maps"
+	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+var namespaceType = ruleset.Type{Version: "v1", Resource: "namespaces", Kind: "Namespace"}
+
+// namespaces keeps the labels of all namespaces, for rules with a namespaceSelector. It is the receiver of a stream of its
+// own, which no destination sees.
+type namespaces struct {
+	client  dynamic.ResourceInterface
+	changed chan<- struct{} // told when objects may have moved in or out of a rule
+	ready   chan struct{}   // closed when all labels are known
+
+	mu    sync.Mutex
+	known map[string]map[string]string
+}
+
+func newNamespaces(client dynamic.ResourceInterface, changed chan<- struct{}) *namespaces {
+	return &namespaces{client: client, changed: changed, ready: make(chan struct{}), known: map[string]map[string]string{}}
+}
+
+// labels returns the labels of a namespace; nil for none. A namespace whose stream is behind that of its objects is asked
+// for.
+func (n *namespaces) labels(ctx context.Context, name string) map[string]string {
+	if n == nil || name == "" {
+		return nil
+	}
+	n.mu.Lock()
+	labels, ok := n.known[name]
+	n.mu.Unlock()
+	if ok {
+		return labels
+	}
+	obj, err := n.client.Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil // its own stream will say when it appears, and everything is listed again
+	}
+	return n.put(obj)
+}
+
+// put remembers the labels of a namespace and returns them.
+func (n *namespaces) put(obj *unstructured.Unstructured) map[string]string {
+	labels := obj.GetLabels()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.known[obj.GetName()] = labels
+	return labels
+}
+
+func (n *namespaces) object(_ context.Context, _ *stream, obj *unstructured.Unstructured, how arrival) {
+	n.mu.Lock()
+	old, ok := n.known[obj.GetName()]
+	n.mu.Unlock()
+	n.put(obj)
+	if ready(n.ready) && (!ok || !maps.Equal(old, obj.GetLabels())) && (ok || how != added) {
+		signal(n.changed)
+	}
+}
+
+func ready(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func (n *namespaces) deleted(_ context.Context, _ *stream, obj *unstructured.Unstructured, _ arrival) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.known, obj.GetName())
+}
+
+func (n *namespaces) completed(context.Context, *stream) {
+	if !ready(n.ready) {
+		close(n.ready)
+	}
+}
+
+func (n *namespaces) begin(*stream)         {}
+func (n *namespaces) failed(*stream, error) {}

@@ -1,0 +1,238 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+// streamKey identifies a stream: a type, read in one version, in one namespace or in all.
+type streamKey struct {
+	of        ruleset.Type
+	namespace string
+}
+
+// stream lists and watches one type. Its goroutine alone delivers objects of its scope; the fields below the line are
+// guarded by the ledger's mu.
+type stream struct {
+	watch  ruleset.Watch
+	client dynamic.NamespaceableResourceInterface
+	to     receiver
+	lists  chan struct{} // a place in it is the right to hold a page
+	page   int64
+
+	// ---
+	begun    uint64 // the clock when the listing began
+	complete bool   // the listing is complete, and the ledger has followed the watch since
+	settled  bool   // the first listing has completed or failed
+	err      error  // why it is not complete
+}
+
+// receiver is what a stream delivers to. Calls come from the stream's goroutine.
+type receiver interface {
+	begin(s *stream)                                                                     // a listing begins
+	object(ctx context.Context, s *stream, obj *unstructured.Unstructured, how arrival)  // it lives
+	deleted(ctx context.Context, s *stream, obj *unstructured.Unstructured, how arrival) // it lives no more
+	completed(ctx context.Context, s *stream)                                            // the listing is complete: what it did not deliver is dead
+	failed(s *stream, err error)                                                         // the stream stands still and will try again
+}
+
+// arrival says how a stream learnt of an object.
+type arrival int
+
+const (
+	listed arrival = iota
+	added
+	modified
+	removed
+)
+
+func (s *stream) key() streamKey { return streamKey{s.watch.Resource, s.watch.Namespace} }
+
+func (s *stream) scope() event.Scope {
+	t := s.watch.Resource
+	return event.Scope{Group: t.Group, Resource: t.Resource, Namespace: s.watch.Namespace, All: s.watch.Namespace == ""}
+}
+
+// in returns the client for one namespace, or for all.
+func (s *stream) in(namespace string) dynamic.ResourceInterface {
+	if namespace == "" {
+		return s.client
+	}
+	return s.client.Namespace(namespace)
+}
+
+func clientFor(client dynamic.Interface, t ruleset.Type) dynamic.NamespaceableResourceInterface {
+	return client.Resource(schema.GroupVersionResource{Group: t.Group, Version: t.Version, Resource: t.Resource})
+}
+
+// The bounds of the pause after a failure. It doubles with each failure in a row.
+const (
+	minPause = 500 * time.Millisecond
+	maxPause = time.Minute
+)
+
+// run lists, then watches until it has to list again, until ctx ends.
+func (s *stream) run(ctx context.Context) {
+	pause := minPause
+	for ctx.Err() == nil {
+		version, err := s.list(ctx)
+		if err == nil {
+			pause = minPause
+			err = s.follow(ctx, version)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if !gone(err) {
+			s.to.failed(s, err)
+			rest(ctx, pause)
+			pause = min(2*pause, maxPause)
+		}
+	}
+}
+
+// rest waits for d, more or less a quarter, or until ctx ends.
+func rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d*3/4 + rand.N(d/2+1))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// gone tells whether the server has forgotten the resource version: only a new listing helps, and it helps at once.
+func gone(err error) bool {
+	return apierrors.IsResourceExpired(err) || apierrors.IsGone(err)
+}
+
+// errExpired is returned by a listing whose continue token expired, again and again.
+var errExpired = errors.New("the continue token expired before the listing was complete")
+
+// list delivers a whole listing, page by page, and returns its resource version. A listing that breaks off in the middle
+// is begun anew and never completed from what there was: half a listing looks like a mass deletion.
+func (s *stream) list(ctx context.Context) (version string, err error) {
+	select {
+	case s.lists <- struct{}{}:
+		defer func() { <-s.lists }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	for range 3 {
+		s.to.begin(s)
+		version, err = eachPage(ctx, s.in(s.watch.Namespace), s.page, func(items []unstructured.Unstructured) error {
+			for i := range items {
+				s.to.object(ctx, s, &items[i], listed)
+			}
+			return ctx.Err()
+		})
+		if err == nil {
+			s.to.completed(ctx, s)
+			return version, nil
+		}
+		if !gone(err) {
+			return "", err
+		}
+	}
+	return "", fmt.Errorf("%w: %w", errExpired, &notGone{err})
+}
+
+// notGone hides the status of an error, so that run pauses on it.
+type notGone struct{ err error }
+
+func (e *notGone) Error() string { return e.err.Error() }
+
+// eachPage lists in pages and returns the resource version of the listing. The consistent read that an unset resource
+// version asks for is what makes "not in the listing" mean "does not exist".
+func eachPage(ctx context.Context, c dynamic.ResourceInterface, limit int64, f func([]unstructured.Unstructured) error) (string, error) {
+	opts := metav1.ListOptions{Limit: limit}
+	for {
+		list, err := c.List(ctx, opts)
+		if err != nil {
+			return "", err
+		}
+		if err := f(list.Items); err != nil {
+			return "", err
+		}
+		opts.Continue = list.GetContinue()
+		if opts.Continue == "" {
+			return list.GetResourceVersion(), nil
+		}
+	}
+}
+
+// follow watches from version on, reconnecting where it left off, until the server has forgotten where that was or
+// refuses.
+func (s *stream) follow(ctx context.Context, version string) error {
+	for ctx.Err() == nil {
+		timeout := int64(300 + rand.N(300)) // seconds; reflectors spread their reconnects the same way
+		w, err := s.in(s.watch.Namespace).Watch(ctx, metav1.ListOptions{
+			ResourceVersion: version, AllowWatchBookmarks: true, TimeoutSeconds: &timeout,
+		})
+		if err != nil {
+			if transient(err) {
+				s.to.failed(s, err)
+				rest(ctx, minPause)
+				continue
+			}
+			return err
+		}
+		began := time.Now()
+		err = s.deliver(ctx, w, &version)
+		w.Stop()
+		if err != nil {
+			return err
+		}
+		if time.Since(began) < time.Second { // a server that closes at once must not be asked in a tight loop
+			rest(ctx, minPause)
+		}
+	}
+	return ctx.Err()
+}
+
+// transient tells whether a watch that could not be opened may be opened later from the same version: what is known of
+// the cluster is old then, not wrong.
+func transient(err error) bool {
+	return !gone(err) && !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) && !apierrors.IsNotFound(err) &&
+		!apierrors.IsMethodNotSupported(err)
+}
+
+// deliver hands over what a watch sends until it ends. It moves version along.
+func (s *stream) deliver(ctx context.Context, w apiwatch.Interface, version *string) error {
+	for e := range w.ResultChan() {
+		if e.Type == apiwatch.Error {
+			err := apierrors.FromObject(e.Object)
+			if gone(err) || !transient(err) {
+				return err
+			}
+			return nil
+		}
+		obj, ok := e.Object.(*unstructured.Unstructured)
+		if !ok {
+			return fmt.Errorf("the watch sent a %T", e.Object)
+		}
+		switch e.Type {
+		case apiwatch.Added:
+			s.to.object(ctx, s, obj, added)
+		case apiwatch.Modified:
+			s.to.object(ctx, s, obj, modified)
+		case apiwatch.Deleted:
+			s.to.deleted(ctx, s, obj, removed)
+		}
+		*version = obj.GetResourceVersion()
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+package gitsink
+
+import (
+	"errors"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/queue"
+)
+
+var (
+	// permanent are the failures that stay until somebody acts: on the destination, its credentials or the server.
+	permanent = []error{ErrAuth, ErrProtected, ErrRejected, ErrNotFound, ErrPath, ErrOwned, ErrTooLarge, destination.ErrInvalid}
+	// passing are the failures that may be over by the next try, whatever else the error matches.
+	passing = []error{ErrUnavailable, ErrConflict, ErrUnknown}
+)
+
+// Is makes an Error match queue.ErrPermanent if trying again cannot help: if its cause matches ErrAuth, ErrProtected,
+// ErrRejected, ErrNotFound, ErrPath, ErrOwned, ErrTooLarge or destination.ErrInvalid, and none of ErrUnavailable,
+// ErrConflict and ErrUnknown.
+func (e *Error) Is(target error) bool {
+	return target == queue.ErrPermanent && matches(e.Err, permanent) && !matches(e.Err, passing)
+}
+
+func matches(err error, targets []error) bool {
+	for _, target := range targets {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,95 @@
+package gitsink
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"slices"
+	"strings"
+)
+
+// FolderTree returns a Tree of the files in fsys, for sinks of one's own that keep a folder, and for tests. It holds the
+// names and hashes of all files as they are now. Symbolic links appear with ModeSymlink, and cannot be read.
+func FolderTree(fsys fs.FS) (Tree, error) {
+	t := &folderTree{fsys: fsys, entries: map[string]Entry{}}
+	err := fs.WalkDir(fsys, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		entry, err := t.entry(path, d)
+		if err != nil {
+			return err
+		}
+		t.entries[path] = entry
+		t.paths = append(t.paths, path)
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // a folder that is not there is an empty one
+	}
+	slices.Sort(t.paths)
+	return t, err
+}
+
+type folderTree struct {
+	fsys    fs.FS
+	paths   []string // in byte order
+	entries map[string]Entry
+}
+
+func (t *folderTree) entry(path string, d fs.DirEntry) (Entry, error) {
+	if d.Type()&fs.ModeSymlink != 0 {
+		return Entry{Mode: ModeSymlink}, nil
+	}
+	data, err := fs.ReadFile(t.fsys, path)
+	if err != nil {
+		return Entry{}, err
+	}
+	info, err := d.Info()
+	if err != nil {
+		return Entry{}, err
+	}
+	mode := ModeFile
+	if info.Mode()&0o100 != 0 {
+		mode = ModeExecutable
+	}
+	return Entry{Mode: mode, Hash: blobHash(data)}, nil
+}
+
+func (t *folderTree) Paths(prefix string) iter.Seq2[string, Entry] {
+	prefix = strings.TrimSuffix(prefix, "/")
+	return func(yield func(string, Entry) bool) {
+		for _, path := range t.paths {
+			if prefix != "" && !strings.HasPrefix(path, prefix+"/") {
+				continue
+			}
+			if !yield(path, t.entries[path]) {
+				return
+			}
+		}
+	}
+}
+
+func (t *folderTree) Entry(path string) (Entry, bool) {
+	e, ok := t.entries[path]
+	return e, ok
+}
+
+func (t *folderTree) Read(ctx context.Context, paths ...string) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, path := range paths {
+		if e, ok := t.entries[path]; !ok || e.Mode == ModeSymlink {
+			continue
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		data, err := fs.ReadFile(t.fsys, path)
+		if err != nil {
+			return nil, err
+		}
+		files[path] = data
+	}
+	return files, nil
+}

@@ -1,0 +1,110 @@
+package gitsink
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubescribe/kubescribe/destination"
+)
+
+// OwnerFile is the file in the base folder that names the folder's owner. It is written with the first commit and read by
+// each plan, so that two clusters with copied configuration cannot delete each other's files for ever.
+const OwnerFile = ".kubescribe"
+
+// owner is the content of an OwnerFile.
+type owner struct {
+	Source      string `json:"source"`      // the cluster
+	Destination string `json:"destination"` // the GitDestination
+	Layout      string `json:"layout"`
+	// Adopted is false while files of others may be among those that the layout could have written: nothing is pruned then.
+	Adopted bool `json:"adopted"`
+}
+
+const ownerNote = "# Written by kubescribe. The source named below owns this folder: it writes and removes files here.\n"
+
+func (o owner) encode() []byte {
+	body, err := yaml.Marshal(o)
+	if err != nil {
+		panic(err) // strings and a bool always encode
+	}
+	return append([]byte(ownerNote), body...)
+}
+
+func (o owner) change() Change { return Change{Path: OwnerFile, Data: o.encode()} }
+
+// claim is what a plan found out about the ownership of its folder.
+type claim struct {
+	owner owner
+	write bool // the file has to be written, with the first commit that has another reason, or at once if urgent
+	now   bool // it has to be written even without another change
+}
+
+// claimFolder compares the folder's OwnerFile with us, who want to write. It returns an error that matches ErrOwned if the
+// folder belongs to another owner.
+func claimFolder(ctx context.Context, base Tree, us owner, adopt bool) (claim, error) {
+	entry, found := base.Entry(OwnerFile)
+	switch {
+	case !found:
+		us.Adopted = adopt || empty(base)
+		return claim{owner: us, write: true, now: adopt && !empty(base)}, nil
+	case is(entry, us.as(true)):
+		return claim{owner: us.as(true)}, nil
+	case is(entry, us.as(false)) && !adopt:
+		return claim{owner: us.as(false)}, nil
+	case adopt:
+		return claim{owner: us.as(true), write: true, now: true}, nil
+	}
+	return readClaim(ctx, base, us)
+}
+
+// readClaim reads an OwnerFile that is not, byte for byte, what we would have written.
+func readClaim(ctx context.Context, base Tree, us owner) (claim, error) {
+	files, err := base.Read(ctx, OwnerFile)
+	if err != nil {
+		return claim{}, err
+	}
+	var them owner
+	if err := yaml.UnmarshalStrict(files[OwnerFile], &them); err != nil {
+		return claim{}, fmt.Errorf("%w: %s cannot be read (%w); adopt the folder to take it over", ErrOwned, OwnerFile, err)
+	}
+	if them.as(us.Adopted) != us {
+		return claim{}, fmt.Errorf("%w: %s says source %q, destination %q, layout %q; we are source %q, destination %q, layout %q; "+
+			"adopt the folder to take it over", ErrOwned, OwnerFile, them.Source, them.Destination, them.Layout,
+			us.Source, us.Destination, us.Layout)
+	}
+	return claim{owner: them}, nil
+}
+
+func (o owner) as(adopted bool) owner {
+	o.Adopted = adopted
+	return o
+}
+
+func (w *Writer) owner(d destination.Destination) owner {
+	return owner{Source: w.source, Destination: d.Ref.String(), Layout: w.opts.Layout.Name()}
+}
+
+func empty(base Tree) bool {
+	for range base.Paths("") {
+		return false
+	}
+	return true
+}
+
+func is(e Entry, o owner) bool { return e.Hash == blobHash(o.encode()) }
+
+// blobHash is the name that Git gives to a file's content: what has this hash need not be read, and makes no commit.
+func blobHash(data []byte) string {
+	h := sha1.New()
+	fmt.Fprintf(h, "blob %d\x00", len(data))
+	h.Write(data)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func same(e Entry, data []byte) bool {
+	return (e.Mode == ModeFile || e.Mode == ModeExecutable) && e.Hash == blobHash(data)
+}

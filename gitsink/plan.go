@@ -1,0 +1,342 @@
+package gitsink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/orphan"
+)
+
+// draft is one run of a plan.
+type draft struct {
+	writer  *Writer
+	to      destination.Destination
+	base    Tree
+	stored  map[string][]byte // encrypted files as they stand
+	overlay map[string]*Entry // what the draft made of a path so far; nil: removed
+	claim   claim
+	group   group
+	commits []Commit
+	again   []event.Event
+	report  Report
+}
+
+// group is a commit in the making.
+type group struct {
+	changes []Change
+	events  []event.Event
+	removed int // orphans
+}
+
+func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree, events []event.Event) (*draft, error) {
+	claim, err := claimFolder(ctx, base, w.owner(to), w.opts.Adopt(to.Ref))
+	if err != nil {
+		return nil, err
+	}
+	d := &draft{writer: w, to: to, base: base, overlay: map[string]*Entry{}, claim: claim}
+	d.report.Adopted = claim.owner.Adopted
+	if err := d.readStored(ctx, events); err != nil {
+		return nil, err
+	}
+	options := w.opts.Orphans(to.Ref)
+	var sync *event.Event
+	for i, e := range events {
+		switch {
+		case e.Operation == event.SeedSync:
+			sync = &events[i]
+		case e.Operation == event.Delete && options.Policy == orphan.Never:
+		default:
+			if err := d.fold(ctx, e); err != nil {
+				return nil, err
+			}
+		}
+	}
+	// Orphans are looked for last, on the tree as this draft leaves it. Looked for on the base tree, a file that the draft
+	// has just written, and whose object has died since, would stay.
+	if sync != nil {
+		if err := d.sweep(*sync, &options); err != nil {
+			return nil, err
+		}
+	}
+	d.flush()
+	if len(d.commits) == 0 && claim.now {
+		d.commits = []Commit{{Message: "Adopt " + folderName(to), Committer: w.opts.Committer, Changes: []Change{claim.owner.change()}}}
+	}
+	return d, nil
+}
+
+// readStored reads the encrypted files that events would replace, in one request.
+func (d *draft) readStored(ctx context.Context, events []event.Event) (err error) {
+	if d.writer.opts.Encryptor == nil {
+		return nil
+	}
+	var paths []string
+	for _, e := range events {
+		if e.Writes() && event.IsSecret(e.Resource.ID) {
+			if path := d.path(e); d.exists(path) {
+				paths = append(paths, path)
+			}
+		}
+	}
+	if len(paths) > 0 {
+		d.stored, err = d.base.Read(ctx, paths...)
+	}
+	return err
+}
+
+func (d *draft) path(e event.Event) string { return d.writer.opts.Layout.Path(e.Resource) }
+
+// entry is what stands at a path at this point of the draft.
+func (d *draft) entry(path string) (Entry, bool) {
+	if e, ok := d.overlay[path]; ok {
+		if e == nil {
+			return Entry{}, false
+		}
+		return *e, true
+	}
+	return d.base.Entry(path)
+}
+
+func (d *draft) exists(path string) bool {
+	_, ok := d.entry(path)
+	return ok
+}
+
+// fold adds one event to the draft. An object that cannot be written is left out and reported; the error is for what stops
+// the whole plan.
+func (d *draft) fold(ctx context.Context, e event.Event) error {
+	path := d.path(e)
+	entry, exists := d.entry(path)
+	if e.Operation == event.Delete {
+		if exists {
+			d.add(e, Change{Path: path, Remove: true}, nil)
+		}
+		return nil
+	}
+	if e.Condition == event.IfAbsent && exists || e.Condition == event.IfPresent && !exists {
+		return nil
+	}
+	if err := d.blocked(path, entry, exists); err != nil {
+		d.skip(e, err, false)
+		return nil
+	}
+	data, err := d.content(ctx, e, path, exists)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		d.skip(e, err, !errors.Is(err, event.ErrSecret))
+		return nil
+	}
+	if data == nil || exists && same(entry, data) {
+		return nil
+	}
+	mode := ModeFile
+	if entry.Mode == ModeExecutable {
+		mode = ModeExecutable
+	}
+	d.add(e, Change{Path: path, Data: data}, &Entry{Mode: mode, Hash: blobHash(data)})
+	return nil
+}
+
+// content returns what to write; nil if the file says it already.
+func (d *draft) content(ctx context.Context, e event.Event, path string, exists bool) ([]byte, error) {
+	if !event.IsSecret(e.Resource.ID) {
+		return e.Content, nil
+	}
+	enc := d.writer.opts.Encryptor
+	if enc == nil {
+		return nil, fmt.Errorf("%w: no Encryptor is configured", event.ErrSecret)
+	}
+	if stored, ok := d.stored[path]; ok && exists {
+		equal, err := enc.Same(ctx, d.to, e.Resource, stored, e.Content)
+		if err != nil || equal {
+			return nil, err
+		}
+	}
+	return enc.Encrypt(ctx, d.to, e.Resource, e.Content)
+}
+
+// blocked tells why a path cannot be written: something of somebody else's stands in the way. It is found out here, since
+// the sink would refuse the whole commit for one such path.
+func (d *draft) blocked(path string, entry Entry, exists bool) error {
+	if exists && (entry.Mode == ModeSymlink || entry.Mode == ModeSubmodule) {
+		return fmt.Errorf("%w: %s is a symbolic link or a submodule", ErrPath, path)
+	}
+	for i := range len(path) {
+		if path[i] == '/' {
+			if _, ok := d.base.Entry(path[:i]); ok {
+				return fmt.Errorf("%w: %s is not a folder", ErrPath, path[:i])
+			}
+		}
+	}
+	if !exists {
+		for range d.base.Paths(path) {
+			return fmt.Errorf("%w: %s is a folder", ErrPath, path)
+		}
+	}
+	return nil
+}
+
+func (d *draft) skip(e event.Event, err error, retry bool) {
+	d.report.Skipped = append(d.report.Skipped, Skipped{e.Resource, err, retry})
+	if retry {
+		d.again = append(d.again, e)
+	}
+}
+
+// add puts a change into the group that its event belongs to.
+func (d *draft) add(e event.Event, c Change, entry *Entry) {
+	if n := len(d.group.events); n > 0 {
+		switch d.writer.opts.CommitPer {
+		case PerEvent:
+			d.flush()
+		case PerAuthor:
+			if d.group.events[n-1].Author != e.Author {
+				d.flush()
+			}
+		}
+	}
+	d.group.events = append(d.group.events, e)
+	d.group.changes = append(d.group.changes, c)
+	d.overlay[c.Path] = entry
+}
+
+// sweep removes the files that have lost their object.
+func (d *draft) sweep(sync event.Event, options *orphan.Options) error {
+	d.report.Synced = true
+	var found []string
+	err := sync.Live.View(func(view event.View) error {
+		var err error
+		found, err = orphan.Find(d.paths(), d.writer.opts.Layout, view, options)
+		return err
+	})
+	if tooMany := (*orphan.TooManyError)(nil); errors.As(err, &tooMany) {
+		d.report.Held = tooMany
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !d.claim.owner.Adopted {
+		d.report.Unadopted = found
+		return nil
+	}
+	if len(found) > 0 && d.writer.opts.CommitPer != Batch {
+		d.flush()
+	}
+	for _, path := range found {
+		d.group.changes = append(d.group.changes, Change{Path: path, Remove: true})
+	}
+	d.group.removed = len(found)
+	d.report.Removed = len(found)
+	return nil
+}
+
+// paths yields the files of the draft, in no particular order.
+func (d *draft) paths() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for path := range d.base.Paths("") {
+			if _, changed := d.overlay[path]; !changed && !yield(path) {
+				return
+			}
+		}
+		for path, entry := range d.overlay {
+			if entry != nil && !yield(path) {
+				return
+			}
+		}
+	}
+}
+
+// flush makes a commit of the group. The first one carries the OwnerFile.
+func (d *draft) flush() {
+	g := d.group
+	d.group = group{}
+	if len(g.changes) == 0 {
+		return
+	}
+	opts := d.writer.opts
+	c := Commit{Changes: g.changes, Message: message(d.to, g), Author: author(g.events), Committer: opts.Committer}
+	if opts.Message != nil {
+		c.Message = opts.Message(d.to, slices.Clone(g.events))
+	}
+	if d.claim.write && len(d.commits) == 0 {
+		c.Changes = append(c.Changes, d.claim.owner.change())
+	}
+	d.commits = append(d.commits, c)
+}
+
+// author is who made all of the events; zero if that is more than one, or unknown.
+func author(events []event.Event) Signature {
+	if len(events) == 0 || events[0].Author == (event.Author{}) {
+		return Signature{}
+	}
+	first := events[0]
+	for _, e := range events {
+		if e.Author != first.Author {
+			return Signature{}
+		}
+	}
+	return Signature{Name: first.Author.Name, Email: first.Author.Email, When: first.Time}
+}
+
+const maxListed = 50 // objects named in a commit message
+
+// message says what happened: a line, and below it the objects.
+func message(to destination.Destination, g group) string {
+	var b strings.Builder
+	switch {
+	case len(g.events) == 1 && g.removed == 0:
+		fmt.Fprintf(&b, "%s %s\n", verb(g.events[0]), g.events[0].Resource.ID)
+		return b.String()
+	case len(g.events) == 0:
+		fmt.Fprintf(&b, "Remove %s without an object from %s\n", files(g.removed), folderName(to))
+		return b.String()
+	}
+	fmt.Fprintf(&b, "Sync %s in %s\n\n", files(len(g.events)+g.removed), folderName(to))
+	for i, e := range g.events {
+		if i == maxListed {
+			fmt.Fprintf(&b, "- and %d more\n", len(g.events)-i)
+			break
+		}
+		fmt.Fprintf(&b, "- %s %s\n", verb(e), e.Resource.ID)
+	}
+	if g.removed > 0 {
+		fmt.Fprintf(&b, "- Remove %s without an object\n", files(g.removed))
+	}
+	return b.String()
+}
+
+func verb(e event.Event) string {
+	switch {
+	case e.Operation == event.Delete:
+		return "Delete"
+	case e.Listed:
+		return "Sync"
+	case e.Operation == event.Create:
+		return "Create"
+	default:
+		return "Update"
+	}
+}
+
+func files(n int) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return fmt.Sprintf("%d files", n)
+}
+
+func folderName(d destination.Destination) string {
+	if d.BaseFolder == "" {
+		return "the repository root"
+	}
+	return d.BaseFolder
+}

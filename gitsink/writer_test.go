@@ -1,0 +1,398 @@
+package gitsink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/orphan"
+	"github.com/kubescribe/kubescribe/queue"
+)
+
+// memorySink keeps one folder for each destination and applies plans to it as FolderTree shows it.
+type memorySink struct {
+	folders map[string]fstest.MapFS
+	commits []Commit
+	err     error  // fails Apply
+}
+
+func (s *memorySink) folder(name string) fstest.MapFS {
+	if s.folders == nil {
+		s.folders = map[string]fstest.MapFS{}
+	}
+	if s.folders[name] == nil {
+		s.folders[name] = fstest.MapFS{}
+	}
+	return s.folders[name]
+}
+
+func (s *memorySink) Apply(ctx context.Context, d destination.Destination, plan Plan) (Result, error) {
+	if s.err != nil {
+		return Result{}, &Error{Op: "push", Destination: d, Err: s.err}
+	}
+	files := s.folder(d.Ref.Name)
+	tree, err := FolderTree(files)
+	if err != nil {
+		return Result{}, err
+	}
+	commits, err := plan(ctx, tree)
+	if err != nil {
+		return Result{}, &Error{Op: "plan", Destination: d, Err: err}
+	}
+	var result Result
+	for _, c := range commits {
+		for _, change := range c.Changes {
+			if change.Remove {
+				delete(files, change.Path)
+			} else {
+				files[change.Path] = &fstest.MapFile{Data: change.Data, Mode: 0o644}
+			}
+		}
+		s.commits = append(s.commits, c)
+		result.Commits = append(result.Commits, fmt.Sprint(len(s.commits)))
+	}
+	return result, nil
+}
+
+func (s *memorySink) Close() error { return nil }
+
+func (s *memorySink) names(folder string) []string {
+	tree, err := FolderTree(s.folder(folder))
+	if err != nil {
+		panic(err)
+	}
+	var names []string
+	for path := range tree.Paths("") {
+		if path != OwnerFile {
+			names = append(names, path)
+		}
+	}
+	return names
+}
+
+type heldLease struct{ lost bool }
+
+func (l heldLease) Held(context.Context) bool  { return !l.lost }
+func (l heldLease) Done(context.Context) error { panic("the handler must not settle") }
+func (l heldLease) Retry(context.Context, error, ...event.Event) error {
+	panic("the handler must not settle")
+}
+func batch(events ...event.Event) queue.Batch { return queue.Batch{Events: events, Lease: heldLease{}} }
+func to(name string) destination.Destination {
+	return destination.Destination{Ref: types.NamespacedName{Namespace: "default", Name: name},
+		Repository: "https://git.example/org/repo.git", Branch: "main", BaseFolder: "clusters/" + name}
+}
+
+func id(name string) event.Resource {
+	return event.Resource{ID: event.ID{Resource: "configmaps", Namespace: "ns", Name: name}, Version: "v1", Kind: "ConfigMap"}
+}
+
+func write(d, name, content string) event.Event {
+	return event.Event{Destination: to(d), Operation: event.Update, Resource: id(name), Content: []byte(content)}
+}
+
+func remove(d, name string) event.Event {
+	return event.Event{Destination: to(d), Operation: event.Delete, Resource: id(name)}
+}
+
+func sync(d string, living ...string) event.Event {
+	scope := event.Scope{Resource: "configmaps", All: true}
+	live := event.NewLive([]event.Scope{scope}, func(event.Scope) ([]event.Resource, error) {
+		var all []event.Resource
+		for _, name := range living {
+			all = append(all, id(name))
+		}
+		return all, nil
+	})
+	return event.Event{Destination: to(d), Operation: event.SeedSync, Live: live}
+}
+
+func newTestWriter(t *testing.T, sink GitSink, opts *WriterOptions) (*Writer, *[]Report) {
+	t.Helper()
+	var reports []Report
+	if opts == nil {
+		opts = &WriterOptions{}
+	}
+	opts.OnReport = func(r Report) { reports = append(reports, r) }
+	w, err := NewWriter(sink, "cluster-1", opts)
+	require.NoError(t, err)
+	return w, &reports
+}
+
+func TestWriterSplitsABatchByDestination(t *testing.T) {
+	sink := &memorySink{}
+	w, _ := newTestWriter(t, sink, nil)
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), write("dev", "b", "2"), write("prod", "c", "3"))))
+	require.Equal(t, []string{"ns/configmaps/a.yaml", "ns/configmaps/c.yaml"}, sink.names("prod"))
+	require.Equal(t, []string{"ns/configmaps/b.yaml"}, sink.names("dev"))
+	require.Len(t, sink.commits, 2)
+}
+
+func TestWriterFoldsEventsInTheirOrder(t *testing.T) {
+	sink := &memorySink{}
+	w, _ := newTestWriter(t, sink, nil)
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), remove("prod", "a"), write("prod", "b", "1"),
+		remove("prod", "c"), write("prod", "b", "2"))))
+	require.Equal(t, []string{"ns/configmaps/b.yaml"}, sink.names("prod"))
+	require.Equal(t, "2", string(sink.folder("prod")["ns/configmaps/b.yaml"].Data))
+	require.Len(t, sink.commits, 1)
+}
+
+func TestWriterMakesNoCommitWhenNothingChanges(t *testing.T) {
+	sink := &memorySink{}
+	w, _ := newTestWriter(t, sink, nil)
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"))))
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), remove("prod", "nothing"), sync("prod", "a"))))
+	require.Len(t, sink.commits, 1)
+}
+
+func TestWriterHonoursConditions(t *testing.T) {
+	sink := &memorySink{}
+	w, _ := newTestWriter(t, sink, nil)
+	create := func(name, content string) event.Event {
+		e := write("prod", name, content)
+		e.Condition = event.IfAbsent
+		return e
+	}
+	update := func(name, content string) event.Event {
+		e := write("prod", name, content)
+		e.Condition = event.IfPresent
+		return e
+	}
+	require.NoError(t, w.Handle(t.Context(), batch(create("a", "1"), create("a", "2"), update("b", "1"))))
+	require.Equal(t, []string{"ns/configmaps/a.yaml"}, sink.names("prod"))
+	require.Equal(t, "1", string(sink.folder("prod")["ns/configmaps/a.yaml"].Data))
+	require.NoError(t, w.Handle(t.Context(), batch(update("a", "3"))))
+	require.Equal(t, "3", string(sink.folder("prod")["ns/configmaps/a.yaml"].Data))
+	require.NoError(t, w.Handle(t.Context(), batch(remove("prod", "a"), create("a", "4"))))
+	require.Equal(t, "4", string(sink.folder("prod")["ns/configmaps/a.yaml"].Data))
+}
+
+func TestWriterLooksForOrphansOnTheTreeThatTheBatchLeaves(t *testing.T) {
+	sink := &memorySink{}
+	w, reports := newTestWriter(t, sink, nil)
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "old", "1"), write("prod", "a", "1"))))
+	sink.folder("prod")["README.md"] = &fstest.MapFile{Data: []byte("mine")}
+	// b is written by this batch, but is dead by the time the plan runs.
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "b", "1"), sync("prod", "a"))))
+	require.Equal(t, []string{"README.md", "ns/configmaps/a.yaml"}, sink.names("prod"))
+	require.Len(t, sink.commits, 2)
+	require.Equal(t, 2, (*reports)[1].Removed)
+	require.True(t, (*reports)[1].Synced)
+}
+
+func TestWriterHoldsBackTooManyDeletionsAndWritesTheRest(t *testing.T) {
+	sink := &memorySink{}
+	approved := false
+	w, reports := newTestWriter(t, sink, &WriterOptions{Orphans: func(destination.Ref) orphan.Options { return orphan.Options{Approved: approved} }})
+	var events []event.Event
+	for i := range 11 {
+		events = append(events, write("prod", fmt.Sprintf("n%d", i), "1"))
+	}
+	require.NoError(t, w.Handle(t.Context(), batch(events...)))
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "new", "1"), sync("prod", "new"))))
+	require.Len(t, sink.names("prod"), 12)
+	require.Equal(t, 11, (*reports)[1].Held.Count)
+	approved = true
+	require.NoError(t, w.Handle(t.Context(), batch(sync("prod", "new"))))
+	require.Equal(t, []string{"ns/configmaps/new.yaml"}, sink.names("prod"))
+}
+
+func TestWriterPrunesNothingInAFolderThatIsNotAdopted(t *testing.T) {
+	sink := &memorySink{}
+	sink.folder("prod")["ns/configmaps/theirs.yaml"] = &fstest.MapFile{Data: []byte("x")}
+	adopt := false
+	w, reports := newTestWriter(t, sink, &WriterOptions{Adopt: func(destination.Ref) bool { return adopt }})
+	for range 2 { // the second time with an OwnerFile
+		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), sync("prod", "a"))))
+		require.Len(t, sink.names("prod"), 2)
+		last := (*reports)[len(*reports)-1]
+		require.Equal(t, []string{"ns/configmaps/theirs.yaml"}, last.Unadopted)
+		require.False(t, last.Adopted)
+	}
+	adopt = true
+	require.NoError(t, w.Handle(t.Context(), batch(sync("prod", "a"))))
+	require.Equal(t, []string{"ns/configmaps/a.yaml"}, sink.names("prod"))
+	adopt = false
+	sink.folder("prod")["ns/configmaps/late.yaml"] = &fstest.MapFile{Data: []byte("x")}
+	require.NoError(t, w.Handle(t.Context(), batch(sync("prod", "a"))))
+	require.Equal(t, []string{"ns/configmaps/a.yaml"}, sink.names("prod"))
+}
+
+func TestWriterRefusesAnotherOwnersFolder(t *testing.T) {
+	sink := &memorySink{}
+	first, _ := newTestWriter(t, sink, nil)
+	require.NoError(t, first.Handle(t.Context(), batch(write("prod", "a", "1"))))
+	second, err := NewWriter(sink, "cluster-2", nil)
+	require.NoError(t, err)
+	err = second.Handle(t.Context(), batch(write("prod", "a", "2"), sync("prod")))
+	require.ErrorIs(t, err, ErrOwned)
+	require.ErrorIs(t, err, queue.ErrPermanent)
+	require.ErrorContains(t, err, "cluster-1")
+	require.Equal(t, "1", string(sink.folder("prod")["ns/configmaps/a.yaml"].Data))
+	require.Len(t, sink.commits, 1)
+
+	adopting, err := NewWriter(sink, "cluster-2", &WriterOptions{Adopt: func(destination.Ref) bool { return true }})
+	require.NoError(t, err)
+	require.NoError(t, adopting.Handle(t.Context(), batch(sync("prod"))))
+	require.Empty(t, sink.names("prod"))
+	require.ErrorIs(t, first.Handle(t.Context(), batch(write("prod", "a", "1"))), ErrOwned)
+}
+
+func TestWriterRefusesAnOwnerFileThatItCannotRead(t *testing.T) {
+	sink := &memorySink{}
+	sink.folder("prod")[OwnerFile] = &fstest.MapFile{Data: []byte("source: [broken")}
+	w, _ := newTestWriter(t, sink, nil)
+	require.ErrorIs(t, w.Handle(t.Context(), batch(write("prod", "a", "1"))), ErrOwned)
+}
+
+func TestWriterAcceptsAnOwnerFileThatSaysTheSameInOtherWords(t *testing.T) {
+	sink := &memorySink{}
+	sink.folder("prod")[OwnerFile] = &fstest.MapFile{Data: []byte("{source: cluster-1, destination: default/prod, layout: " + event.DefaultLayout.Name() + ", adopted: true}\n")}
+	w, reports := newTestWriter(t, sink, nil)
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"))))
+	require.True(t, (*reports)[0].Adopted)
+}
+
+func TestWriterLeavesOutWhatCannotBeWritten(t *testing.T) {
+	sink := &memorySink{}
+	sink.folder("prod")["ns/configmaps/dir.yaml/file"] = &fstest.MapFile{Data: []byte("x")}
+	sink.folder("prod")["ns2/configmaps"] = &fstest.MapFile{Data: []byte("x")}
+	w, reports := newTestWriter(t, sink, nil)
+	secret := write("prod", "s", "data: {password: aHVudGVyMg==}\n")
+	secret.Resource.Resource = "secrets"
+	below := write("prod", "b", "1")
+	below.Resource.Namespace = "ns2"
+	require.NoError(t, w.Handle(t.Context(), batch(secret, write("prod", "dir", "1"), below, write("prod", "good", "1"))))
+	require.Contains(t, sink.names("prod"), "ns/configmaps/good.yaml")
+	skipped := (*reports)[0].Skipped
+	require.Len(t, skipped, 3)
+	require.ErrorIs(t, skipped[0].Err, event.ErrSecret)
+	require.NotContains(t, skipped[0].Err.Error(), "aHVudGVyMg")
+	require.ErrorIs(t, skipped[1].Err, ErrPath)
+	require.ErrorIs(t, skipped[2].Err, ErrPath)
+}
+
+// reverser encrypts by prefixing a counter, so that every ciphertext is new, and fails as often as it is told.
+type reverser struct {
+	calls int
+	fail  int
+}
+
+func (r *reverser) Encrypt(_ context.Context, _ destination.Destination, _ event.Resource, plain []byte) ([]byte, error) {
+	if r.fail > 0 {
+		r.fail--
+		return nil, errors.New("the key service does not answer")
+	}
+	r.calls++
+	return []byte(fmt.Sprintf("%d:%x", r.calls, plain)), nil
+}
+
+func (r *reverser) Same(_ context.Context, _ destination.Destination, _ event.Resource, stored, plain []byte) (bool, error) {
+	_, sum, _ := strings.Cut(string(stored), ":")
+	return sum == fmt.Sprintf("%x", plain), nil
+}
+
+func TestWriterEncryptsSecretsAndDoesNotCommitTheSameOneAgain(t *testing.T) {
+	sink := &memorySink{}
+	enc := &reverser{fail: 1}
+	w, _ := newTestWriter(t, sink, &WriterOptions{Encryptor: enc})
+	secret := write("prod", "s", "plain")
+	secret.Resource.Resource = "secrets"
+	err := w.Handle(t.Context(), batch(secret, write("prod", "a", "1")))
+	var partial *queue.PartialError
+	require.ErrorAs(t, err, &partial)
+	require.Empty(t, cmp.Diff([]string{secret.String()}, []string{partial.Events[0].String()}))
+	require.Equal(t, []string{"ns/configmaps/a.yaml"}, sink.names("prod"), "the neighbour is written")
+
+	require.NoError(t, w.Handle(t.Context(), batch(secret)))
+	require.NoError(t, w.Handle(t.Context(), batch(secret)))
+	require.Equal(t, 1, enc.calls)
+	require.NotContains(t, string(sink.folder("prod")["ns/secrets/s.yaml"].Data), "plain")
+}
+
+func TestWriterTriesAgainOnlyTheDestinationsThatFailed(t *testing.T) {
+	sink := &memorySink{}
+	w, _ := newTestWriter(t, sink, nil)
+	other, err := NewWriter(sink, "cluster-2", nil)
+	require.NoError(t, err)
+	require.NoError(t, other.Handle(t.Context(), batch(write("dev", "x", "1"))))
+	err = w.Handle(t.Context(), batch(write("dev", "a", "1"), write("prod", "b", "1"), write("dev", "c", "1")))
+	var partial *queue.PartialError
+	require.ErrorAs(t, err, &partial)
+	require.Len(t, partial.Events, 2)
+	require.Equal(t, []string{"ns/configmaps/b.yaml"}, sink.names("prod"))
+}
+
+func TestWriterWritesNothingWithoutItsLease(t *testing.T) {
+	sink := &memorySink{}
+	w, _ := newTestWriter(t, sink, nil)
+	err := w.Handle(t.Context(), queue.Batch{Events: []event.Event{write("prod", "a", "1")}, Lease: heldLease{lost: true}})
+	require.ErrorIs(t, err, queue.ErrLeaseLost)
+	var partial *queue.PartialError
+	require.False(t, errors.As(err, &partial))
+	require.Empty(t, sink.commits)
+}
+
+func TestWriterGroupsCommits(t *testing.T) {
+	by := func(e event.Event, name string) event.Event {
+		e.Author = event.Author{Name: name, Email: name + "@example.com"}
+		return e
+	}
+	events := []event.Event{by(write("prod", "a", "1"), "ann"), by(write("prod", "b", "1"), "ann"), by(write("prod", "c", "1"), "bob"),
+		by(write("prod", "c", "1"), "cid"), by(write("prod", "a", "2"), "ann")}
+	for per, want := range map[CommitPer][]string{
+		Batch:     {""},
+		PerAuthor: {"ann", "bob", "ann"},
+		PerEvent:  {"ann", "ann", "bob", "ann"},
+	} {
+		sink := &memorySink{}
+		w, _ := newTestWriter(t, sink, &WriterOptions{CommitPer: per})
+		require.NoError(t, w.Handle(t.Context(), batch(events...)))
+		var got []string
+		for _, c := range sink.commits {
+			got = append(got, c.Author.Name)
+		}
+		require.Equal(t, want, got)
+		require.Equal(t, "2", string(sink.folder("prod")["ns/configmaps/a.yaml"].Data))
+	}
+}
+
+func TestWriterNamesInTheMessageOnlyWhatChanged(t *testing.T) {
+	sink := &memorySink{}
+	w, _ := newTestWriter(t, sink, nil)
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), write("prod", "b", "1"))))
+	require.Equal(t, "Sync 2 files in clusters/prod\n\n- Update configmaps/ns/a\n- Update configmaps/ns/b\n", sink.commits[0].Message)
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), write("prod", "b", "2"))))
+	require.Equal(t, "Update configmaps/ns/b\n", sink.commits[1].Message)
+	require.NoError(t, w.Handle(t.Context(), batch(sync("prod", "a"))))
+	require.Equal(t, "Remove 1 file without an object from clusters/prod\n", sink.commits[2].Message)
+}
+
+func TestWriterPolicies(t *testing.T) {
+	for policy, want := range map[orphan.Policy][]string{
+		orphan.Never:    {"ns/configmaps/a.yaml", "ns/configmaps/b.yaml"},
+		orphan.OnDelete: {"ns/configmaps/b.yaml"},
+		orphan.Always:   nil,
+	} {
+		sink := &memorySink{}
+		w, _ := newTestWriter(t, sink, &WriterOptions{Orphans: func(destination.Ref) orphan.Options { return orphan.Options{Policy: policy} }})
+		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), write("prod", "b", "1"))))
+		require.NoError(t, w.Handle(t.Context(), batch(remove("prod", "a"), sync("prod"))))
+		require.Equal(t, want, sink.names("prod"), "policy %s", policy)
+	}
+}
+
+func TestANewWriterNeedsASource(t *testing.T) {
+	_, err := NewWriter(&memorySink{}, "", nil)
+	require.ErrorContains(t, err, "source")
+}

@@ -1,0 +1,271 @@
+package kubescribe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event/watch"
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit"
+	"github.com/kubescribe/kubescribe/orphan"
+	"github.com/kubescribe/kubescribe/queue"
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+// ErrUnknownDestination: the rules have no valid destination of this name.
+var ErrUnknownDestination = errors.New("kubescribe: unknown destination")
+
+// Mirror writes what its rules ask for, as it happens in a cluster, to Git branches. Create it with New, give it rules,
+// start it. All methods may be called concurrently.
+type Mirror struct {
+	opts     Options
+	client   dynamic.Interface
+	queue    queue.Queue
+	sink     gitsink.GitSink
+	ownsSink bool
+	watcher  *watch.Watcher
+
+	mu       sync.Mutex
+	started  bool
+	set      destination.Set
+	rules    *ruleset.RuleSet
+	orphans  map[destination.Ref]orphan.Options
+	approved map[destination.Ref]bool // the next sweep may remove any number of files
+	adopting map[destination.Ref]bool // the next plan takes the folder over
+	written  map[destination.Ref]written
+}
+
+// New returns a Mirror of the cluster that config leads to. The limits on the rate of requests in config are lifted if they
+// are not set: the API server's Priority and Fairness does that better.
+func New(config *rest.Config, opts *Options) (*Mirror, error) {
+	o := opts.withDefaults()
+	config = rest.CopyConfig(config)
+	if config.QPS == 0 && config.RateLimiter == nil {
+		config.QPS = -1
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("kubescribe: %w", err)
+	}
+	disco, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("kubescribe: %w", err)
+	}
+	m := &Mirror{
+		opts:     o,
+		client:   client,
+		queue:    o.Queue,
+		sink:     o.GitSink,
+		approved: map[destination.Ref]bool{},
+		adopting: map[destination.Ref]bool{},
+		written:  map[destination.Ref]written{},
+	}
+	if m.queue == nil {
+		m.queue = queue.NewSharded(&queue.Options{WindowFor: o.Window})
+	}
+	if m.sink == nil {
+		m.ownsSink = true
+		m.sink = gogit.New(&gogit.Options{Auth: o.Auth, Committer: o.Committer, Logger: o.Logger})
+	}
+	m.watcher = watch.New(client, disco, m.queue, &watch.Options{
+		Rediscover: o.Rediscover,
+		Resync:     o.Resync,
+		Encryptor:  o.Encryptor,
+		Attribute:  o.Attribute,
+		Logger:     o.Logger,
+	})
+	return m, nil
+}
+
+// SetRules replaces all rules, before Start or while it runs. Nothing is listed before the first call. Faulty
+// destinations and rules are left out; the error names them all and takes nothing from the others. A destination whose
+// repository, branch or folder changed is seeded anew; what it wrote elsewhere stays there.
+func (m *Mirror) SetRules(r Rules) error {
+	set, errSet := destination.Resolve(r.Repositories, r.Destinations)
+	compiled, errRules := ruleset.Compile(set, r.Rules...)
+	m.mu.Lock()
+	m.set, m.rules, m.orphans = set, compiled, r.Orphans
+	for ref, w := range m.written {
+		if d, ok := set.Get(ref); !ok || d != w.to {
+			delete(m.written, ref)
+			delete(m.approved, ref)
+			delete(m.adopting, ref)
+		}
+	}
+	m.watcher.SetRules(set, compiled)
+	m.mu.Unlock()
+	return errors.Join(errSet, errRules)
+}
+
+// Start runs the Mirror until ctx ends, then pushes what was accepted, within Options.DrainTimeout, unless StillLeader says
+// no. It returns a *queue.RemainingError if something was left; a restart finds it again by its seed. A Mirror is a
+// controller-runtime Runnable. Start may be called once.
+func (m *Mirror) Start(ctx context.Context) error {
+	m.mu.Lock()
+	started := m.started
+	m.started = true
+	m.mu.Unlock()
+	if started {
+		return errors.New("kubescribe: Start was called twice; make a new Mirror")
+	}
+	if m.ownsSink {
+		defer func() {
+			if err := m.sink.Close(); err != nil {
+				m.opts.Logger.Error(err, "closing the Git sink")
+			}
+		}()
+	}
+	id, err := m.clusterID(ctx)
+	if err != nil {
+		return err
+	}
+	writer, err := gitsink.NewWriter(m.sink, id, m.writerOptions())
+	if err != nil {
+		return err
+	}
+	runner := queue.NewRunner(m.queue, m.handler(writer), &queue.RunOptions{
+		DrainTimeout: m.opts.DrainTimeout,
+		Drain:        func() bool { return m.leads(context.WithoutCancel(ctx)) },
+		Logger:       m.opts.Logger,
+	})
+	var watching sync.WaitGroup
+	watchCtx, stop := context.WithCancel(ctx)
+	defer watching.Wait()
+	defer stop()
+	var watchErr error
+	watching.Go(func() { watchErr = m.watcher.Start(watchCtx) })
+	err = runner.Start(ctx)
+	stop()
+	watching.Wait()
+	return errors.Join(err, watchErr)
+}
+
+// NeedLeaderElection tells controller-runtime to start the Mirror on the leader only.
+func (m *Mirror) NeedLeaderElection() bool { return true }
+
+func (m *Mirror) writerOptions() *gitsink.WriterOptions {
+	return &gitsink.WriterOptions{
+		Layout:    m.opts.Layout,
+		Encryptor: m.opts.Encryptor,
+		Message:   m.opts.Message,
+		Committer: m.opts.Committer,
+		CommitPer: m.opts.CommitPer,
+		Orphans:   m.orphanOptions,
+		Adopt:     m.adopts,
+		OnReport:  m.report,
+	}
+}
+
+// handler adds the question of leadership to that of the lease.
+func (m *Mirror) handler(w *gitsink.Writer) queue.Handler {
+	return func(ctx context.Context, b queue.Batch) error {
+		b.Lease = led{b.Lease, m}
+		return w.Handle(ctx, b)
+	}
+}
+
+type led struct {
+	queue.Lease
+	mirror *Mirror
+}
+
+func (l led) Held(ctx context.Context) bool { return l.Lease.Held(ctx) && l.mirror.leads(ctx) }
+
+// leaderTimeout bounds one question to StillLeader: no answer is a no.
+const leaderTimeout = 5 * time.Second
+
+func (m *Mirror) leads(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
+	defer cancel()
+	return m.opts.StillLeader(ctx)
+}
+
+var namespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+
+// clusterID asks for the identity of the cluster until it is told.
+func (m *Mirror) clusterID(ctx context.Context) (string, error) {
+	if m.opts.ClusterID != "" {
+		return m.opts.ClusterID, nil
+	}
+	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
+		ns, err := m.client.Resource(namespaces).Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+		if err == nil {
+			return string(ns.GetUID()), nil
+		}
+		m.opts.Logger.Error(err, "cannot read the UID of the namespace kube-system, which names the cluster; "+
+			"allow it or set Options.ClusterID", "retryAfter", pause.String())
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("kubescribe: the namespace kube-system, whose UID names the cluster: %w", err)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Resync seeds a destination anew: everything that it wants is compared with its folder, and orphans are looked for. A line
+// that backs off is woken.
+func (m *Mirror) Resync(ref destination.Ref) error {
+	d, err := m.find(ref)
+	if err != nil {
+		return err
+	}
+	m.queue.Wake(d)
+	return m.watcher.Resync(ref)
+}
+
+// Approve lets the next search for orphans of a destination remove any number of files, once, and asks for it.
+func (m *Mirror) Approve(ref destination.Ref) error { return m.grant(ref, m.approved) }
+
+// Adopt takes over the folder of a destination that belongs to another owner, or that held files when kubescribe first
+// wrote to it: from then on, files there that have no object are removed. It asks for a search.
+func (m *Mirror) Adopt(ref destination.Ref) error { return m.grant(ref, m.adopting) }
+
+// grant may be called before the destination's first listing: the search that ends it then does.
+func (m *Mirror) grant(ref destination.Ref, to map[destination.Ref]bool) error {
+	d, err := m.find(ref)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	to[ref] = true
+	m.mu.Unlock()
+	m.queue.Wake(d)
+	if err := m.watcher.Sweep(ref); err != nil && !errors.Is(err, watch.ErrUnknownDestination) {
+		return err
+	}
+	return nil
+}
+
+func (m *Mirror) find(ref destination.Ref) (destination.Destination, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d, ok := m.set.Get(ref)
+	if !ok {
+		return destination.Destination{}, fmt.Errorf("%w: %s", ErrUnknownDestination, ref)
+	}
+	return d, nil
+}
+
+func (m *Mirror) orphanOptions(ref destination.Ref) orphan.Options {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o := m.orphans[ref]
+	o.Approved = o.Approved || m.approved[ref]
+	return o
+}
+
+func (m *Mirror) adopts(ref destination.Ref) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.adopting[ref]
+}

@@ -1,0 +1,85 @@
+package kubescribe
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit"
+	"github.com/kubescribe/kubescribe/orphan"
+	"github.com/kubescribe/kubescribe/queue"
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+// Rules say what is written where. They are data: where they come from, custom resources or files, is the caller's affair.
+type Rules struct {
+	Repositories []destination.Repository
+	Destinations []destination.Spec
+	Rules        []ruleset.Rule
+	// Orphans are the options of destinations that do not want the defaults.
+	Orphans map[destination.Ref]orphan.Options
+}
+
+// Options change what a Mirror does. Nil and the zero value mean the defaults.
+type Options struct {
+	// Auth returns the credentials for a destination; it is asked for each connection. It is of use to the default GitSink
+	// only. Default: no credentials.
+	Auth func(context.Context, destination.Destination) (gogit.Auth, error)
+	// GitSink writes the commits. The Mirror does not close one that is given here. Default: gogit.New.
+	GitSink gitsink.GitSink
+	// Queue lines events up. Default: queue.NewSharded with Window.
+	Queue queue.Queue
+	// Window says when a batch of a destination is due. It is of use to the default Queue only. Default: queue's defaults.
+	Window func(destination.Destination) queue.Window
+	// ClusterID names the cluster in the ownership file of each folder; no other cluster may have the same. Default: the
+	// UID of the namespace kube-system.
+	ClusterID string
+	// Layout, Encryptor, Message, Committer and CommitPer are passed on to gitsink.WriterOptions.
+	Layout    event.Layout
+	Encryptor event.Encryptor
+	Message   func(destination.Destination, []event.Event) string
+	Committer gitsink.Signature
+	CommitPer gitsink.CommitPer
+	// Attribute says who made a change. Default: unknown, so the author of a commit is its committer. See
+	// event/watch.Options.
+	Attribute func(ctx context.Context, obj *unstructured.Unstructured, op event.Operation) event.Author
+	// OnStatus is told when the status of a destination has changed because of a push or a failed one. It must be quick;
+	// calls may be concurrent. Default: none.
+	OnStatus func(destination.Ref, DestinationStatus)
+	// StillLeader is asked before each run of a plan and when the context of Start ends; when it says no, nothing more is
+	// written. See HoldsLease. Default: always.
+	StillLeader func(context.Context) bool
+	// DrainTimeout bounds what Start does after its context has ended: push what was accepted. Default: 20 s.
+	DrainTimeout time.Duration
+	// Resync is how often every destination is seeded anew. Negative: never. Default: 1 h.
+	Resync time.Duration
+	// Rediscover is how often the API server is asked for new types. Default: 30 s.
+	Rediscover time.Duration
+	// Logger gets what an operator of the program wants to know, and more at V(1). Default: none.
+	Logger logr.Logger
+}
+
+func (o *Options) withDefaults() Options {
+	var out Options
+	if o != nil {
+		out = *o
+	}
+	if out.OnStatus == nil {
+		out.OnStatus = func(destination.Ref, DestinationStatus) {}
+	}
+	if out.StillLeader == nil {
+		out.StillLeader = func(context.Context) bool { return true }
+	}
+	if out.DrainTimeout <= 0 {
+		out.DrainTimeout = 20 * time.Second
+	}
+	if out.Logger.GetSink() == nil {
+		out.Logger = logr.Discard()
+	}
+	return out
+}

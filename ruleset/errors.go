@@ -1,0 +1,77 @@
+package ruleset
+
+import (
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// What can be wrong with a rule. Match the errors of Compile and Err with errors.Is.
+var (
+	// ErrInvalid means that a value breaks the rules for its field.
+	ErrInvalid = errors.New("invalid")
+
+	// ErrUnknownDestination means that a rule refers to a destination that the Set does not hold. If the Set knows it as
+	// an invalid one, the error wraps what is wrong with it, too.
+	ErrUnknownDestination = errors.New("unknown destination")
+)
+
+// Why a rule does not get a type. Match the errors of Watches with errors.Is.
+var (
+	// ErrNotServed means that discovery does not have a type that a rule names, or not in a version that the rule
+	// allows. It may come back: nothing may be concluded about its objects.
+	ErrNotServed = errors.New("not served by the cluster")
+
+	// ErrNotWatchable means that a type that a rule names is served, but cannot be listed and watched, or lies outside
+	// the rule's scope, as a cluster-scoped type does for a rule with a namespace.
+	ErrNotWatchable = errors.New("not to be watched for this rule")
+
+	// ErrOtherVersion means that a type is read in a version that the rule does not allow, although one that it allows
+	// is served, because another rule allows a version that the server prefers.
+	ErrOtherVersion = errors.New("read in another version")
+)
+
+// RuleError is one fault of one rule.
+type RuleError struct {
+	Rule  types.NamespacedName
+	Field string // the Go field, "Resources[0].Operations[1]"
+	Value string // what it holds
+	Err   error  // what is wrong and what to do; wraps ErrInvalid or ErrUnknownDestination
+}
+
+// Error names the rule, the field, its value and the fault.
+func (e *RuleError) Error() string {
+	return fmt.Sprintf("%s: %s %q: %v", describe(e.Rule), e.Field, e.Value, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *RuleError) Unwrap() error { return e.Err }
+
+// TypeError is a type that a valid rule asks for and does not get. All else that the rule asks for is not affected.
+type TypeError struct {
+	Rule     types.NamespacedName
+	Groups   []string // the API groups that were searched; "*" is any
+	Resource string   // "*" if the rule names only groups
+	Err      error    // why; wraps ErrNotServed, ErrNotWatchable or ErrOtherVersion
+}
+
+// Error names the rule, the type and the reason.
+func (e *TypeError) Error() string {
+	return fmt.Sprintf("%s: resource %q of API groups %q: %v", describe(e.Rule), e.Resource, e.Groups, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *TypeError) Unwrap() error { return e.Err }
+
+// describe names a rule by its kind in the manifests.
+func describe(rule types.NamespacedName) string {
+	if rule.Namespace == "" {
+		return "ClusterWatchRule " + rule.Name
+	}
+	return "WatchRule " + rule.String()
+}
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...)
+}

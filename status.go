@@ -1,0 +1,199 @@
+package kubescribe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event/watch"
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/orphan"
+	"github.com/kubescribe/kubescribe/queue"
+)
+
+// Status is the state of a Mirror.
+type Status struct {
+	Destinations map[destination.Ref]DestinationStatus
+	Queue        queue.Stats
+	Err          error // what discovery could not tell: groups that failed, types that do not exist
+}
+
+// DestinationStatus is the state of one destination.
+type DestinationStatus struct {
+	Destination destination.Destination // zero if it is not valid
+	// Synced: everything that the rules ask for has been listed and written, held and unadopted files apart.
+	Synced bool
+	// Err is why the destination is not valid or why the last try to write failed; nil after a success.
+	Err error
+	// LastSeed is when the folder was last compared with all that lives, LastCommit when a commit was last pushed.
+	LastSeed, LastCommit time.Time
+	Tip                  string                  // the branch's commit when it was last looked at
+	Held                 *orphan.TooManyError    // deletions that wait for Approve
+	Unadopted            []string                // files that would go if the folder were adopted; see Adopt
+	Skipped              []gitsink.Skipped       // objects that the last batch left out
+	Line                 queue.LineStats         // what waits to be written
+	Watch                watch.DestinationStatus // how far the events follow the cluster
+
+	written bool // nothing waits, but there may be types that could not be listed
+}
+
+// written is what the reports of the writer add up to.
+type written struct {
+	to                   destination.Destination
+	err                  error
+	lastSeed, lastCommit time.Time
+	tip                  string
+	held                 *orphan.TooManyError
+	unadopted            []string
+	skipped              []gitsink.Skipped
+}
+
+// report takes down what became of a batch.
+func (m *Mirror) report(r gitsink.Report) {
+	ref := r.Destination.Ref
+	m.mu.Lock()
+	if d, ok := m.set.Get(ref); !ok || d != r.Destination {
+		m.mu.Unlock()
+		return // it changed meanwhile; its new self will report
+	}
+	m.written[ref] = m.written[ref].with(r, time.Now())
+	if r.Err == nil && r.Synced {
+		delete(m.approved, ref)
+	}
+	if r.Adopted {
+		delete(m.adopting, ref)
+	}
+	m.mu.Unlock()
+	m.log(r)
+	if r.Err == nil && r.Result.Foreign {
+		if err := m.watcher.Resync(ref); err != nil {
+			m.opts.Logger.V(1).Info("cannot seed anew", "destination", ref, "reason", err.Error())
+		}
+	}
+	st, _ := m.DestinationStatus(ref)
+	m.opts.OnStatus(ref, st)
+}
+
+func (w written) with(r gitsink.Report, now time.Time) written {
+	w.to, w.err = r.Destination, r.Err
+	if r.Err != nil {
+		return w
+	}
+	w.tip, w.skipped = r.Result.Tip, r.Skipped
+	if len(r.Result.Commits) > 0 {
+		w.lastCommit = now
+	}
+	if r.Synced {
+		w.lastSeed, w.held, w.unadopted = now, r.Held, r.Unadopted
+	}
+	return w
+}
+
+func (m *Mirror) log(r gitsink.Report) {
+	log := m.opts.Logger.WithValues("destination", r.Destination.Ref)
+	switch {
+	case errors.Is(r.Err, queue.ErrLeaseLost):
+		log.V(1).Info("not written: no longer ours")
+	case r.Err != nil:
+		log.Error(r.Err, "not written")
+	case len(r.Result.Commits) > 0:
+		log.Info("pushed", "commits", len(r.Result.Commits), "tip", r.Result.Tip, "orphansRemoved", r.Removed)
+	}
+	for _, s := range r.Skipped {
+		log.Info("object left out", "object", s.Resource.ID.String(), "reason", s.Err.Error())
+	}
+	if r.Held != nil {
+		log.Info("deletions held back; approve them", "count", r.Held.Count, "of", r.Held.Files, "sample", r.Held.Sample)
+	}
+	if len(r.Unadopted) > 0 {
+		log.Info("files without an object stay, since the folder is not adopted", "count", len(r.Unadopted))
+	}
+}
+
+// Status returns the state of everything.
+func (m *Mirror) Status() Status {
+	st := Status{Destinations: map[destination.Ref]DestinationStatus{}, Queue: m.queue.Stats(), Err: m.watcher.Err()}
+	m.mu.Lock()
+	set := m.set
+	m.mu.Unlock()
+	for d := range set.All() {
+		st.Destinations[d.Ref], _ = m.DestinationStatus(d.Ref)
+	}
+	return st
+}
+
+// DestinationStatus returns the state of one destination. For one that is not valid it says why, in Err; false if the rules
+// have none of this name.
+func (m *Mirror) DestinationStatus(ref destination.Ref) (DestinationStatus, bool) {
+	m.mu.Lock()
+	d, ok := m.set.Get(ref)
+	w, err := m.written[ref], m.set.Err(ref)
+	m.mu.Unlock()
+	if !ok {
+		return DestinationStatus{Err: err}, err != nil
+	}
+	st := DestinationStatus{
+		Destination: d, Err: w.err, LastSeed: w.lastSeed, LastCommit: w.lastCommit, Tip: w.tip,
+		Held: w.held, Unadopted: w.unadopted, Skipped: w.skipped,
+	}
+	var watched, waiting bool
+	// The order matters: an event leaves the watcher before it is seen in its line, and the line before it is done.
+	st.Watch, watched = m.watcher.Status(ref)
+	st.Line, waiting = m.queue.Line(d)
+	st.written = watched && st.Watch.Idle() && !waiting
+	st.Synced = st.written && st.Watch.Complete == st.Watch.Streams
+	return st, true
+}
+
+// waitInterval is how often WaitSynced looks.
+const waitInterval = 20 * time.Millisecond
+
+// WaitSynced waits until every destination is synced, or has failed in a way that trying again cannot cure. It returns the
+// failures, or ctx's error.
+func (m *Mirror) WaitSynced(ctx context.Context) error {
+	ticker := time.NewTicker(waitInterval)
+	defer ticker.Stop()
+	for {
+		if done, err := m.synced(); done {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+func (m *Mirror) synced() (bool, error) {
+	var failed []error
+	for _, st := range m.Status().Destinations {
+		switch {
+		case st.Synced:
+		case st.Line.Permanent:
+			failed = append(failed, st.Line.Err)
+		case st.written && refused(st.Watch.Incomplete):
+			for _, part := range st.Watch.Incomplete {
+				failed = append(failed, fmt.Errorf("kubescribe: %s: %s cannot be listed: %w", st.Destination.Ref, part.Scope, part.Err))
+			}
+		default:
+			return false, nil
+		}
+	}
+	return true, errors.Join(failed...)
+}
+
+// refused tells whether the API server will go on saying no to all of them.
+func refused(parts []watch.Incomplete) bool {
+	for _, part := range parts {
+		if !apierrors.IsForbidden(part.Err) && !apierrors.IsUnauthorized(part.Err) &&
+			!apierrors.IsNotFound(part.Err) && !apierrors.IsMethodNotSupported(part.Err) {
+			return false
+		}
+	}
+	return len(parts) > 0
+}
