@@ -1,0 +1,117 @@
+// Command mirror writes a cluster down in Git, as a folder of manifests says.
+//
+//	mirror --config DIR --kubeconfig FILE [--once] [--dry-run] [--adopt NS/NAME] [--approve NS/NAME]
+//
+// DIR holds GitRepoConfigs, GitDestinations, WatchRules and ClusterWatchRules (configbutler.ai/v1alpha1), and the Secrets
+// that the GitRepoConfigs refer to, unless those are to be read from the cluster. The exit code is 0 when all went well, 1
+// when something could not be written, and 2 when the input is faulty; then nothing is written.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// The exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitInput  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// flags are the command line.
+type flags struct {
+	config, kubeconfig string
+	once, dryRun       bool
+	timeout            time.Duration
+	quiet              time.Duration
+	verbose            bool
+	adopt, approve     refs
+}
+
+// refs is a flag that can be given several times.
+type refs []types.NamespacedName
+
+func (r *refs) String() string { return fmt.Sprint(*r) }
+
+func (r *refs) Set(s string) error {
+	namespace, name, ok := strings.Cut(s, "/")
+	if !ok || namespace == "" || name == "" || strings.Contains(name, "/") {
+		return errors.New("want NAMESPACE/NAME of a GitDestination")
+	}
+	*r = append(*r, types.NamespacedName{Namespace: namespace, Name: name})
+	return nil
+}
+
+// run is main without the process.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	f, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitDone
+	}
+	if err != nil {
+		return exitInput // parse has said why
+	}
+	code, err := f.mirror(ctx, stdout, stderr)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+	}
+	return code
+}
+
+func parse(args []string, stderr io.Writer) (*flags, error) {
+	f := &flags{}
+	set := flag.NewFlagSet("mirror", flag.ContinueOnError)
+	set.SetOutput(stderr)
+	set.StringVar(&f.config, "config", "", "`folder` of manifests; required")
+	set.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig `file` of the cluster; default: in-cluster, or $KUBECONFIG")
+	set.BoolVar(&f.once, "once", false, "write what there is, then end")
+	set.BoolVar(&f.dryRun, "dry-run", false, "print what --once would change, and change nothing")
+	set.DurationVar(&f.timeout, "timeout", 10*time.Minute, "how long --once may take")
+	set.DurationVar(&f.quiet, "quiet", time.Second, "how long a destination must be quiet before its changes are committed")
+	set.BoolVar(&f.verbose, "v", false, "log more")
+	set.Var(&f.adopt, "adopt", "take over the folder of the GitDestination `NS/NAME`; may be repeated")
+	set.Var(&f.approve, "approve", "let the next sweep of the GitDestination `NS/NAME` delete any number of files; may be repeated")
+	if err := set.Parse(args); err != nil {
+		return nil, err
+	}
+	var err error
+	switch {
+	case f.config == "":
+		err = errors.New("--config is required")
+	case set.NArg() > 0:
+		err = fmt.Errorf("unexpected argument %q", set.Arg(0))
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		set.Usage()
+		return nil, err
+	}
+	f.once = f.once || f.dryRun
+	return f, nil
+}
+
+// cluster returns how to reach the API server.
+func (f *flags) cluster() (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = f.kubeconfig
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubescribe/kubescribe"
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit"
+	"github.com/kubescribe/kubescribe/internal/manifest"
+	"github.com/kubescribe/kubescribe/queue"
+)
+
+// mirror loads the manifests and runs a Mirror with them. The input is checked as a whole before anything is contacted.
+func (f *flags) mirror(ctx context.Context, stdout, stderr io.Writer) (int, error) {
+	log := f.logger(stderr)
+	manifests, err := manifest.Load(os.DirFS(f.config))
+	if err != nil {
+		return exitInput, err
+	}
+	cluster, err := f.cluster()
+	if err != nil {
+		return exitInput, fmt.Errorf("kubeconfig: %w", err)
+	}
+	opts, err := f.options(manifests, cluster, stdout, log)
+	if err != nil {
+		return exitInput, err
+	}
+	if opts.GitSink != nil {
+		defer opts.GitSink.Close() //nolint:errcheck // it has nothing left to lose: it writes nothing
+	}
+	m, err := kubescribe.New(cluster, opts)
+	if err != nil {
+		return exitInput, err
+	}
+	rules := kubescribe.Rules{
+		Repositories: manifests.Repositories,
+		Destinations: manifests.Destinations,
+		Rules:        manifests.Rules,
+		Orphans:      manifests.Orphans,
+	}
+	if err := m.SetRules(rules); err != nil {
+		return exitInput, manifests.Explain(err)
+	}
+	if err := f.grant(m); err != nil {
+		return exitInput, err
+	}
+	if f.once {
+		return f.runOnce(ctx, m, stdout)
+	}
+	return exitCode(m.Start(ctx))
+}
+
+func exitCode(err error) (int, error) {
+	if err != nil {
+		return exitFailed, err
+	}
+	return exitDone, nil
+}
+
+// options wires sink and queue together. The sink is made here, so that a dry run can stand in front of it.
+func (f *flags) options(m *manifest.Config, cluster *rest.Config, stdout io.Writer, log logr.Logger) (*kubescribe.Options, error) {
+	creds, err := newCredentials(m, cluster)
+	if err != nil {
+		return nil, err
+	}
+	opts := &kubescribe.Options{
+		Auth:   creds.auth,
+		Window: f.window(m),
+		Logger: log,
+	}
+	if f.dryRun {
+		opts.GitSink = &dryRun{sink: gogit.New(&gogit.Options{Auth: creds.auth, Logger: log}), out: stdout}
+	}
+	return opts, nil
+}
+
+// window makes a line wait for as long as its repository's push.interval.
+func (f *flags) window(m *manifest.Config) func(destination.Destination) queue.Window {
+	return func(d destination.Destination) queue.Window {
+		if interval := m.Push[d.RepositoryRef].Interval; interval > 0 {
+			return queue.Window{Quiet: interval, Longest: interval, Count: math.MaxInt}
+		}
+		return queue.Window{Quiet: f.quiet}
+	}
+}
+
+func (f *flags) grant(m *kubescribe.Mirror) error {
+	var faults []error
+	for _, ref := range f.adopt {
+		if err := m.Adopt(ref); err != nil {
+			faults = append(faults, fmt.Errorf("--adopt %s: %w", ref, err))
+		}
+	}
+	for _, ref := range f.approve {
+		if err := m.Approve(ref); err != nil {
+			faults = append(faults, fmt.Errorf("--approve %s: %w", ref, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// runOnce runs m until every destination is written or has failed for good.
+func (f *flags) runOnce(ctx context.Context, m *kubescribe.Mirror, stdout io.Writer) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- m.Start(running) }()
+	err := m.WaitSynced(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("not done after --timeout %s: %w", f.timeout, err)
+	}
+	f.summary(m, stdout)
+	stop()
+	if startErr := <-ended; err == nil {
+		err = startErr
+	}
+	return exitCode(err)
+}
+
+func (f *flags) summary(m *kubescribe.Mirror, stdout io.Writer) {
+	if f.dryRun {
+		return
+	}
+	status := m.Status()
+	if status.Err != nil {
+		fmt.Fprintln(stdout, "note:", status.Err)
+	}
+	var refs []destination.Ref
+	for ref := range status.Destinations {
+		refs = append(refs, ref)
+	}
+	slices.SortFunc(refs, func(a, b destination.Ref) int { return cmp.Compare(a.String(), b.String()) })
+	for _, ref := range refs {
+		describe(stdout, ref, status.Destinations[ref])
+	}
+}
+
+func describe(w io.Writer, ref destination.Ref, st kubescribe.DestinationStatus) {
+	state := "in sync"
+	if !st.Synced {
+		state = "NOT in sync"
+	}
+	fmt.Fprintf(w, "%s: %s, %s at %s\n", ref, state, st.Destination.Branch, short(st.Tip))
+	if st.Err != nil {
+		fmt.Fprintf(w, "  error: %v\n", st.Err)
+	}
+	if st.Held != nil {
+		fmt.Fprintf(w, "  held: %d of %d files have no object any more; delete them with --approve %s\n", st.Held.Count, st.Held.Files, ref)
+		printSample(w, st.Held.Sample, st.Held.Count)
+	}
+	if len(st.Unadopted) > 0 {
+		fmt.Fprintf(w, "  not adopted: %d files have no object; delete them with --adopt %s\n", len(st.Unadopted), ref)
+		printSample(w, st.Unadopted[:min(len(st.Unadopted), 10)], len(st.Unadopted))
+	}
+	for _, s := range slices.Concat(st.Skipped, refusedAsSkipped(st)) {
+		fmt.Fprintf(w, "  left out: %s: %v\n", s.Resource.ID, s.Err)
+	}
+	for _, part := range st.Watch.Incomplete {
+		fmt.Fprintf(w, "  not listed: %s: %v\n", part.Scope, part.Err)
+	}
+}
+
+func refusedAsSkipped(st kubescribe.DestinationStatus) []gitsink.Skipped {
+	var out []gitsink.Skipped
+	for _, r := range st.Watch.Refused {
+		s := gitsink.Skipped{Err: r.Err}
+		s.Resource.ID = r.ID
+		out = append(out, s)
+	}
+	return out
+}
+
+func printSample(w io.Writer, paths []string, of int) {
+	for _, path := range paths {
+		fmt.Fprintf(w, "    %s\n", path)
+	}
+	if of > len(paths) {
+		fmt.Fprintf(w, "    and %d more\n", of-len(paths))
+	}
+}
+
+func short(commit string) string {
+	if commit == "" {
+		return "no commit"
+	}
+	return commit[:min(len(commit), 12)]
+}
+
+func (f *flags) logger(w io.Writer) logr.Logger {
+	level := 0
+	if f.verbose {
+		level = 1
+	}
+	return funcr.New(func(prefix, args string) {
+		fmt.Fprintln(w, time.Now().Format(time.TimeOnly), prefix, args)
+	}, funcr.Options{Verbosity: level})
+}

@@ -1,0 +1,57 @@
+// Command quickstart shows the main job of kubescribe without a cluster: an API server in this process, a bare Git
+// repository in a temporary folder, and two destinations on two branches of it. It needs Go and git, nothing else.
+//
+//	go run ./examples/quickstart [--repo DIR]
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+)
+
+func main() {
+	repo := flag.String("repo", "", "write to a bare repository in this `folder` and keep it")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := run(ctx, *repo, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
+		os.Exit(1)
+	}
+}
+
+// run makes the repository, plays the story, and leaves nothing behind unless folder was given.
+func run(ctx context.Context, folder string, out io.Writer) error {
+	keep := folder != ""
+	if !keep {
+		temp, err := os.MkdirTemp("", "kubescribe-quickstart-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(temp) //nolint:errcheck // a temporary folder
+		folder = filepath.Join(temp, "repo.git")
+	}
+	folder, err := filepath.Abs(folder)
+	if err != nil {
+		return err
+	}
+	repo := repository{dir: folder, out: out}
+	if err := repo.init(ctx); err != nil {
+		return err
+	}
+	if err := play(ctx, repo, out); err != nil {
+		return err
+	}
+	if keep {
+		fmt.Fprintf(out, "\nThe repository is %s; look at it with: git -C %s log --stat --all\n", folder, folder)
+	}
+	return nil
+}

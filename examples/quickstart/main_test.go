@@ -1,0 +1,32 @@
+package main
+
+import (
+	"bytes"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheStoryEndsWithEachBranchHoldingItsOwn(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "repo.git")
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), folder, &out))
+	story := regexp.MustCompile(`(?s)3\. .*\n\nThe repository`).FindString(out.String())
+	story = regexp.MustCompile(`(?m)^ {6}.*\n`).ReplaceAllString(story, "") // the logs have commit names, and live commits depend on timing
+	require.Contains(t, story, `
+  branch main
+    README.md
+    clusters/prod/.kubescribe
+    clusters/prod/_cluster/clusterroles.rbac.authorization.k8s.io/reader.yaml
+    clusters/prod/default/configmaps/experiment-2.yaml
+    clusters/prod/default/configmaps/settings.yaml
+
+  branch dev
+    README.md
+    clusters/dev/.kubescribe
+    clusters/dev/default/configmaps/experiment-2.yaml
+`)
+	require.NoError(t, run(t.Context(), folder, &out), "a second run finds its repository")
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubescribe/kubescribe"
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/internal/manifest"
+	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/queue"
+)
+
+//go:embed manifests
+var manifests embed.FS
+
+// play seeds, changes, deletes, and removes an orphan.
+func play(ctx context.Context, repo repository, out io.Writer) error {
+	// The UID names the cluster. It is fixed here, so that a second run with --repo is the same cluster's.
+	cluster := memcluster.New(&memcluster.Options{KubeSystemUID: "quickstart"})
+	defer cluster.Close()
+	client, err := dynamic.NewForConfig(cluster.Config())
+	if err != nil {
+		return err
+	}
+	rules, err := load(repo.dir)
+	if err != nil {
+		return err
+	}
+
+	fmt.Fprintln(out, "1. The cluster holds two ConfigMaps, a Deployment and a ClusterRole. A Mirror starts: the seed sync.")
+	err = apply(ctx, client, configMap("settings", "blue", "prod"), configMap("experiment", "on", "dev"), deployment("web", 2), clusterRole("reader"))
+	if err != nil {
+		return err
+	}
+	m, stop, err := start(ctx, cluster.Config(), rules)
+	if err != nil {
+		return err
+	}
+	if err := m.WaitSynced(ctx); err != nil {
+		return err
+	}
+	if err := repo.show(ctx); err != nil {
+		return err
+	}
+
+	fmt.Fprintln(out, "\n2. Live: settings changes, web is scaled, experiment makes room for experiment-2.")
+	if err := live(ctx, client, repo); err != nil {
+		return err
+	}
+	if err := stop(); err != nil {
+		return err
+	}
+	if err := repo.show(ctx); err != nil {
+		return err
+	}
+
+	fmt.Fprintln(out, "\n3. The Mirror has stopped. Meanwhile web is deleted: its file is an orphan. A Mirror starts again.")
+	if err := remove(ctx, client, deployments, "web"); err != nil {
+		return err
+	}
+	m, stop, err = start(ctx, cluster.Config(), rules)
+	if err != nil {
+		return err
+	}
+	if err := m.WaitSynced(ctx); err != nil {
+		return err
+	}
+	if err := stop(); err != nil {
+		return err
+	}
+	return repo.show(ctx)
+}
+
+// start runs a Mirror until stop is called.
+func start(ctx context.Context, config *rest.Config, rules kubescribe.Rules) (m *kubescribe.Mirror, stop func() error, err error) {
+	m, err = kubescribe.New(config, &kubescribe.Options{
+		Window: func(destination.Destination) queue.Window { return queue.Window{Quiet: 200 * time.Millisecond} },
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := m.SetRules(rules); err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- m.Start(ctx) }()
+	return m, func() error { cancel(); return <-ended }, nil
+}
+
+// live changes objects while a Mirror runs and waits until both branches show it.
+func live(ctx context.Context, client dynamic.Interface, repo repository) error {
+	before, err := repo.tips(ctx)
+	if err != nil {
+		return err
+	}
+	if err := apply(ctx, client, configMap("settings", "green", "prod"), deployment("web", 3), configMap("experiment-2", "on", "dev")); err != nil {
+		return err
+	}
+	if err := remove(ctx, client, configMaps, "experiment"); err != nil {
+		return err
+	}
+	return repo.moved(ctx, before)
+}
+
+// load reads the manifests and puts the repository in.
+func load(folder string) (kubescribe.Rules, error) {
+	fsys, err := fs.Sub(manifests, "manifests")
+	if err != nil {
+		return kubescribe.Rules{}, err
+	}
+	config, err := manifest.Load(fsys)
+	if err != nil {
+		return kubescribe.Rules{}, err
+	}
+	for i := range config.Repositories {
+		config.Repositories[i].URL = "file://" + folder
+	}
+	return kubescribe.Rules{
+		Repositories: config.Repositories,
+		Destinations: config.Destinations,
+		Rules:        config.Rules,
+		Orphans:      config.Orphans,
+	}, nil
+}
