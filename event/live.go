@@ -1,6 +1,10 @@
 package event
 
-import "iter"
+import (
+	"fmt"
+	"iter"
+	"slices"
+)
 
 // Live tells what lives in the cluster for one destination, over all its scopes. A SeedSync carries a Live and no copy of
 // what lived: the question is asked when the plan runs. A copy would lose files once events around it are coalesced or
@@ -30,6 +34,18 @@ type Scope struct {
 	All       bool   // every namespace and cluster scope
 }
 
+// String returns the scope as resource[.group], and the namespace if it is one.
+func (s Scope) String() string {
+	name := s.Resource
+	if s.Group != "" {
+		name += "." + s.Group
+	}
+	if s.Namespace != "" {
+		name += " in " + s.Namespace
+	}
+	return name
+}
+
 // Contains tells whether an object of this type and namespace lies in the scope.
 func (s Scope) Contains(id ID) bool {
 	return s.Covers(Scope{Group: id.Group, Resource: id.Resource, Namespace: id.Namespace})
@@ -56,3 +72,37 @@ type Layout interface {
 	// write it, or cannot tell. Scope(Path(r)) is r's own scope with All false.
 	Scope(path string) (Scope, bool)
 }
+
+// NewLive returns a Live for users with informers or clients of their own. list returns what lives in a scope and is wanted
+// by the destination; it is called for every scope in each View, before anything is removed, and must be safe for
+// concurrent use. As long as it cannot tell for certain (the informer has not synced, a request failed) it must return an
+// error: View then returns that error, and no file is removed.
+func NewLive(scopes []Scope, list func(Scope) ([]Resource, error)) Live {
+	return &listedLive{scopes: slices.Clone(scopes), list: list}
+}
+
+type listedLive struct {
+	scopes []Scope
+	list   func(Scope) ([]Resource, error)
+}
+
+func (l *listedLive) View(f func(View) error) error {
+	view := listedView{scopes: l.scopes, resources: make(map[Scope][]Resource, len(l.scopes))}
+	for _, scope := range l.scopes {
+		resources, err := l.list(scope)
+		if err != nil {
+			return fmt.Errorf("event: listing %s: %w", scope, err)
+		}
+		view.resources[scope] = resources
+	}
+	return f(view)
+}
+
+type listedView struct {
+	scopes    []Scope
+	resources map[Scope][]Resource
+}
+
+func (v listedView) Scopes() []Scope { return slices.Clone(v.scopes) }
+
+func (v listedView) Resources(s Scope) iter.Seq[Resource] { return slices.Values(v.resources[s]) }

@@ -1,1 +1,15 @@
+// Package orphan tells which files have lost their object.
+//
+// Find compares the files of a folder with what lives in the cluster. It is a pure function: it reads no repository and no
+// cluster, and removes nothing.
+//
+// A file is an orphan if all of this is true:
+//
+//   - The layout could have written it. Everything else in the folder belongs to someone else.
+//   - Its type and namespace lie in a scope of the event.View, so they were listed completely and may be pruned. What was
+//     not listed, or only in part, is never an orphan.
+//   - It is not the path of anything that the View says lives there.
+//
+// A mistake in a rule or a cluster that was rebuilt must not empty a folder: if too many files would go at once, Find
+// returns none of them and an error that matches ErrTooMany, until somebody approves.
 package orphan

@@ -17,13 +17,14 @@ const (
 
 // Options bound a search. The zero value and nil mean the defaults.
 type Options struct {
-	// Policy; Find finds nothing unless it is Always. Default: Always.
+	// Policy says whether to look at all: Find finds nothing unless it is Always. Default: Always.
 	Policy Policy
 	// MaxFiles and MaxFraction are the blast-radius limit: Find returns ErrTooMany if more than MaxFiles files AND more
-	// than MaxFraction of the files in the scopes would go. Negative MaxFiles: no limit. Default: 10 and 0.5.
+	// than MaxFraction of the files in the scopes would go. A negative MaxFiles is no limit, a negative MaxFraction leaves
+	// MaxFiles as the only one. Default: 10 and 0.5.
 	MaxFiles    int
 	MaxFraction float64
-	// Approved lifts the limit for this search.
+	// Approved lifts the limit for this search. Default: false.
 	Approved bool
 }
 

@@ -22,7 +22,7 @@ import (
 type RuleSet struct {
 	rules   []*rule // the valid ones, in their order
 	index   index   // of rules
-	invalid index   // of the others, as far as their destination is known: they forbid pruning
+	invalid index   // of the others: they forbid pruning in their destination, if that is known
 	faults  map[types.NamespacedName]error
 }
 
@@ -57,13 +57,12 @@ func Compile(set destination.Set, rules ...Rule) (*RuleSet, error) {
 }
 
 func (s *RuleSet) add(r *rule) {
-	switch {
-	case r.valid:
-		s.rules = append(s.rules, r)
-		s.index.add(r)
-	case r.destination != (destination.Destination{}):
+	if !r.valid {
 		s.invalid.add(r)
+		return
 	}
+	s.rules = append(s.rules, r)
+	s.index.add(r)
 }
 
 func compareRules(a, b Rule) int {

@@ -25,9 +25,7 @@ func (s *RuleSet) Match(in Input) []Match {
 			continue
 		}
 		hits = appendHits(hits, b.cluster, &in)
-		if in.Resource.Namespace != "" {
-			hits = appendHits(hits, b.namespaced[in.Resource.Namespace], &in)
-		}
+		hits = appendHits(hits, b.namespaced[in.Resource.Namespace], &in) // none for a cluster-scoped object
 	}
 	if len(hits) == 0 {
 		return nil

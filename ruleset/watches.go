@@ -14,7 +14,8 @@ import (
 // Watches returns the smallest set of watches that feeds every valid rule, by group, resource and namespace. It is a pure
 // function of the rules and of what the server serves: all served versions of all groups, of each group the preferred
 // version first, as the second result of discovery's ServerGroupsAndResources has them. What is not in the lists gives no
-// Watch, so leave out what discovery could not read; nobody takes it for empty.
+// Watch; nobody takes it for empty. If discovery could not read one version of a group, leave out the whole group and keep
+// what is watched of it, else the next version would be read in its place for as long as that lasts.
 //
 // The error joins a *TypeError for each type that a rule names and does not get. It does not make the watches any less
 // complete for all else.

@@ -143,9 +143,17 @@ pods.v1. in all
 		{"an exclusion of DELETE for some names keeps all", []ruleset.Rule{changed(rule("", "r", "a", pods), exclude(ruleset.Exclusion{ResourceRule: operations(pods, event.Delete), Names: []string{"p"}}))}, `
 pods.v1. in all
   a: all`},
-		{"an exclusion of DELETE in another scope keeps nothing", []ruleset.Rule{changed(rule("", "r", "a", pods), exclude(ruleset.Exclusion{ResourceRule: ruleset.ResourceRule{Operations: []event.Operation{event.Delete}, Scope: ruleset.ClusterScope}}))}, `
+		{"an exclusion of DELETE in another scope keeps nothing", []ruleset.Rule{changed(rule("", "r", "a", pods), exclude(ruleset.Exclusion{ResourceRule: ruleset.ResourceRule{Operations: []event.Operation{event.Delete}, Scope: ruleset.ClusterScope}, Names: []string{"p"}}))}, `
 pods.v1. in all
   a: all, prune`},
+		{"a cluster rule that excludes the type makes no watch of all", []ruleset.Rule{
+			changed(rule("", "r", "b", ruleset.ResourceRule{APIGroups: []string{""}}), exclude(ruleset.Exclusion{ResourceRule: resources("pods", "nodes")})),
+			rule("x", "s", "a", pods),
+		}, `
+pods.v1. in x
+  a: x, prune
+secrets.v1. in all
+  b: all, prune`},
 		{"scopes keep to themselves", []ruleset.Rule{
 			rule("", "r", "a", ruleset.ResourceRule{APIGroups: []string{""}, Resources: []string{"*"}, Scope: ruleset.ClusterScope, Operations: keep}),
 			rule("", "s", "a", ruleset.ResourceRule{Resources: []string{"pods"}, Scope: ruleset.NamespacedScope}),
@@ -224,6 +232,7 @@ func TestWatchesPruneNothingThatAnInvalidRuleCovers(t *testing.T) {
 		{"a broken version", rule("", "bad", "a", ruleset.ResourceRule{Resources: []string{"pods"}, APIVersions: []string{"v2", "a/b"}}), []ruleset.Rule{good}, []string{"secrets", "deployments"}},
 		{"a broken operation", rule("", "bad", "a", operations(resources("pods"), "CONNECT")), []ruleset.Rule{good}, []string{"secrets", "deployments"}},
 		{"a scope that cannot be read", rule("", "bad", "a", ruleset.ResourceRule{Resources: []string{"pods"}, Scope: "cluster"}), []ruleset.Rule{good}, []string{"secrets", "deployments"}},
+		{"a scope that its namespace cannot have", rule("x", "bad", "a", ruleset.ResourceRule{Resources: []string{"pods"}, Scope: ruleset.ClusterScope}), []ruleset.Rule{good}, []string{"secrets", "deployments"}},
 		{"everything", rule("", "bad", "a"), []ruleset.Rule{good}, nil},
 		{"another destination", broken(rule("", "bad", "b", resources())), []ruleset.Rule{good}, []string{"pods", "secrets", "deployments"}},
 		{"an unknown destination", unknown, []ruleset.Rule{good}, []string{"pods", "secrets", "deployments"}},
@@ -294,6 +303,7 @@ func TestWatchesReportTypesThatARuleNamesAndDoesNotGet(t *testing.T) {
 			require.ErrorAs(t, err, &fault)
 			require.ErrorIs(t, err, tt.err)
 			require.Equal(t, &ruleset.TypeError{Rule: tt.rule.Name, Groups: tt.groups, Resource: tt.resource, Err: fault.Err}, fault)
+			require.Equal(t, fault.Error(), err.Error(), "once")
 			require.Equal(t, "pods.v1. in all\n  b: all, prune\ndeployments.v1.apps in all\n  b: all, prune", show(watches), "other rules and types are not affected")
 			require.NoError(t, s.Err(tt.rule.Name), "the rule itself is valid")
 		})
@@ -330,6 +340,32 @@ func TestWatchesPruneNothingThatARuleHasWrittenInAnotherVersion(t *testing.T) {
 			require.ErrorIs(t, err, tt.err)
 			require.Equal(t, "deployments.v1.apps in all\n  a: all", show(watches))
 		})
+	}
+}
+
+func TestWatchesPruneNothingOfARuleThatAsksForLessInThisVersion(t *testing.T) {
+	beta := ruleset.ResourceRule{Resources: []string{"deployments"}, APIVersions: []string{"v1beta1"}, Operations: keep}
+	stable := ruleset.ResourceRule{Resources: []string{"deployments"}, APIVersions: []string{"v1"}, Operations: []event.Operation{event.Delete}}
+	watches, err := compile(t, rule("", "r", "a", beta, beta, stable)).Watches([]*metav1.APIResourceList{
+		list("apps/v1", namespaced("deployments")), list("apps/v1beta1", namespaced("deployments")),
+	})
+	require.ErrorIs(t, err, ruleset.ErrOtherVersion)
+	require.Equal(t, 1, strings.Count(err.Error(), "deployments"), "one rule, one type, one error")
+	require.Equal(t, "deployments.v1.apps in all\n  a: all", show(watches))
+}
+
+func TestWatchesLetNoInvalidRuleChooseTheVersion(t *testing.T) {
+	lists := []*metav1.APIResourceList{list("apps/v1", namespaced("deployments")), list("apps/v1beta1", namespaced("deployments"))}
+	in := func(version string) ruleset.ResourceRule {
+		return ruleset.ResourceRule{Resources: []string{"deployments"}, APIVersions: []string{version}}
+	}
+	for _, tt := range []struct{ invalid, valid string }{{"v1", "v1beta1"}, {"v1beta1", "v1"}} {
+		bad := rule("", "bad", "a", operations(in(tt.invalid), "CONNECT"))
+		s, err := ruleset.Compile(destinations(t, "a", "b"), bad, rule("", "good", "b", in(tt.valid)))
+		require.Error(t, err)
+		watches, err := s.Watches(lists)
+		require.NoError(t, err, "what is wrong with a rule that is left out, Compile has said")
+		require.Equal(t, "deployments."+tt.valid+".apps in all\n  b: all, prune", show(watches))
 	}
 }
 

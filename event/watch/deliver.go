@@ -31,8 +31,7 @@ type change struct {
 	content   []byte // nil if refused
 	refused   error
 	operation event.Operation
-	claims    []ruleset.Match // whose object it is
-	writes    []ruleset.Match // who wants this change of it
+	matches   []ruleset.Match // whose object it is; one without Writes does not want this change of it
 	author    event.Author
 	listed    bool
 }
@@ -57,14 +56,14 @@ func (d *desk) object(ctx context.Context, s *stream, obj *unstructured.Unstruct
 	tl := l.typeOf(s.watch.Resource)
 	name := c.resource.NamespacedName()
 	old := tl.entries[name]
-	e := entry{hash: l.hash(c.content), seen: l.clock, claims: l.claim(tl, c.claims)}
+	e := entry{hash: l.hash(c.content), seen: l.clock, claims: l.claim(tl, c.matches)}
 	if len(e.claims.list) > 0 {
 		tl.entries[name] = e
 	} else {
 		delete(tl.entries, name)
 	}
 	d.leave(s, dirtyKey{tl, name}, old.claims, e.claims, c.author)
-	for _, m := range c.writes {
+	for _, m := range c.matches {
 		to := l.targets[m.Destination.Ref]
 		_, had := old.claims.of(to)
 		if had && old.hash == e.hash {
@@ -90,13 +89,11 @@ func (d *desk) read(ctx context.Context, t ruleset.Type, obj *unstructured.Unstr
 		NamespaceLabels: d.namespaces.labels(ctx, obj.GetNamespace()),
 		Controlled:      metav1.GetControllerOf(obj) != nil,
 	}
-	c.claims = d.rules.Match(input)
-	if len(c.claims) == 0 {
-		return c
+	if how != listed { // a listing cannot tell who made which change
+		input.Managers = managers(obj)
 	}
-	c.writes = c.claims
-	if input.Managers = managers(obj); len(input.Managers) > 0 && how != listed {
-		c.writes = d.rules.Match(input)
+	if c.matches = d.rules.Match(input); len(c.matches) == 0 {
+		return c
 	}
 	if d.opts.Attribute != nil && how != listed {
 		c.author = d.opts.Attribute(ctx, obj, c.operation)

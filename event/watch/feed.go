@@ -200,7 +200,7 @@ func (d *desk) offer(ctx context.Context, to *target, s *stream, obj *unstructur
 	if obj.GetDeletionTimestamp() != nil {
 		return true
 	}
-	for _, m := range c.claims {
+	for _, m := range c.matches {
 		if m.Destination == to.destination {
 			d.write(to, key, c, m)
 		}

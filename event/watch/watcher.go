@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -316,11 +317,20 @@ func (p *planner) refresh(ctx context.Context) time.Duration {
 		return p.opts.Rediscover
 	}
 	_, lists, err := p.discovery.ServerGroupsAndResources()
-	unknown, partial := discovery.GroupDiscoveryFailedErrorGroups(err)
+	failed, partial := discovery.GroupDiscoveryFailedErrorGroups(err)
 	if err != nil && !partial {
 		p.report(fmt.Errorf("watch: discovery: %w", err))
 		return min(p.opts.Rediscover, time.Second)
 	}
+	unknown := map[string]bool{}
+	for gv := range failed {
+		unknown[gv.Group] = true
+	}
+	// One version of a group that cannot be read hides which one is to be used, so the whole group stays as it is.
+	lists = slices.DeleteFunc(lists, func(list *metav1.APIResourceList) bool {
+		gv, err := schema.ParseGroupVersion(list.GroupVersion)
+		return err != nil || unknown[gv.Group]
+	})
 	watches, missing := p.rules.ruleSet.Watches(lists)
 	p.report(errors.Join(err, missing))
 	wanted := map[streamKey]ruleset.Watch{}
@@ -333,11 +343,7 @@ func (p *planner) refresh(ctx context.Context) time.Duration {
 			delete(wanted, key)
 			return false
 		}
-		if _, ok := unknown[schema.GroupVersion{Group: key.of.Group, Version: key.of.Version}]; ok {
-			delete(wanted, key)
-			return false
-		}
-		return true
+		return !unknown[key.of.Group]
 	})
 	p.begin(ctx, wanted)
 	p.ledger.mu.Lock()

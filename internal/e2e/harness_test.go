@@ -37,7 +37,19 @@ import (
 
 var server testenv.Shared
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(server.Main(m)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tidying{server.Main(m)}) }
+
+// tidying removes the trial binary after the tests.
+type tidying struct{ testenv.Runner }
+
+func (r tidying) Run() int {
+	defer func() {
+		if binaryDir != "" {
+			_ = os.RemoveAll(binaryDir)
+		}
+	}()
+	return r.Runner.Run()
+}
 
 // real tells whether the API server is the real one.
 func real() bool { return os.Getenv("KUBEBUILDER_ASSETS") != "" }

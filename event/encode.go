@@ -1,0 +1,156 @@
+package event
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Encode returns obj as canonical YAML: one document in block style, two spaces of indentation, lists not indented, keys
+// in byte order, text of several lines as a literal block. It looks as kubectl prints it, except that lines are not folded.
+//
+// A YAML 1.1 and a YAML 1.2 parser read the same values back, namely those of the object's JSON: a float without a fraction
+// is an integer, text that either version would take for something else is quoted, and floats have a point and a signed
+// exponent. Values that JSON does not have (NaN, text that is not UTF-8, other Go types) are an error; it names the type
+// and not the value.
+func Encode(obj *unstructured.Unstructured) ([]byte, error) {
+	if obj == nil {
+		return nil, errors.New("event: cannot encode a nil object")
+	}
+	root, err := node(obj.Object)
+	if err != nil {
+		return nil, fmt.Errorf("event: cannot encode the object: %w", err)
+	}
+	var b bytes.Buffer
+	encoder := yaml.NewEncoder(&b)
+	encoder.SetIndent(2)
+	encoder.CompactSeqIndent()
+	if err := errors.Join(encoder.Encode(root), encoder.Close()); err != nil {
+		return nil, errors.New("event: cannot encode the object as YAML") // the emitter's words could quote the content
+	}
+	return b.Bytes(), nil
+}
+
+func node(v any) (*yaml.Node, error) {
+	switch v := v.(type) {
+	case map[string]any:
+		return mapping(v)
+	case []any:
+		return sequence(v)
+	case string:
+		if !utf8.ValidString(v) {
+			return nil, errors.New("a string is not UTF-8")
+		}
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: v, Style: style(v)}, nil
+	case nil:
+		return plain("null"), nil
+	case bool:
+		return plain(strconv.FormatBool(v)), nil
+	case int:
+		return plain(strconv.Itoa(v)), nil
+	case int64:
+		return plain(strconv.FormatInt(v, 10)), nil
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil, errors.New("a number is not finite")
+		}
+		return plain(formatFloat(v)), nil
+	default:
+		return nil, fmt.Errorf("a value has the type %T, which JSON does not know", v)
+	}
+}
+
+func plain(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Value: s} }
+
+func mapping(m map[string]any) (*yaml.Node, error) {
+	n := &yaml.Node{Kind: yaml.MappingNode, Content: make([]*yaml.Node, 0, 2*len(m))}
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		k, err := node(key)
+		if err != nil {
+			return nil, err
+		}
+		v, err := node(m[key])
+		if err != nil {
+			return nil, err
+		}
+		n.Content = append(n.Content, k, v)
+	}
+	return n, nil
+}
+
+func sequence(list []any) (*yaml.Node, error) {
+	n := &yaml.Node{Kind: yaml.SequenceNode, Content: make([]*yaml.Node, len(list))}
+	for i, value := range list {
+		var err error
+		if n.Content[i], err = node(value); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+// formatFloat writes what JSON writes, and makes a float of it for YAML 1.1 too, whose exponents need a point and a sign.
+func formatFloat(f float64) string {
+	if size := math.Abs(f); f == 0 || 1e-6 <= size && size < 1e21 {
+		return strconv.FormatFloat(f+0, 'f', -1, 64) // the sum makes 0 of -0
+	}
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, 64), "e")
+	if !strings.Contains(mantissa, ".") {
+		mantissa += ".0"
+	}
+	return mantissa + "e" + exponent
+}
+
+// style chooses how text is written. The zero Style leaves it to the emitter: plain, or single quotes where the syntax
+// needs them.
+func style(s string) yaml.Style {
+	switch {
+	case strings.ContainsFunc(s, needsEscape), isAmbiguous(s):
+		return yaml.DoubleQuotedStyle
+	case !strings.Contains(s, "\n"):
+		return 0
+	case strings.ContainsAny(s[:1], " \t\n"):
+		return yaml.DoubleQuotedStyle // a block would need an indentation indicator, which parsers disagree about
+	default:
+		return yaml.LiteralStyle
+	}
+}
+
+// needsEscape is true for what a parser may refuse, drop, or take for the end of a line.
+func needsEscape(r rune) bool {
+	return r != '\n' && r != '\t' && unicode.IsControl(r) ||
+		r == '\u2028' || r == '\u2029' || r == '\ufeff' || r == '\ufffe' || r == '\uffff'
+}
+
+// isAmbiguous tells whether a parser of YAML 1.1 or 1.2 could take plain s for a null, bool, number, time or merge key.
+func isAmbiguous(s string) bool {
+	if s == "" {
+		return true
+	}
+	if !strings.ContainsRune("+-.0123456789", rune(s[0])) {
+		return len(s) <= len("false") && ambiguousWords[strings.ToLower(s)]
+	}
+	return ambiguousNumber.MatchString(s) && (strings.Count(s, ".") < 2 || strings.Contains(s, ":")) || ambiguousOther.MatchString(s)
+}
+
+var ambiguousWords = map[string]bool{
+	"~": true, "null": true, "true": true, "false": true, "yes": true, "no": true, "on": true, "off": true,
+	"y": true, "n": true, "=": true, "<<": true,
+}
+
+var (
+	ambiguousNumber = regexp.MustCompile(`^[-+]?[._]*[0-9][0-9_,.:]*([eE][-+]?[0-9]+)?$`)
+	ambiguousOther  = regexp.MustCompile(`^[-+]?(0[xX][0-9a-fA-F_]+|0[bBoO][0-9_]+|\.[iI][nN][fF]|\.[nN][aA][nN])$` +
+		`|^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([tT\s].*)?$`)
+)

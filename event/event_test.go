@@ -1,0 +1,115 @@
+package event_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+)
+
+var team = destination.Destination{
+	Ref:        destination.Ref{Namespace: "team-a", Name: "main"},
+	Repository: "https://git.example.com/team-a/config.git",
+	Branch:     "main",
+	BaseFolder: "clusters/prod",
+}
+
+var web = event.Resource{
+	ID:      event.ID{Group: "apps", Resource: "deployments", Namespace: "default", Name: "web"},
+	Version: "v1",
+	Kind:    "Deployment",
+}
+
+var empty = event.NewLive(nil, nil)
+
+func TestAnEventIsRefusedUnlessItIsComplete(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		event  event.Event
+		faults []string
+	}{
+		{"complete create", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: []byte("a: b\n")}, nil},
+		{"complete update", event.Event{Destination: team, Operation: event.Update, Resource: web, Content: []byte("a: b\n")}, nil},
+		{"complete delete", event.Event{Destination: team, Operation: event.Delete, Resource: web}, nil},
+		{"complete seed sync", event.Event{Destination: team, Operation: event.SeedSync, Live: empty}, nil},
+		{"zero", event.Event{}, []string{"Destination", "Branch", "Operation"}},
+		{"no destination", event.Event{Operation: event.Delete, Resource: web}, []string{"Destination", "Branch"}},
+		{"seed sync without destination", event.Event{Operation: event.SeedSync, Live: empty}, []string{"Destination", "Branch"}},
+		{"empty create", event.Event{Destination: team, Operation: event.Create},
+			[]string{"Resource.Resource", "Resource.Name", "Content is empty"}},
+		{"delete with content", event.Event{Destination: team, Operation: event.Delete, Resource: web, Content: []byte{}}, []string{"Content of a DELETE"}},
+		{"delete with live", event.Event{Destination: team, Operation: event.Delete, Resource: web, Live: empty}, []string{"Live of a DELETE"}},
+		{"seed sync with everything else", event.Event{Destination: team, Operation: event.SeedSync, Resource: web, Content: []byte("x")},
+			[]string{"Resource of a SEED_SYNC", "Content of a SEED_SYNC", "Live is nil"}},
+		{"unknown operation", event.Event{Destination: team, Operation: "CONNECT", Resource: web}, []string{`"CONNECT"`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := c.event.Validate()
+			if c.faults == nil {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, event.ErrIncomplete)
+			for _, fault := range c.faults {
+				require.ErrorContains(t, err, fault)
+			}
+		})
+	}
+}
+
+func TestNoPrintedFormOfAnEventShowsItsContent(t *testing.T) {
+	e := event.Event{Destination: team, Operation: event.Create, Resource: web, Content: []byte("hunter2")}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		require.Equal(t, "CREATE deployments.apps/default/web for team-a/main", fmt.Sprintf(verb, e))
+	}
+	require.Equal(t, e.String(), e.MarshalLog())
+	sync := event.Event{Destination: team, Operation: event.SeedSync, Live: empty}
+	require.Equal(t, "SEED_SYNC for team-a/main", sync.String())
+}
+
+func TestAnEventKnowsItsWholeDestination(t *testing.T) {
+	e := event.Event{Destination: team}
+	require.Equal(t, team.Ref, e.DestinationRef())
+	require.Equal(t, "main", e.Branch())
+	require.Equal(t, "clusters/prod", e.BaseFolder())
+}
+
+func TestTwoConditionsAllowWhatEitherAllows(t *testing.T) {
+	conditions := []event.Condition{event.Always, event.IfAbsent, event.IfPresent}
+	for _, a := range conditions {
+		for _, b := range conditions {
+			want := event.Always
+			if a == b {
+				want = a
+			}
+			require.Equal(t, want, a.Weaker(b), "%s with %s", a, b)
+		}
+	}
+	require.Equal(t, "Condition(7)", event.Condition(7).String())
+}
+
+func TestAnIDIsPrintedWithItsGroupAndNamespaceIfItHasThem(t *testing.T) {
+	require.Equal(t, "deployments.apps/default/web", web.String())
+	require.Equal(t, "default/web", web.NamespacedName().String())
+	require.Equal(t, "nodes/n1", event.ID{Resource: "nodes", Name: "n1"}.String())
+}
+
+func TestAScopeCoversOnlyItsTypeAndNamespace(t *testing.T) {
+	all := event.Scope{Resource: "pods", All: true}
+	one := event.Scope{Resource: "pods", Namespace: "a"}
+	cluster := event.Scope{Resource: "pods"}
+	require.True(t, all.Covers(one))
+	require.True(t, all.Covers(cluster))
+	require.True(t, all.Covers(all))
+	require.True(t, one.Covers(one))
+	require.False(t, one.Covers(all))
+	require.False(t, cluster.Covers(all))
+	require.False(t, cluster.Covers(one))
+	require.False(t, one.Covers(event.Scope{Resource: "pods", Namespace: "b"}))
+	require.False(t, all.Covers(event.Scope{Group: "metrics.k8s.io", Resource: "pods", Namespace: "a"}))
+	require.True(t, one.Contains(event.ID{Resource: "pods", Namespace: "a", Name: "x"}))
+	require.False(t, one.Contains(event.ID{Resource: "pods", Name: "x"}))
+}

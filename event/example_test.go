@@ -1,0 +1,76 @@
+package event_test
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+)
+
+func Example() {
+	d := destination.Destination{
+		Ref:        destination.Ref{Namespace: "default", Name: "prod"},
+		Repository: "https://git.example.com/team/config.git",
+		Branch:     "main",
+	}
+	obj := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web", UID: "1f0e", ResourceVersion: "42"},
+		Data:       map[string]string{"colour": "red"},
+	}
+	e, err := event.FromObject(d, event.Create, corev1.SchemeGroupVersion.WithResource("configmaps"), obj, &event.Options{Kind: "ConfigMap"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(event.DefaultLayout.Path(e.Resource))
+	fmt.Printf("%s", e.Content)
+	// Output:
+	// default/configmaps/web.yaml
+	// apiVersion: v1
+	// data:
+	//   colour: red
+	// kind: ConfigMap
+	// metadata:
+	//   name: web
+	//   namespace: default
+}
+
+// The lister of an informer tells what lives. The informer's HasSynced must hold before anything is listed.
+func ExampleNewLive() {
+	indexer := cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
+	_ = indexer.Add(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}})
+	lister, hasSynced := corelisters.NewConfigMapLister(indexer), func() bool { return true }
+
+	configMaps := event.Scope{Resource: "configmaps", Namespace: "default"}
+	live := event.NewLive([]event.Scope{configMaps}, func(s event.Scope) ([]event.Resource, error) {
+		if !hasSynced() {
+			return nil, fmt.Errorf("the informer of %s has not synced", s)
+		}
+		objs, err := lister.ConfigMaps(s.Namespace).List(labels.Everything())
+		if err != nil {
+			return nil, err
+		}
+		var living []event.Resource
+		for _, obj := range objs {
+			living = append(living, event.Resource{ID: event.ID{Resource: s.Resource, Namespace: obj.Namespace, Name: obj.Name}})
+		}
+		return living, nil
+	})
+
+	err := live.View(func(v event.View) error {
+		for r := range v.Resources(configMaps) {
+			fmt.Println(r)
+		}
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// configmaps/default/web
+	// <nil>
+}

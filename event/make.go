@@ -1,0 +1,133 @@
+package event
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubescribe/kubescribe/destination"
+)
+
+// Options complete what FromObject and Content know from the object. The zero value and nil mean the defaults.
+type Options struct {
+	// Encryptor says that Secrets will be encrypted: without it a core v1 Secret is refused with ErrSecret. It is not
+	// called here, since ciphertext is made when the file is written. Default: nil.
+	Encryptor Encryptor
+	// Kind is the kind of an object that does not say it itself, as typed objects read by a client do not.
+	// Default: the object's own.
+	Kind string
+	// Condition restricts when a Create or Update writes its file. Default: Always.
+	Condition Condition
+	// Listed says that a listing found the object. Default: false.
+	Listed bool
+	// Author is who made the change. Default: unknown.
+	Author Author
+	// Time is when the change was observed. Default: now.
+	Time time.Time
+}
+
+// FromObject makes the event for a change of obj, which is unstructured or typed and is not changed. Namespace and name are
+// the object's, group, resource and version are those of gvr. A Create and an Update carry the Content of obj, whatever
+// its deletionTimestamp says; a Delete carries none.
+//
+// The error matches ErrSecret for a Secret without an Encryptor, and ErrIncomplete if something is missing.
+func FromObject(d destination.Destination, op Operation, gvr schema.GroupVersionResource, obj runtime.Object, opts *Options) (Event, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	accessor, err := meta.Accessor(obj)
+	if err != nil {
+		return Event{}, fmt.Errorf("event: %s of %s: %w", op, gvr, err)
+	}
+	e := newEvent(d, op, Resource{
+		ID:      ID{Group: gvr.Group, Resource: gvr.Resource, Namespace: accessor.GetNamespace(), Name: accessor.GetName()},
+		Version: gvr.Version,
+		Kind:    obj.GetObjectKind().GroupVersionKind().Kind,
+	}, opts)
+	if e.Resource.Kind == "" {
+		e.Resource.Kind = opts.Kind
+	}
+	if e.Writes() {
+		e.Condition, e.Listed = opts.Condition, opts.Listed
+		if e.Content, err = contentOf(e.Resource, obj, opts); err != nil {
+			return Event{}, fmt.Errorf("%s: %w", e, err)
+		}
+	}
+	return validated(e)
+}
+
+// FromResource makes the event for a Delete, of which no more than the identity is known. The error matches ErrIncomplete
+// if something is missing, and for every other operation.
+func FromResource(d destination.Destination, op Operation, r Resource) (Event, error) {
+	return validated(newEvent(d, op, r, &Options{}))
+}
+
+// Content returns the sanitised and encoded content of obj, for those who make the events of several destinations from one
+// change. obj is not changed. A core v1 Secret without an Encryptor is ErrSecret.
+func Content(obj *unstructured.Unstructured, opts *Options) ([]byte, error) {
+	if obj == nil {
+		return nil, errors.New("event: no content: the object is nil")
+	}
+	gvk := obj.GroupVersionKind()
+	if gvk.Kind == "" || gvk.Version == "" {
+		return nil, fmt.Errorf("%w: apiVersion %q and kind %q of the object must not be empty", ErrIncomplete, obj.GetAPIVersion(), gvk.Kind)
+	}
+	if gvk.Group == "" && gvk.Kind == "Secret" && (opts == nil || opts.Encryptor == nil) {
+		return nil, fmt.Errorf("%w: set an Encryptor", ErrSecret)
+	}
+	return Encode(Sanitize(obj))
+}
+
+func newEvent(d destination.Destination, op Operation, r Resource, opts *Options) Event {
+	e := Event{Destination: d, Operation: op, Resource: r, Author: opts.Author, Time: opts.Time}
+	if e.Time.IsZero() {
+		e.Time = time.Now()
+	}
+	return e
+}
+
+func validated(e Event) (Event, error) {
+	if err := e.Validate(); err != nil {
+		return Event{}, err
+	}
+	return e, nil
+}
+
+// contentOf is Content for an object that may be typed, and whose resource is known beside its kind.
+func contentOf(r Resource, obj runtime.Object, opts *Options) ([]byte, error) {
+	if IsSecret(r.ID) && opts.Encryptor == nil {
+		return nil, fmt.Errorf("%w: set Options.Encryptor", ErrSecret)
+	}
+	u, ok := obj.(*unstructured.Unstructured)
+	if !ok {
+		object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+		if err != nil {
+			return nil, fmt.Errorf("event: cannot convert %T", obj)
+		}
+		u = &unstructured.Unstructured{Object: object}
+	}
+	gv := schema.GroupVersion{Group: r.Group, Version: r.Version}
+	switch own := u.GetAPIVersion(); {
+	case own == gv.String() && u.GetKind() != "":
+	case own == "" || own == gv.String():
+		u = &unstructured.Unstructured{Object: withType(u.Object, gv.String(), r.Kind)}
+	default:
+		return nil, fmt.Errorf("event: the object's apiVersion is %q, not %q as its resource says", own, gv)
+	}
+	return Content(u, opts)
+}
+
+// withType returns a shallow copy of object that says what it is.
+func withType(object map[string]any, apiVersion, kind string) map[string]any {
+	typed := make(map[string]any, len(object)+2)
+	for field, value := range object {
+		typed[field] = value
+	}
+	typed["apiVersion"], typed["kind"] = apiVersion, kind
+	return typed
+}

@@ -1,0 +1,187 @@
+package event
+
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// serverFields are set by the API server on objects of every kind, whatever a client sends.
+// https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/
+//
+// Owner references go with them: they hold the uid of another object, and applied to a cluster where that uid does not
+// exist they make the garbage collector delete the object.
+var serverFields = [][]string{
+	{"status"},
+	{"metadata", "managedFields"},
+	{"metadata", "uid"},
+	{"metadata", "resourceVersion"},
+	{"metadata", "generation"},
+	{"metadata", "creationTimestamp"},
+	{"metadata", "selfLink"},
+	{"metadata", "deletionTimestamp"},
+	{"metadata", "deletionGracePeriodSeconds"},
+	{"metadata", "ownerReferences"},
+}
+
+// serverAnnotations are written by kubectl, the API server and the built-in controllers for their own use.
+// https://kubernetes.io/docs/reference/labels-annotations-taints/
+var serverAnnotations = []string{
+	"autoscaling.alpha.kubernetes.io/conditions",
+	"autoscaling.alpha.kubernetes.io/current-metrics",
+	"batch.kubernetes.io/job-tracking",
+	"deployment.kubernetes.io/desired-replicas",
+	"deployment.kubernetes.io/max-replicas",
+	"deployment.kubernetes.io/revision",
+	"deployment.kubernetes.io/revision-history",
+	"deprecated.daemonset.template.generation",
+	"endpoints.kubernetes.io/last-change-trigger-time",
+	"kubectl.kubernetes.io/last-applied-configuration",
+	"kubernetes.io/service-account.uid",
+	"pv.kubernetes.io/bind-completed",
+	"pv.kubernetes.io/bound-by-controller",
+	"volume.beta.kubernetes.io/storage-provisioner",
+	"volume.kubernetes.io/selected-node",
+	"volume.kubernetes.io/storage-provisioner",
+}
+
+// Sanitize returns a copy of obj without what the server owns, and does not change obj. It is a deny list: whatever is not
+// named here stays, also empty values, defaults, and fields of kinds that it has never heard of. A map that becomes empty
+// because of what was removed goes too.
+//
+// Removed from every kind: status; metadata's managedFields, uid, resourceVersion, generation, creationTimestamp, selfLink,
+// deletionTimestamp, deletionGracePeriodSeconds and ownerReferences; annotations that kubectl and the built-in controllers
+// keep for themselves, last-applied-configuration and deployment revisions among them; in pod templates the
+// "creationTimestamp: null" that is an artefact of Go. Removed from single kinds is what the server assigns there:
+//
+//   - CertificateSigningRequest: spec.uid, username, groups, extra
+//   - ClusterRole with an aggregationRule: rules, which the control plane overwrites
+//   - Job: selector and labels that the server generates, unless manualSelector is set
+//   - Namespace: the finalizer "kubernetes" and the label kubernetes.io/metadata.name
+//   - PersistentVolume: claimRef's uid and resourceVersion, and all of it if a controller did the binding
+//   - PersistentVolumeClaim: volumeName, if a controller did the binding
+//   - Service: clusterIP and clusterIPs other than None; node ports that the server chose, as metadata.managedFields tells
+//     (without managedFields they stay)
+//   - ServiceAccount: token Secrets that the server made
+//   - StatefulSet: status of volumeClaimTemplates
+//
+// What admission adds to Pods is kept.
+func Sanitize(obj *unstructured.Unstructured) *unstructured.Unstructured {
+	if obj == nil {
+		return nil
+	}
+	clean, _ := clone(obj.Object).(map[string]any)
+	if rule, ok := sanitizers[obj.GroupVersionKind().GroupKind().String()]; ok {
+		rule(clean)
+	}
+	for _, path := range templatePaths {
+		if meta := nested(clean, path...); meta != nil && meta["creationTimestamp"] == nil {
+			remove(clean, append(path[:len(path):len(path)], "creationTimestamp")...)
+		}
+	}
+	for _, annotation := range serverAnnotations {
+		remove(clean, "metadata", "annotations", annotation)
+	}
+	for _, path := range serverFields {
+		remove(clean, path...)
+	}
+	return &unstructured.Unstructured{Object: clean}
+}
+
+// templatePaths are where the built-in kinds keep the metadata of a pod or job template.
+var templatePaths = [][]string{
+	{"spec", "template", "metadata"},
+	{"spec", "jobTemplate", "metadata"},
+	{"spec", "jobTemplate", "spec", "template", "metadata"},
+	{"template", "metadata"},
+}
+
+// clone copies maps and lists. Unlike DeepCopy of unstructured it does not panic at values that JSON does not know: Encode
+// returns an error for them.
+func clone(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		if v == nil {
+			return v
+		}
+		m := make(map[string]any, len(v))
+		for key, value := range v {
+			m[key] = clone(value)
+		}
+		return m
+	case []any:
+		if v == nil {
+			return v
+		}
+		list := make([]any, len(v))
+		for i, value := range v {
+			list[i] = clone(value)
+		}
+		return list
+	default:
+		return v
+	}
+}
+
+// remove deletes the field at path, and the maps around it if they become empty by that.
+func remove(m map[string]any, path ...string) {
+	if len(path) == 1 {
+		delete(m, path[0])
+		return
+	}
+	child, ok := m[path[0]].(map[string]any)
+	if !ok || len(child) == 0 {
+		return
+	}
+	remove(child, path[1:]...)
+	if len(child) == 0 {
+		delete(m, path[0])
+	}
+}
+
+// nested returns the map at path, nil if there is none.
+func nested(m map[string]any, path ...string) map[string]any {
+	for _, field := range path {
+		m, _ = m[field].(map[string]any)
+	}
+	return m
+}
+
+// list returns the list at path, nil if there is none.
+func list(m map[string]any, path ...string) []any {
+	last := len(path) - 1
+	values, _ := nested(m, path[:last]...)[path[last]].([]any)
+	return values
+}
+
+// text returns the string at path, "" if there is none.
+func text(m map[string]any, path ...string) string {
+	last := len(path) - 1
+	s, _ := nested(m, path[:last]...)[path[last]].(string)
+	return s
+}
+
+// replaceList puts what keep accepts in the place of the list at path, and removes a list that becomes empty by that.
+func replaceList(m map[string]any, keep func(any) bool, path ...string) {
+	var kept []any
+	values := list(m, path...)
+	for _, value := range values {
+		if keep(value) {
+			kept = append(kept, value)
+		}
+	}
+	switch {
+	case len(kept) == len(values):
+	case len(kept) == 0:
+		remove(m, path...)
+	default:
+		last := len(path) - 1
+		nested(m, path[:last]...)[path[last]] = kept
+	}
+}
+
+// isGenerated tells whether name is base followed by a suffix as the API server makes it for generateName.
+func isGenerated(name, base string) bool {
+	suffix, ok := strings.CutPrefix(name, base)
+	return ok && len(suffix) == 5 && strings.Trim(suffix, "bcdfghjklmnpqrstvwxz2456789") == ""
+}

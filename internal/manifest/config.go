@@ -1,0 +1,97 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/orphan"
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+// Config is what the manifests of a folder say, in the order of files and documents. It is never changed after Load, and
+// may be read concurrently.
+type Config struct {
+	Repositories []destination.Repository
+	Destinations []destination.Spec
+	Rules        []ruleset.Rule
+
+	// Orphans has the GitDestinations with an orphans field.
+	Orphans map[destination.Ref]orphan.Options
+	// Push has the GitRepoConfigs with a push field.
+	Push map[destination.Ref]Push
+	// Credentials names the Secret of each GitRepoConfig with a secretRef. If Secrets has no such Secret, it is to be
+	// read from the cluster.
+	Credentials map[destination.Ref]types.NamespacedName
+	// Secrets has the Secrets of the folder.
+	Secrets map[types.NamespacedName]Secret
+
+	objects map[id]*object
+}
+
+// Push is the cadence of a GitRepoConfig. A field that is 0 was not given.
+type Push struct {
+	Interval   time.Duration // the least time between two pushes
+	MaxCommits int           // in one push
+}
+
+// Secret is the data of a Secret: its stringData merged over its decoded data. It is not printed, whatever the verb.
+type Secret map[string][]byte
+
+// Format implements fmt.Formatter.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("(secret)")) }
+
+// MarshalJSON keeps structured loggers from printing the data.
+func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"(secret)"`), nil }
+
+// Load reads the manifests of a folder. The error joins an *Error for each fault of each file, in the order of files and
+// lines; the Config is nil then. A folder without manifests is an error.
+func Load(fsys fs.FS) (*Config, error) {
+	files, err := list(fsys)
+	if err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
+	if len(files) == 0 {
+		return nil, errors.New("manifest: the folder has no file that ends with .yaml, .yml or .json")
+	}
+	l := loader{Config: Config{
+		Orphans:     make(map[destination.Ref]orphan.Options),
+		Push:        make(map[destination.Ref]Push),
+		Credentials: make(map[destination.Ref]types.NamespacedName),
+		Secrets:     make(map[types.NamespacedName]Secret),
+		objects:     make(map[id]*object),
+	}}
+	for _, file := range files {
+		l.file(fsys, file)
+	}
+	if err := l.err(); err != nil {
+		return nil, err
+	}
+	return &l.Config, nil
+}
+
+// list returns the paths of the manifests in byte order.
+func list(fsys fs.FS) ([]string, error) {
+	var files []string
+	err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
+		hidden := name != "." && strings.HasPrefix(entry.Name(), ".")
+		switch {
+		case err != nil:
+			return err
+		case hidden && entry.IsDir():
+			return fs.SkipDir
+		case !hidden && !entry.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)):
+			files = append(files, name)
+		}
+		return nil
+	})
+	slices.Sort(files)
+	return files, err
+}

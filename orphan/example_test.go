@@ -1,0 +1,31 @@
+package orphan_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/orphan"
+)
+
+func ExampleFind() {
+	files := []string{"README.md", "default/configmaps/db.yaml", "default/configmaps/web.yaml", "other/configmaps/db.yaml"}
+	configMaps := event.Scope{Resource: "configmaps", Namespace: "default"}
+	live := event.NewLive([]event.Scope{configMaps}, func(event.Scope) ([]event.Resource, error) {
+		return []event.Resource{{ID: event.ID{Resource: "configmaps", Namespace: "default", Name: "web"}}}, nil
+	})
+	err := live.View(func(view event.View) error {
+		orphans, err := orphan.Find(slices.Values(files), event.DefaultLayout, view, nil)
+		if errors.Is(err, orphan.ErrTooMany) {
+			fmt.Println("held:", err)
+			return nil
+		}
+		fmt.Println(orphans)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// [default/configmaps/db.yaml]
+	// <nil>
+}

@@ -1,0 +1,83 @@
+package orphan
+
+import (
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/kubescribe/kubescribe/event"
+)
+
+const (
+	defaultMaxFiles    = 10
+	defaultMaxFraction = 0.5
+	sampleSize         = 10
+)
+
+// Find returns those of paths that have lost their object, in byte order. paths are relative to the base folder, as
+// Layout.Path makes them; one that is yielded twice counts once. The View is not kept.
+//
+// Over the limit it returns no path and a *TooManyError, which matches ErrTooMany. Time grows with the number of paths and
+// of living resources, memory with the number of paths in the scopes.
+func Find(paths iter.Seq[string], layout event.Layout, live event.View, opts *Options) ([]string, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	if opts.Policy != "" && opts.Policy != Always {
+		return nil, nil
+	}
+	scopes := live.Scopes()
+	dead := pathsWithin(scopes, paths, layout)
+	files := len(dead)
+	// Scopes may overlap. All of them are asked: what any of them says lives, lives.
+	for _, scope := range scopes {
+		for r := range live.Resources(scope) {
+			if len(dead) == 0 {
+				return nil, nil
+			}
+			delete(dead, layout.Path(r))
+		}
+	}
+	orphans := slices.Sorted(maps.Keys(dead))
+	if opts.exceededBy(len(orphans), files) {
+		return nil, &TooManyError{Count: len(orphans), Files: files, Sample: slices.Clone(orphans[:min(sampleSize, len(orphans))])}
+	}
+	return orphans, nil
+}
+
+// pathsWithin returns the paths that the layout could have written for an object in one of the scopes.
+func pathsWithin(scopes []event.Scope, paths iter.Seq[string], layout event.Layout) map[string]struct{} {
+	everywhere, single := map[event.Scope]struct{}{}, map[event.Scope]struct{}{}
+	for _, scope := range scopes {
+		if scope.All {
+			everywhere[event.Scope{Group: scope.Group, Resource: scope.Resource}] = struct{}{}
+		} else {
+			single[scope] = struct{}{}
+		}
+	}
+	within := map[string]struct{}{}
+	for path := range paths {
+		scope, ok := layout.Scope(path)
+		if !ok {
+			continue
+		}
+		_, inSingle := single[scope]
+		_, inEverywhere := everywhere[event.Scope{Group: scope.Group, Resource: scope.Resource}]
+		if inSingle || inEverywhere {
+			within[path] = struct{}{}
+		}
+	}
+	return within
+}
+
+// exceededBy tells whether a deletion of so many files is to be held.
+func (o *Options) exceededBy(orphans, files int) bool {
+	maxFiles, maxFraction := o.MaxFiles, o.MaxFraction
+	if maxFiles == 0 {
+		maxFiles = defaultMaxFiles
+	}
+	if maxFraction == 0 {
+		maxFraction = defaultMaxFraction
+	}
+	return !o.Approved && maxFiles >= 0 && orphans > maxFiles && float64(orphans) > maxFraction*float64(files)
+}
