@@ -32,7 +32,7 @@ func TestValidateNamesEveryFaultAtOnce(t *testing.T) {
 		BaseFolder:    "../prod",
 	}.Validate()
 	var fields []string
-	for _, err := range err.(interface{ Unwrap() []error }).Unwrap() { //nolint:errorlint // the join itself
+	for _, err := range err.(interface{ Unwrap() []error }).Unwrap() {
 		require.ErrorIs(t, err, ErrInvalid)
 		var fault *Error
 		require.ErrorAs(t, err, &fault)

@@ -122,5 +122,5 @@ func isFileOfGit(plain string) bool {
 	if !ok || len(plain) != 8 || strings.Trim(number, "0123456789") != "" {
 		return false
 	}
-	return stem == "gitmod" || stem == "gitatt" || strings.HasPrefix("gi7eba", stem) || strings.HasPrefix("gi7d29", stem)
+	return stem == "gitmod" || stem == "gitatt" || strings.HasPrefix("gi7eba", stem) || strings.HasPrefix("gi7d29", stem) //nolint:gocritic // the stem is cut short to make room for a long number
 }

@@ -58,25 +58,25 @@ func TestACutLeavesTheBranchAsItSaysAndTheClientWithoutSuccess(t *testing.T) {
 func TestACutShowsOnTheWireAsItSays(t *testing.T) {
 	server := gitsinktest.NewServer(t, nil)
 	repo := server.NewRepo("app")
-	_, whole, err := get(t, repo, gitsinktest.ReceivePack, nil)
+	whole, err := get(t, repo, gitsinktest.ReceivePack)
 	require.NoError(t, err)
-	for cut, check := range map[gitsinktest.Cut]func(resp *http.Response, body string, err error){
-		gitsinktest.CutRequest: func(_ *http.Response, _ string, err error) { require.ErrorIs(t, err, io.EOF) },
-		gitsinktest.CutReply:   func(_ *http.Response, _ string, err error) { require.ErrorIs(t, err, io.EOF) },
-		gitsinktest.CutHalfway: func(resp *http.Response, body string, err error) {
+	for cut, check := range map[gitsinktest.Cut]func(got reply, err error){
+		gitsinktest.CutRequest: func(_ reply, err error) { require.ErrorIs(t, err, io.EOF) },
+		gitsinktest.CutReply:   func(_ reply, err error) { require.ErrorIs(t, err, io.EOF) },
+		gitsinktest.CutHalfway: func(got reply, err error) {
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-			require.Equal(t, http.StatusOK, resp.StatusCode)
-			require.Equal(t, whole[:len(whole)/2], body)
+			require.Equal(t, http.StatusOK, got.status)
+			require.Equal(t, whole.body[:len(whole.body)/2], got.body)
 		},
-		gitsinktest.CutBody: func(resp *http.Response, body string, err error) {
+		gitsinktest.CutBody: func(got reply, err error) {
 			require.NoError(t, err)
-			require.Equal(t, http.StatusOK, resp.StatusCode)
-			require.Equal(t, "application/x-git-receive-pack-advertisement", resp.Header.Get("Content-Type"))
-			require.Empty(t, body)
+			require.Equal(t, http.StatusOK, got.status)
+			require.Equal(t, "application/x-git-receive-pack-advertisement", got.header.Get("Content-Type"))
+			require.Empty(t, got.body)
 		},
 	} {
 		server.Intercept(func(gitsinktest.Request) gitsinktest.Fault { return gitsinktest.Fault{Cut: cut} })
-		check(get(t, repo, gitsinktest.ReceivePack, nil))
+		check(get(t, repo, gitsinktest.ReceivePack))
 	}
 }
 
@@ -87,12 +87,12 @@ func TestAStatusCarriesItsHeaderAndText(t *testing.T) {
 		server.Intercept(func(gitsinktest.Request) gitsinktest.Fault {
 			return gitsinktest.Fault{Status: status, Header: http.Header{"retry-after": {"7"}}, Body: "slow down"}
 		})
-		resp, body, err := get(t, repo, gitsinktest.UploadPack, nil)
+		got, err := get(t, repo, gitsinktest.UploadPack)
 		require.NoError(t, err)
-		require.Equal(t, status, resp.StatusCode)
-		require.Equal(t, "7", resp.Header.Get("Retry-After"))
-		require.Equal(t, "slow down", body)
-		require.Equal(t, status == 401, resp.Header.Get("WWW-Authenticate") != "")
+		require.Equal(t, status, got.status)
+		require.Equal(t, "7", got.header.Get("Retry-After"))
+		require.Equal(t, "slow down", got.body)
+		require.Equal(t, status == 401, got.header.Get("WWW-Authenticate") != "")
 	}
 }
 
@@ -207,8 +207,8 @@ func TestAHeldReplyHidesThatTheBranchHasMoved(t *testing.T) {
 	}()
 	require.Eventually(t, func() bool { tip, _ := repo.Tip("main"); return tip == want }, 30*time.Second, 10*time.Millisecond)
 	select {
-	case <-pushed:
-		t.Fatal("the push returned although its answer is held")
+	case err := <-pushed:
+		t.Fatalf("the push returned although its answer is held: %v", err)
 	default:
 	}
 	close(release)

@@ -112,20 +112,24 @@ func (r *recorder) requireVerdict(t *testing.T, want string, f func()) {
 	require.Contains(t, r.fatal, want)
 }
 
+// reply is a response that was read to its end, or as far as it came.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
 // get asks for an advertisement on a connection of its own.
-func get(t *testing.T, repo *gitsinktest.Repo, service gitsinktest.Service, header http.Header) (*http.Response, string, error) {
+func get(t *testing.T, repo *gitsinktest.Repo, service gitsinktest.Service) (reply, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, repo.URL()+"/info/refs?service="+string(service), nil)
 	require.NoError(t, err)
-	for name, values := range header {
-		req.Header[name] = values
-	}
 	transport := &http.Transport{DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
-		return nil, "", err
+		return reply{}, err
 	}
 	body, err := io.ReadAll(resp.Body)
-	return resp, string(body), errors.Join(err, resp.Body.Close())
+	return reply{resp.StatusCode, resp.Header, string(body)}, errors.Join(err, resp.Body.Close())
 }

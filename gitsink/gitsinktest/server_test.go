@@ -81,10 +81,10 @@ func TestOnlyValidCredentialsGetThrough(t *testing.T) {
 	require.NoError(t, err, out)
 	c.must("-c", "http.extraHeader=Authorization: Bearer t0ken", "ls-remote", "--exit-code", repo.URL(), "main")
 
-	resp, _, err := get(t, repo, gitsinktest.UploadPack, nil)
+	refused, err := get(t, repo, gitsinktest.UploadPack)
 	require.NoError(t, err)
-	require.Equal(t, http.StatusUnauthorized, resp.StatusCode)
-	require.Len(t, resp.Header.Values("WWW-Authenticate"), 2)
+	require.Equal(t, http.StatusUnauthorized, refused.status)
+	require.Len(t, refused.header.Values("WWW-Authenticate"), 2)
 
 	server.SetCredentials(gitsinktest.Credentials{Token: "rotated"})
 	_, err = c.run("-c", "http.extraHeader=Authorization: Bearer t0ken", "ls-remote", repo.URL())
@@ -152,11 +152,11 @@ func TestCapabilitiesAreThoseOfTheOptions(t *testing.T) {
 	closed := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{DenyFilter: true, DenyAnySHA1InWant: true}).NewRepo("app")
 	for _, repo := range []*gitsinktest.Repo{open, closed} {
 		repo.Commit("main", map[string]gitsinktest.File{"a": {Content: "1"}}, "first")
-		_, body, err := get(t, repo, gitsinktest.UploadPack, nil)
+		got, err := get(t, repo, gitsinktest.UploadPack)
 		require.NoError(t, err)
-		require.Contains(t, body, "multi_ack")
-		require.Equal(t, repo == open, strings.Contains(body, " filter"))
-		require.Equal(t, repo == open, strings.Contains(body, " allow-reachable-sha1-in-want"))
+		require.Contains(t, got.body, "multi_ack")
+		require.Equal(t, repo == open, strings.Contains(got.body, " filter"))
+		require.Equal(t, repo == open, strings.Contains(got.body, " allow-reachable-sha1-in-want"))
 	}
 }
 
@@ -216,10 +216,10 @@ func TestDownCutsEverythingAndUpBringsTheSamePortBack(t *testing.T) {
 	server.Down()
 	require.Error(t, <-open)
 	server.Intercept(nil)
-	_, _, err := get(t, repo, gitsinktest.ReceivePack, nil)
+	_, err := get(t, repo, gitsinktest.ReceivePack)
 	require.Error(t, err)
 	server.Up()
-	_, _, err = get(t, repo, gitsinktest.ReceivePack, nil)
+	_, err = get(t, repo, gitsinktest.ReceivePack)
 	require.NoError(t, err)
 	require.Equal(t, url, repo.URL())
 }

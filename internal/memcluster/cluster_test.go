@@ -76,8 +76,8 @@ func widgetDefinition(scope string) *unstructured.Unstructured {
 	}})
 }
 
-func widget(name string, size int64) *unstructured.Unstructured {
-	return newObject("example.com/v1", "Widget", "default", name, map[string]any{"spec": map[string]any{"size": size}})
+func widget(size int64) *unstructured.Unstructured {
+	return newObject("example.com/v1", "Widget", "default", "a", map[string]any{"spec": map[string]any{"size": size}})
 }
 
 // next returns the next event, or fails the test after ten seconds.
@@ -197,7 +197,7 @@ func TestHelpersWriteToTheStoreDirectly(t *testing.T) {
 	require.True(t, apierrors.IsNotFound(c.Delete(deployments, "default", "a")))
 	_, err = c.Get(deployments, "default", "a")
 	require.True(t, apierrors.IsNotFound(err))
-	require.True(t, apierrors.IsNotFound(c.Apply(widget("a", 1))), "a type that is not served")
+	require.True(t, apierrors.IsNotFound(c.Apply(widget(1))), "a type that is not served")
 	require.True(t, apierrors.IsNotFound(c.Apply(newObject("v1", "ConfigMap", "nowhere", "a", nil))))
 }
 

@@ -58,7 +58,7 @@ func TestACustomResourceDefinitionServesItsTypeAtOnceAndUntilItIsDeleted(t *test
 	require.NotContains(t, served(lists), "example.com/v1beta1/widgets")
 
 	w := startWatch(t, client.Resource(widgetsV1), metav1.ListOptions{})
-	_, err = client.Resource(widgetsV1).Namespace("default").Create(t.Context(), widget("a", 1), metav1.CreateOptions{})
+	_, err = client.Resource(widgetsV1).Namespace("default").Create(t.Context(), widget(1), metav1.CreateOptions{})
 	require.NoError(t, err)
 	expect(t, w, "ADDED a")
 	require.NoError(t, client.Resource(crdsV1).Delete(t.Context(), "widgets.example.com", metav1.DeleteOptions{}))
@@ -91,7 +91,7 @@ func TestTwoVersionsShowTheSameObjects(t *testing.T) {
 	c, client := start(t, nil)
 	require.NoError(t, c.AddType(Type{Group: "example.com", Versions: []string{"v1beta1", "v1"}, Kind: "Widget", Resource: "widgets", Namespaced: true}))
 	w := startWatch(t, client.Resource(widgetsV1beta1), metav1.ListOptions{})
-	require.NoError(t, c.Apply(widget("a", 1)))
+	require.NoError(t, c.Apply(widget(1)))
 	require.Equal(t, "example.com/v1beta1", next(t, w).Object.(*unstructured.Unstructured).GetAPIVersion())
 	old, err := client.Resource(widgetsV1beta1).Namespace("default").Get(t.Context(), "a", metav1.GetOptions{})
 	require.NoError(t, err)
@@ -120,7 +120,7 @@ func TestRemoveTypeEndsWatchesWithoutDeletedEvents(t *testing.T) {
 	c, client := start(t, nil)
 	widgets := Type{Group: "example.com", Versions: []string{"v1", "v1beta1"}, Kind: "Widget", Resource: "widgets", Namespaced: true}
 	require.NoError(t, c.AddType(widgets))
-	require.NoError(t, c.Apply(widget("a", 1)))
+	require.NoError(t, c.Apply(widget(1)))
 	w := startWatch(t, client.Resource(widgetsV1), metav1.ListOptions{})
 	expect(t, w, "ADDED a")
 	widgets.Versions = []string{"v1"}

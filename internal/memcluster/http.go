@@ -25,10 +25,9 @@ const maxBody = 3 << 20
 // request is a parsed request.
 type request struct {
 	FaultRequest
-	write       write
-	partial     bool // only metadata is wanted
-	contentType string
-	body        []byte
+	write   write
+	partial bool // only metadata is wanted
+	body    []byte
 }
 
 func (c *Cluster) handle(w http.ResponseWriter, r *http.Request) {

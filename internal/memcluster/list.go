@@ -228,6 +228,6 @@ func expiredList(from token) error {
 	err := apierrors.NewResourceExpired("The provided continue parameter is too old to display a consistent list result. " +
 		"Start a new list without it, or go on with the continue token of this answer, which gives an inconsistent list.")
 	from.Version = 0
-	err.ErrStatus.ListMeta.Continue = from.String()
+	err.ErrStatus.Continue = from.String()
 	return err
 }

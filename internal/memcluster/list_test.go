@@ -149,7 +149,7 @@ func TestItemsOfBuiltInListsHaveNoKindOnTheWire(t *testing.T) {
 	c, client := start(t, nil)
 	require.NoError(t, c.Apply(widgetDefinition("Namespaced")))
 	require.NoError(t, c.Apply(configMap("a", "1")))
-	require.NoError(t, c.Apply(widget("a", 1)))
+	require.NoError(t, c.Apply(widget(1)))
 	for path, want := range map[string]any{"/api/v1/configmaps": nil, "/apis/example.com/v1/widgets": "Widget"} {
 		response, err := http.Get(c.URL() + path)
 		require.NoError(t, err)

@@ -114,12 +114,12 @@ func TestAWatchWithASelectorSeesObjectsComeAndGo(t *testing.T) {
 }
 
 func TestBookmarksComePeriodicallyAndOnDemand(t *testing.T) {
-	c, client := start(t, &Options{BookmarkInterval: 10 * time.Millisecond})
+	_, client := start(t, &Options{BookmarkInterval: 10 * time.Millisecond})
 	w := startWatch(t, client.Resource(configMaps), metav1.ListOptions{AllowWatchBookmarks: true})
 	require.Equal(t, watch.Bookmark, next(t, w).Type)
 	require.Equal(t, watch.Bookmark, next(t, w).Type)
 
-	c, client = start(t, nil)
+	c, client := start(t, nil)
 	w = startWatch(t, client.Resource(configMaps), metav1.ListOptions{AllowWatchBookmarks: true})
 	silent := startWatch(t, client.Resource(configMaps), metav1.ListOptions{})
 	require.NoError(t, c.Apply(deployment("elsewhere", 1)))

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -79,7 +79,7 @@ func (c *Cluster) admitNew(r *resource, u *unstructured.Unstructured) error {
 	if name == "" {
 		return r.def.invalid("", field.Required(metaPath, "name or generateName is required"))
 	}
-	if faults := path.IsValidPathSegmentName(name); len(faults) > 0 {
+	if faults := content.IsPathSegmentName(name); len(faults) > 0 {
 		return r.def.invalid(name, field.Invalid(metaPath, name, faults[0]))
 	}
 	namespace := u.GetNamespace()

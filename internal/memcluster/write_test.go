@@ -52,7 +52,7 @@ func TestCreateRefuses(t *testing.T) {
 		{"no namespace in the URL", client.Resource(configMaps), newObject("v1", "ConfigMap", "", "b", nil), apierrors.IsMethodNotSupported},
 		{"a namespace for a cluster-scoped type", client.Resource(clusterRoles).Namespace("default"),
 			newObject("rbac.authorization.k8s.io/v1", "ClusterRole", "", "a", nil), apierrors.IsNotFound},
-		{"a type that is not served", client.Resource(widgetsV1).Namespace("default"), widget("a", 1), apierrors.IsNotFound},
+		{"a type that is not served", client.Resource(widgetsV1).Namespace("default"), widget(1), apierrors.IsNotFound},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := test.client.Create(t.Context(), test.object, metav1.CreateOptions{})
@@ -82,8 +82,8 @@ func TestUpdateWithAStaleResourceVersionIsAConflict(t *testing.T) {
 	require.NoError(t, err, "built-in types can be updated without a resourceVersion")
 
 	require.NoError(t, c.Apply(widgetDefinition("Namespaced")))
-	require.NoError(t, c.Apply(widget("a", 1)))
-	_, err = client.Resource(widgetsV1).Namespace("default").Update(t.Context(), widget("a", 2), metav1.UpdateOptions{})
+	require.NoError(t, c.Apply(widget(1)))
+	_, err = client.Resource(widgetsV1).Namespace("default").Update(t.Context(), widget(2), metav1.UpdateOptions{})
 	require.True(t, apierrors.IsInvalid(err), "custom types cannot: %v", err)
 	_, err = client.Resource(configMaps).Namespace("default").Update(t.Context(), configMap("none", "1"), metav1.UpdateOptions{})
 	require.True(t, apierrors.IsNotFound(err))
@@ -113,7 +113,7 @@ func TestGenerationCountsChangesOfTheSpecOnly(t *testing.T) {
 	c, client := start(t, nil)
 	require.NoError(t, c.Apply(widgetDefinition("Namespaced")))
 	require.NoError(t, c.Apply(deployment("a", 1)))
-	require.NoError(t, c.Apply(widget("a", 1)))
+	require.NoError(t, c.Apply(widget(1)))
 	for _, gvr := range []struct {
 		resource dynamic.ResourceInterface
 		field    string

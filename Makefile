@@ -1,0 +1,113 @@
+# Every check of this repository. `make verify` runs them all, as CI does; `make help` lists them.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS   += --no-print-directory
+
+# How long each fuzz target runs.
+FUZZTIME ?= 30s
+# What the suites may take before their goroutines are dumped. They are bounds against hanging, not budgets.
+RACE_TIMEOUT ?= 15m
+E2E_TIMEOUT  ?= 15m
+SOAK_TIMEOUT ?= 2h
+# The command line of `make bench`; see internal/bench/doc.go.
+BENCH ?= push
+
+CACHE        := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kubescribe
+LINT_MODULE  := github.com/golangci/golangci-lint/v2
+# Recursive on purpose: only the targets that lint ask the module graph.
+LINT_VERSION  = $(shell GOWORK=off go -C internal/tools list -m -f '{{.Version}}' $(LINT_MODULE))
+# The Go version is part of the name, since the linter refuses code newer than the Go that built it.
+LINT          = $(CACHE)/tools/golangci-lint-$(LINT_VERSION)-$(shell go env GOVERSION)
+
+# The folders of the modules below the root, also those that are not committed yet.
+NESTED = git ls-files --cached --others --exclude-standard -- '*/go.mod' | xargs -n 1 dirname
+# Modules that only pin programs to build: compiling all that they require would take as long as building the programs.
+TOOLS  = internal/testenv/build internal/tools
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-14s %s\n", $$1, $$2}' Makefile
+
+.PHONY: verify
+verify: ## everything, as CI does
+	.ci/run
+
+.PHONY: test
+test: ## the tests that need nothing but Go and git
+	go test ./...
+
+.PHONY: race
+race: ## the same tests with the race detector
+	go test -race -timeout $(RACE_TIMEOUT) ./...
+
+.PHONY: format
+format: ## fail if gofmt would change a file, and name it
+	@files=$$(git ls-files --cached --others --exclude-standard -- '*.go'); \
+	unformatted=$$(gofmt -l $$files); \
+	[[ -z $$unformatted ]] || { echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; }
+
+.PHONY: vet
+vet: ## go vet
+	go vet ./...
+
+.PHONY: lint
+lint: lint-tool ## golangci-lint, in the root and in the nested modules that hold code
+	@lint="$(LINT)"; "$$lint" run --allow-serial-runners ./...; \
+	for dir in $$($(NESTED)); do \
+		[[ " $(TOOLS) " == *" $$dir "* ]] || (cd $$dir && "$$lint" run --allow-serial-runners --config $(CURDIR)/.golangci.yml ./...); \
+	done
+
+.PHONY: lint-tool
+lint-tool: ## build golangci-lint into the user's cache, unless it is there
+	@lint="$(LINT)"; [[ -x $$lint ]] || { \
+		mkdir -p "$$(dirname "$$lint")"; echo "building $$lint"; \
+		CGO_ENABLED=0 GOWORK=off go -C internal/tools build -trimpath -o "$$lint.$$$$" $(LINT_MODULE)/cmd/golangci-lint; \
+		mv "$$lint.$$$$" "$$lint"; }
+
+.PHONY: nested
+nested: ## go vet and go test in every nested module
+	@for dir in $$($(NESTED)); do \
+		packages=./...; [[ " $(TOOLS) " != *" $$dir "* ]] || packages=.; \
+		[[ -n $$(GOWORK=off go -C $$dir list -e -f '{{if or .GoFiles .TestGoFiles .XTestGoFiles}}code{{end}}' $$packages) ]] || continue; \
+		echo "== $$dir"; GOWORK=off go -C $$dir vet $$packages; GOWORK=off go -C $$dir test $$packages; \
+	done
+
+.PHONY: tidy-check
+tidy-check: ## fail if a go.mod or go.sum is not what go mod tidy would write
+	@for dir in . $$($(NESTED)); do echo "== $$dir"; GOWORK=off go -C $$dir mod tidy -diff; done
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME
+	@targets=$$(go test -list '^Fuzz' ./... | awk '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, name[i]; n = 0}'); \
+	[[ -n $$targets ]] || { echo "go test -list found no fuzz target"; exit 1; }; \
+	while read -r package target; do \
+		echo "== $$target ($$package)"; \
+		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s -parallel 2 $$package </dev/null; \
+	done <<<"$$targets"
+
+.PHONY: assets
+assets: ## build kube-apiserver and etcd into the user's cache, unless they are there, and print their folder
+	@GOWORK=off go -C internal/testenv/build run .
+
+# What runs against a real API server. The assignment stands alone, so that a failed build ends the recipe.
+define against-api-server
+	@assets=$$($(MAKE) assets); set -x; KUBEBUILDER_ASSETS=$$assets $(1)
+endef
+
+.PHONY: e2e
+e2e: ## the tests against a real API server
+	$(call against-api-server,go test -race -count=1 -timeout $(E2E_TIMEOUT) ./internal/testenv/... ./internal/e2e/...)
+
+.PHONY: soak
+soak: ## the same at full size; takes an hour or more
+	$(call against-api-server,KUBESCRIBE_SOAK=1 go test -v -count=1 -timeout $(SOAK_TIMEOUT) ./internal/e2e/...)
+
+.PHONY: bench
+bench: ## measure beside git and go-git: make bench BENCH="push -json"
+	GOWORK=off go -C internal/bench run . $(BENCH)
+
+.PHONY: bench-smoke
+bench-smoke: ## every benchmark once and tiny, so that none of them rots
+	go test -run '^$$' -bench . -benchtime 1x -timeout 10m ./...
+	$(MAKE) bench BENCH="push -smoke"

@@ -1,0 +1,146 @@
+// Package imports pins which package may import what, so that whoever uses one part of the library does not pay for the
+// others: rules without a Git implementation, a queue without a Kubernetes client.
+package imports
+
+import (
+	"io/fs"
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/kubescribe/kubescribe"
+
+// library lists the public packages in the order in which data flows. Each may import the named ones of this module, and
+// the root all of them.
+var library = map[string][]string{
+	"destination":         {},
+	"event":               {"destination"},
+	"ruleset":             {"destination", "event"},
+	"queue":               {"destination", "event"},
+	"orphan":              {"destination", "event"},
+	"event/watch":         {"destination", "event", "queue", "ruleset"},
+	"gitsink":             {"destination", "event", "orphan", "queue"},
+	"gitsink/gogit":       {"destination", "event", "gitsink", "queue"},
+	"gitsink/gitsinktest": {},
+	".":                   {"destination", "event", "event/watch", "gitsink", "gitsink/gogit", "orphan", "queue", "ruleset"},
+}
+
+// others may be imported by no package of the library.
+var others = map[string][]string{
+	"internal/manifest":   {"destination", "event", "orphan", "ruleset"},
+	"internal/memcluster": {},
+	"internal/testenv":    {},
+	"examples/mirror":     {".", "destination", "event", "gitsink", "gitsink/gogit", "internal/manifest", "orphan", "queue"},
+	"examples/quickstart": {".", "destination", "event", "gitsink", "internal/manifest", "internal/memcluster", "queue"},
+}
+
+// reach says which packages of the library, and of internal, depend on code of others, through however many imports.
+// Nobody else does.
+var reach = map[string][]string{
+	"github.com/go-git/go-git/v5":    {".", "gitsink/gogit"},
+	"k8s.io/client-go/dynamic":       {".", "event/watch"},
+	"k8s.io/client-go/discovery":     {".", "event/watch"},
+	"k8s.io/client-go/rest":          {".", "event/watch", "internal/memcluster", "internal/testenv"},
+	"sigs.k8s.io/controller-runtime": {},
+	"github.com/stretchr/testify":    {},
+	"testing":                        {"gitsink/gitsinktest", "internal/testenv"},
+}
+
+func TestPackagesImportOnlyWhatTheTableAllows(t *testing.T) {
+	graph := load(t)
+	may := maps.Clone(library)
+	maps.Copy(may, others)
+	var tested []string // packages of tests only, which nothing can import
+	for pkg, imports := range graph {
+		pkg, ours := inModule(pkg)
+		if !ours {
+			continue
+		}
+		allowed, listed := may[pkg]
+		if !listed && len(imports) == 0 {
+			tested = append(tested, pkg)
+			continue
+		}
+		require.Truef(t, listed, "package %s is new: say in the table what it may import", pkg)
+		for _, path := range imports {
+			if other, ours := inModule(path); ours {
+				require.Containsf(t, allowed, other, "%s imports %s", pkg, other)
+			}
+		}
+		delete(may, pkg)
+	}
+	require.Empty(t, may, "rows of packages that are gone")
+	require.Contains(t, tested, "internal/imports", "the graph holds every package")
+}
+
+func TestOnlyTheNamedPackagesReachTheCodeOfOthers(t *testing.T) {
+	graph := load(t)
+	for target, want := range reach {
+		var got []string
+		for path := range graph {
+			if pkg, ours := inModule(path); ours && !strings.HasPrefix(pkg, "examples/") && reaches(graph, path, target) {
+				got = append(got, pkg)
+			}
+		}
+		require.ElementsMatchf(t, want, got, "packages that reach %s", target)
+	}
+}
+
+// load returns what every package of this module, and whatever it depends on, imports outside of tests.
+func load(t *testing.T) map[string][]string {
+	t.Helper()
+	lookAtSources(t)
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"/...")
+	cmd.Stderr = t.Output()
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	graph := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		graph[words[0]] = words[1:]
+	}
+	return graph
+}
+
+// lookAtSources lets go test know what the result depends on: it repeats a cached result unless a file or folder has changed
+// that the test itself looked at, and what go list reads does not count.
+func lookAtSources(t *testing.T) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir("../..", func(_ string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && entry.Name() == ".git" {
+			return filepath.SkipDir
+		}
+		return err
+	}))
+}
+
+// reaches tells whether pkg depends on target or on a package below it.
+func reaches(graph map[string][]string, pkg, target string) bool {
+	seen := map[string]bool{}
+	for todo := slices.Clone(graph[pkg]); len(todo) > 0; {
+		path := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if path == target || strings.HasPrefix(path, target+"/") {
+			return true
+		}
+		if !seen[path] {
+			seen[path] = true
+			todo = append(todo, graph[path]...)
+		}
+	}
+	return false
+}
+
+// inModule returns a package's folder in this module, "." for the root.
+func inModule(path string) (string, bool) {
+	if path == module {
+		return ".", true
+	}
+	return strings.CutPrefix(path, module+"/")
+}
