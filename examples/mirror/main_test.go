@@ -1,0 +1,248 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/internal/memcluster"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var configMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+
+// fixture is a cluster, a repository and a folder of manifests.
+type fixture struct {
+	t          *testing.T
+	cluster    *memcluster.Cluster
+	git        *gitsinktest.Server
+	repo       *gitsinktest.Repo
+	config     string
+	kubeconfig string
+}
+
+func newFixture(t *testing.T, opts *gitsinktest.ServerOptions) *fixture {
+	t.Helper()
+	f := &fixture{t: t, cluster: memcluster.New(nil), git: gitsinktest.NewServer(t, opts), config: t.TempDir()}
+	t.Cleanup(f.cluster.Close)
+	f.repo = f.git.NewRepo("repo.git")
+	f.kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
+	text := fmt.Sprintf("apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: %q}}]\n"+
+		"contexts: [{name: c, context: {cluster: c}}]\ncurrent-context: c\n", f.cluster.URL())
+	require.NoError(t, os.WriteFile(f.kubeconfig, []byte(text), 0o600))
+	return f
+}
+
+func (f *fixture) manifests(text string) {
+	f.t.Helper()
+	text = strings.ReplaceAll(text, "$REPO", f.repo.URL())
+	require.NoError(f.t, os.WriteFile(filepath.Join(f.config, "config.yaml"), []byte(text), 0o600))
+}
+
+func (f *fixture) configMap(name, value string) {
+	f.t.Helper()
+	u := &unstructured.Unstructured{Object: map[string]any{"data": map[string]any{"value": value}}}
+	u.SetAPIVersion("v1")
+	u.SetKind("ConfigMap")
+	u.SetNamespace("default")
+	u.SetName(name)
+	require.NoError(f.t, f.cluster.Apply(u))
+}
+
+// run runs the program and returns its exit code and what it printed.
+func (f *fixture) run(args ...string) (code int, stdout, stderr string) {
+	f.t.Helper()
+	var out, errs bytes.Buffer
+	code = run(f.t.Context(), append([]string{"--config", f.config, "--kubeconfig", f.kubeconfig, "--quiet", "50ms"}, args...), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+const good = `
+apiVersion: configbutler.ai/v1alpha1
+kind: GitRepoConfig
+metadata: {name: repo}
+spec: {repoURL: "$REPO", allowedBranches: ["main", "dev"]}
+---
+apiVersion: configbutler.ai/v1alpha1
+kind: GitDestination
+metadata: {name: prod}
+spec: {repoRef: {name: repo}, branch: main, baseFolder: clusters/prod}
+---
+apiVersion: configbutler.ai/v1alpha1
+kind: WatchRule
+metadata: {name: rule}
+spec:
+  destinationRef: {name: prod}
+  rules: [{apiGroups: [""], resources: [configmaps]}]
+`
+
+func TestOnceWritesWhatThereIsAndEnds(t *testing.T) {
+	f := newFixture(t, nil)
+	f.manifests(good)
+	f.configMap("a", "one")
+	code, stdout, stderr := f.run("--once")
+	require.Equal(t, exitDone, code, stderr)
+	require.Contains(t, stdout, "default/prod: in sync, main at ")
+	require.Contains(t, f.repo.Tree("main"), "clusters/prod/default/configmaps/a.yaml")
+}
+
+func TestADryRunPrintsTheDiffAndChangesNothing(t *testing.T) {
+	f := newFixture(t, nil)
+	f.manifests(good)
+	f.configMap("a", "one")
+	f.configMap("gone", "one")
+	code, _, stderr := f.run("--once")
+	require.Equal(t, exitDone, code, stderr)
+	before, _ := f.repo.Tip("main")
+
+	f.configMap("a", "two")
+	f.configMap("b", "one")
+	require.NoError(t, f.cluster.Delete(configMaps, "default", "gone"))
+	code, stdout, stderr := f.run("--dry-run")
+	require.Equal(t, exitDone, code, stderr)
+	for _, want := range []string{
+		"# default/prod: branch main",
+		"--- a/clusters/prod/default/configmaps/a.yaml", "-  value: one", "+  value: two",
+		"+++ b/clusters/prod/default/configmaps/b.yaml",
+		"--- a/clusters/prod/default/configmaps/gone.yaml\n+++ /dev/null",
+	} {
+		require.Contains(t, stdout, want)
+	}
+	after, _ := f.repo.Tip("main")
+	require.Equal(t, before, after)
+}
+
+func TestHeldDeletionsAreShownAndApproved(t *testing.T) {
+	f := newFixture(t, nil)
+	f.manifests(good)
+	for i := range 11 {
+		f.configMap(fmt.Sprintf("cm-%d", i), "one")
+	}
+	code, _, stderr := f.run("--once")
+	require.Equal(t, exitDone, code, stderr)
+	for i := range 11 {
+		require.NoError(t, f.cluster.Delete(configMaps, "default", fmt.Sprintf("cm-%d", i)))
+	}
+	code, stdout, stderr := f.run("--once")
+	require.Equal(t, exitDone, code, stderr)
+	require.Contains(t, stdout, "held: 11 of 11 files have no object any more; delete them with --approve default/prod")
+	require.Len(t, f.repo.Tree("main"), 12)
+	code, _, stderr = f.run("--once", "--approve", "default/prod")
+	require.Equal(t, exitDone, code, stderr)
+	require.Len(t, f.repo.Tree("main"), 1)
+}
+
+func TestAFolderOfSomebodyElseIsAdoptedOnRequest(t *testing.T) {
+	f := newFixture(t, nil)
+	f.manifests(good)
+	f.repo.Commit("main", map[string]gitsinktest.File{"clusters/prod/default/configmaps/theirs.yaml": {Content: "x: 1\n"}}, "Theirs")
+	f.configMap("a", "one")
+	code, stdout, stderr := f.run("--once")
+	require.Equal(t, exitDone, code, stderr)
+	require.Contains(t, stdout, "not adopted: 1 files have no object; delete them with --adopt default/prod")
+	require.Contains(t, f.repo.Tree("main"), "clusters/prod/default/configmaps/theirs.yaml")
+	code, _, stderr = f.run("--once", "--adopt", "default/prod")
+	require.Equal(t, exitDone, code, stderr)
+	require.NotContains(t, f.repo.Tree("main"), "clusters/prod/default/configmaps/theirs.yaml")
+}
+
+func TestCredentialsComeFromASecretOfTheFolderOrOfTheCluster(t *testing.T) {
+	f := newFixture(t, &gitsinktest.ServerOptions{Credentials: gitsinktest.Credentials{User: "bot", Password: "s3cret-word"}})
+	f.configMap("a", "one")
+	withRef := strings.Replace(good, `spec: {repoURL: "$REPO",`, `spec: {repoURL: "$REPO", secretRef: {name: git},`, 1)
+	secret := func(password string) string {
+		return "---\napiVersion: v1\nkind: Secret\nmetadata: {name: git}\nstringData: {username: bot, password: " + password + "}\n"
+	}
+	f.manifests(withRef + secret("wr0ng-word"))
+	code, _, stderr := f.run("--once")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, stderr, "refused the credentials")
+	require.NotContains(t, stderr, "wr0ng-word")
+
+	f.manifests(withRef + secret("s3cret-word"))
+	code, _, stderr = f.run("--once")
+	require.Equal(t, exitDone, code, stderr)
+
+	f.manifests(withRef)
+	f.configMap("b", "one")
+	code, _, stderr = f.run("--once")
+	require.Equal(t, exitFailed, code, "the Secret is nowhere: %s", stderr)
+	client, err := dynamic.NewForConfig(f.cluster.Config())
+	require.NoError(t, err)
+	_, err = client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "secrets"}).Namespace("default").Create(t.Context(),
+		&unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "git", "namespace": "default"},
+			"data": map[string]any{"username": "Ym90", "password": "czNjcmV0LXdvcmQ="},
+		}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	code, _, stderr = f.run("--once")
+	require.Equal(t, exitDone, code, stderr)
+	require.Len(t, f.repo.Tree("main"), 3)
+}
+
+func TestBadInputIsOneClearErrorAndNothingIsWritten(t *testing.T) {
+	second := `---
+apiVersion: configbutler.ai/v1alpha1
+kind: GitDestination
+metadata: {name: second}
+spec: {repoRef: {name: repo}, branch: main, baseFolder: clusters/prod/nested}
+`
+	for name, c := range map[string]struct {
+		old, new, add string
+		want          []string
+	}{
+		"branch":          {"branch: main", "branch: bad..name", "", []string{"config.yaml:", "spec.branch", "bad..name"}},
+		"allowedBranches": {"branch: main", "branch: release", "", []string{"config.yaml:", "spec.branch", "release", "main"}},
+		"overlap":         {"", "", second, []string{"config.yaml:", "spec.baseFolder", "clusters/prod/nested", "default/second", "default/prod"}},
+		"baseFolder":      {"baseFolder: clusters/prod", "baseFolder: ../x", "", []string{"config.yaml:", "spec.baseFolder", "../x"}},
+		"unknown field":   {"branch: main", "branch: main, brnch: dev", "", []string{"config.yaml:", "spec.brnch"}},
+		"destinationRef":  {"destinationRef: {name: prod}", "destinationRef: {name: nobody}", "", []string{"config.yaml:", "spec.destinationRef", "nobody"}},
+		"repoURL":         {`repoURL: "$REPO"`, `repoURL: "https://user:hunter2@git.example/x.git"`, "", []string{"config.yaml:", "spec.repoURL"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, nil)
+			f.configMap("a", "one")
+			f.manifests(strings.Replace(good, c.old, c.new, 1) + c.add)
+			code, stdout, stderr := f.run("--once")
+			require.Equal(t, exitInput, code)
+			require.Empty(t, stdout)
+			for _, want := range c.want {
+				require.Contains(t, stderr, want)
+			}
+			faults := 1
+			if name == "overlap" {
+				faults = 2 // one for each side
+			}
+			require.Equal(t, faults, strings.Count(stderr, "config.yaml:"), stderr)
+			require.NotContains(t, stderr, "hunter2")
+			require.Empty(t, f.repo.Branches())
+			require.Zero(t, f.git.Total().Requests)
+		})
+	}
+}
+
+func TestFlagsThatMakeNoSense(t *testing.T) {
+	for _, args := range [][]string{{}, {"--config", "x", "extra"}, {"--config", "x", "--adopt", "nonamespace"}, {"--nonsense"}, {"--config", "/does/not/exist"}} {
+		var out bytes.Buffer
+		require.Equal(t, exitInput, run(context.Background(), args, &out, &out), "%v", args)
+		require.NotEmpty(t, out.String())
+	}
+	f := newFixture(t, nil)
+	f.manifests(good)
+	code, _, stderr := f.run("--once", "--adopt", "default/nobody")
+	require.Equal(t, exitInput, code)
+	require.Contains(t, stderr, "default/nobody")
+}
