@@ -223,7 +223,8 @@ func (m *Mirror) Resync(ref destination.Ref) error {
 	return m.watcher.Resync(ref)
 }
 
-// Approve lets the next search for orphans of a destination remove any number of files, once, and asks for it.
+// Approve lets the next search for orphans of a destination remove any number of files, once, and asks for it. In a folder
+// that is not adopted it waits for Adopt.
 func (m *Mirror) Approve(ref destination.Ref) error { return m.grant(ref, m.approved) }
 
 // Adopt takes over the folder of a destination that belongs to another owner, or that held files when kubescribe first

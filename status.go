@@ -61,7 +61,8 @@ func (m *Mirror) report(r gitsink.Report) {
 		return // it changed meanwhile; its new self will report
 	}
 	m.written[ref] = m.written[ref].with(r, time.Now())
-	if r.Err == nil && r.Synced {
+	// A search that held files back, or that could remove none, was not the one that the approval is for.
+	if r.Err == nil && r.Synced && r.Held == nil && r.Adopted {
 		delete(m.approved, ref)
 	}
 	if r.Adopted {
@@ -174,7 +175,7 @@ func (m *Mirror) synced() (bool, error) {
 	for _, st := range m.Status().Destinations {
 		switch {
 		case st.Synced:
-		case st.Line.Permanent:
+		case st.Line.Permanent && !st.Line.Parked.IsZero(): // else it is tried again at the moment, as after Adopt
 			failed = append(failed, st.Line.Err)
 		case st.written && refused(st.Watch.Incomplete):
 			for _, part := range st.Watch.Incomplete {

@@ -43,6 +43,8 @@ type Entry struct {
 	Hash string // the Git object name, hexadecimal
 }
 
+func (e Entry) isFile() bool { return e.Mode == ModeFile || e.Mode == ModeExecutable }
+
 // Mode is the type of a tree entry, in Git's own numbers.
 type Mode uint32
 

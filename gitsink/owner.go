@@ -105,6 +105,4 @@ func blobHash(data []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-func same(e Entry, data []byte) bool {
-	return (e.Mode == ModeFile || e.Mode == ModeExecutable) && e.Hash == blobHash(data)
-}
+func same(e Entry, data []byte) bool { return e.isFile() && e.Hash == blobHash(data) }

@@ -114,7 +114,7 @@ func (d *draft) fold(ctx context.Context, e event.Event) error {
 	path := d.path(e)
 	entry, exists := d.entry(path)
 	if e.Operation == event.Delete {
-		if exists {
+		if exists && entry.isFile() {
 			d.add(e, Change{Path: path, Remove: true}, nil)
 		}
 		return nil
@@ -166,7 +166,7 @@ func (d *draft) content(ctx context.Context, e event.Event, path string, exists 
 // blocked tells why a path cannot be written: something of somebody else's stands in the way. It is found out here, since
 // the sink would refuse the whole commit for one such path.
 func (d *draft) blocked(path string, entry Entry, exists bool) error {
-	if exists && (entry.Mode == ModeSymlink || entry.Mode == ModeSubmodule) {
+	if exists && !entry.isFile() {
 		return fmt.Errorf("%w: %s is a symbolic link or a submodule", ErrPath, path)
 	}
 	for i := range len(path) {
@@ -208,9 +208,11 @@ func (d *draft) add(e event.Event, c Change, entry *Entry) {
 	d.overlay[c.Path] = entry
 }
 
-// sweep removes the files that have lost their object.
+// sweep removes the files that have lost their object. In a folder that is not adopted none goes, so the limit does not
+// count there, and all that would go are told.
 func (d *draft) sweep(sync event.Event, options *orphan.Options) error {
 	d.report.Synced = true
+	options.Approved = options.Approved || !d.claim.owner.Adopted
 	var found []string
 	err := sync.Live.View(func(view event.View) error {
 		var err error
@@ -239,11 +241,12 @@ func (d *draft) sweep(sync event.Event, options *orphan.Options) error {
 	return nil
 }
 
-// paths yields the files of the draft, in no particular order.
+// paths yields the files of the draft, in no particular order. Symbolic links and submodules are somebody else's wherever
+// they stand, and the sink would refuse to remove one.
 func (d *draft) paths() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for path := range d.base.Paths("") {
-			if _, changed := d.overlay[path]; !changed && !yield(path) {
+		for path, entry := range d.base.Paths("") {
+			if _, changed := d.overlay[path]; !changed && entry.isFile() && !yield(path) {
 				return
 			}
 		}

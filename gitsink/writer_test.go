@@ -22,7 +22,7 @@ import (
 type memorySink struct {
 	folders map[string]fstest.MapFS
 	commits []Commit
-	err     error  // fails Apply
+	err     error // fails Apply
 }
 
 func (s *memorySink) folder(name string) fstest.MapFS {

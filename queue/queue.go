@@ -37,13 +37,15 @@ type Producer interface {
 // Consumer is the side that batches go out at.
 type Consumer interface {
 	// Next waits for a key whose batch is due and leases it: nobody else gets that key until the Lease is settled. It
-	// returns ErrShutdown once the queue is shut down and nothing is left to hand out.
+	// returns ErrShutdown once the queue is shut down and nothing is left to hand out, or ctx's error once that has ended. Any
+	// other error is fatal to the consumer: an implementation deals with momentary ones itself.
 	Next(ctx context.Context) (Batch, error)
 }
 
 // Lines looks at single lines and steers them.
 type Lines interface {
-	// Forget drops what waits for d. A batch in hand is not waited for; its Retry becomes Done for the events of d.
+	// Forget drops what waits for d. A batch in hand is not waited for; its Retry becomes Done for the events of d. Events of
+	// d that come in afterwards are kept.
 	Forget(ctx context.Context, d destination.Destination) error
 	// Wake ends the backoff of d's line and makes it due at once.
 	Wake(d destination.Destination)
@@ -53,7 +55,7 @@ type Lines interface {
 	Stats() Stats
 }
 
-// Batch is what a lease hands out: events of one key in their order. Events must not be modified.
+// Batch is what a lease hands out: the events of one key in their order, at least one. Events must not be modified.
 type Batch struct {
 	Key     string
 	Events  []event.Event
@@ -70,21 +72,22 @@ type Lease interface {
 	// Done forgets the events of the batch, and only these: what came in meanwhile stays.
 	Done(ctx context.Context) error
 	// Retry puts these events (none given: all of the batch) back into the line, in front of what came later and without
-	// what was superseded meanwhile; the rest of the batch is done. The key backs off; cause is shown in LineStats.
+	// what was superseded meanwhile; the rest of the batch is done. The key backs off, also if few of many failed; cause is
+	// shown in LineStats. The events keep the order of the batch, whatever order they are given in.
 	Retry(ctx context.Context, cause error, events ...event.Event) error
 }
 
 // LineStats describes the line of one destination.
 type LineStats struct {
 	Waiting   int       // events waiting, those in hand not counted
-	Bytes     int64     // their content
+	Bytes     int64     // their content, as the bounds count it
 	InHand    int       // events leased at the moment
 	Oldest    time.Time // when the oldest waiting event came in; zero if none
 	Attempts  int       // failed tries in a row
 	Parked    time.Time // since when the line is backing off; zero if it is not
 	Until     time.Time // when the backoff ends
 	Permanent bool      // the last failure matched ErrPermanent
-	Err       error     // why it is parked
+	Err       error     // the last failure, until a batch is done
 }
 
 // Stats are the totals of a queue.
@@ -92,7 +95,7 @@ type Stats struct {
 	Lines   int   // lines that hold something
 	Waiting int   // events waiting
 	InHand  int   // events leased
-	Bytes   int64 // content of both
+	Bytes   int64 // content of both, as the bounds count it
 	Parked  int   // lines backing off
 }
 
@@ -142,8 +145,9 @@ func (e *RemainingError) Error() string {
 func (e *RemainingError) Unwrap() error { return e.Err }
 
 // Handler deals with a batch and never settles its lease; the Runner does. It returns nil if everything is dealt with, a
-// *PartialError if some events are to be tried again, and any other error if all are. An error that matches ErrLeaseLost
-// settles nothing.
+// *PartialError if some events are to be tried again, and any other error, or panics, if all are. An error that matches
+// ErrLeaseLost settles nothing, if the lease is lost indeed: one that says so because its context ended is tried again.
+// It is called concurrently, for different keys.
 type Handler func(ctx context.Context, b Batch) error
 
 // Window says when a batch is due: when the first of its bounds is reached. Zero fields take the defaults.

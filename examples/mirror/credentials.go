@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
 	"github.com/kubescribe/kubescribe/internal/manifest"
 )
@@ -54,6 +56,9 @@ func (c *credentials) auth(ctx context.Context, d destination.Destination) (gogi
 func (c *credentials) fromCluster(ctx context.Context, ref types.NamespacedName) (manifest.Secret, error) {
 	secrets := c.client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "secrets"})
 	obj, err := secrets.Namespace(ref.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		return nil, fmt.Errorf("%w: %w", gitsink.ErrAuth, err) // stays until somebody makes or allows it
+	}
 	if err != nil {
 		return nil, err
 	}

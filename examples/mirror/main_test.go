@@ -66,7 +66,7 @@ func (f *fixture) configMap(name, value string) {
 func (f *fixture) run(args ...string) (code int, stdout, stderr string) {
 	f.t.Helper()
 	var out, errs bytes.Buffer
-	code = run(f.t.Context(), append([]string{"--config", f.config, "--kubeconfig", f.kubeconfig, "--quiet", "50ms"}, args...), &out, &errs)
+	code = run(f.t.Context(), append([]string{"--config", f.config, "--kubeconfig", f.kubeconfig, "--quiet", "50ms", "--timeout", "30s"}, args...), &out, &errs)
 	return code, out.String(), errs.String()
 }
 

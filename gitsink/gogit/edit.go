@@ -1,0 +1,232 @@
+package gogit
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
+)
+
+// pathError says why a path cannot be written. It matches gitsink.ErrPath.
+type pathError struct {
+	path, reason string
+	err          error // may be nil
+}
+
+func (e *pathError) Error() string { return fmt.Sprintf("%q: %s", e.path, e.reason) }
+
+func (e *pathError) Unwrap() []error {
+	if e.err == nil {
+		return []error{gitsink.ErrPath}
+	}
+	return []error{gitsink.ErrPath, e.err}
+}
+
+// checkPaths returns everything that is wrong with the paths as such, joined.
+func checkPaths(folder string, commits []gitsink.Commit) error {
+	var faults []error
+	for _, commit := range commits {
+		for _, change := range commit.Changes {
+			err := destination.ValidatePath(change.Path)
+			if err == nil {
+				err = destination.ValidatePath(join(folder, change.Path))
+			}
+			if err != nil {
+				faults = append(faults, &pathError{path: change.Path, reason: err.Error(), err: err})
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func join(folder, path string) string {
+	if folder == "" {
+		return path
+	}
+	return folder + "/" + path
+}
+
+// editor changes trees in memory. Only the folders on the way to a change are read, and written again.
+type editor struct {
+	store *store
+	root  *folder
+	made  []object // since the last commit: blobs and trees
+}
+
+// folder is a tree that is being edited.
+type folder struct {
+	children map[string]*child
+	hash     plumbing.Hash // as it was read or written last; zero: never
+	dirty    bool          // differs from hash
+}
+
+// child is an entry of a folder. Its hash means nothing while one of data and a dirty folder stands for it.
+type child struct {
+	entry
+	folder *folder // read for editing
+	data   []byte  // of a file to be written
+}
+
+func newEditor(s *store, root plumbing.Hash) (*editor, error) {
+	e := &editor{store: s}
+	var err error
+	e.root, err = e.load(root)
+	return e, err
+}
+
+func (e *editor) load(hash plumbing.Hash) (*folder, error) {
+	tree, err := e.store.tree(hash)
+	if err != nil {
+		return nil, err
+	}
+	f := &folder{children: make(map[string]*child, len(tree)/32), hash: hash}
+	for entry, err := range entries(tree) {
+		if err != nil {
+			return nil, fmt.Errorf("tree %s: %w", hash, err)
+		}
+		f.children[entry.name] = &child{entry: entry}
+	}
+	return f, nil
+}
+
+// apply makes one change; path is relative to the root of the repository. It never follows symbolic links and submodules.
+func (e *editor) apply(path string, change gitsink.Change) error {
+	if change.Remove {
+		return e.remove(e.root, path, path)
+	}
+	return e.write(e.root, path, path, change.Data)
+}
+
+// write puts a file at rest below f, which has the path whole. What is there already makes no change.
+func (e *editor) write(f *folder, rest, whole string, data []byte) error {
+	name, rest, nested := strings.Cut(rest, "/")
+	c := f.children[name]
+	if nested {
+		if c == nil {
+			c = &child{entry: entry{mode: spelledTree, name: name}, folder: &folder{children: map[string]*child{}}}
+		}
+		if err := e.open(c, whole); err != nil {
+			return err
+		}
+		if err := e.write(c.folder, rest, whole, data); err != nil {
+			return err
+		}
+		f.children[name] = c
+		f.dirty = f.dirty || c.folder.dirty
+		return nil
+	}
+	mode := spelledFile
+	if c != nil && !c.isFile() {
+		return &pathError{path: whole, reason: fmt.Sprintf("there is a %s", c.kind())}
+	}
+	hash := plumbing.ComputeHash(plumbing.BlobObject, data)
+	if c != nil {
+		if c.hash == hash {
+			return nil
+		}
+		mode = c.mode
+	}
+	if data == nil {
+		data = []byte{}
+	}
+	f.children[name] = &child{entry: entry{mode: mode, name: name, hash: hash}, data: data}
+	f.dirty = true
+	return nil
+}
+
+// remove takes a file away, and each folder that it leaves empty.
+func (e *editor) remove(f *folder, rest, whole string) error {
+	name, rest, nested := strings.Cut(rest, "/")
+	c := f.children[name]
+	switch {
+	case c == nil, nested && !c.isTree():
+		return nil // there is no such file
+	case !nested && !c.isFile():
+		return &pathError{path: whole, reason: fmt.Sprintf("there is a %s", c.kind())}
+	case !nested:
+		delete(f.children, name)
+		f.dirty = true
+		return nil
+	}
+	if err := e.open(c, whole); err != nil {
+		return err
+	}
+	if err := e.remove(c.folder, rest, whole); err != nil {
+		return err
+	}
+	f.dirty = f.dirty || c.folder.dirty
+	if c.folder.dirty && len(c.folder.children) == 0 {
+		delete(f.children, name)
+	}
+	return nil
+}
+
+// open makes sure that a child is a folder, and read.
+func (e *editor) open(c *child, whole string) error {
+	if !c.isTree() {
+		return &pathError{path: whole, reason: fmt.Sprintf("%q is a %s, not a folder", c.name, c.kind())}
+	}
+	if c.folder != nil {
+		return nil
+	}
+	f, err := e.load(c.hash)
+	c.folder = f
+	return err
+}
+
+// commit writes what has changed and returns the hash of the root; the objects are in made.
+func (e *editor) commit() plumbing.Hash {
+	return e.flush(e.root)
+}
+
+// folder returns the tree of a folder that was changed since the editor was made; the zero hash if it is gone.
+func (e *editor) folder(path string) plumbing.Hash {
+	f := e.root
+	for name := range components(path) {
+		c := f.children[name]
+		if c == nil || c.folder == nil {
+			return plumbing.ZeroHash
+		}
+		f = c.folder
+	}
+	return f.hash
+}
+
+func (e *editor) flush(f *folder) plumbing.Hash {
+	if !f.dirty && !f.hash.IsZero() {
+		return f.hash
+	}
+	sorted := make([]entry, 0, len(f.children))
+	size := 0
+	for _, c := range f.children {
+		if c.folder != nil {
+			c.hash = e.flush(c.folder)
+		}
+		if c.data != nil {
+			e.made = append(e.made, object{kind: plumbing.BlobObject, hash: c.hash, data: c.data})
+			c.data = nil
+		}
+		sorted = append(sorted, c.entry)
+		size += len(c.mode) + len(c.name) + 2 + len(c.hash)
+	}
+	slices.SortFunc(sorted, compareEntries)
+	tree := make([]byte, 0, size)
+	for _, entry := range sorted {
+		tree = append(tree, entry.mode...)
+		tree = append(tree, ' ')
+		tree = append(tree, entry.name...)
+		tree = append(tree, 0)
+		tree = append(tree, entry.hash[:]...)
+	}
+	o := newObject(plumbing.TreeObject, tree)
+	if o.hash != f.hash {
+		e.made = append(e.made, o)
+	}
+	f.hash, f.dirty = o.hash, false
+	return f.hash
+}

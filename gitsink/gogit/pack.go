@@ -1,0 +1,214 @@
+package gogit
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+	"github.com/go-git/go-git/v5/storage/memory"
+)
+
+// errTooMuch means that a fetch is larger than it may be.
+var errTooMuch = errors.New("the pack is larger than allowed")
+
+// object is a Git object that is not stored anywhere yet.
+type object struct {
+	kind plumbing.ObjectType
+	hash plumbing.Hash
+	data []byte
+}
+
+func newObject(kind plumbing.ObjectType, data []byte) object {
+	return object{kind: kind, hash: plumbing.ComputeHash(kind, data), data: data}
+}
+
+// encodePack writes a pack of the objects, each whole: the server needs none of its own to read it.
+func encodePack(objects []object) ([]byte, error) {
+	storage := memory.NewStorage()
+	hashes := make([]plumbing.Hash, len(objects))
+	for i, o := range objects {
+		encoded := storage.NewEncodedObject()
+		encoded.SetType(o.kind)
+		w, err := encoded.Writer()
+		if err == nil {
+			_, err = w.Write(o.data)
+		}
+		if err == nil {
+			hashes[i], err = storage.SetEncodedObject(encoded)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	var pack bytes.Buffer
+	_, err := packfile.NewEncoder(&pack, storage, false).Encode(hashes, 0)
+	return pack.Bytes(), err
+}
+
+// unpacked is what a pack holds. Each object is known by the hash of its content, so none can stand in for another.
+type unpacked struct {
+	commits map[plumbing.Hash][]byte
+	trees   map[plumbing.Hash]string
+	blobs   map[plumbing.Hash][]byte
+}
+
+// unpacker reads a pack as it arrives (gitformat-pack(5)). Blobs that are not wanted are never held in memory, not even as
+// bases of deltas: what is made from a blob is a blob.
+type unpacker struct {
+	scanner   *packfile.Scanner
+	keepBlobs bool
+	left      int64 // bytes that may still be kept
+	byOffset  map[int64]object
+	byHash    map[plumbing.Hash]object
+	waiting   map[plumbing.Hash][][]byte // deltas by the hash of their base, which is not here yet
+}
+
+// unpack reads a whole pack of at most limit bytes, and keeps at most limit bytes of it. Past either it fails with
+// errTooMuch.
+func unpack(r io.Reader, limit int64, keepBlobs bool) (unpacked, error) {
+	bounded := &boundedReader{r: r, left: limit}
+	u := &unpacker{
+		scanner: packfile.NewScanner(bounded), keepBlobs: keepBlobs, left: limit,
+		byOffset: map[int64]object{}, byHash: map[plumbing.Hash]object{}, waiting: map[plumbing.Hash][][]byte{},
+	}
+	err := u.run()
+	if bounded.left <= 0 {
+		err = errTooMuch
+	}
+	if err != nil {
+		return unpacked{}, fmt.Errorf("reading a pack: %w", err)
+	}
+	got := unpacked{commits: map[plumbing.Hash][]byte{}, trees: map[plumbing.Hash]string{}, blobs: map[plumbing.Hash][]byte{}}
+	for hash, o := range u.byHash {
+		switch o.kind {
+		case plumbing.CommitObject:
+			got.commits[hash] = o.data
+		case plumbing.TreeObject:
+			got.trees[hash] = string(o.data)
+		case plumbing.BlobObject:
+			got.blobs[hash] = o.data
+		}
+	}
+	return got, nil
+}
+
+func (u *unpacker) run() error {
+	_, count, err := u.scanner.Header()
+	if err != nil {
+		return err
+	}
+	for range count {
+		header, err := u.scanner.NextObjectHeader()
+		if err == nil {
+			err = u.next(header)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err = u.scanner.Checksum()
+	return err
+}
+
+// next reads one object. A delta without its base belongs to a blob that was not kept, or its base is still to come.
+func (u *unpacker) next(header *packfile.ObjectHeader) error {
+	base := object{}
+	switch header.Type {
+	case plumbing.CommitObject, plumbing.TreeObject:
+	case plumbing.BlobObject:
+		if !u.keepBlobs {
+			return u.skip()
+		}
+	case plumbing.OFSDeltaObject:
+		known := false
+		if base, known = u.byOffset[header.OffsetReference]; !known {
+			return u.skip()
+		}
+	case plumbing.REFDeltaObject:
+		base = u.byHash[header.Reference]
+	default: // tags
+		return u.skip()
+	}
+	data, err := u.read(header.Length)
+	switch {
+	case err != nil:
+		return err
+	case !header.Type.IsDelta():
+		return u.keep(header.Offset, newObject(header.Type, data))
+	case base.kind == plumbing.InvalidObject:
+		u.waiting[header.Reference] = append(u.waiting[header.Reference], data)
+		return nil
+	}
+	return u.patch(header.Offset, base, data)
+}
+
+func (u *unpacker) skip() error {
+	_, _, err := u.scanner.NextObject(io.Discard)
+	return err
+}
+
+func (u *unpacker) read(size int64) ([]byte, error) {
+	if size > u.left {
+		return nil, errTooMuch
+	}
+	var content bytes.Buffer
+	content.Grow(int(min(size, 1<<20)))
+	if _, _, err := u.scanner.NextObject(&content); err != nil {
+		return nil, err
+	}
+	if int64(content.Len()) != size {
+		return nil, fmt.Errorf("%w: an object has %d bytes, not %d", packfile.ErrMalformedPackFile, content.Len(), size)
+	}
+	u.left -= size
+	return content.Bytes(), nil
+}
+
+func (u *unpacker) patch(offset int64, base object, delta []byte) error {
+	_, n := binary.Uvarint(delta) // the size of the base, then that of the result
+	size, _ := binary.Uvarint(delta[max(n, 0):])
+	if size > uint64(u.left) {
+		return errTooMuch
+	}
+	data, err := packfile.PatchDelta(base.data, delta)
+	if err != nil {
+		return err
+	}
+	u.left -= int64(len(data)) - int64(len(delta))
+	return u.keep(offset, newObject(base.kind, data))
+}
+
+// keep takes an object, and the deltas that waited for it; their offsets are unknown by now, which is no harm: a pack
+// names a base either by offset or by hash.
+func (u *unpacker) keep(offset int64, o object) error {
+	if offset >= 0 {
+		u.byOffset[offset] = o
+	}
+	u.byHash[o.hash] = o
+	deltas := u.waiting[o.hash]
+	delete(u.waiting, o.hash)
+	for _, delta := range deltas {
+		if err := u.patch(-1, o, delta); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// boundedReader ends with errTooMuch, and left at zero or below, when more than left bytes come.
+type boundedReader struct {
+	r    io.Reader
+	left int64
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errTooMuch
+	}
+	n, err := b.r.Read(p)
+	b.left -= int64(n)
+	return n, err
+}

@@ -1,0 +1,228 @@
+package queue
+
+import (
+	"container/list"
+	"time"
+
+	"github.com/kubescribe/kubescribe/event"
+)
+
+// bareBytes is what an event without content counts as, so that the bounds in bytes bound these too.
+const bareBytes = 256
+
+// indexFrom is the number of waiting events from which a line keeps an index. Most lines hold a handful, where looking
+// through them is as quick and an index would cost more memory than the events.
+const indexFrom = 16
+
+// load is a number of events and their bytes.
+type load struct {
+	events int
+	bytes  int64
+}
+
+func (l *load) add(n load) { l.events += n.events; l.bytes += n.bytes }
+func (l *load) sub(n load) { l.events -= n.events; l.bytes -= n.bytes }
+
+func loadOf(e *event.Event) load {
+	if len(e.Content) == 0 {
+		return load{1, bareBytes}
+	}
+	return load{1, int64(len(e.Content))}
+}
+
+// entry is an event that waits or is in hand. Waiting, it stands in a fifo of its line, or hangs below the entry of the
+// same object that does.
+type entry struct {
+	event   event.Event
+	to      *target
+	arrived time.Duration
+	// before is the next older waiting event of the same object, which this one does not supersede. They are handed out
+	// together: no batch ends between them, so they cannot be put back in the wrong order.
+	before     *entry
+	prev, next *entry
+	seed       bool // stands in line.seeds
+	forgotten  bool // in hand when its destination was forgotten: not put back
+}
+
+// load is that of the entry and all that hang below it.
+func (e *entry) load() load {
+	var sum load
+	for ; e != nil; e = e.before {
+		sum.add(loadOf(&e.event))
+	}
+	return sum
+}
+
+func (e *entry) oldest() *entry {
+	for e.before != nil {
+		e = e.before
+	}
+	return e
+}
+
+// supersedes tells whether a file ends the same, whatever it was before, if older is left out before newer. (Two writes
+// with the same Condition are not quite that: the newer content is what a listing a moment later would have found.)
+func supersedes(newer, older *event.Event) bool {
+	return !newer.Writes() || newer.Condition == event.Always || older.Writes() && older.Condition == newer.Condition
+}
+
+// isLive tells live changes from what a listing found.
+func isLive(e *event.Event) bool { return !e.Listed && e.Operation != event.SeedSync }
+
+// fifo is a list of entries, doubly linked.
+type fifo struct{ front, back *entry }
+
+func (f *fifo) pushBack(e *entry) {
+	e.prev, e.next = f.back, nil
+	if f.back != nil {
+		f.back.next = e
+	} else {
+		f.front = e
+	}
+	f.back = e
+}
+
+func (f *fifo) pushFront(e *entry) {
+	e.prev, e.next = nil, f.front
+	if f.front != nil {
+		f.front.prev = e
+	} else {
+		f.back = e
+	}
+	f.front = e
+}
+
+func (f *fifo) remove(e *entry) {
+	if e.prev != nil {
+		e.prev.next = e.next
+	} else {
+		f.front = e.next
+	}
+	if e.next != nil {
+		e.next.prev = e.prev
+	} else {
+		f.back = e.prev
+	}
+	e.prev, e.next = nil, nil
+}
+
+// slot is what a newer event may supersede an older one in. That of a SeedSync has the zero ID.
+type slot struct {
+	to *target
+	id event.ID
+}
+
+// target is a destination of which the queue holds something, waiting or in hand.
+type target struct {
+	line    *line
+	waiting load
+	inHand  int
+}
+
+// line holds the events of one key. It exists while it holds any.
+type line struct {
+	key string
+
+	// live and seeds hold what waits: all waiting events of one object stand in one of the two, so that either may be
+	// handed out before the other. passed counts the batches in a row that left all seeds behind.
+	live, seeds fifo
+	passed      int
+	// index finds the entries of live and seeds. It is nil while there are few.
+	index map[slot]*entry
+
+	waiting, inHand load
+	liveWaiting     int // live events of waiting
+
+	// window is that of the time when the line was last empty. first and last are when waiting began and when it was last
+	// added to. overdue: due whatever they say, since it is the rest of a batch, a Retry, woken, or out of room.
+	window      *Window
+	first, last time.Duration
+	overdue     bool
+
+	lease   *lease   // nil unless in hand
+	woken   bool     // by Wake while in hand: a Retry does not back off
+	failure *failure // nil unless the last try failed
+	spent   bool     // the last try of a shutdown failed: not handed out again
+
+	// While waiting, not in hand and not spent, a line is in the heap of those that are not due, at position pos by at, or
+	// has a turn; at is never later than when it is due. pos is -1 and turn nil otherwise.
+	at        time.Duration
+	pos       int
+	turn      *list.Element
+	turnLive  bool
+	waiters   []*waiter // blocked calls, first come first
+	refusedBy int64     // bytes of the last event that TryAdd refused: Room waits for as much
+}
+
+// failure is why and how often the tries of a line failed in a row.
+type failure struct {
+	attempts     int
+	err          error
+	permanent    bool
+	parked       bool // backing off, from since to until
+	since, until time.Duration
+}
+
+func (l *line) fifo(e *entry) *fifo {
+	if e.seed {
+		return &l.seeds
+	}
+	return &l.live
+}
+
+// find returns the newest waiting entry in a slot, or nil.
+func (l *line) find(s slot) *entry {
+	if l.index != nil {
+		return l.index[s]
+	}
+	for _, f := range []*fifo{&l.live, &l.seeds} {
+		for e := f.back; e != nil; e = e.prev {
+			if e.event.Resource.ID == s.id && e.to == s.to {
+				return e
+			}
+		}
+	}
+	return nil
+}
+
+// link puts e, with what hangs below it, at the tail or in front.
+func (l *line) link(e *entry, inFront bool) {
+	if inFront {
+		l.fifo(e).pushFront(e)
+	} else {
+		l.fifo(e).pushBack(e)
+	}
+	if l.index != nil {
+		l.index[slot{e.to, e.event.Resource.ID}] = e
+	} else if l.waiting.events >= indexFrom {
+		l.buildIndex()
+	}
+}
+
+func (l *line) unlink(e *entry) {
+	l.fifo(e).remove(e)
+	if s := (slot{e.to, e.event.Resource.ID}); l.index[s] == e {
+		delete(l.index, s)
+	}
+}
+
+func (l *line) buildIndex() {
+	l.index = make(map[slot]*entry, 2*indexFrom)
+	for _, f := range []*fifo{&l.live, &l.seeds} {
+		for e := f.front; e != nil; e = e.next {
+			l.index[slot{e.to, e.event.Resource.ID}] = e
+		}
+	}
+}
+
+// due is when the line is due; backoff included. The past may be any time that is past.
+func (l *line) due() time.Duration {
+	var at time.Duration
+	if !l.overdue && l.liveWaiting < l.window.Count && l.waiting.bytes < l.window.Bytes {
+		at = min(l.first+l.window.Longest, l.last+l.window.Quiet)
+	}
+	if l.failure != nil && l.failure.parked {
+		at = max(at, l.failure.until)
+	}
+	return at
+}

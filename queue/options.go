@@ -1,0 +1,90 @@
+package queue
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"time"
+
+	"github.com/kubescribe/kubescribe/destination"
+)
+
+// Options configure a Sharded. The zero value, like nil, means the defaults, and so does a field that is not positive.
+type Options struct {
+	// Key names the line of a destination. Destinations with equal keys share one line, which is leased, backs off and is
+	// bounded as a whole. It is called once for as long as the queue holds something of a destination, and must always
+	// return the same. Default: ByDestination
+	Key func(destination.Destination) string
+
+	// Window says when a batch is due. Default: see Window
+	Window Window
+	// WindowFor is asked when the first event comes into an empty line, for the destination of that event; its zero
+	// fields are taken from Window. It must be quick and must not call the queue. Default: Window for all
+	WindowFor func(destination.Destination) Window
+
+	// MaxBytesPerKey and MaxBytes bound the content that a line and the queue hold, waiting and in hand. Content counts in
+	// each line that holds it, and an event without content as 256 bytes. Default: 8 MiB and 32 MiB
+	MaxBytesPerKey, MaxBytes int64
+	// MaxEventsPerKey and MaxEvents bound the number of events likewise. Default: 10,000 and 100,000
+	MaxEventsPerKey, MaxEvents int
+
+	// MinBackoff is the backoff after the first failure. It doubles with each failure in a row up to MaxBackoff. Each
+	// backoff is shortened at random, by half at most, so that lines that failed together do not come back together.
+	// Default: 1 s and 5 min
+	MinBackoff, MaxBackoff time.Duration
+
+	// KeepEvery turns the coalescing of changes off: every event is handed out. Default: the newest of an object counts
+	KeepEvery bool
+}
+
+func (o *Options) withDefaults() Options {
+	var d Options
+	if o != nil {
+		d = *o
+	}
+	if d.Key == nil {
+		d.Key = ByDestination
+	}
+	d.Window = d.Window.or(Window{Quiet: time.Second, Longest: 5 * time.Second, Count: 1_000, Bytes: 4 << 20})
+	d.MaxBytesPerKey = positive(d.MaxBytesPerKey, 8<<20)
+	d.MaxBytes = positive(d.MaxBytes, 32<<20)
+	d.MaxEventsPerKey = positive(d.MaxEventsPerKey, 10_000)
+	d.MaxEvents = positive(d.MaxEvents, 100_000)
+	d.MinBackoff = positive(d.MinBackoff, time.Second)
+	d.MaxBackoff = max(d.MinBackoff, positive(d.MaxBackoff, 5*time.Minute))
+	return d
+}
+
+// or returns w with what is not set taken from other.
+func (w Window) or(other Window) Window {
+	return Window{
+		Quiet:   positive(w.Quiet, other.Quiet),
+		Longest: positive(w.Longest, other.Longest),
+		Count:   positive(w.Count, other.Count),
+		Bytes:   positive(w.Bytes, other.Bytes),
+	}
+}
+
+// positive returns v, or the default if v is not set.
+func positive[T cmp.Ordered](v, byDefault T) T {
+	var zero T
+	if v > zero {
+		return v
+	}
+	return byDefault
+}
+
+// ByDestination gives each destination a line of its own: its Ref and a digest of all its fields, so that a destination that
+// was changed in any way is another key. No part of the URL can be read from it.
+func ByDestination(d destination.Destination) string {
+	fields := []string{
+		d.Ref.Namespace, d.Ref.Name, d.RepositoryRef.Namespace, d.RepositoryRef.Name, d.Repository, d.Branch, d.BaseFolder,
+	}
+	digest := sha256.Sum256([]byte(strings.Join(fields, "\x00")))
+	return d.Ref.String() + "@" + hex.EncodeToString(digest[:16])
+}
+
+// ByRepository lets all destinations of a repository share a line: its canonical URL. A batch may then hold events of
+// several destinations, and one that fails holds up the others.
+func ByRepository(d destination.Destination) string { return d.Lane().Repository }

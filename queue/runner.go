@@ -1,0 +1,231 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/kubescribe/kubescribe/destination"
+)
+
+// settleTimeout bounds how long a Runner waits for a Lease to be settled.
+const settleTimeout = 10 * time.Second
+
+// errGoexit is the outcome of a handler that neither returned nor panicked.
+var errGoexit = errors.New("queue: the handler ended its goroutine")
+
+// RunOptions configure a Runner. The zero value, like nil, means the defaults.
+type RunOptions struct {
+	// MaxConcurrent bounds the handlers that run at a time. A handler mostly waits for the network, and a sink can only push
+	// together what is inside it together, so the bound is generous. Default: 1,024
+	MaxConcurrent int
+	// MaxPerGroup bounds those of one group. Default: 256
+	MaxPerGroup int
+	// Group names what hangs as a whole. A batch is of the group of its first event. Default: the canonical repository
+	Group func(destination.Destination) string
+
+	// DrainTimeout is how long the queue may take to shut down when the context of Start has ended. Default: 20 s
+	DrainTimeout time.Duration
+	// Drain is asked then. False, since leadership was lost, say, ends the handlers at once. Default: drain always
+	Drain func() bool
+
+	// Logger gets the failures of handlers. Default: they are not logged
+	Logger logr.Logger
+}
+
+// Runner takes the batches of a Queue, calls a Handler for each and settles the leases. Make it with NewRunner.
+//
+// Every leased batch has a goroutine of its own, which waits until its group and the total allow it to run. So a group that
+// hangs holds leases, and a goroutine for each of its keys, but no place that another group could have.
+type Runner struct {
+	queue   Queue
+	handler Handler
+	opts    RunOptions
+	total   chan struct{} // has a value for each running handler
+
+	mu     sync.Mutex
+	groups map[string]*group // those with a batch in hand
+}
+
+// group holds the places of a group.
+type group struct {
+	running chan struct{} // has a value for each running handler
+	members int           // batches in hand
+}
+
+// NewRunner returns a Runner that has not started. nil options mean the defaults.
+func NewRunner(q Queue, h Handler, opts *RunOptions) *Runner {
+	var o RunOptions
+	if opts != nil {
+		o = *opts
+	}
+	o.MaxConcurrent = positive(o.MaxConcurrent, 1024)
+	o.MaxPerGroup = positive(o.MaxPerGroup, 256)
+	o.DrainTimeout = positive(o.DrainTimeout, 20*time.Second)
+	if o.Group == nil {
+		o.Group = ByRepository
+	}
+	if o.Drain == nil {
+		o.Drain = func() bool { return true }
+	}
+	return &Runner{queue: q, handler: h, opts: o, total: make(chan struct{}, o.MaxConcurrent), groups: map[string]*group{}}
+}
+
+// NeedLeaderElection tells controller-runtime to start the Runner on the leader only.
+func (r *Runner) NeedLeaderElection() bool { return true }
+
+// Start hands out batches until ctx ends or somebody else shuts the queue down. When ctx ends, it shuts the queue down
+// within DrainTimeout, during which handlers go on: the context of a handler carries the values of ctx and ends only when
+// that time is over. If Drain says no, it ends at once.
+//
+// Start returns when all handlers have, so one that ignores the end of its context holds it up. It returns nil if
+// everything was done, the error of Shutdown (a *RemainingError) if not, or the error of Next if that failed. Start is
+// called once.
+func (r *Runner) Start(ctx context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var leasing, handling sync.WaitGroup
+	var nextErr error
+	ended := make(chan struct{})
+	leasing.Go(func() {
+		defer close(ended)
+		nextErr = r.lease(work, &handling)
+	})
+	select {
+	case <-ctx.Done():
+	case <-ended:
+	}
+	patience := r.opts.DrainTimeout
+	if ctx.Err() != nil && !r.opts.Drain() {
+		patience = 0
+		stop()
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	err := r.queue.Shutdown(drain)
+	stop()
+	leasing.Wait()
+	handling.Wait()
+	if err != nil { // look again: the last handlers may have finished since
+		cancel()
+		err = r.queue.Shutdown(drain)
+	}
+	return errors.Join(nextErr, err)
+}
+
+// lease hands out batches until ctx ends or the queue does.
+func (r *Runner) lease(ctx context.Context, handling *sync.WaitGroup) error {
+	for {
+		b, err := r.queue.Next(ctx)
+		switch {
+		case err == nil:
+			handling.Go(func() { r.run(ctx, b) })
+		case errors.Is(err, ErrShutdown) || ctx.Err() != nil:
+			return nil
+		default:
+			return fmt.Errorf("queue: next batch: %w", err)
+		}
+	}
+}
+
+// run handles a batch once there is a place for it, and settles it whatever happens.
+func (r *Runner) run(ctx context.Context, b Batch) {
+	var err error
+	defer func() { r.settle(ctx, b, err) }()
+	leave, full := r.enter(ctx, r.opts.Group(b.Events[0].Destination))
+	if full != nil {
+		err = full
+		return
+	}
+	defer leave()
+	if err = ctx.Err(); err == nil { // both may have been ready: a place, and the end
+		err = errGoexit
+		err = r.call(ctx, b)
+	}
+}
+
+// enter waits for a place in the group and in total; leave gives it back.
+func (r *Runner) enter(ctx context.Context, name string) (leave func(), err error) {
+	r.mu.Lock()
+	g := r.groups[name]
+	if g == nil {
+		g = &group{running: make(chan struct{}, r.opts.MaxPerGroup)}
+		r.groups[name] = g
+	}
+	g.members++
+	r.mu.Unlock()
+	forget := func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if g.members--; g.members == 0 {
+			delete(r.groups, name)
+		}
+	}
+	if err := take(ctx, g.running); err != nil {
+		forget()
+		return nil, err
+	}
+	// The place in the group comes first: those that wait for their group must not take up the total.
+	if err := take(ctx, r.total); err != nil {
+		<-g.running
+		forget()
+		return nil, err
+	}
+	return func() {
+		<-r.total
+		<-g.running
+		forget()
+	}, nil
+}
+
+func take(ctx context.Context, places chan<- struct{}) error {
+	select {
+	case places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// call calls the handler and makes an error of a panic.
+func (r *Runner) call(ctx context.Context, b Batch) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("queue: the handler panicked: %v", p)
+			r.opts.Logger.Error(err, "Handler panicked", "destination", b.Events[0].Destination, "stack", string(debug.Stack()))
+		}
+	}()
+	return r.handler(ctx, b)
+}
+
+// settle tells the lease what became of the batch. It does so also when ctx has ended, since that says nothing about what
+// was pushed.
+func (r *Runner) settle(ctx context.Context, b Batch, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	log := r.opts.Logger.WithValues("destination", b.Events[0].Destination, "events", len(b.Events), "attempt", b.Attempt)
+	var settled error
+	var partial *PartialError
+	switch {
+	case err == nil:
+		settled = b.Done(ctx)
+	case errors.Is(err, ErrLeaseLost) && !b.Held(ctx):
+		log.Info("Lease lost", "reason", err.Error())
+	case errors.As(err, &partial) && len(partial.Events) == 0:
+		settled = b.Done(ctx)
+	case errors.As(err, &partial):
+		log.Error(err, "Batch failed in part", "left", len(partial.Events))
+		settled = b.Retry(ctx, err, partial.Events...)
+	default:
+		log.Error(err, "Batch failed")
+		settled = b.Retry(ctx, err)
+	}
+	if settled != nil {
+		log.Error(settled, "Lease not settled")
+	}
+}

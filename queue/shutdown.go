@@ -1,0 +1,84 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/kubescribe/kubescribe/destination"
+)
+
+// maxCauses bounds how many lines' failures a RemainingError tells.
+const maxCauses = 10
+
+// Shutdown implements Queue. A try that is under way when it is first called is not the last one: if it fails, another
+// follows at once. If nothing is left it returns nil, even if ctx has ended.
+func (q *Sharded) Shutdown(ctx context.Context) error {
+	q.mu.Lock()
+	if !q.closing {
+		q.close()
+	}
+	q.mu.Unlock()
+	select {
+	case <-q.drained:
+	case <-ctx.Done():
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.remaining(ctx)
+}
+
+func (q *Sharded) close() {
+	q.closing = true
+	for _, l := range q.blocked {
+		for _, w := range l.waiters {
+			w.done <- ErrShutdown
+		}
+		l.waiters = nil
+	}
+	q.blocked = nil
+	now := q.now()
+	for _, l := range q.lines {
+		l.overdue = true
+		q.unpark(l)
+		q.schedule(l, now)
+	}
+	q.checkDrained()
+}
+
+// checkDrained must be called when the last event of a line may be gone, or its last try may be over.
+func (q *Sharded) checkDrained() {
+	if !q.closing || len(q.lines) != q.spent {
+		return
+	}
+	select {
+	case <-q.drained:
+	default:
+		close(q.drained)
+	}
+}
+
+// remaining returns what is left as a *RemainingError, or nil.
+func (q *Sharded) remaining(ctx context.Context) error {
+	if len(q.lines) == 0 {
+		return nil
+	}
+	left := map[destination.Ref]int{}
+	for d, t := range q.targets {
+		left[d.Ref] += t.waiting.events + t.inHand
+	}
+	var causes []error
+	select {
+	case <-q.drained:
+	default:
+		causes = append(causes, ctx.Err())
+	}
+	for _, key := range slices.Sorted(maps.Keys(q.lines)) {
+		if f := q.lines[key].failure; f != nil && f.err != nil && len(causes) < maxCauses {
+			causes = append(causes, fmt.Errorf("%s: %w", key, f.err))
+		}
+	}
+	return &RemainingError{Lines: left, Err: errors.Join(causes...)}
+}
