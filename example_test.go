@@ -3,7 +3,6 @@ package kubescribe_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +29,7 @@ func Example() {
 		"metadata": map[string]any{"name": "settings", "namespace": "default"},
 		"data":     map[string]any{"color": "blue"},
 	}}); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	repository, cleanUp := bareRepository()
 	defer cleanUp()
@@ -39,7 +38,7 @@ func Example() {
 		Window: func(destination.Destination) queue.Window { return queue.Window{Quiet: 50 * time.Millisecond} },
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	repo := types.NamespacedName{Namespace: "default", Name: "repo"}
 	prod := types.NamespacedName{Namespace: "default", Name: "prod"}
@@ -53,7 +52,7 @@ func Example() {
 		}},
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -61,12 +60,12 @@ func Example() {
 	ended := make(chan error, 1)
 	go func() { ended <- mirror.Start(ctx) }()
 	if err := mirror.WaitSynced(ctx); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	show(repository, "main:clusters/prod/default/configmaps/settings.yaml")
 	cancel() // pushes what was accepted
 	if err := <-ended; err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	// Output:
 	// apiVersion: v1
@@ -81,11 +80,11 @@ func Example() {
 func bareRepository() (url string, cleanUp func()) {
 	dir, err := os.MkdirTemp("", "kubescribe-example-")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	path := filepath.Join(dir, "repo.git")
 	if err := exec.Command("git", "init", "--quiet", "--bare", "--initial-branch=main", path).Run(); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	return "file://" + path, func() { _ = os.RemoveAll(dir) }
 }
@@ -93,7 +92,7 @@ func bareRepository() (url string, cleanUp func()) {
 func show(repository, object string) {
 	out, err := exec.Command("git", "--git-dir", repository[len("file://"):], "show", object).Output()
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Print(string(out))
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// ErrUnknownDestination: the rules have no valid destination of this name.
+// ErrUnknownDestination is returned for a name that is not that of a valid destination of the rules.
 var ErrUnknownDestination = errors.New("kubescribe: unknown destination")
 
 // Mirror writes what its rules ask for, as it happens in a cluster, to Git branches. Create it with New, give it rules,

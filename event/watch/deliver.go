@@ -65,8 +65,7 @@ func (d *desk) object(ctx context.Context, s *stream, obj *unstructured.Unstruct
 	d.leave(s, dirtyKey{tl, name}, old.claims, e.claims, c.author)
 	for _, m := range c.matches {
 		to := l.targets[m.Destination.Ref]
-		_, had := old.claims.of(to)
-		if had && old.hash == e.hash {
+		if old.claims.have(to) && old.hash == e.hash {
 			continue
 		}
 		d.write(to, dirtyKey{tl, name}, c, m)
@@ -209,7 +208,7 @@ func (d *desk) leave(s *stream, key dirtyKey, old, current *claims, author event
 		return
 	}
 	for _, c := range old.list {
-		if _, still := current.of(c.to); still {
+		if current.have(c.to) {
 			continue
 		}
 		delete(c.to.dirty, key)

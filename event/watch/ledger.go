@@ -3,6 +3,7 @@ package watch
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -53,15 +54,9 @@ type claim struct {
 	delete bool // a rule that asks for DELETE selected it
 }
 
-func (c *claims) of(to *target) (claim, bool) {
-	if c != nil {
-		for _, cl := range c.list {
-			if cl.to == to {
-				return cl, true
-			}
-		}
-	}
-	return claim{}, false
+// have tells whether to is among the claims; nil has none.
+func (c *claims) have(to *target) bool {
+	return c != nil && slices.ContainsFunc(c.list, func(cl claim) bool { return cl.to == to })
 }
 
 // target is a destination as the watcher serves it. A destination that changes becomes another target.

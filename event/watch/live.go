@@ -52,7 +52,7 @@ func (v liveView) Resources(scope event.Scope) iter.Seq[event.Resource] {
 		}
 		for name, e := range tl.entries {
 			id := dirtyKey{tl, name}.id()
-			if _, ok := e.claims.of(v.to); !ok || !scope.Contains(id) {
+			if !e.claims.have(v.to) || !scope.Contains(id) {
 				continue
 			}
 			if !yield(event.Resource{ID: id, Version: tl.resource.Version, Kind: tl.resource.Kind}) {

@@ -10,7 +10,7 @@ import (
 	"github.com/kubescribe/kubescribe/event"
 )
 
-// ErrUnknownDestination: no rule set that was adopted has this destination.
+// ErrUnknownDestination is returned for a destination that the rules do not have, or not yet.
 var ErrUnknownDestination = errors.New("watch: unknown destination")
 
 // DestinationStatus says how far a destination's events follow the cluster.
@@ -103,7 +103,7 @@ func (w *Watcher) resyncAll() {
 func (l *ledger) resync(to *target) {
 	for _, tl := range l.types {
 		for name, e := range tl.entries {
-			if _, ok := e.claims.of(to); ok {
+			if e.claims.have(to) {
 				to.dirty[dirtyKey{tl, name}] = struct{}{}
 			}
 		}

@@ -39,7 +39,7 @@ func (f *flags) mirror(ctx context.Context, stdout, stderr io.Writer) (int, erro
 		return exitInput, err
 	}
 	if opts.GitSink != nil {
-		defer opts.GitSink.Close() //nolint:errcheck // it has nothing left to lose: it writes nothing
+		defer opts.GitSink.Close()
 	}
 	m, err := kubescribe.New(cluster, opts)
 	if err != nil {

@@ -19,10 +19,11 @@ func main() {
 	repo := flag.String("repo", "", "write to a bare repository in this `folder` and keep it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	if err := run(ctx, *repo, os.Stdout); err != nil {
+	err := run(ctx, *repo, os.Stdout)
+	cancel()
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
 	}
@@ -36,7 +37,7 @@ func run(ctx context.Context, folder string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(temp) //nolint:errcheck // a temporary folder
+		defer os.RemoveAll(temp)
 		folder = filepath.Join(temp, "repo.git")
 	}
 	folder, err := filepath.Abs(folder)

@@ -56,9 +56,7 @@ func (e *authError) Error() string { return fmt.Sprintf("getting credentials: %v
 func (e *authError) Unwrap() error { return e.err }
 
 // invalidAuth says that credentials cannot be used at all. It does not wrap err, which could show what it could not parse.
-func invalidAuth(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", gitsink.ErrAuth, fmt.Sprintf(format, args...))
-}
+func invalidAuth(why string) error { return fmt.Errorf("%w: %s", gitsink.ErrAuth, why) }
 
 // method is a for go-git.
 func (a Auth) method(ep *transport.Endpoint) (transport.AuthMethod, error) {

@@ -86,7 +86,7 @@ func TestASilentSSHServerIsLeftAfterTheStepsTime(t *testing.T) {
 	s := newSink(t, &Options{StepTimeout: 50 * time.Millisecond, Auth: func(context.Context, destination.Destination) (Auth, error) {
 		return Auth{SSHPrivateKey: server.ClientKeyPEM(), KnownHosts: []byte(server.KnownHosts())}, nil
 	}})
-	refuse(t, s, target(repo.SSHURL(), "main", ""), put("a", "1"), gitsink.ErrUnavailable)
+	_ = refuse(t, s, target(repo.SSHURL(), "main", ""), put("a", "1"), gitsink.ErrUnavailable)
 }
 
 func TestAllRequestsToAServerShareOneConnection(t *testing.T) {

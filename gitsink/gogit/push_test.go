@@ -364,7 +364,7 @@ func TestABearerTokenAndACABundleOpenAServer(t *testing.T) {
 	auth := Auth{BearerToken: "tok"}
 	s := newSink(t, &Options{Auth: func(context.Context, destination.Destination) (Auth, error) { return auth, nil }})
 	d := target(repo.URL(), "main", "")
-	refuse(t, s, d, put("a", "1"), gitsink.ErrAuth)
+	_ = refuse(t, s, d, put("a", "1"), gitsink.ErrAuth)
 	auth.CABundle = []byte("nothing")
 	require.ErrorContains(t, refuse(t, s, d, put("a", "1"), gitsink.ErrAuth), "CABundle")
 	auth.CABundle = server.CAPEM()
@@ -394,13 +394,13 @@ func TestSSHChecksTheHost(t *testing.T) {
 
 	other := gitsinktest.NewSSHServer(t, nil)
 	auth.KnownHosts = []byte(strings.Replace(other.KnownHosts(), other.Addr()[len("127.0.0.1:"):], server.Addr()[len("127.0.0.1:"):], 1))
-	refuse(t, s, d, counting("d"), gitsink.ErrAuth)
+	_ = refuse(t, s, d, counting("d"), gitsink.ErrAuth)
 	auth.KnownHosts = []byte(other.KnownHosts())
-	refuse(t, s, d, counting("d"), gitsink.ErrAuth)
+	_ = refuse(t, s, d, counting("d"), gitsink.ErrAuth)
 	auth.KnownHosts = nil
 	require.ErrorContains(t, refuse(t, s, d, counting("d"), gitsink.ErrAuth), "KnownHosts")
 	auth = Auth{SSHPrivateKey: other.ClientKeyPEM(), KnownHosts: []byte(server.KnownHosts())}
-	refuse(t, s, d, counting("d"), gitsink.ErrAuth)
+	_ = refuse(t, s, d, counting("d"), gitsink.ErrAuth)
 }
 
 func TestARepositoryThatIsNotThereIsNotFound(t *testing.T) {

@@ -240,7 +240,11 @@ func start(c *cluster, rules kubescribe.Rules, opts *kubescribe.Options) *mirror
 		m.ended <- m.Start(ctx)
 		close(m.ended)
 	}()
-	c.t.Cleanup(func() { cancel(); <-m.ended })
+	c.t.Cleanup(func() {
+		cancel()
+		for range m.ended { // closed when it has ended
+		}
+	})
 	return m
 }
 

@@ -33,7 +33,7 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		last := 1
-		for _, fault := range err.(interface{ Unwrap() []error }).Unwrap() { //nolint:errorlint // the join itself
+		for _, fault := range err.(interface{ Unwrap() []error }).Unwrap() {
 			var e *Error
 			require.ErrorAs(t, fault, &e)
 			require.NotContains(t, e.Error(), "\n")
