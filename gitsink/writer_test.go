@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -280,6 +281,27 @@ func TestWriterLeavesOutWhatCannotBeWritten(t *testing.T) {
 	require.NotContains(t, skipped[0].Err.Error(), "aHVudGVyMg")
 	require.ErrorIs(t, skipped[1].Err, ErrPath)
 	require.ErrorIs(t, skipped[2].Err, ErrPath)
+}
+
+func TestWriterLeavesLinksAlone(t *testing.T) {
+	sink := &memorySink{}
+	w, reports := newTestWriter(t, sink, nil)
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"))))
+	sink.folder("prod")["ns/configmaps/link.yaml"] = &fstest.MapFile{Data: []byte("a.yaml"), Mode: fs.ModeSymlink | 0o777}
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "link", "1"), remove("prod", "link"), sync("prod", "a"))))
+	require.Equal(t, []string{"ns/configmaps/a.yaml", "ns/configmaps/link.yaml"}, sink.names("prod"), "neither written, nor deleted, nor an orphan")
+	require.ErrorIs(t, (*reports)[1].Skipped[0].Err, ErrPath)
+}
+
+func TestWriterShowsAllThatAnAdoptionWouldRemove(t *testing.T) {
+	sink := &memorySink{}
+	for i := range 20 {
+		sink.folder("prod")[fmt.Sprintf("ns/configmaps/old-%d.yaml", i)] = &fstest.MapFile{Data: []byte("x")}
+	}
+	w, reports := newTestWriter(t, sink, nil)
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), sync("prod", "a"))))
+	require.Nil(t, (*reports)[0].Held, "an approval would not help")
+	require.Len(t, (*reports)[0].Unadopted, 20)
 }
 
 // reverser encrypts by prefixing a counter, so that every ciphertext is new, and fails as often as it is told.

@@ -214,10 +214,13 @@ func (c *call) finish(tip, folder plumbing.Hash) {
 	c.lane.seen[c.dst.BaseFolder] = sighting{is: folder, maybe: folder}
 }
 
-// pause waits a random time that grows with the attempts, so that two writers of one branch get out of step.
+// pause waits a random time that grows with the attempts, so that two writers of one branch get out of step. Not before the
+// second attempt, and never for long: the writer that lost needs more requests for its next try than the one that won.
 func pause(ctx context.Context, attempt int) error {
-	limit := min(50*time.Millisecond<<min(attempt, 10), 2*time.Second)
-	timer := time.NewTimer(rand.N(limit))
+	if attempt < 2 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(rand.N(min(25*time.Millisecond<<min(attempt, 10), 300*time.Millisecond)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestMain lets the test's own program be the server and the workers.
+func TestMain(m *testing.M) {
+	if err := child(context.Background()); !errors.Is(err, errNoChild) {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestSmokeRunMeasuresEachSystemInEachCase(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"push", "-smoke", "-json"}, &stdout, &stderr), stderr.String())
+	var got []string
+	for lines := json.NewDecoder(&stdout); ; {
+		var r row
+		if err := lines.Decode(&r); errors.Is(err, io.EOF) {
+			break
+		} else {
+			require.NoError(t, err)
+		}
+		got = append(got, fmt.Sprintf("%s %s %d", r.Case, r.System, r.Files))
+		require.Equal(t, 2, r.Runs)
+		for _, measured := range []float64{r.Wall, r.Best, r.Server, r.CPU, r.Peak, r.Requests} {
+			require.Positive(t, measured, "%+v", r)
+		}
+		require.LessOrEqual(t, r.Best, r.Wall)
+	}
+	require.Equal(t, []string{
+		"push kubescribe 200", "push git 200", "push go-git 200",
+		"push kubescribe 2000", "push git 2000", "push go-git 2000",
+		"first kubescribe 2000", "first git 2000",
+	}, got)
+}
+
+func TestTheTableComparesBySizeAndBySystem(t *testing.T) {
+	took := func(kase, system string, files, ms int) *contender {
+		d := time.Duration(ms) * time.Millisecond
+		return &contender{
+			workerJob: workerJob{Case: kase, System: system}, files: files,
+			rounds: []round{
+				{sample{Wall: d * 3}, served{Requests: 3, Busy: time.Millisecond}},
+				{sample{Wall: d / 2, CPU: d}, served{Requests: 2, Busy: 2 * time.Millisecond}},
+				{sample{Wall: d, CPU: d, Peak: 30e6}, served{Requests: 1, Busy: 4 * time.Millisecond}},
+			},
+		}
+	}
+	rows := tabulate([]*contender{
+		took(casePush, kubescribe, 10, 10), took(casePush, commandGit, 10, 20), took(casePush, goGit, 10, 40),
+		took(casePush, kubescribe, 90, 12), took(casePush, commandGit, 90, 60), took(casePush, goGit, 90, 360),
+		took(caseFirst, kubescribe, 90, 20), took(caseFirst, commandGit, 90, 200),
+	}, sample{Peak: 10e6})
+	require.Equal(t, row{
+		Case: casePush, System: kubescribe, Files: 90, Wall: 12, Best: 6, CPU: 12, Peak: 30, Extra: 20, Server: 2, Own: 8, Requests: 2, Runs: 3,
+		Ratio: 1.2, VsGit: 5, VsGoGit: 30, bestRatio: 1.2, bestVsGit: 5, bestVsGoGit: 30,
+	}, rows[3])
+
+	var out bytes.Buffer
+	require.NoError(t, writeTable(&out, "a machine", rows, true))
+	require.Contains(t, out.String(), "- met: push, 90 files: wall time beside that of 10 files: 1.20 (1.20), at most 1.3; the server's part 2.0 -> 2.0 ms, the rest 6.0 -> 8.0 ms\n")
+	require.Contains(t, out.String(), "- met: push, 90 files: times faster than go-git's worktree: 30.00 (30.00), at least 20\n")
+	require.Contains(t, out.String(), "- NOT met: first, 90 files: times faster than git clone --depth 1, add, commit, push: 10.00 (10.00), at least 15\n")
+}
+
+func TestTheCommandLineIsCheckedBeforeAnythingIsMeasured(t *testing.T) {
+	for _, args := range [][]string{{}, {"pull"}, {"push", "-files", "1,x"}, {"push", "-files", "20,10"}, {"push", "-runs", "0"}} {
+		_, err := parse(args, io.Discard)
+		require.Error(t, err, "%q", args)
+	}
+	s, err := parse([]string{"push", "-files", "10,20", "-runs", "3", "-json"}, io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, settings{files: []int{10, 20}, runs: 3, json: true}, s)
+}

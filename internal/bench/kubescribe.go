@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit"
+)
+
+// warmSink is a sink that stays open between the rounds.
+type warmSink struct {
+	sink gitsink.GitSink
+	dst  destination.Destination
+}
+
+func newWarmSink(job workerJob) *warmSink {
+	return &warmSink{sink: newSink(), dst: destinationOf(job)}
+}
+
+func (w *warmSink) push(ctx context.Context, c change) error { return apply(ctx, w.sink, w.dst, c) }
+func (w *warmSink) tidy() error                              { return nil }
+
+// coldSink has a new sink in each round, which knows nothing of the repository.
+type coldSink struct{ dst destination.Destination }
+
+func newColdSink(job workerJob) coldSink { return coldSink{destinationOf(job)} }
+
+func (s coldSink) push(ctx context.Context, c change) error {
+	sink := newSink()
+	if err := apply(ctx, sink, s.dst, c); err != nil {
+		return err
+	}
+	return sink.Close()
+}
+
+func (s coldSink) tidy() error { return nil }
+
+func newSink() gitsink.GitSink {
+	return gogit.New(&gogit.Options{Committer: gitsink.Signature{Name: authorName, Email: authorEmail}})
+}
+
+// destinationOf is the whole branch: every file of it is below the base folder.
+func destinationOf(job workerJob) destination.Destination {
+	return destination.Destination{Ref: destination.Ref{Namespace: "bench", Name: "bench"}, Repository: job.URL, Branch: branch}
+}
+
+func apply(ctx context.Context, sink gitsink.GitSink, dst destination.Destination, c change) error {
+	result, err := sink.Apply(ctx, dst, func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) {
+		return []gitsink.Commit{{Message: message, Changes: []gitsink.Change{{Path: c.Path, Data: c.Content}}}}, nil
+	})
+	if err == nil && len(result.Commits) != 1 {
+		err = fmt.Errorf("%d commits, want 1", len(result.Commits))
+	}
+	return err
+}
