@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -146,6 +147,7 @@ func (d *desk) refetch(ctx context.Context, to *target, s *stream, key dirtyKey)
 // again later: a page that waits is memory for every destination whose remote hangs.
 func (d *desk) relist(ctx context.Context, to *target, s *stream) error {
 	opts := metav1.ListOptions{Limit: s.page}
+	before := d.waiting(to)
 	for {
 		asked := d.now()
 		list, err := s.in(s.watch.Namespace).List(ctx, opts)
@@ -164,12 +166,23 @@ func (d *desk) relist(ctx context.Context, to *target, s *stream) error {
 			if err := d.out.Room(ctx, to.destination); err != nil {
 				return err
 			}
-		case list.GetContinue() == "":
-			return nil
-		default:
+		case list.GetContinue() != "":
 			opts.Continue = list.GetContinue()
+		case d.waiting(to) >= before:
+			return errNotListed
+		default:
+			return nil
 		}
 	}
+}
+
+// errNotListed keeps a feeder from listing in a tight loop while a stream is behind.
+var errNotListed = errors.New("objects to be sent are gone, and their watch has not said so yet")
+
+func (d *desk) waiting(to *target) int {
+	d.ledger.mu.RLock()
+	defer d.ledger.mu.RUnlock()
+	return len(to.dirty)
 }
 
 func (d *desk) now() uint64 {

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"fmt"
 	"sync/atomic"
 	"testing"
 
@@ -278,4 +279,32 @@ func TestResyncSendsEverythingAgain(t *testing.T) {
 	require.NoError(t, f.watcher.Sweep(ref("prod")))
 	require.Len(t, f.seeded("prod"), 1)
 	require.ErrorIs(t, f.watcher.Resync(ref("nobody")), ErrUnknownDestination)
+}
+
+func TestObjectsThatAreGoneBeforeTheirWatchSaysSoAreNotListedInATightLoop(t *testing.T) {
+	f := newFixture(t, 0, nil)
+	const n = fetchMany + 10
+	name := func(i int) string { return fmt.Sprintf("cm-%d", i) }
+	for i := range n {
+		f.apply(configMap("default", name(i), "1"))
+	}
+	f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
+	require.Eventually(t, func() bool { st, _ := f.watcher.Status(ref("prod")); return st.Complete == 1 }, wait, tick)
+	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+		if r.Verb == "watch" {
+			return &memcluster.Fault{Error: apierrors.NewServiceUnavailable("later")}
+		}
+		return nil
+	})
+	f.cluster.CutWatches(configMaps.GroupResource())
+	for i := range n {
+		require.NoError(t, f.cluster.Delete(configMaps, "default", name(i)))
+	}
+	before := f.cluster.Requests("list", configMaps.GroupResource())
+	f.lines.mu.Lock()
+	f.lines.room = -1
+	f.lines.notify()
+	f.lines.mu.Unlock()
+	require.Eventually(t, func() bool { st, _ := f.watcher.Status(ref("prod")); return st.Err != nil }, wait, tick)
+	require.LessOrEqual(t, f.cluster.Requests("list", configMaps.GroupResource())-before, 3)
 }
