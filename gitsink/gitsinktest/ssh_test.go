@@ -3,6 +3,7 @@ package gitsinktest_test
 import (
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 )
 
 func TestPushAndFetchOverSSH(t *testing.T) {
+	needSSH(t)
 	server := gitsinktest.NewSSHServer(t, nil)
 	repo := server.NewRepo("team/app.git")
 	repo.Hook("post-receive", "echo hello")
@@ -42,6 +44,7 @@ func TestPushAndFetchOverSSH(t *testing.T) {
 }
 
 func TestSSHSpeaksProtocolVersion2WhenAsked(t *testing.T) {
+	needSSH(t)
 	server := gitsinktest.NewSSHServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, append(server.Env(), "GIT_TRACE_PACKET=1"))
@@ -97,6 +100,7 @@ func TestASilentSSHServerNeverSpeaksUntilTheTestEnds(t *testing.T) {
 }
 
 func TestAnSSHServerThatIsDownResetsConnections(t *testing.T) {
+	needSSH(t)
 	server := gitsinktest.NewSSHServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
@@ -105,4 +109,12 @@ func TestAnSSHServerThatIsDownResetsConnections(t *testing.T) {
 	require.Error(t, err)
 	server.Up()
 	c.must("ls-remote", repo.SSHURL())
+}
+
+// needSSH skips a test on a machine without an SSH client, which git does not bring along.
+func needSSH(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("ssh"); err != nil {
+		t.Skip("git needs the ssh command for this")
+	}
 }
