@@ -11,7 +11,10 @@ import (
 // what a pattern is a sequence of.
 const (
 	bracketCharacter = `(?:\\.|[^\\\-\]])`
-	globElement      = `(?s)^(?:\*+|\?|\[\^?(?:` + bracketCharacter + `(?:-` + bracketCharacter + `)?)+\]|\\.|[^*?[\\])`
+	bracketRange     = `(?:` + bracketCharacter + `(?:-` + bracketCharacter + `)?)`
+	// A "^" in front always negates: it never begins a range, as in "[^-0]".
+	bracketList = `(?:\^` + bracketRange + `+|(?:\\.|[^\\\-\]^])(?:-` + bracketCharacter + `)?` + bracketRange + `*)`
+	globElement = `(?s)^(?:\*+|\?|\[` + bracketList + `\]|\\.|[^*?[\\])`
 )
 
 var (
