@@ -15,11 +15,11 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	err := child(ctx)
 	if errors.Is(err, errNoChild) {
 		err = run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	}
+	stop()
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		os.Exit(2)

@@ -31,7 +31,7 @@ func peakMemory(system string) (int64, error) {
 		if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &used); err != nil {
 			return 0, fmt.Errorf("getrusage: %w", err)
 		}
-		return int64(used.Maxrss) << 10, nil
+		return used.Maxrss << 10, nil
 	}
 	// The peak that getrusage knows of this process would be its parent's, were that the larger one.
 	status, err := os.ReadFile("/proc/self/status")
