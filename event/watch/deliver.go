@@ -135,6 +135,13 @@ func (d *desk) write(to *target, key dirtyKey, c change, m ruleset.Match) {
 		return
 	}
 	delete(to.refused, c.resource.ID)
+	// A delete that found no room, and a create after it: written with Always, the content is right all the same. A rule
+	// with only CREATE would find the old file and leave it, so the delete has to go first.
+	if m.Condition != event.Always && to.dirty[key] {
+		if d.send(to, key, deletion(to, key, c.author)); to.dirty[key] {
+			return
+		}
+	}
 	d.send(to, key, event.Event{
 		Destination: to.destination,
 		Operation:   c.operation,
@@ -172,7 +179,7 @@ func (d *desk) send(to *target, key dirtyKey, e event.Event) {
 	case err == nil:
 		delete(to.dirty, key)
 	case errors.Is(err, queue.ErrFull), errors.Is(err, queue.ErrShutdown):
-		to.dirty[key] = struct{}{}
+		to.dirty[key] = to.dirty[key] || e.Operation == event.Delete
 		d.ledger.wake(to)
 	default:
 		d.refuse(to, key, err)

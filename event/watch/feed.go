@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -10,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/ruleset"
 )
 
 // A feeder brings a target what found no room in the queue, and its SeedSyncs. It alone waits for room, so that neither
@@ -209,15 +211,12 @@ func (d *desk) offer(ctx context.Context, to *target, s *stream, obj *unstructur
 	if e, alive := key.of.entries[key.name]; !dirty || !alive || e.seen > asked {
 		return true
 	}
-	delete(to.dirty, key)
-	if obj.GetDeletionTimestamp() != nil {
+	i := slices.IndexFunc(c.matches, func(m ruleset.Match) bool { return m.Destination == to.destination })
+	if i < 0 || !c.matches[i].Writes || obj.GetDeletionTimestamp() != nil {
+		delete(to.dirty, key)
 		return true
 	}
-	for _, m := range c.matches {
-		if m.Destination == to.destination {
-			d.write(to, key, c, m)
-		}
-	}
+	d.write(to, key, c, c.matches[i])
 	_, dirty = to.dirty[key]
 	return !dirty
 }

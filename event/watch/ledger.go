@@ -67,12 +67,12 @@ type target struct {
 	gone      bool // no rule leads here any more: nothing is sent
 	feeding   bool // a feeder runs
 	stop      func()
-	dirty     map[dirtyKey]struct{} // found no room in the queue, or has to be sent again
-	unsettled int                   // streams that have neither completed nor failed their first listing
-	syncDue   bool                  // a SeedSync has to be sent
-	synced    uint64                // SeedSyncs sent
-	fault     error                 // why the feeder cannot go on
-	refused   map[event.ID]error    // objects that cannot be written
+	dirty     map[dirtyKey]bool  // found no room, or has to be sent again; true: a delete of it is among what was not sent
+	unsettled int                // streams that have neither completed nor failed their first listing
+	syncDue   bool               // a SeedSync has to be sent
+	synced    uint64             // SeedSyncs sent
+	fault     error              // why the feeder cannot go on
+	refused   map[event.ID]error // objects that cannot be written
 }
 
 type dirtyKey struct {

@@ -137,7 +137,7 @@ func (p *planner) retarget(ctx context.Context, set destination.Set) {
 	for d := range set.All() {
 		if p.ledger.targets[d.Ref] == nil {
 			p.numbers++
-			p.ledger.targets[d.Ref] = &target{destination: d, number: p.numbers, dirty: map[dirtyKey]struct{}{}}
+			p.ledger.targets[d.Ref] = &target{destination: d, number: p.numbers, dirty: map[dirtyKey]bool{}}
 		}
 	}
 	p.ledger.mu.Unlock()

@@ -104,7 +104,8 @@ func (l *ledger) resync(to *target) {
 	for _, tl := range l.types {
 		for name, e := range tl.entries {
 			if e.claims.have(to) {
-				to.dirty[dirtyKey{tl, name}] = struct{}{}
+				key := dirtyKey{tl, name}
+				to.dirty[key] = to.dirty[key]
 			}
 		}
 	}
