@@ -96,12 +96,7 @@ func (w written) with(r gitsink.Report, now time.Time) written {
 
 func (m *Mirror) log(r gitsink.Report) {
 	log := m.opts.Logger.WithValues("destination", r.Destination.Ref)
-	switch {
-	case errors.Is(r.Err, queue.ErrLeaseLost):
-		log.V(1).Info("not written: no longer ours")
-	case r.Err != nil:
-		log.Error(r.Err, "not written")
-	case len(r.Result.Commits) > 0:
+	if len(r.Result.Commits) > 0 { // of failures the Runner speaks
 		log.Info("pushed", "commits", len(r.Result.Commits), "tip", r.Result.Tip, "orphansRemoved", r.Removed)
 	}
 	for _, s := range r.Skipped {

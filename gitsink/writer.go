@@ -96,7 +96,8 @@ func NewWriter(sink GitSink, source string, opts *WriterOptions) (*Writer, error
 }
 
 // Handle is a queue.Handler. It writes each destination's part of the batch with one call of the sink. If some parts fail,
-// or some objects cannot be encrypted at the moment, it returns a *queue.PartialError with just their events.
+// or some objects cannot be encrypted at the moment, it returns a *queue.PartialError with just their events; if nothing was
+// written, what went wrong.
 func (w *Writer) Handle(ctx context.Context, b queue.Batch) error {
 	var left []event.Event
 	var faults []error
@@ -110,7 +111,7 @@ func (w *Writer) Handle(ctx context.Context, b queue.Batch) error {
 	switch err := errors.Join(faults...); {
 	case err == nil:
 		return nil
-	case errors.Is(err, queue.ErrLeaseLost):
+	case errors.Is(err, queue.ErrLeaseLost), len(left) == len(b.Events):
 		return err
 	default:
 		return &queue.PartialError{Events: left, Err: err}
