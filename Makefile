@@ -77,13 +77,19 @@ nested: ## go vet and go test in every nested module
 tidy-check: ## fail if a go.mod or go.sum is not what go mod tidy would write
 	@for dir in . $$($(NESTED)); do echo "== $$dir"; GOWORK=off go -C $$dir mod tidy -diff; done
 
+# go test reports "context deadline exceeded" as a failure when the time is over while a worker is at an input that takes
+# long, as one that runs git does. A failure of the code always comes with an input or a panic.
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME
 	@targets=$$(go test -list '^Fuzz' ./... | awk '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, name[i]; n = 0}'); \
 	[[ -n $$targets ]] || { echo "go test -list found no fuzz target"; exit 1; }; \
 	while read -r package target; do \
 		echo "== $$target ($$package)"; \
-		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s -parallel 2 $$package </dev/null; \
+		log=$$(mktemp); \
+		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s -parallel 2 $$package </dev/null 2>&1 | tee "$$log" || { \
+			grep -q 'context deadline exceeded' "$$log" && ! grep -q 'Failing input\|panic:' "$$log" || { rm -f "$$log"; exit 1; }; \
+			echo "the time was over in the middle of an input: no failure"; }; \
+		rm -f "$$log"; \
 	done <<<"$$targets"
 
 .PHONY: assets
@@ -100,7 +106,7 @@ e2e: ## the tests against a real API server
 	$(call against-api-server,go test -race -count=1 -timeout $(E2E_TIMEOUT) ./internal/testenv/... ./internal/e2e/...)
 
 .PHONY: soak
-soak: ## the same at full size; takes an hour or more
+soak: ## the end-to-end tests at full size
 	$(call against-api-server,KUBESCRIBE_SOAK=1 go test -v -count=1 -timeout $(SOAK_TIMEOUT) ./internal/e2e/...)
 
 .PHONY: bench
