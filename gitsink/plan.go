@@ -154,7 +154,8 @@ func (d *draft) content(ctx context.Context, e event.Event, path string, exists 
 	if enc == nil {
 		return nil, fmt.Errorf("%w: no Encryptor is configured", event.ErrSecret)
 	}
-	if stored, ok := d.stored[path]; ok && exists {
+	_, changed := d.overlay[path] // then what is stored is not what stands there any more
+	if stored, ok := d.stored[path]; ok && exists && !changed {
 		equal, err := enc.Same(ctx, d.to, e.Resource, stored, e.Content)
 		if err != nil || equal {
 			return nil, err

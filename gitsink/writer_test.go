@@ -342,6 +342,19 @@ func TestWriterEncryptsSecretsAndDoesNotCommitTheSameOneAgain(t *testing.T) {
 	require.NotContains(t, string(sink.folder("prod")["ns/secrets/s.yaml"].Data), "plain")
 }
 
+func TestWriterComparesASecretWithWhatTheBatchHasMadeOfIt(t *testing.T) {
+	sink := &memorySink{}
+	w, _ := newTestWriter(t, sink, &WriterOptions{Encryptor: &reverser{}})
+	secret := func(content string) event.Event {
+		e := write("prod", "s", content)
+		e.Resource.Resource = "secrets"
+		return e
+	}
+	require.NoError(t, w.Handle(t.Context(), batch(secret("one"))))
+	require.NoError(t, w.Handle(t.Context(), batch(secret("two"), secret("one"))))
+	require.Equal(t, "3:"+fmt.Sprintf("%x", "one"), string(sink.folder("prod")["ns/secrets/s.yaml"].Data))
+}
+
 func TestWriterTriesAgainOnlyTheDestinationsThatFailed(t *testing.T) {
 	sink := &memorySink{}
 	w, _ := newTestWriter(t, sink, nil)
