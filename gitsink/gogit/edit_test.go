@@ -210,3 +210,21 @@ func clashes(files map[string]string, path string) bool {
 	}
 	return false
 }
+
+// git unpack-objects --strict refuses a pack that holds a tree twice.
+func TestFoldersOfEqualContentArePushedOnce(t *testing.T) {
+	server := gitsinktest.NewServer(t, nil)
+	repo := server.NewRepo("app")
+	s := newSink(t, nil)
+	want := map[string]string{"a/x/f": "1", "b/x/f": "1", "c/x/f": "1", "c/y": "1"}
+	apply(t, s, target(repo.URL(), "main", ""), func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) {
+		var changes []gitsink.Change
+		for path, content := range want {
+			changes = append(changes, gitsink.Change{Path: path, Data: []byte(content)})
+		}
+		back := gitsink.Change{Path: "c/y", Data: []byte("2")}
+		return []gitsink.Commit{{Changes: changes}, {Changes: []gitsink.Change{back}}, {Changes: changes}}, nil
+	})
+	require.Equal(t, want, repo.Tree("main"))
+	repo.Fsck()
+}

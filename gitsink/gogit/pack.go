@@ -26,11 +26,17 @@ func newObject(kind plumbing.ObjectType, data []byte) object {
 	return object{kind: kind, hash: plumbing.ComputeHash(kind, data), data: data}
 }
 
-// encodePack writes a pack of the objects, each whole: the server needs none of its own to read it.
+// encodePack writes a pack of the objects, each whole: the server needs none of its own to read it. An object that was made
+// twice, as folders of equal content are, is in the pack once: git unpack-objects --strict refuses a repeated tree.
 func encodePack(objects []object) ([]byte, error) {
 	storage := memory.NewStorage()
-	hashes := make([]plumbing.Hash, len(objects))
-	for i, o := range objects {
+	hashes := make([]plumbing.Hash, 0, len(objects))
+	packed := make(map[plumbing.Hash]bool, len(objects))
+	for _, o := range objects {
+		if packed[o.hash] {
+			continue
+		}
+		packed[o.hash] = true
 		encoded := storage.NewEncodedObject()
 		encoded.SetType(o.kind)
 		w, err := encoded.Writer()
@@ -38,11 +44,12 @@ func encodePack(objects []object) ([]byte, error) {
 			_, err = w.Write(o.data)
 		}
 		if err == nil {
-			hashes[i], err = storage.SetEncodedObject(encoded)
+			_, err = storage.SetEncodedObject(encoded)
 		}
 		if err != nil {
 			return nil, err
 		}
+		hashes = append(hashes, o.hash)
 	}
 	var pack bytes.Buffer
 	_, err := packfile.NewEncoder(&pack, storage, false).Encode(hashes, 0)
