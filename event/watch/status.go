@@ -105,7 +105,9 @@ func (l *ledger) resync(to *target) {
 		for name, e := range tl.entries {
 			if e.claims.have(to) {
 				key := dirtyKey{tl, name}
-				to.dirty[key] = to.dirty[key]
+				if _, ok := to.dirty[key]; !ok {
+					to.dirty[key] = false
+				}
 			}
 		}
 	}
