@@ -141,6 +141,7 @@ func bit(b bool) uint64 {
 // holds mu.
 func (l *ledger) forgetUncovered() {
 	for gr, tl := range l.types {
+		clear(tl.interned) // some are of targets that are gone
 		for name := range tl.entries {
 			key := dirtyKey{tl, name}
 			if l.covered(key.id()) {

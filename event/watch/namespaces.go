@@ -21,12 +21,13 @@ type namespaces struct {
 	changed chan<- struct{} // told when objects may have moved in or out of a rule
 	ready   chan struct{}   // closed when all labels are known
 
-	mu    sync.Mutex
-	known map[string]map[string]string
+	mu     sync.Mutex
+	known  map[string]map[string]string
+	missed map[string]bool // objects were matched as if these had no labels, since they could not be read
 }
 
 func newNamespaces(client dynamic.ResourceInterface, changed chan<- struct{}) *namespaces {
-	return &namespaces{client: client, changed: changed, ready: make(chan struct{}), known: map[string]map[string]string{}}
+	return &namespaces{client: client, changed: changed, ready: make(chan struct{}), known: map[string]map[string]string{}, missed: map[string]bool{}}
 }
 
 // labels returns the labels of a namespace; nil for none. A namespace whose stream is behind that of its objects is asked
@@ -43,7 +44,10 @@ func (n *namespaces) labels(ctx context.Context, name string) map[string]string 
 	}
 	obj, err := n.client.Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
-		return nil // its own stream will say when it appears, and everything is listed again
+		n.mu.Lock()
+		n.missed[name] = true // when its own stream tells the labels, everything is listed again
+		n.mu.Unlock()
+		return nil
 	}
 	return n.put(obj)
 }
@@ -60,9 +64,11 @@ func (n *namespaces) put(obj *unstructured.Unstructured) map[string]string {
 func (n *namespaces) object(_ context.Context, _ *stream, obj *unstructured.Unstructured, how arrival) {
 	n.mu.Lock()
 	old, ok := n.known[obj.GetName()]
+	missed := n.missed[obj.GetName()]
+	delete(n.missed, obj.GetName())
 	n.mu.Unlock()
 	n.put(obj)
-	if ready(n.ready) && (!ok || !maps.Equal(old, obj.GetLabels())) && (ok || how != added) {
+	if missed || ready(n.ready) && (!ok || !maps.Equal(old, obj.GetLabels())) && (ok || how != added) {
 		signal(n.changed)
 	}
 }
