@@ -39,6 +39,10 @@ type Options struct {
 	// TransferTimeout bounds each request that sends or receives a pack, the server's hooks included. Default: 10 minutes.
 	TransferTimeout time.Duration
 
+	// Pace says how often the repository of a destination may be pushed to. It is asked with each push, so it may change.
+	// Default: the zero Pace.
+	Pace func(destination.Destination) Pace
+
 	// MaxAttempts is how often a plan is run before Apply gives up with ErrConflict. Default: 10.
 	MaxAttempts int
 
@@ -64,6 +68,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if set.Committer.Email == "" {
 		set.Committer.Email = "kubescribe@localhost"
+	}
+	if set.Pace == nil {
+		set.Pace = func(destination.Destination) Pace { return Pace{} }
 	}
 	set.MaxPackBytes = positive(set.MaxPackBytes, 256<<20)
 	set.CacheBytes = positive(set.CacheBytes, 64<<20)
