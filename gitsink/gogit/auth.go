@@ -212,8 +212,8 @@ func (a Auth) secrets(ep *transport.Endpoint) []string {
 var userInfo = regexp.MustCompile(`://[^/\s@"']*@`)
 
 // redact masks the credentials of all connections so far.
-func (c *call) redact(text string) string {
-	for _, secret := range c.secrets {
+func (r *remote) redact(text string) string {
+	for _, secret := range r.secrets {
 		text = strings.ReplaceAll(text, secret, "***")
 	}
 	return userInfo.ReplaceAllString(text, "://***@")

@@ -36,7 +36,7 @@ func (f *failure) Unwrap() []error { return f.matches }
 
 // fail makes the error of an operation. If the caller's ctx has ended, that is what it matches, beside the classes given;
 // otherwise it matches these, or those that err belongs to.
-func (c *call) fail(ctx context.Context, op string, err error, words string, classes ...error) error {
+func (r *remote) fail(ctx context.Context, op string, err error, words string, classes ...error) error {
 	switch {
 	case ctx.Err() != nil:
 		classes = append([]error{ctx.Err()}, only(gitsink.ErrUnknown, classes)...)
@@ -53,7 +53,7 @@ func (c *call) fail(ctx context.Context, op string, err error, words string, cla
 		text = fmt.Sprintf("%v: %s", ctx.Err(), text)
 	}
 	return &gitsink.Error{
-		Op: op, Destination: c.dst, Server: c.redact(strings.ToValidUTF8(words, "?")), Err: &failure{c.redact(text), classes},
+		Op: op, Destination: r.dst, Server: r.redact(strings.ToValidUTF8(words, "?")), Err: &failure{r.redact(text), classes},
 	}
 }
 

@@ -20,70 +20,59 @@ import (
 // leastIncrement is what an incremental fetch may always receive before a fresh one is cheaper.
 const leastIncrement = 1 << 20
 
-// checkout brings the lane's store to the branch's newest commit. tip is what the server has just advertised for a push:
-// if the store is there already, nothing is fetched.
-func (c *call) checkout(ctx context.Context, tip plumbing.Hash) (base, error) {
-	if tip.IsZero() || tip != c.lane.store.tip {
-		var err error
-		if tip, err = c.update(ctx); err != nil {
-			return base{}, err
-		}
+// checkout brings the lane's store to the branch's newest commit, with all trees on the way to the folders and below them,
+// and returns the branch's tip: zero if there is no such branch; the store is then at the default branch's newest commit,
+// or empty. tip is what the server has just advertised for a push: if the store is there already, nothing is fetched.
+func (r *remote) checkout(ctx context.Context, tip plumbing.Hash, _ []string) (plumbing.Hash, error) {
+	if tip.IsZero() || tip != r.lane.store.tip {
+		return r.update(ctx)
 	}
-	b := base{old: tip, commit: c.lane.store.tip, root: c.lane.store.root}
-	var err error
-	b.folder, err = c.lane.store.folder(b.root, c.dst.BaseFolder)
-	if err != nil {
-		return base{}, err
-	}
-	if last, ok := c.lane.seen[c.dst.BaseFolder]; ok && b.folder != last.is && b.folder != last.maybe {
-		c.result.Foreign = true
-	}
-	return b, nil
+	return tip, nil
 }
 
 // update fetches the branch's tip, or the default branch's if there is no such branch, and returns the branch's tip. It
 // believes the advertisement of this service, which may be newer than that of the other.
-func (c *call) update(ctx context.Context) (plumbing.Hash, error) {
-	sender, err := c.open(ctx, uploadPack)
+func (r *remote) update(ctx context.Context) (plumbing.Hash, error) {
+	sender, err := r.open(ctx, uploadPack)
 	if errors.Is(err, transport.ErrEmptyRemoteRepository) {
-		c.lane.store = newStore()
+		r.lane.store = newStore()
 		return plumbing.ZeroHash, nil
 	}
 	if err != nil {
 		return plumbing.ZeroHash, err
 	}
 	defer sender.close()
-	tip := sender.tip(c.ref)
+	tip := sender.tip(r.ref)
 	want := tip
 	if want.IsZero() && sender.refs.Head != nil {
 		want = *sender.refs.Head
 	}
 	switch {
 	case want.IsZero():
-		c.lane.store = newStore()
+		r.lane.store = newStore()
 		return tip, nil
-	case want == c.lane.store.tip:
+	case want == r.lane.store.tip:
 		return tip, nil
-	case !c.lane.store.tip.IsZero():
-		err := c.increment(ctx, sender, want)
+	case !r.lane.store.tip.IsZero():
+		err := r.increment(ctx, sender, want)
 		if err == nil {
 			return tip, nil
 		}
-		c.sink.opts.Logger.V(1).Info("cache dropped", "destination", c.dst, "reason", c.redact(err.Error()))
-		c.lane.store = newStore()
+		r.sink.opts.Logger.V(1).Info("cache dropped", "destination", r.dst, "reason", r.redact(err.Error()))
+		r.lane.store = newStore()
 		if ctx.Err() != nil || errors.Is(err, errNoAnswer) {
 			return plumbing.ZeroHash, err
 		}
-		return c.update(ctx) // without a cache there is no second time
+		return r.update(ctx) // without a cache there is no second time
 	}
-	return tip, c.fresh(ctx, sender, want)
+	return tip, r.fresh(ctx, sender, want)
 }
 
 // fresh fetches all trees of one commit.
-func (c *call) fresh(ctx context.Context, sender *session, want plumbing.Hash) error {
-	c.lane.store = newStore()
-	limit := c.sink.opts.MaxPackBytes
-	got, shallows, err := c.fetch(ctx, sender, fetchRequest{wants: []plumbing.Hash{want}, depth: 1, limit: limit})
+func (r *remote) fresh(ctx context.Context, sender *session, want plumbing.Hash) error {
+	r.lane.store = newStore()
+	limit := r.sink.opts.MaxPackBytes
+	got, shallows, err := r.fetch(ctx, sender, fetchRequest{wants: []plumbing.Hash{want}, depth: 1, limit: limit})
 	if errors.Is(err, errTooMuch) && !sender.refs.Capabilities.Supports(capability.Filter) {
 		return fmt.Errorf("%w: %w of %d bytes: the server offers no partial fetch; set uploadpack.allowFilter there, or raise MaxPackBytes", gitsink.ErrTooLarge, err, limit)
 	}
@@ -91,11 +80,11 @@ func (c *call) fresh(ctx context.Context, sender *session, want plumbing.Hash) e
 		return fmt.Errorf("%w: %w of %d bytes: raise MaxPackBytes", gitsink.ErrTooLarge, err, limit)
 	}
 	if err == nil {
-		c.lane.store.shallows = shallows
-		err = c.take(want, got)
+		r.lane.store.shallows = shallows
+		err = r.take(want, got)
 	}
 	if err != nil {
-		c.lane.store = newStore()
+		r.lane.store = newStore()
 	}
 	return err
 }
@@ -103,31 +92,27 @@ func (c *call) fresh(ctx context.Context, sender *session, want plumbing.Hash) e
 // increment fetches what is new since the store's tip. A depth would make the server send everything again. When the old tip
 // is gone from the server, or the branch has another history now, the server may send years of commits: then a fresh
 // fetch is cheaper, and the increment is given up as soon as it is larger than the store.
-func (c *call) increment(ctx context.Context, sender *session, want plumbing.Hash) error {
-	s := c.lane.store
-	got, _, err := c.fetch(ctx, sender, fetchRequest{
+func (r *remote) increment(ctx context.Context, sender *session, want plumbing.Hash) error {
+	s := r.lane.store
+	got, _, err := r.fetch(ctx, sender, fetchRequest{
 		wants: []plumbing.Hash{want}, haves: []plumbing.Hash{s.tip}, shallows: slices.Clone(s.shallows),
-		limit: min(c.sink.opts.MaxPackBytes, max(leastIncrement, s.size)),
+		limit: min(r.sink.opts.MaxPackBytes, max(leastIncrement, s.size)),
 	})
 	if err != nil {
 		return err
 	}
-	for _, w := range c.pending {
-		if _, ok := got.commits[w.tip()]; ok {
-			c.result.Commits = append(c.result.Commits, w.hashes()...)
-			c.pending = nil
-			break
-		}
+	for hash := range got.commits {
+		r.fetched[hash] = true
 	}
-	return c.take(want, got)
+	return r.take(want, got)
 }
 
-func (c *call) take(commit plumbing.Hash, got unpacked) error {
+func (r *remote) take(commit plumbing.Hash, got unpacked) error {
 	root, err := rootOf(got.commits[commit])
 	if err != nil {
 		return fmt.Errorf("commit %s: %w", commit, err)
 	}
-	return c.lane.store.receive(commit, root, got.trees)
+	return r.lane.store.receive(commit, root, got.trees)
 }
 
 // rootOf reads the tree from the first line of a commit.
@@ -142,11 +127,11 @@ func rootOf(commit []byte) (plumbing.Hash, error) {
 
 // blobs returns the contents of files that are not too large, from the cache or in one request. What the server does not
 // have is absent.
-func (c *call) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbing.Hash][]byte, error) {
+func (r *remote) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbing.Hash][]byte, error) {
 	found := make(map[plumbing.Hash][]byte, len(wanted))
 	var missing []plumbing.Hash
 	for _, hash := range wanted {
-		if data, ok := c.lane.store.blobs.get(hash); ok {
+		if data, ok := r.lane.store.blobs.get(hash); ok {
 			found[hash] = data
 		} else {
 			missing = append(missing, hash)
@@ -155,12 +140,12 @@ func (c *call) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbing.
 	if len(missing) == 0 {
 		return found, nil
 	}
-	limit := c.sink.opts.MaxPackBytes
-	got, err := c.request(ctx, fetchRequest{wants: missing, keepBlobs: true, limit: limit})
+	limit := r.sink.opts.MaxPackBytes
+	got, err := r.request(ctx, fetchRequest{wants: missing, keepBlobs: true, limit: limit})
 	if err != nil && ctx.Err() == nil && !errors.Is(err, errNoAnswer) && !errors.Is(err, errTooMuch) {
 		// The server refuses what it does not advertise: without allowAnySHA1InWant there are only whole commits.
-		whole := fetchRequest{wants: []plumbing.Hash{c.lane.store.tip}, depth: 1, keepBlobs: true, limit: limit}
-		got, err = c.request(ctx, whole)
+		whole := fetchRequest{wants: []plumbing.Hash{r.lane.store.tip}, depth: 1, keepBlobs: true, limit: limit}
+		got, err = r.request(ctx, whole)
 	}
 	if errors.Is(err, errTooMuch) {
 		return nil, fmt.Errorf("%w: %w of %d bytes: set uploadpack.allowAnySHA1InWant at the server, or raise MaxPackBytes", gitsink.ErrTooLarge, err, limit)
@@ -171,20 +156,20 @@ func (c *call) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbing.
 	for _, hash := range missing {
 		if data, ok := got.blobs[hash]; ok {
 			found[hash] = data
-			c.lane.store.blobs.put(hash, data)
+			r.lane.store.blobs.put(hash, data)
 		}
 	}
 	return found, nil
 }
 
 // request is fetch on a session of its own.
-func (c *call) request(ctx context.Context, r fetchRequest) (unpacked, error) {
-	sender, err := c.open(ctx, uploadPack)
+func (r *remote) request(ctx context.Context, req fetchRequest) (unpacked, error) {
+	sender, err := r.open(ctx, uploadPack)
 	if err != nil {
 		return unpacked{}, err
 	}
 	defer sender.close()
-	got, _, err := c.fetch(ctx, sender, r)
+	got, _, err := r.fetch(ctx, sender, req)
 	return got, err
 }
 
@@ -196,18 +181,18 @@ type fetchRequest struct {
 	limit                  int64
 }
 
-func (c *call) fetch(ctx context.Context, sender *session, r fetchRequest) (unpacked, []plumbing.Hash, error) {
+func (r *remote) fetch(ctx context.Context, sender *session, req fetchRequest) (unpacked, []plumbing.Hash, error) {
 	type answer struct {
 		unpacked
 		shallows []plumbing.Hash
 	}
-	got, err := ask(ctx, sender, c.sink.opts.TransferTimeout, func(ctx context.Context) (answer, error) {
-		response, err := sender.upload.UploadPack(ctx, r.encode(sender.refs.Capabilities))
+	got, err := ask(ctx, sender, r.sink.opts.TransferTimeout, func(ctx context.Context) (answer, error) {
+		response, err := sender.upload.UploadPack(ctx, req.encode(sender.refs.Capabilities))
 		if err != nil {
 			return answer{}, err
 		}
 		defer func() { _ = response.Close() }()
-		got, err := unpack(demultiplex(response, sender.refs.Capabilities), r.limit, r.keepBlobs)
+		got, err := unpack(demultiplex(response, sender.refs.Capabilities), req.limit, req.keepBlobs)
 		return answer{got, response.Shallows}, err
 	})
 	return got.unpacked, got.shallows, err

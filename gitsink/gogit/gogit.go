@@ -115,7 +115,7 @@ func (s *Sink) Apply(ctx context.Context, dst destination.Destination, plan gits
 		return gitsink.Result{}, &gitsink.Error{Op: opFetch, Destination: dst, Err: err}
 	}
 	defer s.lanes.release(lane)
-	c := &call{sink: s, lane: lane, dst: dst, plan: plan, ref: plumbing.NewBranchReferenceName(dst.Branch)}
+	c := &call{remote: newRemote(s, lane, dst), plan: plan}
 	if err := c.run(ctx); err != nil {
 		return gitsink.Result{Attempts: c.result.Attempts}, err
 	}
@@ -131,13 +131,9 @@ func (s *Sink) Close() error {
 
 // call is one Apply. It holds the lane, so that nothing else touches the lane's store meanwhile.
 type call struct {
-	sink *Sink
-	lane *lane
-	dst  destination.Destination
+	*remote
 	plan gitsink.Plan
-	ref  plumbing.ReferenceName
 
-	secrets   []string // of every connection so far: no error may hold one
 	result    gitsink.Result
 	pending   []*work // pushed with an unknown outcome, and not seen since
 	unsettled int     // pushes in a row whose outcome is unknown and that did not move the branch
@@ -190,7 +186,7 @@ func (c *call) attempt(ctx context.Context) (again bool, err error) {
 
 // prepare checks the branch out, runs the plan and makes its commits. nil means that there is nothing to push.
 func (c *call) prepare(ctx context.Context, tip plumbing.Hash) (*work, error) {
-	b, err := c.checkout(ctx, tip)
+	b, err := c.base(ctx, tip)
 	if err != nil {
 		return nil, c.fail(ctx, opFetch, err, serverWords(err))
 	}
@@ -211,6 +207,29 @@ func (c *call) prepare(ctx context.Context, tip plumbing.Hash) (*work, error) {
 		c.finish(b.old, b.folder)
 	}
 	return w, nil
+}
+
+func (c *call) base(ctx context.Context, tip plumbing.Hash) (base, error) {
+	tip, err := c.checkout(ctx, tip, []string{c.dst.BaseFolder})
+	if err != nil {
+		return base{}, err
+	}
+	for _, w := range c.pending {
+		if c.fetched[w.tip()] {
+			c.result.Commits = append(c.result.Commits, w.hashes()...)
+			c.pending = nil
+			break
+		}
+	}
+	b := base{old: tip, commit: c.lane.store.tip, root: c.lane.store.root}
+	b.folder, err = c.lane.store.folder(b.root, c.dst.BaseFolder)
+	if err != nil {
+		return base{}, err
+	}
+	if last, ok := c.lane.seen[c.dst.BaseFolder]; ok && b.folder != last.is && b.folder != last.maybe {
+		c.result.Foreign = true
+	}
+	return b, nil
 }
 
 // finish notes how the folder was left.

@@ -128,17 +128,17 @@ func (s *session) close() {
 }
 
 // open connects with fresh credentials and reads the advertisement.
-func (c *call) open(ctx context.Context, which service) (*session, error) {
-	ep, err := transport.NewEndpoint(c.dst.Repository)
+func (r *remote) open(ctx context.Context, which service) (*session, error) {
+	ep, err := transport.NewEndpoint(r.dst.Repository)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the URL of the repository cannot be parsed", destination.ErrInvalid)
 	}
-	auth, err := c.credentials(ctx)
+	auth, err := r.credentials(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c.secrets = append(c.secrets, auth.secrets(ep)...)
-	client, err := c.sink.transports.client(ep, auth)
+	r.secrets = append(r.secrets, auth.secrets(ep)...)
+	client, err := r.sink.transports.client(ep, auth)
 	if err != nil {
 		return nil, err
 	}
@@ -146,15 +146,15 @@ func (c *call) open(ctx context.Context, which service) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return await(ctx, c.sink.opts.StepTimeout, func(ctx context.Context) (*session, error) {
+	return await(ctx, r.sink.opts.StepTimeout, func(ctx context.Context) (*session, error) {
 		return dial(ctx, client, ep, method, which)
 	}, (*session).close)
 }
 
-func (c *call) credentials(ctx context.Context) (Auth, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.sink.opts.StepTimeout)
+func (r *remote) credentials(ctx context.Context) (Auth, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.sink.opts.StepTimeout)
 	defer cancel()
-	auth, err := c.sink.opts.Auth(ctx, c.dst)
+	auth, err := r.sink.opts.Auth(ctx, r.dst)
 	if err != nil {
 		return Auth{}, &authError{err}
 	}
