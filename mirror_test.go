@@ -19,6 +19,7 @@ import (
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gogit"
 	"github.com/kubescribe/kubescribe/internal/memcluster"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
@@ -64,6 +65,7 @@ func rulesFor(repo *gitsinktest.Repo, refs ...destination.Ref) kubescribe.Rules 
 
 func quick(o kubescribe.Options) *kubescribe.Options {
 	o.Window = func(destination.Destination) queue.Window { return queue.Window{Quiet: 20 * time.Millisecond} }
+	o.Pace = func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} }
 	return &o
 }
 

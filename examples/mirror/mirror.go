@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"slices"
 	"time"
@@ -78,22 +77,25 @@ func (f *flags) options(m *manifest.Config, cluster *rest.Config, stdout io.Writ
 	}
 	opts := &kubescribe.Options{
 		Auth:   creds.auth,
-		Window: f.window(m),
+		Window: func(destination.Destination) queue.Window { return queue.Window{Quiet: f.quiet} },
+		Pace:   pace(m),
 		Logger: log,
 	}
 	if f.dryRun {
-		opts.GitSink = &dryRun{sink: gogit.New(&gogit.Options{Auth: creds.auth, Logger: log}), out: stdout}
+		opts.GitSink = &dryRun{sink: gogit.New(&gogit.Options{Auth: opts.Auth, Pace: opts.Pace, Logger: log}), out: stdout}
 	}
 	return opts, nil
 }
 
-// window makes a line wait for as long as its repository's push.interval.
-func (f *flags) window(m *manifest.Config) func(destination.Destination) queue.Window {
-	return func(d destination.Destination) queue.Window {
-		if interval := m.Push[d.RepositoryRef].Interval; interval > 0 {
-			return queue.Window{Quiet: interval, Longest: interval, Count: math.MaxInt}
+// pace is a repository's push.interval and push.maxCommits.
+func pace(m *manifest.Config) func(destination.Destination) gogit.Pace {
+	return func(d destination.Destination) gogit.Pace {
+		push := m.Push[d.RepositoryRef]
+		p := gogit.Pace{Interval: push.Interval, MaxCommits: push.MaxCommits}
+		if p.Interval > 0 {
+			p.Burst = 1
 		}
-		return queue.Window{Quiet: f.quiet}
+		return p
 	}
 }
 

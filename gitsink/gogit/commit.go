@@ -1,135 +1,154 @@
 package gogit
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
-// work is what is pushed: a chain of commits on top of a base, and all objects that are new in it.
-type work struct {
-	base
-	commits []plumbing.Hash // oldest first; none: the branch is made from the base's commit as it is
+// chain is what a group pushes: the commits of its plans in turn, on top of the branch, with all objects that are new in
+// them. A plan sees what the plans before it have made.
+type chain struct {
+	store *store
+	old   plumbing.Hash // the branch's tip, to compare and swap with; zero: there is no such branch
+	tip   plumbing.Hash // the last commit; at first the one to build on, zero: none
+	root  plumbing.Hash // its tree; zero: none
+
 	objects []object
-
-	newRoot   plumbing.Hash // the tree of the last commit
-	newFolder plumbing.Hash // and of its base folder
+	trees   map[plumbing.Hash]string // of the objects
+	blobs   map[plumbing.Hash][]byte
+	size    int64
+	parts   []part
+	create  bool // the branch is wanted even without a new commit
 }
 
-func (w *work) tip() plumbing.Hash {
-	if len(w.commits) == 0 {
-		return w.commit
+// part is what one call has put into a chain.
+type part struct {
+	call    *call
+	commits []made
+}
+
+// made is a commit and what it was made from.
+type made struct {
+	hash plumbing.Hash
+	from gitsink.Commit
+}
+
+func newChain(s *store, old plumbing.Hash) *chain {
+	return &chain{
+		store: s, old: old, tip: s.tip, root: s.root, trees: map[plumbing.Hash]string{}, blobs: map[plumbing.Hash][]byte{},
 	}
-	return w.commits[len(w.commits)-1]
 }
 
-func (w *work) hashes() []string {
-	hashes := make([]string, len(w.commits))
-	for i, hash := range w.commits {
-		hashes[i] = hash.String()
+func (ch *chain) tree(hash plumbing.Hash) (string, error) {
+	if tree, ok := ch.trees[hash]; ok {
+		return tree, nil
 	}
-	return hashes
+	return ch.store.tree(hash)
 }
 
-// build makes the commits of a plan. nil means that nothing has to be pushed.
-func (c *call) build(b base, commits []gitsink.Commit) (*work, error) {
-	if err := checkPaths(c.dst.BaseFolder, commits); err != nil {
+// nothing tells whether there is nothing to push.
+func (ch *chain) nothing() bool { return ch.tip == ch.store.tip && !(ch.create && ch.old.IsZero()) }
+
+// commits is how many there are.
+func (ch *chain) commits() int {
+	n := 0
+	for _, p := range ch.parts {
+		n += len(p.commits)
+	}
+	return n
+}
+
+// draft is what a plan's commits become, before they are part of a chain.
+type draft struct {
+	commits   []made
+	objects   []object
+	tip, root plumbing.Hash
+	writes    bool // something is to be there, whether it is new or not
+}
+
+// encoder writes a commit object, signed if it has to be.
+type encoder func(root, parent plumbing.Hash, commit gitsink.Commit, now time.Time) ([]byte, error)
+
+// draft makes the commits of a plan on top of the chain, below a base folder. One whose tree is its parent's is left out.
+func (ch *chain) draft(folder string, commits []gitsink.Commit, encode encoder) (*draft, error) {
+	if err := checkPaths(folder, commits); err != nil {
 		return nil, err
 	}
-	e, err := newEditor(c.lane.store, b.root)
+	e, err := newEditor(ch, ch.root)
 	if err != nil {
 		return nil, err
 	}
-	w := &work{base: b, newRoot: b.root, newFolder: b.folder}
+	d := &draft{tip: ch.tip, root: ch.root}
 	now := time.Now()
-	writes := false
 	for _, commit := range commits {
 		for _, change := range commit.Changes {
-			if err := e.apply(join(c.dst.BaseFolder, change.Path), change); err != nil {
+			if err := e.apply(join(folder, change.Path), change); err != nil {
 				return nil, err
 			}
-			writes = writes || !change.Remove
+			d.writes = d.writes || !change.Remove
 		}
-		if !e.root.dirty {
+		root, objects := e.commit()
+		if root == d.root {
 			continue
 		}
-		root := e.commit()
-		made := e.made
-		e.made = nil
-		if root == w.newRoot {
-			continue
+		data, err := encode(root, d.tip, commit, now)
+		if err != nil {
+			return nil, err
 		}
-		o := newObject(plumbing.CommitObject, encodeCommit(root, w.tip(), commit, c.sink.opts.Committer, now))
-		w.objects = append(append(w.objects, made...), o)
-		w.commits, w.newRoot, w.newFolder = append(w.commits, o.hash), root, e.folder(c.dst.BaseFolder)
+		o := newObject(plumbing.CommitObject, data)
+		d.objects = append(append(d.objects, objects...), o)
+		d.commits = append(d.commits, made{o.hash, commit})
+		d.tip, d.root = o.hash, root
 	}
-	// What the plan wants may be inherited from the default branch in full; then the branch itself is what is missing.
-	if len(w.commits) == 0 && !(writes && b.old.IsZero()) {
-		return nil, nil
-	}
-	return w, nil
+	return d, nil
 }
 
-// encodeCommit writes a commit object as git fsck --strict wants it.
-func encodeCommit(root, parent plumbing.Hash, commit gitsink.Commit, fallback gitsink.Signature, now time.Time) []byte {
-	committer := commit.Committer
-	if committer.Name == "" && committer.Email == "" {
-		fallback.When = committer.When
-		committer = fallback
-	}
-	author := commit.Author
-	if author.Name == "" && author.Email == "" {
-		when := author.When
-		author = committer
-		if !when.IsZero() {
-			author.When = when
+// add takes a draft on top of the chain into it.
+func (ch *chain) add(c *call, d *draft) {
+	ch.parts = append(ch.parts, part{c, d.commits})
+	ch.create = ch.create || d.writes
+	for _, o := range d.objects {
+		switch o.kind {
+		case plumbing.TreeObject:
+			ch.trees[o.hash] = string(o.data)
+		case plumbing.BlobObject:
+			ch.blobs[o.hash] = o.data
 		}
+		ch.size += int64(len(o.data))
 	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "tree %s\n", root)
-	if !parent.IsZero() {
-		fmt.Fprintf(&text, "parent %s\n", parent)
-	}
-	fmt.Fprintf(&text, "author %s\ncommitter %s\n\n%s", encodeSignature(author, now), encodeSignature(committer, now), cleanMessage(commit.Message))
-	return []byte(text.String())
+	ch.objects = append(ch.objects, d.objects...)
+	ch.tip, ch.root = d.tip, d.root
 }
 
-func encodeSignature(s gitsink.Signature, now time.Time) string {
-	name, email := cleanIdentity(s.Name), cleanIdentity(s.Email)
-	if name == "" {
-		name = email
+// landed brings the store to where the chain has brought the branch.
+func (ch *chain) landed() {
+	for hash, tree := range ch.trees {
+		ch.store.add(hash, tree)
 	}
-	if name == "" {
-		name = "unknown"
+	for hash, data := range ch.blobs {
+		ch.store.blobs.put(hash, bytes.Clone(data)) // the plan's data is the caller's
 	}
-	if s.When.IsZero() {
-		s.When = now
-	}
-	return fmt.Sprintf("%s <%s> %d +0000", name, email, max(s.When.Unix(), 0))
+	ch.store.advance(ch.tip, ch.root)
 }
 
-// cleanIdentity drops what would end a name or address early, or break the header's line, and what git itself would drop
-// at its ends.
-func cleanIdentity(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r == '<' || r == '>' || r < ' ' || r == 0x7f {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, string(utf8.RuneError)))
-	return strings.Trim(s, ` .,:;"\'`)
-}
+// digest is what a plan wanted of a commit, to know it again.
+type digest [sha256.Size]byte
 
-func cleanMessage(s string) string {
-	s = strings.ReplaceAll(strings.ToValidUTF8(s, string(utf8.RuneError)), "\x00", "")
-	s = strings.TrimSpace(s)
-	if s == "" {
-		s = "update"
+func digestOf(c gitsink.Commit) digest {
+	h := sha256.New()
+	for _, s := range []gitsink.Signature{c.Author, c.Committer} {
+		fmt.Fprintf(h, "%q %q %d\n", s.Name, s.Email, s.When.Unix())
 	}
-	return s + "\n"
+	fmt.Fprintf(h, "%q\n", c.Message)
+	for _, change := range c.Changes {
+		fmt.Fprintf(h, "%q %t %d\n", change.Path, change.Remove, len(change.Data))
+		h.Write(change.Data)
+	}
+	return digest(h.Sum(nil))
 }

@@ -53,7 +53,7 @@ func join(folder, path string) string {
 
 // editor changes trees in memory. Only the folders on the way to a change are read, and written again.
 type editor struct {
-	store *store
+	trees trees
 	root  *folder
 	made  []object // since the last commit: blobs and trees
 }
@@ -72,15 +72,15 @@ type child struct {
 	data   []byte  // of a file to be written
 }
 
-func newEditor(s *store, root plumbing.Hash) (*editor, error) {
-	e := &editor{store: s}
+func newEditor(t trees, root plumbing.Hash) (*editor, error) {
+	e := &editor{trees: t}
 	var err error
 	e.root, err = e.load(root)
 	return e, err
 }
 
 func (e *editor) load(hash plumbing.Hash) (*folder, error) {
-	tree, err := e.store.tree(hash)
+	tree, err := e.trees.tree(hash)
 	if err != nil {
 		return nil, err
 	}
@@ -179,22 +179,12 @@ func (e *editor) open(c *child, whole string) error {
 	return err
 }
 
-// commit writes what has changed and returns the hash of the root; the objects are in made.
-func (e *editor) commit() plumbing.Hash {
-	return e.flush(e.root)
-}
-
-// folder returns the tree of a folder that was changed since the editor was made; the zero hash if it is gone.
-func (e *editor) folder(path string) plumbing.Hash {
-	f := e.root
-	for name := range components(path) {
-		c := f.children[name]
-		if c == nil || c.folder == nil {
-			return plumbing.ZeroHash
-		}
-		f = c.folder
-	}
-	return f.hash
+// commit returns the hash of the root, and the objects that are new since the last commit.
+func (e *editor) commit() (plumbing.Hash, []object) {
+	root := e.flush(e.root)
+	objects := e.made
+	e.made = nil
+	return root, objects
 }
 
 func (e *editor) flush(f *folder) plumbing.Hash {

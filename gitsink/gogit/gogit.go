@@ -2,13 +2,10 @@ package gogit
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"math/rand/v2"
 	"net/http"
+	"sync"
 	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-logr/logr"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -94,7 +91,12 @@ func positive[T int | int64 | time.Duration](value, otherwise T) T {
 type Sink struct {
 	opts       Options
 	lanes      *lanes
+	paces      *paces
 	transports *transports
+
+	workers sync.WaitGroup // of the lanes
+	closing context.Context
+	close   context.CancelFunc
 }
 
 var _ gitsink.GitSink = (*Sink)(nil)
@@ -102,7 +104,9 @@ var _ gitsink.GitSink = (*Sink)(nil)
 // New makes a Sink. It opens nothing; close it all the same.
 func New(opts *Options) *Sink {
 	o := opts.withDefaults()
-	return &Sink{opts: o, lanes: newLanes(o.CacheBytes), transports: newTransports(o.Transport)}
+	s := &Sink{opts: o, lanes: newLanes(o.CacheBytes), paces: newPaces(), transports: newTransports(o.Transport)}
+	s.closing, s.close = context.WithCancel(context.Background())
+	return s
 }
 
 // Apply implements gitsink.GitSink.
@@ -110,148 +114,21 @@ func (s *Sink) Apply(ctx context.Context, dst destination.Destination, plan gits
 	if err := dst.Validate(); err != nil {
 		return gitsink.Result{}, &gitsink.Error{Op: opFetch, Destination: dst, Err: err}
 	}
-	lane, err := s.lanes.acquire(ctx, dst.Lane())
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return gitsink.Result{}, &gitsink.Error{Op: opFetch, Destination: dst, Err: err}
 	}
-	defer s.lanes.release(lane)
-	c := &call{remote: newRemote(s, lane, dst), plan: plan}
-	if err := c.run(ctx); err != nil {
-		return gitsink.Result{Attempts: c.result.Attempts}, err
+	c := newCall(ctx, dst, plan)
+	if l := s.lanes.submit(c); l != nil {
+		s.workers.Go(func() { s.serve(l) })
 	}
-	return c.result, nil
+	return c.wait(s)
 }
 
-// Close forgets all lanes and closes idle connections.
+// Close ends what is under way, forgets all lanes and closes idle connections.
 func (s *Sink) Close() error {
+	s.close()
+	s.workers.Wait()
 	s.lanes.clear()
 	s.transports.close()
 	return nil
-}
-
-// call is one Apply. It holds the lane, so that nothing else touches the lane's store meanwhile.
-type call struct {
-	*remote
-	plan gitsink.Plan
-
-	result    gitsink.Result
-	pending   []*work // pushed with an unknown outcome, and not seen since
-	unsettled int     // pushes in a row whose outcome is unknown and that did not move the branch
-	refetched bool    // the cache turned out damaged once
-}
-
-// base is what a plan is run on.
-type base struct {
-	old    plumbing.Hash // the branch's tip, to compare and swap with; zero: there is no such branch
-	commit plumbing.Hash // the commit to build on: old, or the default branch's tip; zero: none
-	root   plumbing.Hash // its tree; zero: none
-	folder plumbing.Hash // the tree of the base folder; zero: there is no such folder
-}
-
-// run tries until an attempt ends it.
-func (c *call) run(ctx context.Context) error {
-	for {
-		again, err := c.attempt(ctx)
-		if !again || err != nil {
-			return err
-		}
-		if c.result.Attempts >= c.sink.opts.MaxAttempts {
-			return c.fail(ctx, opPush, fmt.Errorf("the branch moved during each of %d attempts", c.result.Attempts), "", gitsink.ErrConflict)
-		}
-		if err := pause(ctx, c.result.Attempts); err != nil {
-			return c.fail(ctx, opPush, err, "")
-		}
-	}
-}
-
-// attempt fetches, plans, commits and pushes once. again: the branch is not what it was, so plan on what it is.
-func (c *call) attempt(ctx context.Context) (again bool, err error) {
-	receiver, err := c.open(ctx, receivePack)
-	if err != nil {
-		return false, c.fail(ctx, opFetch, err, serverWords(err))
-	}
-	defer receiver.close()
-	w, err := c.prepare(ctx, receiver.tip(c.ref))
-	if errors.Is(err, errIncomplete) && !c.refetched {
-		c.sink.opts.Logger.V(1).Info("cache dropped", "destination", c.dst, "reason", err.Error())
-		c.refetched = true
-		c.lane.store = newStore()
-		return true, nil
-	}
-	if w == nil || err != nil {
-		return false, err
-	}
-	return c.push(ctx, receiver, w)
-}
-
-// prepare checks the branch out, runs the plan and makes its commits. nil means that there is nothing to push.
-func (c *call) prepare(ctx context.Context, tip plumbing.Hash) (*work, error) {
-	b, err := c.base(ctx, tip)
-	if err != nil {
-		return nil, c.fail(ctx, opFetch, err, serverWords(err))
-	}
-	files := &view{call: c, folder: b.folder}
-	c.result.Attempts++
-	commits, err := c.plan(ctx, files)
-	if files.err != nil {
-		return nil, c.fail(ctx, opPlan, files.err, "")
-	}
-	if err != nil {
-		return nil, &gitsink.Error{Op: opPlan, Destination: c.dst, Err: err}
-	}
-	w, err := c.build(b, commits)
-	if err != nil {
-		return nil, c.fail(ctx, opCommit, err, "")
-	}
-	if w == nil {
-		c.finish(b.old, b.folder)
-	}
-	return w, nil
-}
-
-func (c *call) base(ctx context.Context, tip plumbing.Hash) (base, error) {
-	tip, err := c.checkout(ctx, tip, []string{c.dst.BaseFolder})
-	if err != nil {
-		return base{}, err
-	}
-	for _, w := range c.pending {
-		if c.fetched[w.tip()] {
-			c.result.Commits = append(c.result.Commits, w.hashes()...)
-			c.pending = nil
-			break
-		}
-	}
-	b := base{old: tip, commit: c.lane.store.tip, root: c.lane.store.root}
-	b.folder, err = c.lane.store.folder(b.root, c.dst.BaseFolder)
-	if err != nil {
-		return base{}, err
-	}
-	if last, ok := c.lane.seen[c.dst.BaseFolder]; ok && b.folder != last.is && b.folder != last.maybe {
-		c.result.Foreign = true
-	}
-	return b, nil
-}
-
-// finish notes how the folder was left.
-func (c *call) finish(tip, folder plumbing.Hash) {
-	if !tip.IsZero() {
-		c.result.Tip = tip.String()
-	}
-	c.lane.seen[c.dst.BaseFolder] = sighting{is: folder, maybe: folder}
-}
-
-// pause waits a random time that grows with the attempts, so that two writers of one branch get out of step. Not before the
-// second attempt, and never for long: the writer that lost needs more requests for its next try than the one that won.
-func pause(ctx context.Context, attempt int) error {
-	if attempt < 2 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(rand.N(min(25*time.Millisecond<<min(attempt, 10), 300*time.Millisecond)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

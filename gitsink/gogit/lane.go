@@ -1,7 +1,7 @@
 package gogit
 
 import (
-	"context"
+	"slices"
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -12,19 +12,23 @@ import (
 // laneOverhead is charged to a lane for what its store does not count.
 const laneOverhead = 16 << 10
 
-// lane is one branch of one repository, written by one Apply at a time.
+// lane is one branch of one repository. While calls wait for it, it has a worker, and only one: nothing else writes the
+// branch from this process.
 type lane struct {
 	key  destination.Lane
-	turn chan struct{} // holds a token while the lane is free
+	less chan struct{} // gets a token when a waiting call has gone
 
 	// Guarded by lanes.mu.
-	users int   // holder and those that wait
-	used  int64 // when it was released last, in releases
-	bytes int64 // charged when it was released last
+	waiting []*call // in the order of their coming, in no group yet
+	working bool
+	used    int64 // when the last worker left, in departures
+	bytes   int64 // charged when the last worker left
 
-	// Whoever took the token may touch what follows.
-	store *store
-	seen  map[string]sighting // by base folder
+	// The worker's.
+	store  *store
+	seen   map[string]sighting // by base folder
+	doubts []doubt             // pushes of unknown outcome, the oldest first
+	found  map[string][]found  // of those that have turned out to have landed, by base folder
 }
 
 // sighting is the tree of a base folder as it was left, to recognise the work of others.
@@ -37,94 +41,130 @@ type sighting struct {
 type lanes struct {
 	max int64
 
-	mu       sync.Mutex // guards what follows
-	all      map[destination.Lane]*lane
-	idle     int64 // bytes of all lanes without users
-	releases int64
+	mu         sync.Mutex // guards what follows
+	all        map[destination.Lane]*lane
+	idle       int64 // bytes of all lanes without a worker
+	departures int64
 }
 
 func newLanes(maxBytes int64) *lanes {
 	return &lanes{max: maxBytes, all: map[destination.Lane]*lane{}}
 }
 
-// acquire waits for the lane until ctx ends. Lanes do not wait for each other.
-func (ls *lanes) acquire(ctx context.Context, key destination.Lane) (*lane, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	l := ls.join(key)
-	select {
-	case <-l.turn:
-		return l, nil
-	case <-ctx.Done():
-		ls.leave(l)
-		return nil, ctx.Err()
-	}
-}
-
-func (ls *lanes) join(key destination.Lane) *lane {
+// submit lets a call wait for its lane. If it returns a lane, the caller has to start a worker for it.
+func (ls *lanes) submit(c *call) *lane {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	l := ls.all[key]
+	l := ls.all[c.lane]
 	if l == nil {
-		l = &lane{key: key, turn: make(chan struct{}, 1), bytes: laneOverhead, store: newStore(), seen: map[string]sighting{}}
-		l.turn <- struct{}{}
-		ls.all[key] = l
+		l = &lane{
+			key: c.lane, less: make(chan struct{}, 1), bytes: laneOverhead, store: newStore(),
+			seen: map[string]sighting{}, found: map[string][]found{},
+		}
+		ls.all[c.lane] = l
 		ls.idle += l.bytes
 	}
-	if l.users == 0 {
-		ls.idle -= l.bytes
+	l.waiting = append(l.waiting, c)
+	if l.working {
+		return nil
 	}
-	l.users++
+	l.working = true
+	ls.idle -= l.bytes
 	return l
 }
 
-// release gives the lane to the next in line.
-func (ls *lanes) release(l *lane) {
-	bytes := laneOverhead + l.store.memory()
-	ls.mu.Lock()
-	l.bytes = bytes
-	ls.mu.Unlock()
-	l.turn <- struct{}{}
-	ls.leave(l)
-}
-
-// leave forgets the least recently used idle lanes as long as they take more memory than they may.
-func (ls *lanes) leave(l *lane) {
+// withdraw takes a call back that is in no group yet.
+func (ls *lanes) withdraw(c *call) bool {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	l.users--
-	if l.users > 0 {
-		return
+	l := ls.all[c.lane]
+	if l == nil {
+		return false
 	}
-	ls.releases++
-	l.used = ls.releases
-	ls.idle += l.bytes
-	for ls.idle > ls.max {
-		oldest := ls.oldest()
-		ls.idle -= oldest.bytes
-		delete(ls.all, oldest.key)
+	i := slices.Index(l.waiting, c)
+	if i < 0 {
+		return false
 	}
+	l.waiting = slices.Delete(l.waiting, i, i+1)
+	select {
+	case l.less <- struct{}{}:
+	default:
+	}
+	return true
 }
 
+// next returns the call that has waited longest, which goes on waiting. Without one the worker is dismissed.
+func (ls *lanes) next(l *lane) *call {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if len(l.waiting) > 0 {
+		return l.waiting[0]
+	}
+	l.waiting = nil
+	l.working = false
+	ls.departures++
+	l.used = ls.departures
+	l.bytes = laneOverhead + l.store.memory()
+	ls.idle += l.bytes
+	for ls.idle > ls.max {
+		ls.forget(ls.oldest())
+	}
+	return nil
+}
+
+// waits tells whether a call waits that may go with others of the key.
+func (ls *lanes) waits(l *lane, key groupKey) bool {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return slices.ContainsFunc(l.waiting, func(c *call) bool { return c.key() == key })
+}
+
+// take returns the waiting calls of the key, which wait no longer.
+func (ls *lanes) take(l *lane, key groupKey) []*call {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	var taken, left []*call
+	for _, c := range l.waiting {
+		if c.key() == key {
+			taken = append(taken, c)
+		} else {
+			left = append(left, c)
+		}
+	}
+	l.waiting = left
+	return taken
+}
+
+// putBack lets calls wait again, before all others.
+func (ls *lanes) putBack(l *lane, calls []*call) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l.waiting = slices.Concat(calls, l.waiting)
+}
+
+func (ls *lanes) forget(l *lane) {
+	ls.idle -= l.bytes
+	delete(ls.all, l.key)
+}
+
+// oldest is the lane without a worker that was used least recently.
 func (ls *lanes) oldest() *lane {
 	var oldest *lane
 	for _, l := range ls.all {
-		if l.users == 0 && (oldest == nil || l.used < oldest.used) {
+		if !l.working && (oldest == nil || l.used < oldest.used) {
 			oldest = l
 		}
 	}
 	return oldest
 }
 
-// clear forgets the lanes that nobody uses.
+// clear forgets the lanes without a worker.
 func (ls *lanes) clear() {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	for key, l := range ls.all {
-		if l.users == 0 {
-			ls.idle -= l.bytes
-			delete(ls.all, key)
+	for _, l := range ls.all {
+		if !l.working {
+			ls.forget(l)
 		}
 	}
 }

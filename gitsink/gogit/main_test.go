@@ -26,10 +26,17 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// newSink makes a sink that is closed before the server of the test.
+// newSink makes a sink that is closed before the server of the test, and does not pace unless the options say so.
 func newSink(t *testing.T, opts *Options) *Sink {
 	t.Helper()
-	s := New(opts)
+	set := Options{}
+	if opts != nil {
+		set = *opts
+	}
+	if set.Pace == nil {
+		set.Pace = func(destination.Destination) Pace { return Pace{Interval: -1} }
+	}
+	s := New(&set)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
@@ -29,50 +30,64 @@ type verdict struct {
 	err     error  // why there is no answer
 }
 
-// push sends the work and finds out what has become of it. again: the branch is not what the plan was run on.
-func (c *call) push(ctx context.Context, receiver *session, w *work) (again bool, err error) {
-	v := c.send(ctx, receiver, w)
+// push sends the chain and finds out what has become of it. again: the branch is not what the plans were run on, or what
+// was guilty has gone.
+func (g *group) push(receiver *session, ch *chain) (again bool) {
+	if g.pushes++; g.pushes > 1 && !g.closed {
+		g.sink.paces.extra(g.lane.key.Repository, g.pace, time.Now())
+	}
+	v := g.send(receiver, ch)
 	if v.ok {
-		c.landed(w)
-		return false, nil
+		g.landed(ch)
+		return false
 	}
 	if v.err != nil && surelyRefused(v.err) {
-		return false, c.fail(ctx, opPush, v.err, serverWords(v.err))
+		g.failAll(opPush, v.err, serverWords(v.err))
+		return false
 	}
-	refs, lookErr := c.look(ctx)
-	tip := refs[c.ref.String()]
+	refs, lookErr := g.look(g.ctx)
+	tip := refs[g.ref.String()]
 	switch {
-	case lookErr == nil && tip == w.tip():
-		c.landed(w)
-		return false, nil
-	case v.refusal != "" && (lookErr != nil || tip == w.old):
-		return false, c.refused(ctx, v, refs, lookErr)
-	case v.refusal != "" && ctx.Err() != nil:
-		return false, c.fail(ctx, opPush, errMoved, v.words)
+	case lookErr == nil && tip == ch.tip:
+		g.landed(ch)
+		return false
+	case v.refusal != "" && (lookErr != nil || tip == ch.old):
+		return g.refused(ch, v, refs, lookErr)
+	case v.refusal != "" && g.ctx.Err() != nil:
+		g.failAll(opPush, errMoved, v.words)
+		return false
 	case v.refusal != "":
-		return true, nil
+		return true
 	}
-	c.doubt(w)
+	return g.unknown(ch, v, tip, lookErr)
+}
+
+// unknown deals with a push that was not seen on the branch, which was at tip, or could not be read because of lookErr.
+func (g *group) unknown(ch *chain, v verdict, tip plumbing.Hash, lookErr error) (again bool) {
+	g.doubt(ch)
 	cause := fmt.Errorf("%w: %w", gitsink.ErrUnknown, v.err)
 	switch {
 	case lookErr != nil:
 		cause = fmt.Errorf("%w; looking at the branch: %w", cause, lookErr)
-		return false, c.fail(ctx, opPush, cause, v.words, gitsink.ErrUnknown, gitsink.ErrUnavailable)
-	case ctx.Err() != nil:
-		return false, c.fail(ctx, opPush, cause, v.words, gitsink.ErrUnknown)
-	case tip != w.old:
-		return true, nil
+		g.failAll(opPush, cause, v.words, gitsink.ErrUnknown, gitsink.ErrUnavailable)
+		return false
+	case g.ctx.Err() != nil:
+		g.failAll(opPush, cause, v.words, gitsink.ErrUnknown)
+		return false
+	case tip != ch.old:
+		return true
 	}
-	if c.unsettled++; c.unsettled > 1 {
-		return false, c.fail(ctx, opPush, cause, v.words, gitsink.ErrUnknown, gitsink.ErrUnavailable)
+	if g.unsettled++; g.unsettled > 1 {
+		g.failAll(opPush, cause, v.words, gitsink.ErrUnknown, gitsink.ErrUnavailable)
+		return false
 	}
-	return true, nil
+	return true
 }
 
-// send pushes w with the hash that the plan was run on as the old value, so that the server refuses it if the branch is at
-// anything else: nobody's commit can be overwritten.
-func (c *call) send(ctx context.Context, receiver *session, w *work) verdict {
-	pack, err := encodePack(w.objects)
+// send pushes the chain with the hash that the plans were run on as the old value, so that the server refuses it if the
+// branch is at anything else: nobody's commit can be overwritten.
+func (g *group) send(receiver *session, ch *chain) verdict {
+	pack, err := encodePack(ch.objects)
 	if err != nil {
 		return verdict{err: err}
 	}
@@ -80,7 +95,7 @@ func (c *call) send(ctx context.Context, receiver *session, w *work) verdict {
 		report *packp.ReportStatus
 		words  string
 	}
-	got, err := ask(ctx, receiver, c.sink.opts.TransferTimeout, func(ctx context.Context) (answer, error) {
+	got, err := ask(g.ctx, receiver, g.sink.opts.TransferTimeout, func(ctx context.Context) (answer, error) {
 		words := &wordBuffer{}
 		req := packp.NewReferenceUpdateRequestFromCapabilities(receiver.refs.Capabilities)
 		if receiver.refs.Capabilities.Supports(capability.Sideband64k) {
@@ -89,16 +104,16 @@ func (c *call) send(ctx context.Context, receiver *session, w *work) verdict {
 			}
 			req.Progress = words
 		}
-		req.Commands = []*packp.Command{{Name: c.ref, Old: w.old, New: w.tip()}}
+		req.Commands = []*packp.Command{{Name: g.ref, Old: ch.old, New: ch.tip}}
 		req.Packfile = io.NopCloser(bytes.NewReader(pack))
 		report, err := receiver.receive.ReceivePack(ctx, req)
 		return answer{report, words.String()}, err
 	})
-	return c.judge(got.report, err, got.words)
+	return g.judge(got.report, err, got.words)
 }
 
 // judge reads the report, which counts more than the error beside it: on a refusal there are both.
-func (c *call) judge(report *packp.ReportStatus, err error, words string) verdict {
+func (r *remote) judge(report *packp.ReportStatus, err error, words string) verdict {
 	v := verdict{words: words, err: err}
 	if v.err == nil {
 		v.err = errors.New("the server sent no report")
@@ -107,7 +122,7 @@ func (c *call) judge(report *packp.ReportStatus, err error, words string) verdic
 		return v
 	}
 	for _, status := range report.CommandStatuses {
-		if status.ReferenceName != c.ref {
+		if status.ReferenceName != r.ref {
 			continue
 		}
 		if status.Error() != nil {
@@ -128,13 +143,13 @@ const statusOK = "ok"
 
 // look reads what the server advertises now. Where ctx has ended it takes a short time of its own: whether a push that
 // was cut off has landed is worth knowing.
-func (c *call) look(ctx context.Context) (map[string]plumbing.Hash, error) {
+func (r *remote) look(ctx context.Context) (map[string]plumbing.Hash, error) {
 	if ctx.Err() != nil {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), min(c.sink.opts.StepTimeout, lookTimeout))
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), min(r.sink.opts.StepTimeout, lookTimeout))
 		defer cancel()
 	}
-	s, err := c.open(ctx, receivePack)
+	s, err := r.open(ctx, receivePack)
 	if err != nil {
 		return nil, err
 	}
@@ -142,35 +157,18 @@ func (c *call) look(ctx context.Context) (map[string]plumbing.Hash, error) {
 	return s.refs.References, nil
 }
 
-// landed takes over what the server has now.
-func (c *call) landed(w *work) {
-	s := c.lane.store
-	for _, o := range w.objects {
-		switch o.kind {
-		case plumbing.TreeObject:
-			s.add(o.hash, string(o.data))
-		case plumbing.BlobObject:
-			s.blobs.put(o.hash, bytes.Clone(o.data))
-		}
-	}
-	s.advance(w.tip(), w.newRoot)
-	c.result.Commits = append(c.result.Commits, w.hashes()...)
-	c.finish(w.tip(), w.newFolder)
+// landed ends all calls: the server has what they wanted.
+func (g *group) landed(ch *chain) {
+	ch.landed()
+	g.settled(ch, ch.tip)
 }
 
-// doubt remembers a push that may land yet, so that it is not taken for somebody else's.
-func (c *call) doubt(w *work) {
-	c.pending = append(c.pending, w)
-	if last, ok := c.lane.seen[c.dst.BaseFolder]; ok {
-		c.lane.seen[c.dst.BaseFolder] = sighting{is: last.is, maybe: w.newFolder}
-	}
-}
-
-// refused says why the server does not want the push although the branch has not moved. If that is not sure (lookErr), and
-// the server's words do not tell either, the next try will.
-func (c *call) refused(ctx context.Context, v verdict, refs map[string]plumbing.Hash, lookErr error) error {
+// refused deals with a push that the server does not want although the branch has not moved. If that is not sure
+// (lookErr), and the server's words do not tell either, the next try will. A refusal that may concern one plan only is
+// tracked down to it: the others are pushed without it.
+func (g *group) refused(ch *chain, v verdict, refs map[string]plumbing.Hash, lookErr error) (again bool) {
 	if v.unpack {
-		c.lane.store = newStore() // in case it is the server that misses something
+		g.lane.store = newStore() // in case it is the server that misses something
 	}
 	class := classOfRefusal(v.refusal + "\n" + v.words)
 	if lookErr != nil && class == gitsink.ErrRejected { //nolint:errorlint // a sentinel of our own table
@@ -178,12 +176,33 @@ func (c *call) refused(ctx context.Context, v verdict, refs map[string]plumbing.
 	}
 	cause := errors.New(v.refusal)
 	for name := range refs {
-		if !v.unpack && (strings.HasPrefix(name, c.ref.String()+"/") || strings.HasPrefix(c.ref.String(), name+"/")) {
+		if !v.unpack && (strings.HasPrefix(name, g.ref.String()+"/") || strings.HasPrefix(g.ref.String(), name+"/")) {
 			cause = fmt.Errorf("%w: the branch %s exists, and Git cannot have both: choose another name",
 				cause, strings.TrimPrefix(name, "refs/heads/"))
 		}
 	}
-	return c.fail(ctx, opPush, fmt.Errorf("%w: %w", class, cause), v.words, class)
+	if len(g.calls) > 1 && lookErr == nil && concernsContent(class) {
+		g.divide()
+		return false
+	}
+	g.failAll(opPush, fmt.Errorf("%w: %w", class, cause), v.words, class)
+	return false
+}
+
+func concernsContent(class error) bool {
+	return errors.Is(class, gitsink.ErrRejected) || errors.Is(class, gitsink.ErrTooLarge)
+}
+
+// divide pushes one half of the calls after the other. They are planned again, so it does not matter that one half may have
+// built upon the other.
+func (g *group) divide() {
+	calls := g.calls
+	g.calls = nil
+	half := len(calls) / 2
+	for _, part := range [][]*call{calls[:half:half], calls[half:]} {
+		sub := &group{remote: g.remote, crowd: g.crowd, key: g.key, pace: g.pace, calls: part, closed: true}
+		sub.run()
+	}
 }
 
 // wordBuffer keeps the beginning of what is written to it.

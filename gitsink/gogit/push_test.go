@@ -421,6 +421,7 @@ func TestACacheThatIsWrongIsDroppedAndFetchedOnce(t *testing.T) {
 	repo.Commit("main", files("base/dir/a", "1", "base/b", "2"), "outside")
 	s, d := newSink(t, nil), target(repo.URL(), "main", "base")
 	apply(t, s, d, nothing)
+	s.workers.Wait()
 	lane := slices.Collect(maps.Values(s.lanes.all))[0]
 	for hash := range lane.store.trees {
 		delete(lane.store.trees, hash)
@@ -441,6 +442,7 @@ func TestSupersededTreesDoNotAccumulate(t *testing.T) {
 	for i := range 40 {
 		apply(t, s, d, put("file-0000", fmt.Sprint(i)))
 	}
+	s.workers.Wait()
 	lane := slices.Collect(maps.Values(s.lanes.all))[0]
 	require.Less(t, lane.store.size, int64(2<<20))
 	require.Equal(t, "39", repo.Tree("main")["base/file-0000"])
@@ -453,11 +455,13 @@ func TestLanesThatNobodyUsesAreForgotten(t *testing.T) {
 	for i := range 6 {
 		apply(t, s, target(repo.URL(), fmt.Sprint("b", i), ""), put("a", fmt.Sprint(i)))
 	}
+	s.workers.Wait()
 	require.Len(t, s.lanes.all, 3)
 	server.ResetCounts()
 	apply(t, s, target(repo.URL(), "b5", ""), put("a", "again"))
 	require.Equal(t, 2, server.Total().Requests)
 	apply(t, s, target(repo.URL(), "b0", ""), put("a", "again"))
+	s.workers.Wait()
 	require.Len(t, s.lanes.all, 3)
 	require.NoError(t, s.Close())
 	require.Empty(t, s.lanes.all)

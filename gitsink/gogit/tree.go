@@ -149,9 +149,35 @@ func components(path string) iter.Seq[string] {
 	return strings.SplitSeq(path, "/")
 }
 
-// view is the gitsink.Tree of a base folder.
+// trees finds a tree by its hash: a missing one is an error, the zero hash is the tree that does not exist.
+type trees interface {
+	tree(hash plumbing.Hash) (string, error)
+}
+
+// folderIn finds the tree at a slash path below root. The zero hash means that there is none; a file, symbolic link or
+// submodule in its place is a *pathError.
+func folderIn(from trees, root plumbing.Hash, path string) (plumbing.Hash, error) {
+	for name := range components(path) {
+		tree, err := from.tree(root)
+		if err != nil {
+			return plumbing.ZeroHash, err
+		}
+		e, ok := lookup(tree, name)
+		if !ok {
+			return plumbing.ZeroHash, nil
+		}
+		if !e.isTree() {
+			return plumbing.ZeroHash, &pathError{path: path, reason: fmt.Sprintf("%q is a %s, not a folder", name, e.kind())}
+		}
+		root = e.hash
+	}
+	return root, nil
+}
+
+// view is the gitsink.Tree of a base folder, with what the plans before have made of it.
 type view struct {
-	call   *call
+	remote *remote
+	chain  *chain
 	folder plumbing.Hash // zero: there is no folder
 	err    error         // what a method without an error of its own ran into; nothing may be built on the plan then
 }
@@ -166,7 +192,7 @@ func (v *view) note(err error) {
 func (v *view) Paths(prefix string) iter.Seq2[string, gitsink.Entry] {
 	return func(yield func(string, gitsink.Entry) bool) {
 		prefix := strings.TrimSuffix(prefix, "/")
-		folder, err := v.call.lane.store.folder(v.folder, prefix)
+		folder, err := folderIn(v.chain, v.folder, prefix)
 		if wrong := (*pathError)(nil); errors.As(err, &wrong) {
 			return // a file is no folder and has no files below it
 		}
@@ -182,7 +208,7 @@ func (v *view) Paths(prefix string) iter.Seq2[string, gitsink.Entry] {
 }
 
 func (v *view) walk(folder plumbing.Hash, prefix string, yield func(string, gitsink.Entry) bool) bool {
-	tree, err := v.call.lane.store.tree(folder)
+	tree, err := v.chain.tree(folder)
 	if err != nil {
 		v.note(err)
 		return false
@@ -217,13 +243,13 @@ func (v *view) find(path string) (entry, bool) {
 	if i := strings.LastIndexByte(path, '/'); i >= 0 {
 		dir, name = path[:i], path[i+1:]
 	}
-	folder, err := v.call.lane.store.folder(v.folder, dir)
+	folder, err := folderIn(v.chain, v.folder, dir)
 	if wrong := (*pathError)(nil); errors.As(err, &wrong) {
 		return entry{}, false
 	}
 	tree := ""
 	if err == nil {
-		tree, err = v.call.lane.store.tree(folder)
+		tree, err = v.chain.tree(folder)
 	}
 	if err != nil {
 		v.note(err)
@@ -246,19 +272,41 @@ func (v *view) Read(ctx context.Context, paths ...string) (map[string][]byte, er
 		wanted = append(wanted, e.hash)
 	}
 	if v.err != nil {
-		return nil, v.call.fail(ctx, opFetch, v.err, "")
+		return nil, v.remote.fail(ctx, opFetch, v.err, "")
 	}
-	blobs, err := v.call.blobs(ctx, wanted)
+	blobs, err := v.blobs(ctx, wanted)
 	if err != nil {
-		return nil, v.call.fail(ctx, opFetch, err, serverWords(err))
+		return nil, v.remote.fail(ctx, opFetch, err, serverWords(err))
 	}
 	contents := make(map[string][]byte, len(found))
 	for path, hash := range found {
 		data, ok := blobs[hash]
 		if !ok {
-			return nil, v.call.fail(ctx, opFetch, fmt.Errorf("%q, blob %s: %w", path, hash, errIncomplete), "")
+			return nil, v.remote.fail(ctx, opFetch, fmt.Errorf("%q, blob %s: %w", path, hash, errIncomplete), "")
 		}
 		contents[path] = bytes.Clone(data)
 	}
 	return contents, nil
+}
+
+func (v *view) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbing.Hash][]byte, error) {
+	var stored []plumbing.Hash
+	for _, hash := range wanted {
+		if _, ok := v.chain.blobs[hash]; !ok {
+			stored = append(stored, hash)
+		}
+	}
+	blobs := map[plumbing.Hash][]byte{}
+	if len(stored) > 0 {
+		var err error
+		if blobs, err = v.remote.blobs(ctx, stored); err != nil {
+			return nil, err
+		}
+	}
+	for _, hash := range wanted {
+		if data, ok := v.chain.blobs[hash]; ok {
+			blobs[hash] = data
+		}
+	}
+	return blobs, nil
 }

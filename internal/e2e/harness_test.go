@@ -29,6 +29,7 @@ import (
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gogit"
 	"github.com/kubescribe/kubescribe/internal/manifest"
 	"github.com/kubescribe/kubescribe/internal/memcluster"
 	"github.com/kubescribe/kubescribe/internal/testenv"
@@ -185,7 +186,7 @@ const oneDestination = `
 apiVersion: configbutler.ai/v1alpha1
 kind: GitRepoConfig
 metadata: {name: repo, namespace: $NS}
-spec: {repoURL: $REPO}
+spec: {repoURL: $REPO, push: {interval: 50ms}}
 ---
 apiVersion: configbutler.ai/v1alpha1
 kind: GitDestination
@@ -216,6 +217,7 @@ type mirror struct {
 func options(t *testing.T) *kubescribe.Options {
 	return &kubescribe.Options{
 		Window:     func(destination.Destination) queue.Window { return queue.Window{Quiet: 200 * time.Millisecond} },
+		Pace:       func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} },
 		Rediscover: 500 * time.Millisecond,
 		Logger:     logger(t),
 	}

@@ -1,0 +1,140 @@
+package gogit
+
+import (
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/kubescribe/kubescribe/gitsink"
+)
+
+// maxDoubts bounds what a lane remembers of pushes whose outcome is unknown.
+const maxDoubts = 16
+
+// doubt is a push whose outcome is unknown. It can still land as long as the branch is at old.
+type doubt struct {
+	old, tip plumbing.Hash
+	parts    []doubtfulPart
+}
+
+type doubtfulPart struct {
+	call    *call // nil once its group has ended
+	folder  string
+	commits []found
+}
+
+// found is a commit of a push that has turned out to have landed, by what its plan wanted of it.
+type found struct {
+	hash   plumbing.Hash
+	digest digest
+}
+
+// doubt remembers a push that may land yet, to know it again: by whoever made it, its commits must not be made twice, nor
+// taken for somebody else's.
+func (g *group) doubt(ch *chain) {
+	d := doubt{old: ch.old, tip: ch.tip}
+	for _, p := range ch.parts {
+		folder := p.call.dst.BaseFolder
+		part := doubtfulPart{call: p.call, folder: folder}
+		for _, m := range p.commits {
+			part.commits = append(part.commits, found{m.hash, digestOf(m.from)})
+		}
+		d.parts = append(d.parts, part)
+		if last, ok := g.lane.seen[folder]; ok {
+			if after, err := folderIn(ch, ch.root, folder); err == nil {
+				g.lane.seen[folder] = sighting{is: last.is, maybe: after}
+			}
+		}
+	}
+	g.lane.doubts = append(g.lane.doubts, d)
+	if n := len(g.lane.doubts) - maxDoubts; n > 0 {
+		g.lane.doubts = g.lane.doubts[n:]
+	}
+}
+
+// forgetCalls lets go of the calls, which are over.
+func (l *lane) forgetCalls() {
+	for _, d := range l.doubts {
+		for i := range d.parts {
+			d.parts[i].call = nil
+		}
+	}
+}
+
+// settleDoubts finds out which of the pushes in doubt have landed, now that the branch is at tip. What has not, and cannot
+// any more, is forgotten: a push lands on the commit it was made on or not at all.
+func (g *group) settleDoubts(tip plumbing.Hash) error {
+	var wanted []plumbing.Hash
+	for _, d := range g.lane.doubts {
+		if d.old != tip && d.tip != tip && !g.fetched[d.tip] {
+			wanted = append(wanted, d.tip)
+		}
+	}
+	in := map[plumbing.Hash]bool{}
+	if len(wanted) > 0 && !tip.IsZero() {
+		var err error
+		if in, err = g.ancestors(g.ctx, tip, wanted); err != nil {
+			return err
+		}
+	}
+	var left []doubt
+	for _, d := range g.lane.doubts {
+		switch {
+		case d.tip == tip, g.fetched[d.tip], in[d.tip]:
+			g.found(d)
+		case d.old == tip:
+			left = append(left, d)
+		}
+	}
+	g.lane.doubts = left
+	return nil
+}
+
+// found takes note of a push that has landed. Calls that are still here are told; for the others, which have returned with
+// ErrUnknown, the commits are remembered until the next plan for their folder.
+func (g *group) found(d doubt) {
+	for _, p := range d.parts {
+		g.lane.found[p.folder] = append(g.lane.found[p.folder], p.commits...)
+		if p.call == nil || p.call.over {
+			continue
+		}
+		for _, f := range p.commits {
+			p.call.result.Commits = append(p.call.result.Commits, f.hash.String())
+		}
+	}
+}
+
+// withoutFound leaves out of a plan's commits those at the beginning that have landed already: each of them equals, in turn,
+// a commit that was found, and together they change nothing. Without this, a plan with several commits on one file would
+// set it back to the first and write its history once more.
+func (g *group) withoutFound(ch *chain, c *call, commits []gitsink.Commit) ([]gitsink.Commit, error) {
+	known := g.lane.found[c.dst.BaseFolder]
+	if len(known) == 0 || len(commits) == 0 {
+		return commits, nil
+	}
+	if err := checkPaths(c.dst.BaseFolder, commits); err != nil {
+		return nil, err
+	}
+	e, err := newEditor(ch, ch.root)
+	if err != nil {
+		return nil, err
+	}
+	landed := 0
+	for i, commit := range commits {
+		d := digestOf(commit)
+		for len(known) > 0 && known[0].digest != d {
+			known = known[1:]
+		}
+		if len(known) == 0 {
+			break
+		}
+		known = known[1:]
+		for _, change := range commit.Changes {
+			if err := e.apply(join(c.dst.BaseFolder, change.Path), change); err != nil {
+				return nil, err
+			}
+		}
+		if root, _ := e.commit(); root == ch.root {
+			landed = i + 1
+		}
+	}
+	return commits[landed:], nil
+}

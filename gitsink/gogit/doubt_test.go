@@ -1,0 +1,134 @@
+package gogit
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+)
+
+// history plans a commit for each content of one file, as a batch of a queue that keeps every event does.
+func history(name string, contents ...string) gitsink.Plan {
+	var all []gitsink.Commit
+	for i, content := range contents {
+		all = append(all, gitsink.Commit{Message: fmt.Sprintf("%s %d", name, i), Changes: writes(name, content)})
+	}
+	return commits(all...)
+}
+
+func subjects(repo *gitsinktest.Repo, branch string) []string {
+	var all []string
+	for _, c := range repo.Log(branch) {
+		all = append([]string{c.Subject}, all...)
+	}
+	return all
+}
+
+// strategies are the kinds of servers that tell what has become of a push in different ways.
+func strategies(t *testing.T, test func(t *testing.T, server *gitsinktest.Server)) {
+	t.Helper()
+	for name, opts := range map[string]*gitsinktest.ServerOptions{
+		"everything": nil, "no wants by hash": {DenyAnySHA1InWant: true}, "no filter": {DenyFilter: true, DenyAnySHA1InWant: true},
+	} {
+		t.Run(name, func(t *testing.T) { test(t, gitsinktest.NewServer(t, opts)) })
+	}
+}
+
+func TestCommitsOfAPushWhoseAnswerWasLostAreNotMadeAgainOnTopOfOthers(t *testing.T) {
+	strategies(t, func(t *testing.T, server *gitsinktest.Server) {
+		repo := server.NewRepo("app")
+		repo.Commit("main", files("base/x", "0", "y", "0"), "start")
+		s, d := newSink(t, nil), target(repo.URL(), "main", "base")
+		apply(t, s, d, nothing)
+		server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
+			if r.Service == gitsinktest.ReceivePack && r.Phase == gitsinktest.RPC && r.N == 1 {
+				return gitsinktest.Fault{Cut: gitsinktest.CutReply}
+			}
+			if r.Service == gitsinktest.ReceivePack && r.Phase == gitsinktest.Advertisement && r.N == 3 { // the look
+				repo.Commit("main", files("y", "1"), "outside")
+			}
+			return gitsinktest.Fault{}
+		})
+		result := apply(t, s, d, history("x", "A", "B", "A", "C"))
+		require.Equal(t, []string{"start", "x 0", "x 1", "x 2", "x 3", "outside"}, subjects(repo, "main"))
+		require.Len(t, result.Commits, 4)
+		require.Equal(t, 2, result.Attempts)
+		require.Equal(t, map[string]string{"base/x": "C", "y": "1"}, repo.Tree("main"))
+	})
+}
+
+func TestCommitsOfAPushWhoseAnswerWasLostAreNotMadeAgainByTheNextCall(t *testing.T) {
+	strategies(t, func(t *testing.T, server *gitsinktest.Server) {
+		repo := server.NewRepo("app")
+		repo.Commit("main", files("base/x", "0", "y", "0"), "start")
+		s, d := newSink(t, nil), target(repo.URL(), "main", "base")
+		apply(t, s, d, nothing)
+		lose(server)
+		refuse(t, s, d, history("x", "A", "B", "A", "C"), gitsink.ErrUnknown)
+		server.Intercept(nil)
+		repo.Commit("main", files("y", "1"), "outside")
+		result := apply(t, s, d, history("x", "A", "B", "A", "C", "D", "C")) // more has come meanwhile
+		require.Len(t, result.Commits, 2)
+		require.False(t, result.Foreign)
+		require.Equal(t, []string{"start", "x 0", "x 1", "x 2", "x 3", "outside", "x 4", "x 5"}, subjects(repo, "main"))
+		result = apply(t, s, d, history("x", "A", "C"))
+		require.Len(t, result.Commits, 2, "what is written again on purpose is written")
+	})
+}
+
+// lose lets the next push land and everything after it fail, so that the sink cannot know.
+func lose(server *gitsinktest.Server) {
+	server.ResetCounts()
+	server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
+		switch r.Seq {
+		case 1:
+			return gitsinktest.Fault{}
+		case 2:
+			return gitsinktest.Fault{Cut: gitsinktest.CutReply}
+		}
+		return gitsinktest.Fault{Status: http.StatusServiceUnavailable}
+	})
+}
+
+func TestCommitsThatOthersHaveUndoneSinceAreMadeAgain(t *testing.T) {
+	server := gitsinktest.NewServer(t, nil)
+	repo := server.NewRepo("app")
+	repo.Commit("main", files("base/x", "0"), "start")
+	s, d := newSink(t, nil), target(repo.URL(), "main", "base")
+	apply(t, s, d, nothing)
+	lose(server)
+	refuse(t, s, d, history("x", "A", "B"), gitsink.ErrUnknown)
+	server.Intercept(nil)
+	repo.Commit("main", files("base/x", "0"), "outside")
+	apply(t, s, d, history("x", "A", "B"))
+	require.Equal(t, []string{"start", "x 0", "x 1", "outside", "x 0", "x 1"}, subjects(repo, "main"))
+}
+
+func TestAPushThatWasLostOnTheWayIsMadeByTheNextCall(t *testing.T) {
+	server := gitsinktest.NewServer(t, nil)
+	repo := server.NewRepo("app")
+	repo.Commit("main", files("base/x", "0"), "start")
+	s, d := newSink(t, nil), target(repo.URL(), "main", "base")
+	apply(t, s, d, nothing)
+	server.ResetCounts()
+	server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
+		if r.Seq == 1 {
+			return gitsinktest.Fault{}
+		}
+		return gitsinktest.Fault{Cut: gitsinktest.CutRequest}
+	})
+	refuse(t, s, d, history("x", "A", "B"), gitsink.ErrUnknown)
+	server.Intercept(nil)
+	repo.Commit("main", files("y", "1"), "outside")
+	apply(t, s, d, history("x", "A", "B"))
+	require.Equal(t, []string{"start", "outside", "x 0", "x 1"}, subjects(repo, "main"))
+	s.workers.Wait()
+	for _, l := range s.lanes.all {
+		require.Empty(t, l.doubts)
+		require.Empty(t, l.found)
+	}
+}

@@ -1,0 +1,71 @@
+package gogit
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/kubescribe/kubescribe/gitsink"
+)
+
+// encodeCommit writes a commit object as git fsck --strict wants it.
+func encodeCommit(root, parent plumbing.Hash, commit gitsink.Commit, fallback gitsink.Signature, now time.Time) []byte {
+	committer := commit.Committer
+	if committer.Name == "" && committer.Email == "" {
+		fallback.When = committer.When
+		committer = fallback
+	}
+	author := commit.Author
+	if author.Name == "" && author.Email == "" {
+		when := author.When
+		author = committer
+		if !when.IsZero() {
+			author.When = when
+		}
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "tree %s\n", root)
+	if !parent.IsZero() {
+		fmt.Fprintf(&text, "parent %s\n", parent)
+	}
+	fmt.Fprintf(&text, "author %s\ncommitter %s\n\n%s", encodeSignature(author, now), encodeSignature(committer, now), cleanMessage(commit.Message))
+	return []byte(text.String())
+}
+
+func encodeSignature(s gitsink.Signature, now time.Time) string {
+	name, email := cleanIdentity(s.Name), cleanIdentity(s.Email)
+	if name == "" {
+		name = email
+	}
+	if name == "" {
+		name = "unknown"
+	}
+	if s.When.IsZero() {
+		s.When = now
+	}
+	return fmt.Sprintf("%s <%s> %d +0000", name, email, max(s.When.Unix(), 0))
+}
+
+// cleanIdentity drops what would end a name or address early, or break the header's line, and what git itself would drop
+// at its ends.
+func cleanIdentity(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r == '<' || r == '>' || r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, string(utf8.RuneError)))
+	return strings.Trim(s, ` .,:;"\'`)
+}
+
+func cleanMessage(s string) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, string(utf8.RuneError)), "\x00", "")
+	s = strings.TrimSpace(s)
+	if s == "" {
+		s = "update"
+	}
+	return s + "\n"
+}

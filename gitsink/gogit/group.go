@@ -1,0 +1,348 @@
+package gogit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/kubescribe/kubescribe/gitsink"
+)
+
+// maxPush bounds the objects of one push, before compression: they are held in memory, and a server may have a limit of its
+// own. A plan that makes more goes alone.
+const maxPush = 32 << 20
+
+// group is the calls that go into one push: those of a lane that wait when it becomes free, and share their credentials.
+// It is the worker's.
+type group struct {
+	*remote
+	*crowd
+	key    groupKey
+	pace   Pace
+	calls  []*call // in order; what is over is not in it
+	closed bool    // nobody joins: it is a part of a group that was refused
+
+	tries     int
+	pushes    int
+	unsettled int  // pushes in a row whose outcome is unknown and that did not move the branch
+	refetched bool // the cache turned out damaged once
+}
+
+// crowd ends a context when nobody waits for the group any more.
+type crowd struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu    sync.Mutex // guards what follows
+	alive int        // calls whose own context has not ended
+}
+
+// serve is a lane's worker. It ends when nobody waits.
+func (s *Sink) serve(l *lane) {
+	for {
+		lead := s.lanes.next(l)
+		if lead == nil {
+			return
+		}
+		s.serveGroup(l, lead)
+	}
+}
+
+func (s *Sink) serveGroup(l *lane, lead *call) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(lead.ctx))
+	defer cancel()
+	defer context.AfterFunc(s.closing, cancel)()
+	g := &group{
+		remote: newRemote(s, l, lead.dst), crowd: &crowd{ctx: ctx, cancel: cancel},
+		key: lead.key(), pace: s.opts.Pace(lead.dst).withDefaults(l.key.Repository),
+	}
+	if !g.waitForTurn() {
+		return
+	}
+	g.run()
+	l.forgetCalls()
+	if g.pushes == 0 && g.pace.Interval > 0 {
+		s.paces.back(l.key.Repository, g.pace)
+	}
+}
+
+// waitForTurn waits until the pace allows a push. Meanwhile others may come; if all have gone, it returns false.
+func (g *group) waitForTurn() bool {
+	repository := g.lane.key.Repository
+	timer := time.NewTimer(g.sink.paces.turn(repository, g.pace, time.Now()))
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			return true
+		case <-g.lane.less:
+			if g.sink.lanes.waits(g.lane, g.key) {
+				continue
+			}
+		case <-g.sink.closing.Done():
+			return true // to tell the callers
+		}
+		g.sink.paces.back(repository, g.pace)
+		return false
+	}
+}
+
+// run tries until all calls are over.
+func (g *group) run() {
+	for {
+		again := g.attempt()
+		g.drop(func(c *call) error {
+			if !again || c.result.Attempts < g.sink.opts.MaxAttempts {
+				return nil
+			}
+			return g.failure(c, opPush, fmt.Errorf("the branch moved during each of %d attempts", c.result.Attempts), "", gitsink.ErrConflict)
+		})
+		if !again || len(g.calls) == 0 {
+			return
+		}
+		g.tries++
+		g.pause()
+	}
+}
+
+// attempt fetches, plans, commits and pushes once. again: the branch is not what it was, so plan on what it is.
+func (g *group) attempt() (again bool) {
+	g.join()
+	if len(g.calls) == 0 {
+		return false
+	}
+	receiver, err := g.open(g.ctx, receivePack)
+	if err != nil {
+		g.failAll(opFetch, err, serverWords(err))
+		return false
+	}
+	defer receiver.close()
+	g.join() // who came meanwhile need not wait for another push
+	ch, err := g.plan(receiver.tip(g.ref))
+	switch {
+	case errors.Is(err, errIncomplete) && !g.refetched:
+		g.sink.opts.Logger.V(1).Info("cache dropped", "destination", g.dst, "reason", err.Error())
+		g.refetched = true
+		g.lane.store = newStore()
+		return true
+	case err != nil:
+		g.failAll(opFetch, err, serverWords(err))
+		return false
+	case len(g.calls) == 0:
+		return false
+	case ch.nothing():
+		g.settled(ch, ch.old)
+		return false
+	}
+	return g.push(receiver, ch)
+}
+
+// join takes in the calls that wait by now.
+func (g *group) join() {
+	if g.closed {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ctx.Err() != nil && g.sink.closing.Err() == nil {
+		return // nobody was left, and what is under way ends: the next group is for those that come now
+	}
+	for _, c := range g.sink.lanes.take(g.lane, g.key) {
+		g.calls = append(g.calls, c)
+		g.alive++
+		c.stop = context.AfterFunc(c.ctx, func() {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			if g.alive--; g.alive == 0 {
+				g.cancel()
+			}
+		})
+	}
+}
+
+// release takes a call out of the crowd.
+func (g *group) release(c *call) {
+	if c.stop() {
+		g.mu.Lock()
+		g.alive--
+		g.mu.Unlock()
+	}
+}
+
+// drop ends the calls for which fault returns an error.
+func (g *group) drop(fault func(*call) error) {
+	g.calls = slices.DeleteFunc(g.calls, func(c *call) bool {
+		err := fault(c)
+		if err != nil {
+			g.release(c)
+			c.finish(err)
+		}
+		return err != nil
+	})
+}
+
+// failure is the error of a call: with its own destination and context, without anybody's credentials.
+func (g *group) failure(c *call, op string, err error, words string, classes ...error) error {
+	r := *g.remote
+	r.dst = c.dst
+	return r.fail(c.ctx, op, err, words, classes...)
+}
+
+func (g *group) failAll(op string, err error, words string, classes ...error) {
+	g.drop(func(c *call) error { return g.failure(c, op, err, words, classes...) })
+}
+
+// plan checks the branch out and runs the plans, each on what those before have made. A plan that fails is left out. tip is
+// what the server has advertised.
+func (g *group) plan(tip plumbing.Hash) (*chain, error) {
+	folders := make([]string, 0, len(g.calls))
+	for _, c := range g.calls {
+		folders = append(folders, c.dst.BaseFolder)
+	}
+	tip, err := g.checkout(g.ctx, tip, folders)
+	if err == nil {
+		err = g.settleDoubts(tip)
+	}
+	if err != nil {
+		return nil, err
+	}
+	ch := newChain(g.lane.store, tip)
+	var left []*call
+	for i, c := range g.calls {
+		d, err := g.draft(ch, c)
+		switch {
+		case errors.Is(err, errIncomplete):
+			return nil, err
+		case err != nil:
+			g.release(c)
+			c.finish(err)
+		case g.full(ch, d):
+			g.calls = slices.Concat(left, g.calls[i:])
+			g.postpone(g.calls[len(left):])
+			g.calls = left
+			return ch, nil
+		default:
+			ch.add(c, d)
+			left = append(left, c)
+		}
+	}
+	g.calls = left
+	return ch, nil
+}
+
+// full tells whether a draft has to wait for another push.
+func (g *group) full(ch *chain, d *draft) bool {
+	n := ch.commits()
+	if n == 0 || len(d.commits) == 0 {
+		return false
+	}
+	size := int64(0)
+	for _, o := range d.objects {
+		size += int64(len(o.data))
+	}
+	return g.pace.MaxCommits > 0 && n+len(d.commits) > g.pace.MaxCommits || ch.size+size > maxPush
+}
+
+// postpone lets calls wait for another push.
+func (g *group) postpone(calls []*call) {
+	for _, c := range calls {
+		g.release(c)
+	}
+	g.sink.lanes.putBack(g.lane, calls)
+}
+
+// draft runs one plan and makes its commits. An error that matches errIncomplete is the cache's, all others are the call's.
+func (g *group) draft(ch *chain, c *call) (*draft, error) {
+	folder, err := g.folder(ch, c)
+	if errors.Is(err, errIncomplete) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, g.failure(c, opFetch, err, "")
+	}
+	r := *g.remote
+	r.dst = c.dst
+	files := &view{remote: &r, chain: ch, folder: folder}
+	commits, err := c.run(files)
+	g.secrets = r.secrets
+	switch {
+	case errors.Is(files.err, errIncomplete):
+		return nil, files.err
+	case files.err != nil:
+		return nil, g.failure(c, opPlan, files.err, "")
+	case err != nil:
+		return nil, &gitsink.Error{Op: opPlan, Destination: c.dst, Err: err}
+	}
+	commits, err = g.withoutFound(ch, c, commits)
+	if err != nil {
+		return nil, g.failure(c, opCommit, err, "")
+	}
+	d, err := ch.draft(c.dst.BaseFolder, commits, g.encode)
+	if errors.Is(err, errIncomplete) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, g.failure(c, opCommit, err, "")
+	}
+	return d, nil
+}
+
+// folder finds a call's base folder, as the chain leaves it, and notes whether somebody else has changed it.
+func (g *group) folder(ch *chain, c *call) (plumbing.Hash, error) {
+	before, err := folderIn(ch.store, ch.store.root, c.dst.BaseFolder)
+	if err != nil {
+		return plumbing.ZeroHash, err
+	}
+	if last, ok := g.lane.seen[c.dst.BaseFolder]; ok && before != last.is && before != last.maybe {
+		c.result.Foreign = true
+	}
+	return folderIn(ch, ch.root, c.dst.BaseFolder)
+}
+
+func (g *group) encode(root, parent plumbing.Hash, commit gitsink.Commit, now time.Time) ([]byte, error) {
+	return encodeCommit(root, parent, commit, g.sink.opts.Committer, now), nil
+}
+
+// settled ends all calls well: the branch is at tip (zero: there is none) and has what the chain holds.
+func (g *group) settled(ch *chain, tip plumbing.Hash) {
+	commits := map[*call][]made{}
+	for _, p := range ch.parts {
+		commits[p.call] = p.commits
+	}
+	for _, c := range g.calls {
+		folder, err := folderIn(ch, ch.root, c.dst.BaseFolder)
+		if err == nil {
+			g.lane.seen[c.dst.BaseFolder] = sighting{is: folder, maybe: folder}
+		}
+		for _, m := range commits[c] {
+			c.result.Commits = append(c.result.Commits, m.hash.String())
+		}
+		if !tip.IsZero() {
+			c.result.Tip = tip.String()
+		}
+		delete(g.lane.found, c.dst.BaseFolder)
+		g.release(c)
+		c.finish(nil)
+	}
+	g.calls = nil
+}
+
+// pause waits a random time that grows with the tries, so that two writers of one branch get out of step. Not before the
+// second, and never for long: the writer that lost needs more requests for its next try than the one that won.
+func (g *group) pause() {
+	if g.tries < 2 {
+		return
+	}
+	timer := time.NewTimer(rand.N(min(25*time.Millisecond<<min(g.tries, 10), 300*time.Millisecond)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-g.ctx.Done():
+	}
+}

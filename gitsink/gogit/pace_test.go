@@ -1,0 +1,80 @@
+package gogit
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+)
+
+func TestTheDefaultPaceIsSixPushesAMinuteAndNoneForFiles(t *testing.T) {
+	require.Equal(t, Pace{Interval: 10 * time.Second, Burst: 6}, Pace{}.withDefaults("https://host/app"))
+	require.Equal(t, Pace{Burst: 6}, Pace{Interval: -1}.withDefaults("https://host/app"))
+	for _, url := range []string{"file:///srv/app.git", "/srv/app.git"} {
+		lane := destination.Destination{Repository: url, Branch: "main"}.Lane()
+		require.Zero(t, Pace{Interval: time.Hour}.withDefaults(lane.Repository).Interval, url)
+	}
+}
+
+func TestPushesBeyondTheBurstWaitForTheirTurnInTheirOrder(t *testing.T) {
+	ps, p, now := newPaces(), Pace{Interval: 10 * time.Second, Burst: 2}, time.Unix(1000, 0)
+	turn := func(after time.Duration) time.Duration { return ps.turn("r", p, now.Add(after)) }
+	require.Zero(t, turn(0))
+	require.Zero(t, turn(0))
+	require.Equal(t, 10*time.Second, turn(0))
+	require.Equal(t, 20*time.Second, turn(0))
+	ps.back("r", p)
+	require.Equal(t, 19*time.Second, turn(time.Second))
+	require.Zero(t, ps.turn("other", p, now))
+	require.Zero(t, turn(time.Hour), "a quiet time fills the bucket")
+	require.Zero(t, turn(time.Hour))
+	require.Equal(t, 10*time.Second, turn(time.Hour), "and no more than it holds")
+}
+
+func TestAPushInPlaceOfALostOneDoesNotWaitAndCountsUpToABound(t *testing.T) {
+	ps, p, now := newPaces(), Pace{Interval: 10 * time.Second, Burst: 2}, time.Unix(1000, 0)
+	require.Zero(t, ps.turn("r", p, now))
+	ps.extra("r", p, now)
+	require.Equal(t, 10*time.Second, ps.turn("r", p, now))
+	for range 100 {
+		ps.extra("r", p, now)
+	}
+	require.LessOrEqual(t, ps.turn("r", p, now), 40*time.Second)
+}
+
+func TestRepositoriesThatAreQuietAreForgotten(t *testing.T) {
+	ps, p, now := newPaces(), Pace{Interval: time.Second, Burst: 1}, time.Unix(1000, 0)
+	for i := range 1000 {
+		ps.turn(fmt.Sprint(i), p, now.Add(time.Duration(i)*10*time.Second))
+	}
+	require.Len(t, ps.repositories, 1)
+}
+
+func TestWhatComesWhileALaneWaitsForItsTurnGoesIntoThatPush(t *testing.T) {
+	server := gitsinktest.NewServer(t, nil)
+	repo := server.NewRepo("app")
+	s := newSink(t, &Options{Pace: func(destination.Destination) Pace { return Pace{Interval: 500 * time.Millisecond, Burst: 1} }})
+	d := target(repo.URL(), "main", "")
+	d.RepositoryRef = destination.Ref{Namespace: "team", Name: "repo"}
+	apply(t, s, d, put("a", "1"))
+	for range 3 {
+		apply(t, s, d, nothing) // costs no token
+	}
+	server.ResetCounts()
+	start := time.Now()
+	var running sync.WaitGroup
+	for i := range 10 {
+		sibling := d
+		sibling.BaseFolder = fmt.Sprint("folder", i)
+		running.Go(func() { apply(t, s, sibling, put("a", "1")) })
+	}
+	running.Wait()
+	require.Equal(t, 1, server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests)
+	require.Less(t, time.Since(start), 30*time.Second)
+	require.Len(t, repo.Log("main"), 11)
+}
