@@ -23,7 +23,8 @@
 //   - Turns: lines that are due take turns, those with live changes first; one that holds nothing but what a listing found
 //     waits four turns at most. Within a line a listing waits four batches at most.
 //   - Isolation: a line whose batch failed backs off, exponentially and with jitter, whatever comes in meanwhile; the others
-//     go on. A failure that matches ErrPermanent makes it back off for the longest time at once.
+//     go on. A failure that matches ErrPermanent makes it back off for the longest time at once; one that says when to
+//     come back (RetryDelayer) is not tried before.
 //   - Room: it is bounded, for each line and in total, in number and bytes, batches in hand included; what finds none
 //     blocks or is refused with ErrFull. A line takes no more than is still free in total beside it, so a few that cannot be
 //     emptied leave the others room. However many they are, a line that holds nothing takes one event, whatever its size:

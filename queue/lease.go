@@ -223,7 +223,11 @@ func (q *Sharded) backoff(f *failure) time.Duration {
 	if f.permanent || d > q.opts.MaxBackoff {
 		d = q.opts.MaxBackoff
 	}
-	return d - rand.N(d/2+1)
+	d -= rand.N(d/2 + 1)
+	if says := RetryDelayer(nil); errors.As(f.err, &says) && says.RetryDelay() > d {
+		d = says.RetryDelay() + rand.N(q.opts.MinBackoff)
+	}
+	return d
 }
 
 // unpark ends a backoff.

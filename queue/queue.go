@@ -112,6 +112,11 @@ var (
 	ErrPermanent = errors.New("queue: permanent failure")
 )
 
+// RetryDelayer is what an error of a Handler may implement, itself or in its chain, to say how long the line must not be
+// tried: a server that limits its clients names a time (RFC 9110, section 10.2.3). The line backs off for as long at
+// least; 0 and less say nothing.
+type RetryDelayer interface{ RetryDelay() time.Duration }
+
 // PartialError is returned by a Handler that has dealt with its batch except for Events, which go back into the line.
 type PartialError struct {
 	Events []event.Event

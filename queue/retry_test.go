@@ -135,6 +135,27 @@ func TestAPermanentFailureParksForTheLongestTimeAtOnceAndShows(t *testing.T) {
 	})
 }
 
+// busy is the error of a server that says when to come back.
+type busy time.Duration
+
+func (b busy) Error() string             { return "busy" }
+func (b busy) RetryDelay() time.Duration { return time.Duration(b) }
+
+func TestAFailureThatSaysWhenToComeBackIsNotTriedBefore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(nil)
+		add(t, q, write(prod, "a", "1"))
+		retry(t, next(t, q), fmt.Errorf("push: %w", busy(10*time.Minute)))
+		line, _ := q.Line(prod)
+		require.GreaterOrEqual(t, time.Until(line.Until), 10*time.Minute)
+		require.Less(t, time.Until(line.Until), 10*time.Minute+time.Second)
+		q.Wake(prod)
+		retry(t, next(t, q), busy(time.Nanosecond))
+		line, _ = q.Line(prod)
+		require.GreaterOrEqual(t, time.Until(line.Until), time.Second, "the backoff is the least")
+	})
+}
+
 func TestWakeEndsABackoff(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := NewSharded(nil)
