@@ -20,9 +20,9 @@
 //     files; if there is no default branch (its HEAD leads nowhere), with a root commit. Branches that others push to by
 //     force, delete or make anew are fetched again.
 //   - A push whose outcome is unknown (ctx ended, connection lost, empty answer) is looked for on the branch: if it is
-//     there, Apply succeeds; if ctx is alive, the plan is run again on what is there; else, or if the branch cannot be
+//     there, Apply succeeds; if somebody waits, the plan is run again on what is there; else, or if the branch cannot be
 //     read, or if this happens twice in a row with an unmoved branch, the error matches ErrUnknown. When ctx ends, Apply
-//     returns within 10 seconds, even if go-git does not.
+//     returns within about 10 seconds.
 //   - A missing object is an error, never an empty folder.
 //
 // # Cost
@@ -40,21 +40,36 @@
 // they arrive, and MaxPackBytes bounds it. One without uploadpack.allowAnySHA1InWant sends all files for a Tree.Read; they
 // are held in memory for the call.
 //
-// # Concurrency and what calls share
+// # Lanes, groups and pace
 //
-// A Sink may be used concurrently. Calls for one lane (destination.Lane) run one after another; a call that waits honours
-// its ctx, and calls for different lanes never wait for each other. A lane remembers the trees of its newest commit and up
-// to about 1 MiB of small files, so that the next call fetches nothing; Options.CacheBytes bounds the lanes that nobody
-// uses, and a cache that proves wrong is dropped. Destinations with different credentials share a lane, but every call
-// begins with an advertisement for a push under its own: only who may push to the repository is served from the cache.
-// Which credentials a destination may use is for Options.Auth to decide.
+// A Sink may be used concurrently. A lane (destination.Lane) is written by one goroutine at a time; calls for different
+// lanes never wait for each other. Everything that waits for a lane when its turn comes, and shares its RepositoryRef and URL,
+// is a group: one checkout, the plans in the order of their coming, each on the tree that those before it have made, and
+// one push of all their commits.
+//
+//   - Each call gets its own result. A plan that fails, panics or ends its goroutine, and one whose caller's ctx has ended
+//     before it ran, is left out; only its caller hears of it.
+//   - A push that is refused for what may be the content of one plan (ErrRejected, ErrTooLarge) is divided until only the
+//     guilty plan is refused. The other refusals are everybody's.
+//   - A call that waits returns as soon as its ctx ends. Later than that, what is under way goes on as long as another caller
+//     of the group is there; whoever leaves waits up to 10 seconds for the outcome.
+//   - The objects of one push are at most 32 MiB, and its commits Pace.MaxCommits, unless a single plan makes more.
+//   - A push waits for its turn (Pace), and the group stays open meanwhile: plans run when the turn has come. A push in
+//     place of one that was lost or refused does not wait. Where nothing had to be pushed, the turn is given back.
+//
+// A lane remembers the trees of its newest commit and up to about 1 MiB of small files, so that the next call fetches
+// nothing; Options.CacheBytes bounds the lanes that nobody uses, and a cache that proves wrong is dropped. Destinations with
+// different credentials share a lane, though not a group, and every group begins with an advertisement for a push under its
+// own: only who may push to the repository is served from the cache. Which credentials a destination may use is for
+// Options.Auth to decide.
 //
 // Result.Foreign compares the folder with what this Sink left there last, so it is false the first time, and after the lane
-// was forgotten. A push of unknown outcome that landed later is not taken for somebody else's, as long as it was the last.
+// was forgotten. A push of unknown outcome that landed later is not taken for somebody else's, and its commits are not made
+// again: a plan's commits that equal those of such a push, in turn, and together change nothing any more are left out.
 //
 // # Errors
 //
-// All errors are *gitsink.Error. The classes that depend on a server's words come from one table in this package; what is
+// All errors are *gitsink.Error, with the destination of the call. The classes that depend on a server's words come from one table in this package; what is
 // in none is ErrRejected if the server refused a push, and ErrUnavailable otherwise. Retrying is the caller's: only a moved
 // branch and an unknown outcome are dealt with here. No error holds credentials: the secrets of Auth and the user
 // information of URLs are masked. Causes are kept as text, so errors of go-git and net/http are not matched.

@@ -15,7 +15,8 @@ import (
 // Options configure a [Sink]. Nil and the zero value mean the defaults.
 type Options struct {
 	// Auth returns the credentials for a destination. It is asked for each connection, so short-lived and rotated ones
-	// work, and may be called concurrently. Its error fails the Apply and matches itself in the result.
+	// work, and may be called concurrently. Destinations with one RepositoryRef and Repository have the same ones: it is
+	// asked for one of them. Its error fails the Apply and matches itself in the result.
 	// Default: no credentials.
 	Auth func(ctx context.Context, d destination.Destination) (Auth, error)
 

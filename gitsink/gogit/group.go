@@ -124,7 +124,7 @@ func (g *group) attempt() (again bool) {
 	}
 	defer receiver.close()
 	g.join() // who came meanwhile need not wait for another push
-	ch, err := g.plan(receiver.tip(g.ref))
+	ch, err := g.plan(receiver)
 	switch {
 	case errors.Is(err, errIncomplete) && !g.refetched:
 		g.sink.opts.Logger.V(1).Info("cache dropped", "destination", g.dst, "reason", err.Error())
@@ -198,14 +198,9 @@ func (g *group) failAll(op string, err error, words string, classes ...error) {
 	g.drop(func(c *call) error { return g.failure(c, op, err, words, classes...) })
 }
 
-// plan checks the branch out and runs the plans, each on what those before have made. A plan that fails is left out. tip is
-// what the server has advertised.
-func (g *group) plan(tip plumbing.Hash) (*chain, error) {
-	folders := make([]string, 0, len(g.calls))
-	for _, c := range g.calls {
-		folders = append(folders, c.dst.BaseFolder)
-	}
-	tip, err := g.checkout(g.ctx, tip, folders)
+// plan checks the branch out and runs the plans, each on what those before have made. A plan that fails is left out.
+func (g *group) plan(receiver *session) (*chain, error) {
+	tip, err := g.catchUp(receiver)
 	if err == nil {
 		err = g.settleDoubts(tip)
 	}
@@ -234,6 +229,20 @@ func (g *group) plan(tip plumbing.Hash) (*chain, error) {
 	}
 	g.calls = left
 	return ch, nil
+}
+
+// catchUp brings the store to the branch's newest commit, and returns the branch's tip. A repository without any reference
+// is empty: there is nothing to ask for.
+func (g *group) catchUp(receiver *session) (plumbing.Hash, error) {
+	if len(receiver.refs.References) == 0 {
+		g.lane.store = newStore()
+		return plumbing.ZeroHash, nil
+	}
+	folders := make([]string, 0, len(g.calls))
+	for _, c := range g.calls {
+		folders = append(folders, c.dst.BaseFolder)
+	}
+	return g.checkout(g.ctx, receiver.tip(g.ref), folders)
 }
 
 // full tells whether a draft has to wait for another push.

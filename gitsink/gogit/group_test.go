@@ -310,6 +310,14 @@ func TestAPushHoldsNoMoreCommitsThanThePaceAllows(t *testing.T) {
 	require.Equal(t, "2 1 3 1", strings.Join(counts, " "))
 }
 
+func TestAnEmptyRepositoryIsKnownByItsAdvertisement(t *testing.T) {
+	server := gitsinktest.NewServer(t, nil)
+	repo := server.NewRepo("app")
+	apply(t, newSink(t, nil), target(repo.URL(), "main", "base"), put("a", "1"))
+	require.Equal(t, 2, server.Total().Requests)
+	repo.Fsck()
+}
+
 func TestClosingEndsWhatIsUnderWay(t *testing.T) {
 	server := gitsinktest.NewServer(t, nil)
 	repo := server.NewRepo("app")
