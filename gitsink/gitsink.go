@@ -23,7 +23,7 @@ type GitSink interface {
 }
 
 // Plan says what to commit on top of base; no commits means that nothing has to change. It has no side effects, since it
-// is run any number of times: the last run counts.
+// is run any number of times: the last run counts. It must not call the sink, which may wait for it.
 type Plan func(ctx context.Context, base Tree) ([]Commit, error)
 
 // Tree is the content of the base folder at one commit. It is valid only while the plan runs.
