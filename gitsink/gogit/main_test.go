@@ -34,7 +34,7 @@ func newSink(t *testing.T, opts *Options) *Sink {
 		set = *opts
 	}
 	if set.Pace == nil {
-		set.Pace = func(destination.Destination) Pace { return Pace{Interval: -1} }
+		set.Pace = unpaced
 	}
 	s := New(&set)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
@@ -136,3 +136,5 @@ func rawTree(t *testing.T, repo *gitsinktest.Repo, name string) string {
 	require.NoError(t, err)
 	return string(out)
 }
+
+func unpaced(destination.Destination) Pace { return Pace{Interval: -1} }

@@ -1,0 +1,340 @@
+package gogit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/queue"
+)
+
+// act is what happens around a request.
+type act int
+
+const (
+	nothingHappens  act = iota
+	requestLost         // the server never sees it
+	replyLost           // the server does it, the client does not hear
+	comesLate           // the client hears of a failure; the server does it after the next request
+	comesLater          // or after the one after that
+	outsiderFirst       // somebody else pushes before it
+	outsiderAndLost     // somebody else pushes after it, and the reply is lost
+	acts
+)
+
+// schedule says what happens to each of the first requests.
+type schedule map[int]act
+
+// modelServer is a Git server of one branch, as small as can be: smart HTTP, no capability that it could do without. It
+// refuses what git would refuse: a push onto another commit than the branch's, and one that lacks objects.
+type modelServer struct {
+	t        *testing.T
+	schedule schedule
+	requests int
+	late     []lateRequest
+	objects  map[plumbing.Hash]object
+	tip      plumbing.Hash
+	outside  int
+}
+
+type lateRequest struct {
+	due  int
+	body []byte
+}
+
+func newModelServer(t *testing.T, s schedule) *modelServer {
+	m := &modelServer{t: t, schedule: s, objects: map[plumbing.Hash]object{}}
+	m.outsider() // a branch to begin with
+	return m
+}
+
+var errCut = errors.New("connection cut")
+
+// RoundTrip implements http.RoundTripper.
+func (m *modelServer) RoundTrip(r *http.Request) (*http.Response, error) {
+	m.requests++
+	var body []byte
+	if r.Body != nil {
+		body, _ = io.ReadAll(r.Body)
+	}
+	what := m.schedule[m.requests]
+	if what == outsiderFirst {
+		m.outsider()
+	}
+	var answer []byte
+	switch what {
+	case requestLost:
+	case comesLate, comesLater:
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, string(receivePack)) {
+			m.late = append(m.late, lateRequest{m.requests + 1 + int(what-comesLate), body})
+		}
+	default:
+		answer = m.answer(r, body)
+	}
+	if what == outsiderAndLost {
+		m.outsider()
+	}
+	for len(m.late) > 0 && m.late[0].due <= m.requests {
+		m.receive(m.late[0].body)
+		m.late = m.late[1:]
+	}
+	if what != nothingHappens && what != outsiderFirst {
+		return nil, errCut
+	}
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(answer)), Request: r}, nil
+}
+
+func (m *modelServer) answer(r *http.Request, body []byte) []byte {
+	switch {
+	case r.Method == http.MethodGet:
+		return m.advertise(r.URL.Query().Get("service"))
+	case strings.HasSuffix(r.URL.Path, string(receivePack)):
+		return m.receive(body)
+	}
+	return m.upload(body)
+}
+
+func pkt(line string) string { return fmt.Sprintf("%04x%s", len(line)+4, line) }
+
+func (m *modelServer) advertise(service string) []byte {
+	line := fmt.Sprintf("%s HEAD\x00report-status symref=HEAD:refs/heads/main\n", m.tip)
+	if service == string(receivePack) {
+		line = fmt.Sprintf("%s refs/heads/main\x00report-status\n", m.tip)
+	}
+	text := pkt("# service="+service+"\n") + "0000" + pkt(line)
+	if service != string(receivePack) {
+		text += pkt(fmt.Sprintf("%s refs/heads/main\n", m.tip))
+	}
+	return []byte(text + "0000")
+}
+
+var wantLine = regexp.MustCompile(`want ([0-9a-f]{40})`)
+
+// upload sends everything that the wanted commits reach: it knows neither shallow nor filter, and needs no haves.
+func (m *modelServer) upload(body []byte) []byte {
+	var objects []object
+	seen := map[plumbing.Hash]bool{}
+	for _, want := range wantLine.FindAllSubmatch(body, -1) {
+		if err := m.reach(plumbing.NewHash(string(want[1])), seen, &objects); err != nil {
+			m.t.Errorf("a want: %v", err)
+		}
+	}
+	pack, err := encodePack(objects)
+	if err != nil {
+		m.t.Error(err)
+	}
+	return append([]byte(pkt("NAK\n")), pack...)
+}
+
+func (m *modelServer) reach(hash plumbing.Hash, seen map[plumbing.Hash]bool, found *[]object) error {
+	if seen[hash] {
+		return nil
+	}
+	seen[hash] = true
+	o, ok := m.objects[hash]
+	if !ok {
+		return fmt.Errorf("object %s is missing", hash)
+	}
+	*found = append(*found, o)
+	var below []plumbing.Hash
+	switch o.kind {
+	case plumbing.CommitObject:
+		for line := range strings.Lines(string(o.data)) {
+			if kind, name, ok := strings.Cut(strings.TrimSpace(line), " "); ok && (kind == "tree" || kind == "parent") && plumbing.IsHash(name) {
+				below = append(below, plumbing.NewHash(name))
+			}
+		}
+	case plumbing.TreeObject:
+		for e := range entries(string(o.data)) {
+			below = append(below, e.hash)
+		}
+	}
+	for _, next := range below {
+		if err := m.reach(next, seen, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *modelServer) receive(body []byte) []byte {
+	req := packp.NewReferenceUpdateRequest()
+	if err := req.Decode(bytes.NewReader(body)); err != nil {
+		m.t.Errorf("a push: %v", err)
+		return nil
+	}
+	got, err := unpack(req.Packfile, 1<<30, true)
+	if err != nil {
+		m.t.Errorf("a push: %v", err)
+		return nil
+	}
+	for hash, data := range got.commits {
+		m.objects[hash] = object{plumbing.CommitObject, hash, data}
+	}
+	for hash, tree := range got.trees {
+		m.objects[hash] = object{plumbing.TreeObject, hash, []byte(tree)}
+	}
+	for hash, data := range got.blobs {
+		m.objects[hash] = object{plumbing.BlobObject, hash, data}
+	}
+	command := req.Commands[0]
+	status := "ok refs/heads/main\n"
+	if err := m.reach(command.New, map[plumbing.Hash]bool{}, &[]object{}); err != nil {
+		m.t.Errorf("a push: %v", err)
+	}
+	if command.Old != m.tip {
+		status = "ng refs/heads/main failed to update ref\n"
+	} else {
+		m.tip = command.New
+	}
+	return []byte(pkt("unpack ok\n") + pkt(status) + "0000")
+}
+
+// outsider pushes a commit of somebody else: a file beside the base folder.
+func (m *modelServer) outsider() {
+	m.outside++
+	s := newStore()
+	s.tip = m.tip
+	for hash, o := range m.objects {
+		if o.kind == plumbing.TreeObject {
+			s.trees[hash] = string(o.data)
+		}
+	}
+	if !m.tip.IsZero() {
+		root, err := rootOf(m.objects[m.tip].data)
+		require.NoError(m.t, err)
+		s.root = root
+	}
+	ch := newChain(s, m.tip)
+	name := fmt.Sprintf("outside %d", m.outside)
+	d, err := ch.draft("", []gitsink.Commit{{Message: name, Changes: writes(name, name)}}, func(root, parent plumbing.Hash, c gitsink.Commit, now time.Time) ([]byte, error) {
+		return encodeCommit(root, parent, c, gitsink.Signature{Name: "o", Email: "o"}, now), nil
+	})
+	require.NoError(m.t, err)
+	for _, o := range d.objects {
+		m.objects[o.hash] = o
+	}
+	m.tip = d.tip
+}
+
+// history returns the subjects of all commits, the oldest first.
+func (m *modelServer) history() []string {
+	var subjects []string
+	for hash := m.tip; !hash.IsZero(); {
+		header, message, _ := strings.Cut(string(m.objects[hash].data), "\n\n")
+		subjects = append(subjects, strings.TrimSpace(message))
+		hash = plumbing.ZeroHash
+		for line := range strings.Lines(header) {
+			if parent, ok := strings.CutPrefix(line, "parent "); ok {
+				hash = plumbing.NewHash(strings.TrimSpace(parent))
+			}
+		}
+	}
+	slices.Reverse(subjects)
+	return subjects
+}
+
+// run makes three calls of two commits each on one file, each repeated until it succeeds, as a queue does that keeps every
+// event. The result is what is wrong with the branch then.
+func (m *modelServer) run() error {
+	s := New(&Options{Transport: m, Pace: unpaced, MaxAttempts: 100})
+	defer func() { _ = s.Close() }()
+	d := target("http://model.invalid/app", "main", "base")
+	var want []string
+	for i := range 3 {
+		var plan []gitsink.Commit
+		for j := range 2 {
+			name := fmt.Sprintf("mine %d.%d", i, j)
+			want = append(want, name)
+			plan = append(plan, gitsink.Commit{Message: name, Changes: writes("file", fmt.Sprintf("content %d", j))})
+		}
+		// The second of each leaves what the one before had left: only the history tells them apart.
+		if err := insist(func() error { _, err := s.Apply(m.t.Context(), d, commits(plan...)); return err }); err != nil {
+			return err
+		}
+	}
+	var mine []string
+	outside := 0
+	for _, subject := range m.history() {
+		if strings.HasPrefix(subject, "mine") {
+			mine = append(mine, subject)
+		} else if outside++; subject != fmt.Sprintf("outside %d", outside) {
+			return fmt.Errorf("%q is out of order", subject)
+		}
+	}
+	switch {
+	case outside != m.outside:
+		return fmt.Errorf("%d commits of others, want %d", outside, m.outside)
+	case !slices.Equal(mine, want):
+		return fmt.Errorf("the commits are %q, want %q", mine, want)
+	}
+	return nil
+}
+
+// insist repeats a call until it succeeds or cannot any more.
+func insist(apply func() error) error {
+	var err error
+	for range 20 {
+		err = apply()
+		if err == nil || errors.Is(err, queue.ErrPermanent) {
+			return err
+		}
+	}
+	return err
+}
+
+// TestNoScheduleOfFaultsLosesOrRepeatsACommit tries every single fault and, of those with more, all pairs and many triples
+// with KUBESCRIBE_SOAK, else a sample. KUBESCRIBE_SEED repeats a run.
+func TestNoScheduleOfFaultsLosesOrRepeatsACommit(t *testing.T) {
+	const requests = 14 // without faults there are 8
+	soak := os.Getenv("KUBESCRIBE_SOAK") != ""
+	seed := rand.Uint64()
+	if s := os.Getenv("KUBESCRIBE_SEED"); s != "" {
+		_, err := fmt.Sscan(s, &seed)
+		require.NoError(t, err)
+	}
+	t.Logf("KUBESCRIBE_SEED=%d", seed)
+	chance := rand.New(rand.NewPCG(seed, 0))
+	var all []schedule
+	for n := 1; n <= requests; n++ {
+		for what := nothingHappens; what < acts; what++ {
+			all = append(all, schedule{n: what})
+			for m := n + 1; m <= requests && soak; m++ {
+				for then := nothingHappens + 1; then < acts; then++ {
+					all = append(all, schedule{n: what, m: then})
+				}
+			}
+		}
+	}
+	some := 200
+	if soak {
+		some = 5000
+	}
+	for range some {
+		s := schedule{}
+		for range 2 + chance.IntN(3) {
+			s[1+chance.IntN(2*requests)] = 1 + act(chance.IntN(int(acts)-1))
+		}
+		all = append(all, s)
+	}
+	for _, s := range all {
+		if err := newModelServer(t, s).run(); err != nil {
+			t.Fatalf("%v: %v", s, err)
+		}
+	}
+	t.Logf("%d schedules", len(all))
+}
