@@ -68,7 +68,7 @@ func TestCommitsOfAPushWhoseAnswerWasLostAreNotMadeAgainByTheNextCall(t *testing
 		s, d := newSink(t, nil), target(repo.URL(), "main", "base")
 		apply(t, s, d, nothing)
 		lose(server)
-		refuse(t, s, d, history("x", "A", "B", "A", "C"), gitsink.ErrUnknown)
+		_ = refuse(t, s, d, history("x", "A", "B", "A", "C"), gitsink.ErrUnknown)
 		server.Intercept(nil)
 		repo.Commit("main", files("y", "1"), "outside")
 		result := apply(t, s, d, history("x", "A", "B", "A", "C", "D", "C")) // more has come meanwhile
@@ -101,7 +101,7 @@ func TestCommitsThatOthersHaveUndoneSinceAreMadeAgain(t *testing.T) {
 	s, d := newSink(t, nil), target(repo.URL(), "main", "base")
 	apply(t, s, d, nothing)
 	lose(server)
-	refuse(t, s, d, history("x", "A", "B"), gitsink.ErrUnknown)
+	_ = refuse(t, s, d, history("x", "A", "B"), gitsink.ErrUnknown)
 	server.Intercept(nil)
 	repo.Commit("main", files("base/x", "0"), "outside")
 	apply(t, s, d, history("x", "A", "B"))
@@ -121,7 +121,7 @@ func TestAPushThatWasLostOnTheWayIsMadeByTheNextCall(t *testing.T) {
 		}
 		return gitsinktest.Fault{Cut: gitsinktest.CutRequest}
 	})
-	refuse(t, s, d, history("x", "A", "B"), gitsink.ErrUnknown)
+	_ = refuse(t, s, d, history("x", "A", "B"), gitsink.ErrUnknown)
 	server.Intercept(nil)
 	repo.Commit("main", files("y", "1"), "outside")
 	apply(t, s, d, history("x", "A", "B"))

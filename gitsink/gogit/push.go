@@ -52,7 +52,7 @@ func (g *group) push(receiver *session, ch *chain) (again bool) {
 		g.landed(ch)
 		return false
 	case v.refusal != "" && (lookErr != nil || tip == ch.old):
-		return g.refused(ch, v, refs, lookErr)
+		return g.refused(v, refs, lookErr)
 	case v.refusal != "" && g.ctx.Err() != nil:
 		g.failAll(opPush, errMoved, v.words)
 		return false
@@ -166,7 +166,7 @@ func (g *group) landed(ch *chain) {
 // refused deals with a push that the server does not want although the branch has not moved. If that is not sure
 // (lookErr), and the server's words do not tell either, the next try will. A refusal that may concern one plan only is
 // tracked down to it: the others are pushed without it.
-func (g *group) refused(ch *chain, v verdict, refs map[string]plumbing.Hash, lookErr error) (again bool) {
+func (g *group) refused(v verdict, refs map[string]plumbing.Hash, lookErr error) (again bool) {
 	if v.unpack {
 		g.lane.store = newStore() // in case it is the server that misses something
 	}

@@ -159,7 +159,10 @@ func (m *modelServer) reach(hash plumbing.Hash, seen map[plumbing.Hash]bool, fou
 			}
 		}
 	case plumbing.TreeObject:
-		for e := range entries(string(o.data)) {
+		for e, err := range entries(string(o.data)) {
+			if err != nil {
+				return err
+			}
 			below = append(below, e.hash)
 		}
 	}
