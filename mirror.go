@@ -75,7 +75,7 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 	}
 	if m.sink == nil {
 		m.ownsSink = true
-		m.sink = gogit.New(&gogit.Options{Auth: o.Auth, Pace: o.Pace, Committer: o.Committer, Logger: o.Logger})
+		m.sink = gogit.New(&gogit.Options{Auth: o.Auth, Signer: o.Signer, Pace: o.Pace, Committer: o.Committer, Logger: o.Logger})
 	}
 	m.watcher = watch.New(client, disco, m.queue, &watch.Options{
 		Rediscover: o.Rediscover,

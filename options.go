@@ -30,6 +30,9 @@ type Options struct {
 	// Auth returns the credentials for a destination; it is asked for each connection. It is of use to the default GitSink
 	// only. Default: no credentials.
 	Auth func(context.Context, destination.Destination) (gogit.Auth, error)
+	// Signer returns what signs the commits of a destination. It is of use to the default GitSink only. Default: commits are
+	// not signed.
+	Signer func(context.Context, destination.Destination) (gogit.Signer, error)
 	// Pace says how often the repository of a destination may be pushed to. It is of use to the default GitSink only.
 	// Default: gogit's defaults, 6 pushes a minute.
 	Pace func(destination.Destination) gogit.Pace

@@ -72,7 +72,7 @@ type draft struct {
 	writes    bool // something is to be there, whether it is new or not
 }
 
-// encoder writes a commit object, signed if it has to be.
+// encoder writes a commit object.
 type encoder func(root, parent plumbing.Hash, commit gitsink.Commit, now time.Time) ([]byte, error)
 
 // draft makes the commits of a plan on top of the chain, below a base folder. One whose tree is its parent's is left out.

@@ -24,6 +24,7 @@
 //     read, or if this happens twice in a row with an unmoved branch, the error matches ErrUnknown. When ctx ends, Apply
 //     returns within about 10 seconds.
 //   - A missing object is an error, never an empty folder.
+//   - Where Options.Signer is set, no commit goes unsigned.
 //
 // # Cost
 //

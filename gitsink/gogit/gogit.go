@@ -23,6 +23,11 @@ type Options struct {
 	// Committer is used where a commit names none; its When is not. Default: kubescribe <kubescribe@localhost>.
 	Committer gitsink.Signature
 
+	// Signer returns what signs the commits of a destination. It is asked once for each group of calls with one
+	// RepositoryRef and Repository, and may be called concurrently. When it is set, no commit goes unsigned: its error, that
+	// of the Signer, and no Signer at all fail the Apply. See Unsigned for exceptions. Default: commits are not signed.
+	Signer func(ctx context.Context, d destination.Destination) (Signer, error)
+
 	// MaxPackBytes bounds what one fetch may receive, and what of it is held in memory at a time. Default: 256 MiB.
 	MaxPackBytes int64
 
@@ -66,6 +71,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if set.Committer.Email == "" {
 		set.Committer.Email = "kubescribe@localhost"
+	}
+	if set.Signer == nil {
+		set.Signer = func(context.Context, destination.Destination) (Signer, error) { return Unsigned, nil }
 	}
 	if set.Pace == nil {
 		set.Pace = func(destination.Destination) Pace { return Pace{} }

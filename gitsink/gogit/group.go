@@ -32,6 +32,7 @@ type group struct {
 	pushes    int
 	unsettled int  // pushes in a row whose outcome is unknown and that did not move the branch
 	refetched bool // the cache turned out damaged once
+	signer    func(commit []byte) ([]byte, error) // of the group; nil until it is needed
 }
 
 // crowd ends a context when nobody waits for the group any more.
@@ -293,10 +294,13 @@ func (g *group) draft(ch *chain, c *call) (*draft, error) {
 		return nil, g.failure(c, opCommit, err, "")
 	}
 	d, err := ch.draft(c.dst.BaseFolder, commits, g.encode)
-	if errors.Is(err, errIncomplete) {
+	unsigned := (*signError)(nil)
+	switch {
+	case errors.Is(err, errIncomplete):
 		return nil, err
-	}
-	if err != nil {
+	case errors.As(err, &unsigned):
+		return nil, g.failure(c, opCommit, err, "", unsigned.err)
+	case err != nil:
 		return nil, g.failure(c, opCommit, err, "")
 	}
 	return d, nil
@@ -314,8 +318,22 @@ func (g *group) folder(ch *chain, c *call) (plumbing.Hash, error) {
 	return folderIn(ch, ch.root, c.dst.BaseFolder)
 }
 
+// encode writes a commit object, signed if it has to be.
 func (g *group) encode(root, parent plumbing.Hash, commit gitsink.Commit, now time.Time) ([]byte, error) {
-	return encodeCommit(root, parent, commit, g.sink.opts.Committer, now), nil
+	if g.signer == nil {
+		ctx, cancel := context.WithTimeout(g.ctx, g.sink.opts.StepTimeout)
+		defer cancel()
+		signer, err := g.sink.opts.Signer(ctx, g.dst)
+		if err != nil {
+			return nil, &signError{fmt.Errorf("getting the signer: %w", err)}
+		}
+		g.signer = func(data []byte) ([]byte, error) { return sign(g.ctx, signer, data) }
+	}
+	data, err := g.signer(encodeCommit(root, parent, commit, g.sink.opts.Committer, now))
+	if err != nil {
+		return nil, &signError{err}
+	}
+	return data, nil
 }
 
 // settled ends all calls well: the branch is at tip (zero: there is none) and has what the chain holds.

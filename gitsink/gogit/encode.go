@@ -35,6 +35,9 @@ func encodeCommit(root, parent plumbing.Hash, commit gitsink.Commit, fallback gi
 	return []byte(text.String())
 }
 
+// lastSecond is that of the year 9999: beyond it, and before 1970, Git's own tools do not show a time as it was.
+const lastSecond = 253402300799
+
 func encodeSignature(s gitsink.Signature, now time.Time) string {
 	name, email := cleanIdentity(s.Name), cleanIdentity(s.Email)
 	if name == "" {
@@ -46,7 +49,7 @@ func encodeSignature(s gitsink.Signature, now time.Time) string {
 	if s.When.IsZero() {
 		s.When = now
 	}
-	return fmt.Sprintf("%s <%s> %d +0000", name, email, max(s.When.Unix(), 0))
+	return fmt.Sprintf("%s <%s> %d +0000", name, email, min(max(s.When.Unix(), 0), lastSecond))
 }
 
 // cleanIdentity drops what would end a name or address early, or break the header's line, and what git itself would drop
