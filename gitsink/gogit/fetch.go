@@ -12,7 +12,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
-	"github.com/go-git/go-git/v5/plumbing/transport"
 
 	"github.com/kubescribe/kubescribe/gitsink"
 )
@@ -20,65 +19,11 @@ import (
 // leastIncrement is what an incremental fetch may always receive before a fresh one is cheaper.
 const leastIncrement = 1 << 20
 
-// checkout brings the lane's store to the branch's newest commit, with all trees on the way to the folders and below them,
-// and returns the branch's tip: zero if there is no such branch; the store is then at the default branch's newest commit,
-// or empty. tip is what the server has just advertised for a push: if the store is there already, nothing is fetched.
-func (r *remote) checkout(ctx context.Context, tip plumbing.Hash, _ []string) (plumbing.Hash, error) {
-	if tip.IsZero() || tip != r.lane.store.tip {
-		return r.update(ctx)
-	}
-	return tip, nil
-}
-
-// update fetches the branch's tip, or the default branch's if there is no such branch, and returns the branch's tip. It
-// believes the advertisement of this service, which may be newer than that of the other.
-func (r *remote) update(ctx context.Context) (plumbing.Hash, error) {
-	sender, err := r.open(ctx, uploadPack)
-	if errors.Is(err, transport.ErrEmptyRemoteRepository) {
-		r.lane.store = newStore()
-		return plumbing.ZeroHash, nil
-	}
-	if err != nil {
-		return plumbing.ZeroHash, err
-	}
-	defer sender.close()
-	tip := sender.tip(r.ref)
-	want := tip
-	if want.IsZero() && sender.refs.Head != nil {
-		want = *sender.refs.Head
-	}
-	switch {
-	case want.IsZero():
-		r.lane.store = newStore()
-		return tip, nil
-	case want == r.lane.store.tip:
-		return tip, nil
-	case !r.lane.store.tip.IsZero():
-		err := r.increment(ctx, sender, want)
-		if err == nil {
-			return tip, nil
-		}
-		r.sink.opts.Logger.V(1).Info("cache dropped", "destination", r.dst, "reason", r.redact(err.Error()))
-		r.lane.store = newStore()
-		if ctx.Err() != nil || errors.Is(err, errNoAnswer) {
-			return plumbing.ZeroHash, err
-		}
-		return r.update(ctx) // without a cache there is no second time
-	}
-	return tip, r.fresh(ctx, sender, want)
-}
-
 // fresh fetches all trees of one commit.
 func (r *remote) fresh(ctx context.Context, sender *session, want plumbing.Hash) error {
 	r.lane.store = newStore()
 	limit := r.sink.opts.MaxPackBytes
 	got, shallows, err := r.fetch(ctx, sender, fetchRequest{wants: []plumbing.Hash{want}, depth: 1, limit: limit})
-	if errors.Is(err, errTooMuch) && !sender.refs.Capabilities.Supports(capability.Filter) {
-		return fmt.Errorf("%w: %w of %d bytes: the server offers no partial fetch; set uploadpack.allowFilter there, or raise MaxPackBytes", gitsink.ErrTooLarge, err, limit)
-	}
-	if errors.Is(err, errTooMuch) {
-		return fmt.Errorf("%w: %w of %d bytes: raise MaxPackBytes", gitsink.ErrTooLarge, err, limit)
-	}
 	if err == nil {
 		r.lane.store.shallows = shallows
 		err = r.take(want, got)
@@ -177,6 +122,7 @@ func (r *remote) request(ctx context.Context, req fetchRequest) (unpacked, error
 type fetchRequest struct {
 	wants, haves, shallows []plumbing.Hash
 	depth                  int
+	filter                 packp.Filter // where the server offers it; "": all but the blobs
 	keepBlobs              bool
 	limit                  int64
 }
@@ -207,7 +153,10 @@ func (r fetchRequest) encode(offered *capability.List) *packp.UploadPackRequest 
 		req.Depth, req.Shallows = packp.DepthCommits(r.depth), r.shallows
 	}
 	if !r.keepBlobs && set(capability.Filter) {
-		req.Filter = packp.FilterBlobNone()
+		req.Filter = r.filter
+		if req.Filter == "" {
+			req.Filter = packp.FilterBlobNone()
+		}
 	}
 	return req
 }

@@ -22,7 +22,7 @@ import (
 )
 
 func TestAFetchAfterACommitOfOthersReceivesOnlyWhatIsNew(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{DenyAnySHA1InWant: true})
 	repo := server.NewRepo("app")
 	fill(t, repo, 2000)
 	s, d := newSink(t, nil), target(repo.URL(), "main", "clusters")
@@ -40,7 +40,7 @@ func TestAFetchAfterACommitOfOthersReceivesOnlyWhatIsNew(t *testing.T) {
 // A server leaves out what is reachable from a commit that the client says it has. With bitmaps that is all that ever was in
 // its history, of which a store keeps the tip's trees only.
 func TestATreeThatTheServerTakesUsToHaveIsFetchedAllTheSame(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{DenyAnySHA1InWant: true})
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/dir/a", "1", "base/dir/b", "1"), "outside")
 	var log strings.Builder

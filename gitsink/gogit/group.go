@@ -30,8 +30,8 @@ type group struct {
 
 	tries     int
 	pushes    int
-	unsettled int  // pushes in a row whose outcome is unknown and that did not move the branch
-	refetched bool // the cache turned out damaged once
+	unsettled int                                 // pushes in a row whose outcome is unknown and that did not move the branch
+	refetched bool                                // the cache turned out damaged once
 	signer    func(commit []byte) ([]byte, error) // of the group; nil until it is needed
 }
 

@@ -25,10 +25,11 @@ type lane struct {
 	bytes   int64 // charged when the last worker left
 
 	// The worker's.
-	store  *store
-	seen   map[string]sighting // by base folder
-	doubts []doubt             // pushes of unknown outcome, the oldest first
-	found  map[string][]found  // of those that have turned out to have landed, by base folder
+	store   *store
+	noScope bool                // the server does not give trees by their hashes, whatever it says
+	seen    map[string]sighting // by base folder
+	doubts  []doubt             // pushes of unknown outcome, the oldest first
+	found   map[string][]found  // of those that have turned out to have landed, by base folder
 }
 
 // sighting is the tree of a base folder as it was left, to recognise the work of others.

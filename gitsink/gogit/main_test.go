@@ -138,3 +138,7 @@ func rawTree(t *testing.T, repo *gitsinktest.Repo, name string) string {
 }
 
 func unpaced(destination.Destination) Pace { return Pace{Interval: -1} }
+
+func fixed(a Auth) func(context.Context, destination.Destination) (Auth, error) {
+	return func(context.Context, destination.Destination) (Auth, error) { return a, nil }
+}

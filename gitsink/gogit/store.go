@@ -16,26 +16,44 @@ const (
 	sweepSlack     = 1 << 20 // superseded trees that are not worth a sweep
 )
 
-// store is what a lane knows of its branch: the trees of one commit, and a few small files. It is closed: with a tree it
-// holds all trees below it. A store in doubt is replaced, not repaired. It is not safe for concurrent use.
+// store is what a lane knows of its branch: trees of one commit, and a few small files. A complete one holds all trees of
+// the commit; the other kind those on the way to some folders, and below these. A store in doubt is replaced, not
+// repaired. It is not safe for concurrent use.
 type store struct {
 	tip      plumbing.Hash   // the commit whose trees are here; zero: nothing is
 	root     plumbing.Hash   // its tree
-	shallows []plumbing.Hash // the commits at which the history known to the store begins (gitprotocol-pack(5))
+	shallows []plumbing.Hash // of a complete one: the commits at which the history known to it begins (gitprotocol-pack(5))
 	trees    map[plumbing.Hash]string
 	blobs    blobCache
 	size     int64 // of all trees
 	live     int64 // of those that the last sweep left
+
+	complete bool
+	// Of the other kind.
+	closed  map[plumbing.Hash]bool // trees with which all below them are here
+	folders map[string]bool        // base folders that were here once: of their trees most will still be
 }
 
-func newStore() *store { return &store{trees: map[plumbing.Hash]string{}} }
+func newStore() *store {
+	return &store{trees: map[plumbing.Hash]string{}, closed: map[plumbing.Hash]bool{}, folders: map[string]bool{}}
+}
 
-func (s *store) memory() int64 { return s.size + int64(s.blobs.size()) }
+func (s *store) memory() int64 {
+	return s.size + int64(s.blobs.size()) + int64(len(s.closed))*objectOverhead/2
+}
 
 func (s *store) add(hash plumbing.Hash, tree string) {
 	if _, ok := s.trees[hash]; !ok {
 		s.trees[hash] = tree
 		s.size += int64(len(tree)) + objectOverhead
+	}
+}
+
+func (s *store) has(hash plumbing.Hash) bool { _, ok := s.trees[hash]; return ok }
+
+func (s *store) addAll(trees map[plumbing.Hash]string) {
+	for hash, tree := range trees {
+		s.add(hash, tree)
 	}
 }
 
@@ -48,25 +66,25 @@ func (s *store) tree(hash plumbing.Hash) (string, error) {
 	return tree, nil
 }
 
-// receive takes the trees of a fetch and makes commit the tip. All that it checks are the new trees, since the others were
-// checked before. On an error the store is not to be used any more.
+// receive takes all new trees of a commit and makes it the tip of a complete store. It checks the new trees only, since the
+// others were checked before. On an error the store is not to be used any more.
 func (s *store) receive(commit, root plumbing.Hash, trees map[plumbing.Hash]string) error {
-	for hash, tree := range trees {
-		s.add(hash, tree)
-	}
+	s.addAll(trees)
 	if _, err := s.tree(root); err != nil {
 		return err
 	}
 	for hash, tree := range trees {
-		if err := s.closed(hash, tree); err != nil {
+		if err := s.check(hash, tree); err != nil {
 			return err
 		}
 	}
+	s.complete = true
 	s.advance(commit, root)
 	return nil
 }
 
-func (s *store) closed(hash plumbing.Hash, tree string) error {
+// check fails if a tree is damaged or a tree in it is missing.
+func (s *store) check(hash plumbing.Hash, tree string) error {
 	for e, err := range entries(tree) {
 		if err != nil {
 			return fmt.Errorf("tree %s: %w", hash, err)
@@ -106,27 +124,12 @@ func (s *store) sweep() {
 			}
 		}
 	}
-	s.live = s.size
-}
-
-// folder finds the tree at a slash path below root. The zero hash means that there is none; a file, symbolic link or
-// submodule in its place is a *pathError.
-func (s *store) folder(root plumbing.Hash, path string) (plumbing.Hash, error) {
-	for name := range components(path) {
-		tree, err := s.tree(root)
-		if err != nil {
-			return plumbing.ZeroHash, err
+	for hash := range s.closed {
+		if _, ok := s.trees[hash]; !ok {
+			delete(s.closed, hash)
 		}
-		e, ok := lookup(tree, name)
-		if !ok {
-			return plumbing.ZeroHash, nil
-		}
-		if !e.isTree() {
-			return plumbing.ZeroHash, &pathError{path: path, reason: fmt.Sprintf("%q is a %s, not a folder", name, e.kind())}
-		}
-		root = e.hash
 	}
-	return root, nil
+	s.live = s.size
 }
 
 const (

@@ -1,0 +1,93 @@
+package gogit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+
+	"github.com/kubescribe/kubescribe/gitsink"
+)
+
+// checkout brings the lane's store to the branch's newest commit, with all trees on the way to the folders and below them,
+// and returns the branch's tip: zero if there is no such branch; the store is then at the default branch's newest commit,
+// or empty. tip is what the server has just advertised for a push: if the store has all of it already, nothing is fetched.
+//
+// What the server offers decides how. With filter and wants by hash, only the trees of the folders are fetched (scope.go).
+// With filter alone, all trees of the commit; without, the whole commit, of which the files are dropped as they arrive;
+// without shallow, either with all of the history. The latter three are kept up to date by what is new since (increment).
+func (r *remote) checkout(ctx context.Context, tip plumbing.Hash, folders []string) (plumbing.Hash, error) {
+	if !tip.IsZero() && tip == r.lane.store.tip && r.lane.store.covers(folders) {
+		return tip, nil
+	}
+	return r.update(ctx, folders)
+}
+
+// update fetches what is missing of the branch's tip, or of the default branch's if there is no such branch, and returns
+// the branch's tip. It believes the advertisement of this service, which may be newer than that of the other.
+func (r *remote) update(ctx context.Context, folders []string) (plumbing.Hash, error) {
+	sender, err := r.open(ctx, uploadPack)
+	if errors.Is(err, transport.ErrEmptyRemoteRepository) {
+		r.lane.store = newStore()
+		return plumbing.ZeroHash, nil
+	}
+	if err != nil {
+		return plumbing.ZeroHash, err
+	}
+	defer sender.close()
+	tip := sender.tip(r.ref)
+	want := tip
+	if want.IsZero() && sender.refs.Head != nil {
+		want = *sender.refs.Head
+	}
+	s := r.lane.store
+	switch {
+	case want.IsZero():
+		r.lane.store = newStore()
+		return tip, nil
+	case want == s.tip && s.covers(folders):
+		return tip, nil
+	case r.scoped(sender, folders):
+		err = r.scope(ctx, sender, want, folders)
+	case s.tip.IsZero() || !s.complete:
+		return tip, r.tooLarge(sender, r.fresh(ctx, sender, want))
+	default:
+		err = r.increment(ctx, sender, want)
+	}
+	if err == nil {
+		return tip, nil
+	}
+	first := s.tip.IsZero() // so it did not fail for what we had
+	r.sink.opts.Logger.V(1).Info("cache dropped", "destination", r.dst, "reason", r.redact(err.Error()))
+	r.lane.store = newStore()
+	if ctx.Err() != nil || errors.Is(err, errNoAnswer) || errors.Is(err, errTooMuch) && first {
+		return plumbing.ZeroHash, r.tooLarge(sender, err)
+	}
+	r.lane.noScope = r.lane.noScope || first
+	return r.update(ctx, folders)
+}
+
+// tooLarge says what to do about a fetch that was larger than allowed.
+func (r *remote) tooLarge(sender *session, err error) error {
+	switch limit := r.sink.opts.MaxPackBytes; {
+	case !errors.Is(err, errTooMuch):
+		return err
+	case sender.refs.Capabilities.Supports(capability.Filter):
+		return fmt.Errorf("%w: %w of %d bytes: raise MaxPackBytes", gitsink.ErrTooLarge, err, limit)
+	default:
+		return fmt.Errorf("%w: %w of %d bytes: the server offers no partial fetch; set uploadpack.allowFilter there, or raise MaxPackBytes",
+			gitsink.ErrTooLarge, err, limit)
+	}
+}
+
+// scoped tells whether only the trees of the folders are to be fetched. A store that has all trees already goes on with what
+// is new.
+func (r *remote) scoped(sender *session, folders []string) bool {
+	offered := sender.refs.Capabilities
+	return !r.lane.noScope && !r.lane.store.complete && !slices.Contains(folders, "") && offered.Supports(capability.Filter) &&
+		(offered.Supports(capability.AllowTipSHA1InWant) || offered.Supports(capability.AllowReachableSHA1InWant))
+}
