@@ -20,6 +20,8 @@ import (
 
 func TestTheExampleHolds(t *testing.T) { aTest(t) }
 
+func TestTheExampleOfTheKitHolds(t *testing.T) { aConformanceTest(t) }
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // guarded is a value that callbacks share with the test.

@@ -121,8 +121,13 @@ type Entry struct {
 // List returns all entries of the branch by their paths.
 func (r *Repo) List(branch string) map[string]Entry {
 	r.server.t.Helper()
+	return r.list("refs/heads/" + branch)
+}
+
+func (r *Repo) list(treeish string) map[string]Entry {
+	r.server.t.Helper()
 	entries := map[string]Entry{}
-	listing := string(r.mustRun(nil, "ls-tree", "-r", "-z", "--full-tree", "refs/heads/"+branch))
+	listing := string(r.mustRun(nil, "ls-tree", "-r", "-z", "--full-tree", treeish))
 	for line := range strings.SplitSeq(strings.TrimSuffix(listing, "\x00"), "\x00") {
 		if facts, path, ok := strings.Cut(line, "\t"); ok {
 			fields := strings.Fields(facts) // mode, type, hash
@@ -136,7 +141,11 @@ func (r *Repo) List(branch string) map[string]Entry {
 // of its commit.
 func (r *Repo) Tree(branch string) map[string]string {
 	r.server.t.Helper()
-	entries := r.List(branch)
+	return r.contents(r.List(branch))
+}
+
+func (r *Repo) contents(entries map[string]Entry) map[string]string {
+	r.server.t.Helper()
 	var wanted strings.Builder
 	for _, e := range entries {
 		if e.Mode != ModeSubmodule {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr/funcr"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -181,8 +182,12 @@ func eachScoped(t *testing.T, test func(t *testing.T, repo *gitsinktest.Repo, s 
 				url = repo.SSHURL()
 				opts.Auth = fixed(Auth{SSHPrivateKey: ssh.ClientKeyPEM(), KnownHosts: []byte(ssh.KnownHosts())})
 			}
+			var log strings.Builder
+			opts.Logger = funcr.New(func(_, args string) { log.WriteString(args + "\n") }, funcr.Options{Verbosity: 1})
 			s := newSink(t, opts)
 			test(t, repo, s, url)
+			s.workers.Wait()
+			require.NotContains(t, log.String(), "cache dropped", "it was saved by the check that a plan does")
 			for _, l := range s.lanes.all {
 				require.False(t, l.store.complete, "the strategy is not the one under test")
 				require.False(t, l.noScope)

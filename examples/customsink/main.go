@@ -1,0 +1,103 @@
+// Command customsink shows a gitsink.GitSink of one's own, which keeps the versions of a branch in plain folders, and runs a
+// Mirror on it. It needs no cluster and no Git.
+//
+//	go run ./examples/customsink
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubescribe/kubescribe"
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/queue"
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	err := run(ctx, os.Stdout)
+	cancel()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "customsink:", err)
+		os.Exit(1)
+	}
+}
+
+// run mirrors a cluster, changes it, mirrors it again, and shows all versions.
+func run(ctx context.Context, out io.Writer) error {
+	root, err := os.MkdirTemp("", "kubescribe-customsink-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(root)
+	cluster := memcluster.New(nil)
+	defer cluster.Close()
+	for _, color := range []string{"blue", "green"} {
+		if err := cluster.Apply(settings(color)); err != nil {
+			return err
+		}
+		if err := mirror(ctx, cluster, newVersions(root)); err != nil {
+			return err
+		}
+	}
+	return fs.WalkDir(os.DirFS(root), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Base(path) == gitsink.OwnerFile {
+			return err
+		}
+		content, err := os.ReadFile(filepath.Join(root, path))
+		fmt.Fprintf(out, "%s\n%s\n", path, content)
+		return err
+	})
+}
+
+// mirror writes down what the cluster holds.
+func mirror(ctx context.Context, cluster *memcluster.Cluster, sink gitsink.GitSink) error {
+	m, err := kubescribe.New(cluster.Config(), &kubescribe.Options{
+		GitSink: sink,
+		Window:  func(destination.Destination) queue.Window { return queue.Window{Quiet: 50 * time.Millisecond} },
+	})
+	if err != nil {
+		return err
+	}
+	store := types.NamespacedName{Namespace: "default", Name: "store"}
+	prod := types.NamespacedName{Namespace: "default", Name: "prod"}
+	err = m.SetRules(kubescribe.Rules{
+		Repositories: []destination.Repository{{Ref: store, URL: "file:///versions"}}, // the sink has its own idea of where
+		Destinations: []destination.Spec{{Ref: prod, RepositoryRef: store, Branch: "main", BaseFolder: "prod"}},
+		Rules: []ruleset.Rule{{
+			Name: types.NamespacedName{Name: "config"}, Destination: prod,
+			Resources: []ruleset.ResourceRule{{APIGroups: []string{""}, Resources: []string{"configmaps"}}},
+		}},
+	})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- m.Start(ctx) }()
+	if err := m.WaitSynced(ctx); err != nil {
+		return err
+	}
+	stop()
+	return <-ended
+}
+
+func settings(color string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap",
+		"metadata": map[string]any{"name": "settings", "namespace": "default"},
+		"data":     map[string]any{"color": color},
+	}}
+}

@@ -1,0 +1,185 @@
+package gitsinktest
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
+)
+
+// fakeDefaultBranch is where a missing branch starts.
+const fakeDefaultBranch = "main"
+
+// fakeWorld is the repositories that several [Fake] sinks share.
+type fakeWorld struct {
+	mu    sync.Mutex           // guards all that can change, in sinks and repositories too
+	repos map[string]*FakeRepo // by canonical URL
+	fail  func(op string, d destination.Destination) error
+}
+
+// failure asks outside the lock, so that the test may look at the repositories meanwhile.
+func (w *fakeWorld) failure(op string, d destination.Destination) error {
+	w.mu.Lock()
+	fail := w.fail
+	w.mu.Unlock()
+	if fail == nil {
+		return nil
+	}
+	return fail(op, d)
+}
+
+func (w *fakeWorld) repo(url string) *FakeRepo {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.repos[url] == nil {
+		w.repos[url] = &FakeRepo{world: w, branches: map[string]*fakeCommit{}, commits: map[string]*fakeCommit{}}
+	}
+	return w.repos[url]
+}
+
+// FakeRepo is a repository of a [Fake]: what was written to it, and the way in for somebody else's changes. Its methods
+// may be called concurrently, and while a plan runs.
+type FakeRepo struct {
+	world *fakeWorld
+
+	// Guarded by world.mu.
+	branches map[string]*fakeCommit
+	commits  map[string]*fakeCommit // those that a method has shown, by hash
+}
+
+// fakeCommit never changes, nor do its files.
+type fakeCommit struct {
+	info   CommitInfo
+	parent *fakeCommit
+	files  map[string]File
+}
+
+// Branches implements [Historian].
+func (r *FakeRepo) Branches() []string {
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.branches))
+}
+
+// Files implements [Observer].
+func (r *FakeRepo) Files(branch string) map[string]File {
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	if tip := r.branches[branch]; tip != nil {
+		return maps.Clone(tip.files)
+	}
+	return map[string]File{}
+}
+
+// Log implements [Historian].
+func (r *FakeRepo) Log(branch string) []CommitInfo {
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	var log []CommitInfo
+	for c := r.branches[branch]; c != nil; c = c.parent {
+		r.commits[c.info.Hash] = c
+		info := c.info
+		info.Parents = slices.Clone(info.Parents)
+		log = append(log, info)
+	}
+	return log
+}
+
+// Show implements [Historian]. The commit is one that Log or Commit has returned; of others there are no files.
+func (r *FakeRepo) Show(commit string) map[string]File {
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	if c := r.commits[commit]; c != nil {
+		return maps.Clone(c.files)
+	}
+	return map[string]File{}
+}
+
+// Commit implements [Observer], as [Repo.Commit] does.
+func (r *FakeRepo) Commit(branch string, files map[string]File, message string) string {
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	parent := r.branches[branch]
+	tree := maps.Clone(fakeBase{commit: parent}.files())
+	if tree == nil {
+		tree = map[string]File{}
+	}
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		if files[path].Remove {
+			clearPath(tree, path)
+		}
+	}
+	for path, file := range files {
+		if !file.Remove {
+			clearPath(tree, path)
+			for _, folder := range parents(path) {
+				delete(tree, folder)
+			}
+			if file.Mode == ModeRegular {
+				file.Mode = ""
+			}
+			tree[path] = file
+		}
+	}
+	outsider := gitsink.Signature{Name: outsiderName, Email: outsiderEmail}
+	c := newFakeCommit(parent, tree, gitsink.Commit{Message: message, Committer: outsider}, time.Now())
+	r.branches[branch], r.commits[c.info.Hash] = c, c
+	return c.info.Hash
+}
+
+// clearPath takes a file away, or a folder with all that is in it.
+func clearPath(tree map[string]File, path string) {
+	maps.DeleteFunc(tree, func(p string, _ File) bool { return p == path || below(p, path) })
+}
+
+// newFakeCommit fills in what a commit leaves open.
+func newFakeCommit(parent *fakeCommit, files map[string]File, commit gitsink.Commit, now time.Time) *fakeCommit {
+	committer, author := commit.Committer, commit.Author
+	if committer.Name == "" && committer.Email == "" {
+		committer.Name, committer.Email = "kubescribe", "kubescribe@localhost"
+	}
+	if author.Name == "" && author.Email == "" {
+		author.Name, author.Email = committer.Name, committer.Email
+	}
+	if committer.When.IsZero() {
+		committer.When = now
+	}
+	subject, body, _ := strings.Cut(strings.TrimSpace(commit.Message), "\n\n")
+	c := &fakeCommit{parent: parent, files: files, info: CommitInfo{
+		Author: author.Name, AuthorEmail: author.Email, Committer: committer.Name, CommitterEmail: committer.Email,
+		Time: committer.When.UTC().Truncate(time.Second), Subject: strings.ReplaceAll(subject, "\n", " "), Body: body,
+	}}
+	if parent != nil {
+		c.info.Parents = []string{parent.info.Hash}
+	}
+	c.info.Hash = hashOf(fmt.Sprintf("%s\n%+v", hashFolder(files, ""), c.info))
+	return c
+}
+
+// hashFolder names what is in a folder, with its paths and modes.
+func hashFolder(files map[string]File, folder string) string {
+	var listing strings.Builder
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		if below(path, folder) {
+			fmt.Fprintf(&listing, "%q %+v\n", path, files[path])
+		}
+	}
+	return hashOf(listing.String())
+}
+
+// blobHash is the name that Git gives to a file's content (gitformat-loose(5) has the header).
+func blobHash(content string) string {
+	return hashOf(fmt.Sprintf("blob %d\x00%s", len(content), content))
+}
+
+func hashOf(text string) string {
+	sum := sha1.Sum([]byte(text))
+	return hex.EncodeToString(sum[:])
+}

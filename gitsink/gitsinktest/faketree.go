@@ -1,0 +1,136 @@
+package gitsinktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
+)
+
+// fakeTree is a base folder at one commit.
+type fakeTree struct {
+	files map[string]File // with their paths relative to the base folder
+	paths []string        // in byte order
+}
+
+func newFakeTree(files map[string]File, folder string) *fakeTree {
+	t := &fakeTree{files: map[string]File{}}
+	for path, file := range files {
+		if below(path, folder) {
+			t.files[strings.TrimPrefix(path[len(folder):], "/")] = file
+		}
+	}
+	t.paths = slices.Sorted(maps.Keys(t.files))
+	return t
+}
+
+func (t *fakeTree) Paths(prefix string) iter.Seq2[string, gitsink.Entry] {
+	prefix = strings.TrimSuffix(prefix, "/")
+	return func(yield func(string, gitsink.Entry) bool) {
+		for _, path := range t.paths {
+			if below(path, prefix) && !yield(path, t.files[path].entry()) {
+				return
+			}
+		}
+	}
+}
+
+func (t *fakeTree) Entry(path string) (gitsink.Entry, bool) {
+	file, ok := t.files[path]
+	if !ok {
+		return gitsink.Entry{}, false
+	}
+	return file.entry(), true
+}
+
+func (t *fakeTree) Read(ctx context.Context, paths ...string) (map[string][]byte, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	contents := map[string][]byte{}
+	for _, path := range paths {
+		if file, ok := t.files[path]; ok && file.ordinary() {
+			contents[path] = []byte(file.Content)
+		}
+	}
+	return contents, nil
+}
+
+// ordinary tells a file from a symlink and a submodule.
+func (f File) ordinary() bool { return f.Mode != ModeSymlink && f.Mode != ModeSubmodule }
+
+func (f File) entry() gitsink.Entry {
+	mode, err := strconv.ParseUint(f.Mode, 8, 32)
+	if err != nil {
+		mode = uint64(gitsink.ModeFile)
+	}
+	if f.Mode == ModeSubmodule {
+		return gitsink.Entry{Mode: gitsink.Mode(mode), Hash: f.Content}
+	}
+	return gitsink.Entry{Mode: gitsink.Mode(mode), Hash: blobHash(f.Content)}
+}
+
+// checkPaths returns everything that is wrong with the paths as such, joined.
+func checkPaths(folder string, commits []gitsink.Commit) error {
+	var faults []error
+	for _, commit := range commits {
+		for _, change := range commit.Changes {
+			err := destination.ValidatePath(change.Path)
+			if err == nil {
+				err = destination.ValidatePath(join(folder, change.Path))
+			}
+			if err != nil {
+				faults = append(faults, fmt.Errorf("%w: %q: %w", gitsink.ErrPath, change.Path, err))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// applyChanges returns the files as they are after the changes; nil if nothing has changed.
+func applyChanges(files map[string]File, folder string, changes []gitsink.Change) (map[string]File, error) {
+	after := maps.Clone(files)
+	if after == nil {
+		after = map[string]File{}
+	}
+	for _, change := range changes {
+		path := join(folder, change.Path)
+		if err := inTheWay(after, path, change.Remove); err != nil {
+			return nil, err
+		}
+		if change.Remove {
+			delete(after, path)
+		} else {
+			after[path] = File{Mode: after[path].Mode, Content: string(change.Data)}
+		}
+	}
+	if maps.Equal(files, after) {
+		return nil, nil
+	}
+	return after, nil
+}
+
+// inTheWay says why no file can be written or removed at the path.
+func inTheWay(files map[string]File, path string, remove bool) error {
+	for _, folder := range parents(path) {
+		if _, isFile := files[folder]; isFile && !remove {
+			return fmt.Errorf("%w: %q: %q is not a folder", gitsink.ErrPath, path, folder)
+		}
+	}
+	if !files[path].ordinary() {
+		return fmt.Errorf("%w: %q: there is a symbolic link or submodule", gitsink.ErrPath, path)
+	}
+	for other := range files {
+		if below(other, path) {
+			return fmt.Errorf("%w: %q: there is a folder", gitsink.ErrPath, path)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,51 @@
+package gogit_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gogit"
+)
+
+// unpaced makes a sink that pushes as often as it is asked to.
+func unpaced(auth gogit.Auth) gitsink.GitSink {
+	return gogit.New(&gogit.Options{
+		Auth: func(context.Context, destination.Destination) (gogit.Auth, error) { return auth, nil },
+		Pace: func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} },
+	})
+}
+
+func TestTheSinkKeepsTheContractOverHTTP(t *testing.T) {
+	gitsinktest.TestGitSink(t, gitsinktest.Harness{
+		New: func(testing.TB, gitsinktest.Store) gitsink.GitSink { return unpaced(gogit.Auth{}) },
+	})
+}
+
+func TestTheSinkKeepsTheContractOnFiles(t *testing.T) {
+	gitsinktest.TestGitSink(t, gitsinktest.Harness{
+		New: func(testing.TB, gitsinktest.Store) gitsink.GitSink { return unpaced(gogit.Auth{}) },
+		Store: func(t testing.TB) gitsinktest.Store {
+			repo := gitsinktest.NewServer(t, nil).NewRepo("app.git")
+			return repo.Store(repo.FileURL())
+		},
+	})
+}
+
+func TestTheSinkKeepsTheContractOverSSH(t *testing.T) {
+	var server *gitsinktest.SSHServer // of the check that is running
+	gitsinktest.TestGitSink(t, gitsinktest.Harness{
+		New: func(testing.TB, gitsinktest.Store) gitsink.GitSink {
+			return unpaced(gogit.Auth{SSHPrivateKey: server.ClientKeyPEM(), KnownHosts: []byte(server.KnownHosts())})
+		},
+		Store: func(t testing.TB) gitsinktest.Store {
+			server = gitsinktest.NewSSHServer(t, nil)
+			repo := server.NewRepo("app.git")
+			store := repo.Store(repo.SSHURL())
+			store.Down, store.Up = server.Down, server.Up
+			return store
+		},
+	})
+}
