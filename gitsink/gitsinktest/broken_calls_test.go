@@ -230,6 +230,6 @@ var brokenCalls = []broken{
 // permanently is an error that says that trying again cannot help.
 type permanently struct{ error }
 
-func (e permanently) Is(target error) bool { return target == queue.ErrPermanent } //nolint:errorlint // this is what errors.Is asks
+func (e permanently) Is(target error) bool { return target == queue.ErrPermanent }
 
 func (e permanently) Unwrap() error { return e.error }

@@ -115,7 +115,7 @@ func (e *env) subjects(branch string) []string {
 // refused wants Apply to return an error of this class, for this destination.
 func refused(d destination.Destination, err, class error) error {
 	if !errors.Is(err, class) {
-		return fmt.Errorf("Apply returned %v, want an error that matches %v", err, class)
+		return fmt.Errorf("Apply returned %v, want an error that matches %v", err, class) //nolint:errorlint // it may be nil
 	}
 	return proper(d, err)
 }
@@ -172,7 +172,7 @@ func (w *watched) agrees(r gitsink.Result) error {
 		return errors.New("the plan was called while it ran")
 	}
 	if r.Attempts != int(w.runs.Load()) {
-		return fmt.Errorf("Attempts is %d, but the plan was run %d times", r.Attempts, w.runs.Load())
+		return fmt.Errorf("the result's Attempts is %d, but the plan was run %d times", r.Attempts, w.runs.Load())
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func checks() []check {
 }
 
 // patience bounds what a check waits for. Nothing that works takes as long.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // TestGitSink checks that a sink keeps the contract of package gitsink. Each check is a subtest on a store of its own; one
 // that fails quotes the promise that was broken.
@@ -121,7 +121,7 @@ func (c check) against(t testing.TB, h Harness, patience time.Duration) error {
 		defer func() { ended <- errors.Join(err, e.close()) }()
 		err = survived(func() error { return c.run(ctx, e) })
 	}()
-	timer := time.NewTimer(2 * patience)
+	timer := time.NewTimer(4 * patience)
 	defer timer.Stop()
 	select {
 	case err := <-ended:

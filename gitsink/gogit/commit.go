@@ -53,7 +53,10 @@ func (ch *chain) tree(hash plumbing.Hash) (string, error) {
 }
 
 // nothing tells whether there is nothing to push.
-func (ch *chain) nothing() bool { return ch.tip == ch.store.tip && !(ch.create && ch.old.IsZero()) }
+func (ch *chain) nothing() bool {
+	creates := ch.create && ch.old.IsZero() && !ch.tip.IsZero()
+	return ch.tip == ch.store.tip && !creates
+}
 
 // commits is how many there are.
 func (ch *chain) commits() int {
@@ -71,6 +74,9 @@ type draft struct {
 	tip, root plumbing.Hash
 	writes    bool // something is to be there, whether it is new or not
 }
+
+// emptyTree is what the first commit of a branch would have if its plan wrote nothing.
+var emptyTree = plumbing.ComputeHash(plumbing.TreeObject, nil)
 
 // encoder writes a commit object.
 type encoder func(root, parent plumbing.Hash, commit gitsink.Commit, now time.Time) ([]byte, error)
@@ -94,7 +100,7 @@ func (ch *chain) draft(folder string, commits []gitsink.Commit, encode encoder) 
 			d.writes = d.writes || !change.Remove
 		}
 		root, objects := e.commit()
-		if root == d.root {
+		if root == d.root || d.root.IsZero() && root == emptyTree {
 			continue
 		}
 		data, err := encode(root, d.tip, commit, now)

@@ -27,7 +27,7 @@ var library = map[string][]string{
 	"event/watch":         {"destination", "event", "queue", "ruleset"},
 	"gitsink":             {"destination", "event", "orphan", "queue"},
 	"gitsink/gogit":       {"destination", "event", "gitsink", "queue"},
-	"gitsink/gitsinktest": {},
+	"gitsink/gitsinktest": {"destination", "gitsink", "queue"},
 	".":                   {"destination", "event", "event/watch", "gitsink", "gitsink/gogit", "orphan", "queue", "ruleset"},
 }
 
@@ -36,6 +36,7 @@ var others = map[string][]string{
 	"internal/manifest":   {"destination", "event", "orphan", "ruleset"},
 	"internal/memcluster": {},
 	"internal/testenv":    {},
+	"examples/customsink": {".", "destination", "gitsink", "internal/memcluster", "queue", "ruleset"},
 	"examples/mirror":     {".", "destination", "event", "gitsink", "gitsink/gogit", "internal/manifest", "orphan", "queue"},
 	"examples/quickstart": {".", "destination", "event", "gitsink", "internal/manifest", "internal/memcluster", "queue"},
 }
