@@ -105,7 +105,11 @@ type Error struct {
 	Destination destination.Destination
 	Server      string // the server's own words, if it sent any; without credentials
 	Err         error
+	RetryAfter  time.Duration // how long the server wants to be left alone; zero: it did not say
 }
+
+// RetryDelay returns RetryAfter: it makes an Error a queue.RetryDelayer, so a queue does not try earlier.
+func (e *Error) RetryDelay() time.Duration { return e.RetryAfter }
 
 // Error says what failed where, with the server's words.
 func (e *Error) Error() string {

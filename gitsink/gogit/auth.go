@@ -1,21 +1,17 @@
 package gogit
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"net"
+	"net/http"
 	"net/url"
-	"os"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
-	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/kubescribe/kubescribe/gitsink"
 )
@@ -41,6 +37,15 @@ type Auth struct {
 
 	// CABundle are certificates in PEM that HTTPS trusts besides the system's. Default: none.
 	CABundle []byte
+
+	// ClientCertificate and ClientKey are a certificate (with those that lead to its root) and its key in PEM, for servers of
+	// HTTPS that ask for one. Default: none.
+	ClientCertificate, ClientKey []byte
+
+	// Proxy is the URL of what all connections go through: http and https (the method CONNECT, for HTTPS, SSH and git), and
+	// socks5, where the proxy looks the names up. It may hold a user and a password. Default: for HTTP, what
+	// Options.Transport says, which is the environment's; for the others none.
+	Proxy string
 }
 
 // String hides the credentials.
@@ -58,20 +63,48 @@ func (e *authError) Unwrap() error { return e.err }
 // invalidAuth says that credentials cannot be used at all. It does not wrap err, which could show what it could not parse.
 func invalidAuth(why string) error { return fmt.Errorf("%w: %s", gitsink.ErrAuth, why) }
 
-// method is a for go-git.
-func (a Auth) method(ep *transport.Endpoint) (transport.AuthMethod, error) {
-	switch ep.Protocol {
-	case "http", "https":
-		if a.BearerToken != "" {
-			return &githttp.TokenAuth{Token: a.BearerToken}, nil
-		}
-		if a.Password != "" || a.Username != "" {
-			return &githttp.BasicAuth{Username: firstOf(a.Username, ep.User, defaultUser), Password: a.Password}, nil
-		}
-	case "ssh":
-		return a.ssh(ep)
+// anonymous tells whether there is nothing to be shown by HTTP.
+func (a Auth) anonymous() bool {
+	return a.Username == "" && a.Password == "" && a.BearerToken == "" && len(a.ClientCertificate) == 0
+}
+
+// show adds the credentials to a request of HTTP.
+func (a Auth) show(req *http.Request) {
+	switch {
+	case a.BearerToken != "":
+		req.Header.Set("Authorization", "Bearer "+a.BearerToken)
+	case a.Password != "" || a.Username != "":
+		req.SetBasicAuth(firstOf(a.Username, defaultUser), a.Password)
 	}
-	return nil, nil
+}
+
+// configure sets what connections of HTTP are made with.
+func (a Auth) configure(t *http.Transport) error {
+	if len(a.CABundle) > 0 {
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		if !pool.AppendCertsFromPEM(a.CABundle) {
+			return invalidAuth("CABundle holds no certificate in PEM")
+		}
+		t.TLSClientConfig.RootCAs = pool
+	}
+	if len(a.ClientCertificate) > 0 || len(a.ClientKey) > 0 {
+		pair, err := tls.X509KeyPair(a.ClientCertificate, a.ClientKey)
+		if err != nil {
+			return invalidAuth("ClientCertificate and ClientKey are no pair of a certificate and its key in PEM")
+		}
+		t.TLSClientConfig.Certificates = []tls.Certificate{pair}
+	}
+	if a.Proxy != "" {
+		proxy, err := a.proxyURL()
+		if err != nil {
+			return err
+		}
+		t.Proxy = http.ProxyURL(proxy)
+	}
+	return nil
 }
 
 const defaultUser = "git"
@@ -85,7 +118,8 @@ func firstOf(values ...string) string {
 	return ""
 }
 
-func (a Auth) ssh(ep *transport.Endpoint) (transport.AuthMethod, error) {
+// sshConfig is for a login at an address, host:port. Only what is set here is used.
+func (a Auth) sshConfig(user, address string) (*ssh.ClientConfig, error) {
 	if len(a.SSHPrivateKey) == 0 || len(a.KnownHosts) == 0 {
 		return nil, invalidAuth("SSH needs SSHPrivateKey and KnownHosts: set both")
 	}
@@ -93,20 +127,20 @@ func (a Auth) ssh(ep *transport.Endpoint) (transport.AuthMethod, error) {
 	if err != nil {
 		return nil, err
 	}
-	callback, err := parseKnownHosts(a.KnownHosts)
+	hosts, err := parseKnownHosts(a.KnownHosts)
 	if err != nil {
 		return nil, err
 	}
-	port := ep.Port
-	if port == 0 {
-		port = 22
+	algorithms := hosts.algorithms(address)
+	if len(algorithms) == 0 {
+		return nil, invalidAuth("KnownHosts has no key of " + address + ": add it")
 	}
-	return &sshAuth{config: ssh.ClientConfig{
-		User:              firstOf(ep.User, defaultUser),
+	return &ssh.ClientConfig{
+		User:              user,
 		Auth:              []ssh.AuthMethod{ssh.PublicKeys(signer)},
-		HostKeyCallback:   callback,
-		HostKeyAlgorithms: hostKeyAlgorithms(callback, net.JoinHostPort(ep.Host, strconv.Itoa(port))),
-	}}, nil
+		HostKeyCallback:   hosts.check,
+		HostKeyAlgorithms: algorithms,
+	}, nil
 }
 
 func (a Auth) signer() (ssh.Signer, error) {
@@ -123,75 +157,13 @@ func (a Auth) signer() (ssh.Signer, error) {
 	return signer, nil
 }
 
-// parseKnownHosts goes through a file, since the parser takes nothing else. Host keys are public.
-func parseKnownHosts(lines []byte) (ssh.HostKeyCallback, error) {
-	file, err := os.CreateTemp("", "known_hosts")
-	if err != nil {
-		return nil, fmt.Errorf("reading KnownHosts: %w", err)
-	}
-	defer func() { _ = os.Remove(file.Name()) }()
-	_, err = file.Write(lines)
-	if err := errors.Join(err, file.Close()); err != nil {
-		return nil, fmt.Errorf("reading KnownHosts: %w", err)
-	}
-	callback, err := knownhosts.New(file.Name())
-	if err != nil {
-		return nil, invalidAuth("KnownHosts is malformed: give lines of a known_hosts file")
-	}
-	return callback, nil
-}
-
-// hostKeyAlgorithms asks the server for a key of a type that is known: it may have several, and would else choose.
-func hostKeyAlgorithms(callback ssh.HostKeyCallback, address string) []string {
-	var wrong *knownhosts.KeyError
-	if !errors.As(callback(address, &net.TCPAddr{}, noKey{}), &wrong) {
-		return nil
-	}
-	var algorithms []string
-	for _, known := range wrong.Want {
-		if t := known.Key.Type(); t == ssh.KeyAlgoRSA {
-			algorithms = append(algorithms, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256, t)
-		} else {
-			algorithms = append(algorithms, t)
-		}
-	}
-	return algorithms
-}
-
-// noKey is a key that no host has.
-type noKey struct{}
-
-func (noKey) Type() string                        { return "none" }
-func (noKey) Marshal() []byte                     { return []byte("none") }
-func (noKey) Verify([]byte, *ssh.Signature) error { return errors.New("no key") }
-
-// sshAuth is go-git's ssh.AuthMethod with everything set, so that nothing of the machine's own SSH configuration is used.
-type sshAuth struct{ config ssh.ClientConfig }
-
-func (a *sshAuth) Name() string   { return "ssh-public-keys" }
-func (a *sshAuth) String() string { return a.Name() }
-
-// ClientConfig returns a copy that the caller may change.
-func (a *sshAuth) ClientConfig() (*ssh.ClientConfig, error) {
-	config := a.config
-	return &config, nil
-}
-
-// certificates are the system's and those of the bundle.
-func certificates(bundle string) (*x509.CertPool, error) {
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM([]byte(bundle)) {
-		return nil, invalidAuth("CABundle holds no certificate in PEM")
-	}
-	return pool, nil
-}
-
 // secrets returns what no error may hold, in every spelling in which it could come back.
 func (a Auth) secrets(ep *transport.Endpoint) []string {
 	plain := []string{a.Password, a.BearerToken, a.SSHPassphrase}
+	if proxy, err := url.Parse(a.Proxy); err == nil {
+		password, _ := proxy.User.Password()
+		plain = append(plain, password)
+	}
 	if strings.HasPrefix(ep.Protocol, "http") && len(ep.User) >= 8 { // a token in place of a user name
 		plain = append(plain, ep.User)
 	}

@@ -7,10 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/transport"
-	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+	"time"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -54,6 +51,7 @@ func (r *remote) fail(ctx context.Context, op string, err error, words string, c
 	}
 	return &gitsink.Error{
 		Op: op, Destination: r.dst, Server: r.redact(strings.ToValidUTF8(words, "?")), Err: &failure{r.redact(text), classes},
+		RetryAfter: restOf(err),
 	}
 }
 
@@ -72,19 +70,20 @@ var own = []error{
 	gitsink.ErrTooLarge, gitsink.ErrUnavailable, gitsink.ErrConflict, gitsink.ErrUnknown, destination.ErrInvalid,
 }
 
-// sentinels are go-git's errors, and what they mean.
-var sentinels = []struct{ err, class error }{
-	{transport.ErrAuthenticationRequired, gitsink.ErrAuth},
-	{transport.ErrInvalidAuthMethod, gitsink.ErrAuth},
-	{transport.ErrAuthorizationFailed, gitsink.ErrAuth},
-	{transport.ErrRepositoryNotFound, gitsink.ErrNotFound},
-}
-
-// statuses are the answers of HTTP that trying again does not change. All others, 429 and 5xx foremost, may pass.
+// statuses are the answers of HTTP after which a server has surely not taken a push, and what they mean. All others, 5xx
+// foremost, may pass. One that says when to come again may pass, too.
 var statuses = map[int]error{
-	http.StatusProxyAuthRequired:     gitsink.ErrAuth,
+	http.StatusUnauthorized:          gitsink.ErrAuth,
+	http.StatusForbidden:             gitsink.ErrAuth,
+	http.StatusNotFound:              gitsink.ErrNotFound,
 	http.StatusGone:                  gitsink.ErrNotFound,
+	http.StatusMovedPermanently:      gitsink.ErrNotFound,
+	http.StatusFound:                 gitsink.ErrNotFound,
+	http.StatusTemporaryRedirect:     gitsink.ErrNotFound,
+	http.StatusPermanentRedirect:     gitsink.ErrNotFound,
+	http.StatusProxyAuthRequired:     gitsink.ErrAuth,
 	http.StatusRequestEntityTooLarge: gitsink.ErrTooLarge,
+	http.StatusTooManyRequests:       gitsink.ErrUnavailable,
 }
 
 // phrase is what servers and libraries say only in words, in lower case.
@@ -98,8 +97,9 @@ var connecting = []phrase{
 	{"rate limit", gitsink.ErrUnavailable}, // GitHub answers 403
 	{"too many requests", gitsink.ErrUnavailable},
 	{"unable to authenticate", gitsink.ErrAuth},        // x/crypto/ssh
-	{"knownhosts: key", gitsink.ErrAuth},               // x/crypto/ssh/knownhosts: mismatch, unknown, revoked
+	{"known_hosts: ", gitsink.ErrAuth},                 // our own: mismatch, unknown, revoked
 	{"certificate signed by unknown", gitsink.ErrAuth}, // crypto/x509
+	{"proxy authentication required", gitsink.ErrAuth}, // net/http
 	{"permission denied", gitsink.ErrAuth},
 	{"does not appear to be a git repository", gitsink.ErrNotFound},
 	{"repository not found", gitsink.ErrNotFound},
@@ -163,21 +163,12 @@ func classify(err error) []error {
 }
 
 func classOfConnection(err error) error {
-	answer := httpAnswer(err)
-	text := err.Error()
-	if answer != nil {
-		text += "\n" + answer.Reason
-	}
+	text := err.Error() + "\n" + serverWords(err)
 	if class := find(connecting[:2], text); class != nil {
 		return class
 	}
-	for _, s := range sentinels {
-		if errors.Is(err, s.err) {
-			return s.class
-		}
-	}
-	if answer != nil {
-		if class, ok := statuses[answer.StatusCode()]; ok {
+	if status := asStatus(err); status != nil {
+		if class, ok := statuses[status.status]; ok && status.after == 0 {
 			return class
 		}
 		return gitsink.ErrUnavailable
@@ -190,32 +181,34 @@ func classOfConnection(err error) error {
 
 // surelyRefused reports whether the server cannot have taken a push that ended with err.
 func surelyRefused(err error) bool {
-	for _, s := range sentinels {
-		if errors.Is(err, s.err) {
-			return true
-		}
-	}
-	answer := httpAnswer(err)
-	return answer != nil && statuses[answer.StatusCode()] != nil
+	status := asStatus(err)
+	return status != nil && statuses[status.status] != nil
 }
 
-// httpAnswer finds the answer of HTTP that an error stands for; go-git's wrapping does not unwrap.
-func httpAnswer(err error) *githttp.Err {
-	var unexpected *plumbing.UnexpectedError
-	if errors.As(err, &unexpected) {
-		err = unexpected.Err
-	}
-	var answer *githttp.Err
-	if errors.As(err, &answer) {
-		return answer
-	}
-	return nil
+// restError means that a server has asked to be left alone, and still wants to be.
+type restError struct{ left time.Duration }
+
+func (e *restError) Error() string {
+	return fmt.Sprintf("the server wants no request for another %s", e.left.Round(time.Second))
 }
 
-// serverWords is the text that came with an answer of HTTP. Those of 401, 403 and 404 are in the error itself.
+// restOf is how long the server wants to be left alone after err; zero if it did not say.
+func restOf(err error) time.Duration {
+	var rest *restError
+	if errors.As(err, &rest) {
+		return rest.left
+	}
+	if status := asStatus(err); status != nil {
+		return status.after
+	}
+	return 0
+}
+
+// serverWords is what the server said beside a failure.
 func serverWords(err error) string {
-	if answer := httpAnswer(err); answer != nil {
-		return answer.Reason[:min(len(answer.Reason), maxWords)]
+	var said *saidError
+	if errors.As(err, &said) {
+		return said.words
 	}
 	return ""
 }

@@ -4,12 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"testing"
+	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/transport"
-	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -42,26 +39,26 @@ func TestTheWordsOfServersThatRefuseAPushHaveAClass(t *testing.T) {
 
 func TestFailuresOfAConnectionHaveAClass(t *testing.T) {
 	status := func(code int, reason string) error {
-		request := &http.Request{URL: &url.URL{Scheme: "https", Host: "host"}}
-		return plumbing.NewUnexpectedError(&githttp.Err{Response: &http.Response{StatusCode: code, Request: request}, Reason: reason})
+		return fmt.Errorf("wrapped: %w", &saidError{&statusError{status: code}, reason})
 	}
 	for _, test := range []struct {
 		err   error
 		want  error
 		final bool // the server cannot have taken a push
 	}{
-		{fmt.Errorf("%w: who?", transport.ErrAuthenticationRequired), gitsink.ErrAuth, true},
-		{fmt.Errorf("%w: no", transport.ErrAuthorizationFailed), gitsink.ErrAuth, true},
-		{fmt.Errorf("%w: You have exceeded a secondary rate limit", transport.ErrAuthorizationFailed), gitsink.ErrUnavailable, true},
-		{fmt.Errorf("%w: none", transport.ErrRepositoryNotFound), gitsink.ErrNotFound, true},
+		{status(http.StatusUnauthorized, "who?"), gitsink.ErrAuth, true},
+		{status(http.StatusForbidden, "no"), gitsink.ErrAuth, true},
+		{status(http.StatusForbidden, "You have exceeded a secondary rate limit"), gitsink.ErrUnavailable, true},
+		{&statusError{http.StatusForbidden, time.Minute}, gitsink.ErrUnavailable, true},
+		{status(http.StatusNotFound, ""), gitsink.ErrNotFound, true},
 		{status(http.StatusProxyAuthRequired, ""), gitsink.ErrAuth, true},
 		{status(http.StatusGone, ""), gitsink.ErrNotFound, true},
 		{status(http.StatusRequestEntityTooLarge, ""), gitsink.ErrTooLarge, true},
-		{status(http.StatusTooManyRequests, ""), gitsink.ErrUnavailable, false},
+		{status(http.StatusTooManyRequests, ""), gitsink.ErrUnavailable, true},
 		{status(http.StatusInternalServerError, "permission denied"), gitsink.ErrUnavailable, false},
 		{status(http.StatusGatewayTimeout, ""), gitsink.ErrUnavailable, false},
 		{errors.New("ssh: handshake failed: ssh: unable to authenticate, attempted methods [none publickey]"), gitsink.ErrAuth, false},
-		{errors.New("ssh: handshake failed: knownhosts: key mismatch"), gitsink.ErrAuth, false},
+		{errors.New("ssh: handshake failed: known_hosts: host shows the key SHA256:x, which is not in KnownHosts"), gitsink.ErrAuth, false},
 		{errors.New("tls: failed to verify certificate: x509: certificate signed by unknown authority"), gitsink.ErrAuth, false},
 		{errors.New("dial tcp 127.0.0.1:1: connect: connection refused"), gitsink.ErrUnavailable, false},
 		{errors.New("whatever else"), gitsink.ErrUnavailable, false},

@@ -11,7 +11,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
-	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
 
 	"github.com/kubescribe/kubescribe/gitsink"
 )
@@ -132,22 +131,25 @@ func (r *remote) fetch(ctx context.Context, sender *session, req fetchRequest) (
 		unpacked
 		shallows []plumbing.Hash
 	}
-	got, err := ask(ctx, sender, r.sink.opts.TransferTimeout, func(ctx context.Context) (answer, error) {
-		response, err := sender.upload.UploadPack(ctx, req.encode(sender.refs.Capabilities))
-		if err != nil {
-			return answer{}, err
-		}
-		defer func() { _ = response.Close() }()
-		got, err := unpack(demultiplex(response, sender.refs.Capabilities), req.limit, req.keepBlobs)
-		return answer{got, response.Shallows}, err
+	got, err := bounded(ctx, r.sink.opts.TransferTimeout, func(ctx context.Context) (got answer, err error) {
+		got.shallows, err = sender.upload(ctx, req.encode(sender), func(pack io.Reader) (err error) {
+			got.unpacked, err = unpack(pack, req.limit, req.keepBlobs)
+			return err
+		})
+		return got, err
 	})
 	return got.unpacked, got.shallows, err
 }
 
-func (r fetchRequest) encode(offered *capability.List) *packp.UploadPackRequest {
+func (r fetchRequest) encode(s *session) *packp.UploadPackRequest {
+	offered := s.refs.Capabilities
 	req := packp.NewUploadPackRequestFromCapabilities(offered)
 	set := func(c capability.Capability) bool { return offered.Supports(c) && req.Capabilities.Set(c) == nil }
 	set(capability.NoProgress)
+	if s.multiAck {
+		// Azure DevOps refuses who does not ask for it. It changes nothing here: all haves are followed by "done" at once.
+		_ = req.Capabilities.Set(capability.MultiACK)
+	}
 	req.Wants, req.Haves = r.wants, r.haves
 	if (r.depth > 0 || len(r.shallows) > 0) && set(capability.Shallow) {
 		req.Depth, req.Shallows = packp.DepthCommits(r.depth), r.shallows
@@ -159,14 +161,4 @@ func (r fetchRequest) encode(offered *capability.List) *packp.UploadPackRequest 
 		}
 	}
 	return req
-}
-
-func demultiplex(r io.Reader, offered *capability.List) io.Reader {
-	switch {
-	case offered.Supports(capability.Sideband64k):
-		return sideband.NewDemuxer(sideband.Sideband64k, r)
-	case offered.Supports(capability.Sideband):
-		return sideband.NewDemuxer(sideband.Sideband, r)
-	}
-	return r
 }

@@ -98,10 +98,10 @@ func positive[T int | int64 | time.Duration](value, otherwise T) T {
 
 // Sink is a gitsink.GitSink on go-git. Its contract is the package comment. Make one with New.
 type Sink struct {
-	opts       Options
-	lanes      *lanes
-	paces      *paces
-	transports *transports
+	opts  Options
+	lanes *lanes
+	paces *paces
+	https *httpTransports
 
 	workers sync.WaitGroup // of the lanes
 	closing context.Context
@@ -113,7 +113,7 @@ var _ gitsink.GitSink = (*Sink)(nil)
 // New makes a Sink. It opens nothing; close it all the same.
 func New(opts *Options) *Sink {
 	o := opts.withDefaults()
-	s := &Sink{opts: o, lanes: newLanes(o.CacheBytes), paces: newPaces(), transports: newTransports(o.Transport)}
+	s := &Sink{opts: o, lanes: newLanes(o.CacheBytes), paces: newPaces(), https: newHTTPTransports(o.Transport)}
 	s.closing, s.close = context.WithCancel(context.Background())
 	return s
 }
@@ -138,6 +138,6 @@ func (s *Sink) Close() error {
 	s.close()
 	s.workers.Wait()
 	s.lanes.clear()
-	s.transports.close()
+	s.https.close()
 	return nil
 }

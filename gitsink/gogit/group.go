@@ -63,6 +63,11 @@ func (s *Sink) serveGroup(l *lane, lead *call) {
 		remote: newRemote(s, l, lead.dst), crowd: &crowd{ctx: ctx, cancel: cancel},
 		key: lead.key(), pace: s.opts.Pace(lead.dst).withDefaults(l.key.Repository),
 	}
+	if left := s.paces.refused(l.key.Repository, time.Now()); left > 0 {
+		g.join()
+		g.failAll(opFetch, &restError{left}, "")
+		return
+	}
 	if !g.waitForTurn() {
 		return
 	}
@@ -188,8 +193,12 @@ func (g *group) drop(fault func(*call) error) {
 	})
 }
 
-// failure is the error of a call: with its own destination and context, without anybody's credentials.
+// failure is the error of a call: with its own destination and context, without anybody's credentials. A server that wants
+// to be left alone is.
 func (g *group) failure(c *call, op string, err error, words string, classes ...error) error {
+	if status := asStatus(err); status != nil && status.after > 0 {
+		g.sink.paces.refuse(g.lane.key.Repository, time.Now().Add(status.after), time.Now())
+	}
 	r := *g.remote
 	r.dst = c.dst
 	return r.fail(c.ctx, op, err, words, classes...)

@@ -1,11 +1,9 @@
 package gogit
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -15,9 +13,6 @@ import (
 
 	"github.com/kubescribe/kubescribe/gitsink"
 )
-
-// maxWords bounds what is kept of what a server says.
-const maxWords = 16 << 10
 
 var errMoved = errors.New("the push was refused, and the branch has moved")
 
@@ -95,28 +90,25 @@ func (g *group) send(receiver *session, ch *chain) verdict {
 		report *packp.ReportStatus
 		words  string
 	}
-	got, err := ask(g.ctx, receiver, g.sink.opts.TransferTimeout, func(ctx context.Context) (answer, error) {
-		words := &wordBuffer{}
+	got, err := bounded(g.ctx, g.sink.opts.TransferTimeout, func(ctx context.Context) (answer, error) {
 		req := packp.NewReferenceUpdateRequestFromCapabilities(receiver.refs.Capabilities)
 		if receiver.refs.Capabilities.Supports(capability.Sideband64k) {
 			if err := req.Capabilities.Set(capability.Sideband64k); err != nil {
 				return answer{}, err
 			}
-			req.Progress = words
 		}
 		req.Commands = []*packp.Command{{Name: g.ref, Old: ch.old, New: ch.tip}}
-		req.Packfile = io.NopCloser(bytes.NewReader(pack))
-		report, err := receiver.receive.ReceivePack(ctx, req)
-		return answer{report, words.String()}, err
+		report, words, err := receiver.receive(ctx, req, pack)
+		return answer{report, words}, err
 	})
 	return g.judge(got.report, err, got.words)
 }
 
-// judge reads the report, which counts more than the error beside it: on a refusal there are both.
+// judge reads the report. Without one, err says why.
 func (r *remote) judge(report *packp.ReportStatus, err error, words string) verdict {
 	v := verdict{words: words, err: err}
 	if v.err == nil {
-		v.err = errors.New("the server sent no report")
+		v.err = errors.New("the server's report says nothing of the branch")
 	}
 	if report == nil {
 		return v
@@ -203,12 +195,4 @@ func (g *group) divide() {
 		sub := &group{remote: g.remote, crowd: g.crowd, key: g.key, pace: g.pace, calls: part, closed: true}
 		sub.run()
 	}
-}
-
-// wordBuffer keeps the beginning of what is written to it.
-type wordBuffer struct{ bytes.Buffer }
-
-func (b *wordBuffer) Write(p []byte) (int, error) {
-	b.Buffer.Write(p[:min(len(p), max(maxWords-b.Len(), 0))])
-	return len(p), nil
 }

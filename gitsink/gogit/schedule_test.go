@@ -95,7 +95,8 @@ func (m *modelServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if what != nothingHappens && what != outsiderFirst {
 		return nil, errCut
 	}
-	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(answer)), Request: r}, nil
+	header := http.Header{"Content-Type": {"application/x-" + r.URL.Query().Get("service") + "-advertisement"}}
+	return &http.Response{StatusCode: http.StatusOK, Header: header, Body: io.NopCloser(bytes.NewReader(answer)), Request: r}, nil
 }
 
 func (m *modelServer) answer(r *http.Request, body []byte) []byte {

@@ -1,0 +1,256 @@
+package gogit
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing/transport"
+
+	"github.com/kubescribe/kubescribe/gitsink"
+)
+
+const (
+	maxRemainder  = 64 << 10  // of an answer, read so that its connection can be used again
+	maxRedirects  = 5         // of one request
+	maxTrusts     = 16        // with connections of their own
+	maxRetryAfter = time.Hour // what a server may ask for at most
+)
+
+// httpWire is the smart protocol over HTTP (gitprotocol-http(5)): each exchange is a request of its own.
+type httpWire struct {
+	client  *http.Client
+	base    string // the URL of the repository, without a slash at the end; where the advertisement came from
+	service service
+	auth    Auth
+}
+
+func (w *httpWire) explain(err error) error { return err }
+func (w *httpWire) close()                  {}
+
+func (w *httpWire) advertise(ctx context.Context) (io.ReadCloser, error) {
+	const path = "/info/refs"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.base+path+"?service="+string(w.service), nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := w.do(req)
+	if err != nil {
+		return nil, err
+	}
+	if got := resp.Header.Get("Content-Type"); got != "application/x-"+string(w.service)+"-advertisement" {
+		_ = resp.Body.Close()
+		return nil, fmt.Errorf("%w: the server answers with %q in place of Git's protocol: check the URL and the credentials",
+			gitsink.ErrNotFound, got)
+	}
+	moved := *resp.Request.URL
+	moved.RawQuery = ""
+	w.base = strings.TrimSuffix(moved.String(), path)
+	return resp.Body, nil
+}
+
+func (w *httpWire) exchange(ctx context.Context, parts ...[]byte) (io.ReadCloser, error) {
+	body := func() (io.ReadCloser, error) {
+		readers := make([]io.Reader, 0, len(parts))
+		for _, part := range parts {
+			readers = append(readers, bytes.NewReader(part))
+		}
+		return io.NopCloser(io.MultiReader(readers...)), nil
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.base+"/"+string(w.service), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Body, _ = body()
+	req.GetBody = body // an idle connection that the server has closed is found out too late
+	for _, part := range parts {
+		req.ContentLength += int64(len(part))
+	}
+	req.Header.Set("Content-Type", "application/x-"+string(w.service)+"-request")
+	req.Header.Set("Accept", "application/x-"+string(w.service)+"-result")
+	resp, err := w.do(req)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
+}
+
+// do sends a request. What is not 200 is an error.
+func (w *httpWire) do(req *http.Request) (*http.Response, error) {
+	req.Header.Set("User-Agent", "git/kubescribe") // some servers know git by the first word
+	w.auth.show(req)
+	resp, err := w.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = tidyBody{resp.Body}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	words, _ := io.ReadAll(io.LimitReader(resp.Body, maxWords))
+	_ = resp.Body.Close()
+	said := strings.TrimSpace(string(words))
+	if strings.Contains(resp.Header.Get("Content-Type"), "html") {
+		said = "" // a page for people, mostly of style
+	}
+	return nil, &saidError{&statusError{resp.StatusCode, retryAfter(resp, time.Now())}, said}
+}
+
+// tidyBody reads the little that is left before it closes.
+type tidyBody struct{ io.ReadCloser }
+
+func (b tidyBody) Close() error {
+	_, _ = io.CopyN(io.Discard, b.ReadCloser, maxRemainder)
+	return b.ReadCloser.Close()
+}
+
+// redirect follows the advertisement to where the repository has moved, as git does by default (http.followRedirects in
+// git-config(1)). Credentials are for the place that the destination names, so they go nowhere else: where some would have
+// to, the URL must be changed.
+func (w *httpWire) redirect(req *http.Request, via []*http.Request) error {
+	from, to := via[0].URL, req.URL
+	moved := &url.URL{Scheme: to.Scheme, Host: to.Host, Path: strings.TrimSuffix(to.Path, "/info/refs")}
+	switch upgrade := from.Scheme == "http" && to.Scheme == "https"; {
+	case via[0].Method != http.MethodGet, len(via) > maxRedirects, !strings.HasSuffix(to.Path, "/info/refs"):
+		return http.ErrUseLastResponse
+	case from.Scheme != to.Scheme && !upgrade:
+		return fmt.Errorf("%w: it has moved to %s, which is not encrypted: change its URL", gitsink.ErrNotFound, moved)
+	case !w.auth.anonymous() && (from.Hostname() != to.Hostname() || from.Port() != to.Port() && !(upgrade && to.Port() == "")):
+		return fmt.Errorf("%w: it has moved to %s, where its credentials are not sent: change its URL", gitsink.ErrNotFound, moved)
+	}
+	return nil
+}
+
+// statusError is an answer of HTTP that is not 200.
+type statusError struct {
+	status int
+	after  time.Duration // how long the server wants to be left alone; zero: it did not say
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("HTTP status %d %s", e.status, http.StatusText(e.status))
+}
+
+// retryAfter reads how long a server wants to be left alone: the header Retry-After (RFC 9110, section 10.2.3), or what
+// GitHub says when a limit is used up.
+func retryAfter(resp *http.Response, now time.Time) time.Duration {
+	if resp.StatusCode < http.StatusBadRequest {
+		return 0
+	}
+	value := resp.Header.Get("Retry-After")
+	if value == "" && resp.Header.Get("X-RateLimit-Remaining") == "0" {
+		if reset, err := strconv.ParseInt(resp.Header.Get("X-RateLimit-Reset"), 10, 64); err == nil {
+			return min(max(time.Unix(reset, 0).Sub(now), 0), maxRetryAfter)
+		}
+	}
+	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return min(max(date.Sub(now), 0), maxRetryAfter)
+	}
+	return 0
+}
+
+// trust is what connections are told apart by, so that they can be used again.
+type trust struct{ ca, certificate, key, proxy string }
+
+// httpTransports makes the wires of HTTP. It may be used concurrently.
+type httpTransports struct {
+	base  http.RoundTripper
+	owned bool
+
+	mu      sync.Mutex // guards what follows
+	byTrust map[trust]*http.Transport
+}
+
+func newHTTPTransports(base http.RoundTripper) *httpTransports {
+	t := &httpTransports{base: base, byTrust: map[trust]*http.Transport{}}
+	if base == nil {
+		t.owned = true
+		t.base = http.DefaultTransport
+		if standard, ok := http.DefaultTransport.(*http.Transport); ok {
+			copied := standard.Clone()
+			copied.MaxIdleConnsPerHost = 16 // many lanes may lead to one host
+			t.base = copied
+		}
+	}
+	return t
+}
+
+func (t *httpTransports) wire(ep *transport.Endpoint, auth Auth, which service) (wire, error) {
+	next, err := t.trusting(auth)
+	if err != nil {
+		return nil, err
+	}
+	base := url.URL{Scheme: ep.Protocol, Host: ep.Host, Path: strings.TrimRight(ep.Path, "/")}
+	if ep.Port != 0 {
+		base.Host += ":" + strconv.Itoa(ep.Port)
+	}
+	if auth.Username == "" {
+		auth.Username = ep.User
+	}
+	w := &httpWire{base: base.String(), service: which, auth: auth}
+	w.client = &http.Client{Transport: next, CheckRedirect: w.redirect}
+	return w, nil
+}
+
+func (t *httpTransports) trusting(auth Auth) (http.RoundTripper, error) {
+	key := trust{string(auth.CABundle), string(auth.ClientCertificate), string(auth.ClientKey), auth.Proxy}
+	if key == (trust{}) {
+		return t.base, nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if found := t.byTrust[key]; found != nil {
+		return found, nil
+	}
+	standard, ok := t.base.(*http.Transport)
+	if !ok {
+		return nil, invalidAuth("CABundle, ClientCertificate and Proxy need Options.Transport to be an *http.Transport")
+	}
+	made := standard.Clone()
+	if made.TLSClientConfig == nil {
+		made.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if err := auth.configure(made); err != nil {
+		return nil, err
+	}
+	if len(t.byTrust) >= maxTrusts {
+		t.forget()
+	}
+	t.byTrust[key] = made
+	return made, nil
+}
+
+func (t *httpTransports) forget() {
+	for _, old := range t.byTrust {
+		old.CloseIdleConnections()
+	}
+	clear(t.byTrust)
+}
+
+func (t *httpTransports) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.forget()
+	if t.owned {
+		(&http.Client{Transport: t.base}).CloseIdleConnections()
+	}
+}
+
+// asStatus finds the answer of HTTP in an error.
+func asStatus(err error) *statusError {
+	var status *statusError
+	errors.As(err, &status)
+	return status
+}

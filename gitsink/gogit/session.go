@@ -1,0 +1,225 @@
+package gogit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+
+	"github.com/kubescribe/kubescribe/destination"
+)
+
+const (
+	lookTimeout  = 10 * time.Second // for a look at the branch after the caller's context has ended
+	closeTimeout = 5 * time.Second  // for a server to take its leave
+	maxAnswer    = 4 << 20          // of a push: its report and the words of hooks
+	maxWords     = 16 << 10         // of what a server says
+)
+
+// service is one of git's two.
+type service string
+
+const (
+	uploadPack  service = transport.UploadPackServiceName
+	receivePack service = transport.ReceivePackServiceName
+)
+
+// wire carries what client and service say to each other. Every call ends soon after its ctx, and so does reading what it
+// returned; it leaves no goroutine behind. It is not safe for concurrent use.
+type wire interface {
+	// advertise returns what the service says of itself.
+	advertise(ctx context.Context) (io.ReadCloser, error)
+	// exchange sends a request and returns the answer. The parts must not be changed until that is closed.
+	exchange(ctx context.Context, parts ...[]byte) (io.ReadCloser, error)
+	// explain adds what else the server has said to a failure.
+	explain(err error) error
+	close()
+}
+
+// session is a conversation with one service of a repository that has advertised its references.
+type session struct {
+	wire
+	refs     *packp.AdvRefs
+	multiAck bool // the server knows it
+}
+
+// errNoAnswer means that a step took longer than it may.
+var errNoAnswer = errors.New("no answer from the server")
+
+// bounded runs f with a bound on its time. What has been cut off fails with the reason for that.
+func bounded[T any](ctx context.Context, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w within %s", errNoAnswer, limit))
+	defer cancel()
+	value, err := f(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return value, err
+}
+
+// open connects with fresh credentials and reads the advertisement.
+func (r *remote) open(ctx context.Context, which service) (*session, error) {
+	ep, err := transport.NewEndpoint(r.dst.Repository)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the URL of the repository cannot be parsed", destination.ErrInvalid)
+	}
+	auth, err := bounded(ctx, r.sink.opts.StepTimeout, func(ctx context.Context) (Auth, error) {
+		auth, err := r.sink.opts.Auth(ctx, r.dst)
+		if err != nil {
+			err = &authError{err}
+		}
+		return auth, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.secrets = append(r.secrets, auth.secrets(ep)...)
+	return bounded(ctx, r.sink.opts.StepTimeout, func(ctx context.Context) (*session, error) {
+		w, err := r.sink.connect(ctx, ep, auth, which)
+		if err != nil {
+			return nil, err
+		}
+		s := &session{wire: w}
+		if err := s.greet(ctx, which); err != nil {
+			err = w.explain(err)
+			w.close()
+			return nil, err
+		}
+		return s, nil
+	})
+}
+
+// connect speaks the protocol of the URL.
+func (s *Sink) connect(ctx context.Context, ep *transport.Endpoint, auth Auth, which service) (wire, error) {
+	switch ep.Protocol {
+	case "http", "https":
+		return s.https.wire(ep, auth, which)
+	case "ssh":
+		return dialSSH(ctx, ep, auth, which)
+	case "git":
+		return dialDaemon(ctx, ep, auth, which)
+	case "file":
+		return startProcess(ep, which)
+	}
+	return nil, fmt.Errorf("%w: the protocol %q is not spoken", destination.ErrInvalid, ep.Protocol)
+}
+
+// greet reads the advertisement (gitprotocol-pack(5)).
+func (s *session) greet(ctx context.Context, which service) error {
+	answer, err := s.advertise(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Close() }()
+	s.refs = packp.NewAdvRefs()
+	err = s.refs.Decode(answer)
+	switch {
+	case errors.Is(err, packp.ErrEmptyAdvRefs) && which == receivePack:
+		return errors.New("the server advertised nothing at all")
+	case errors.Is(err, packp.ErrEmptyAdvRefs):
+		return transport.ErrEmptyRemoteRepository
+	case err != nil:
+		return fmt.Errorf("reading what the server advertises: %w", err)
+	}
+	s.multiAck = s.refs.Capabilities.Supports(capability.MultiACK)
+	transport.FilterUnsupportedCapabilities(s.refs.Capabilities)
+	return nil
+}
+
+func (s *session) tip(ref plumbing.ReferenceName) plumbing.Hash {
+	return s.refs.References[ref.String()]
+}
+
+// upload asks the service upload-pack for a pack, which take reads.
+func (s *session) upload(ctx context.Context, req *packp.UploadPackRequest, take func(pack io.Reader) error) ([]plumbing.Hash, error) {
+	var request bytes.Buffer
+	if err := req.UploadRequest.Encode(&request); err != nil {
+		return nil, err
+	}
+	if err := req.UploadHaves.Encode(&request, false); err != nil {
+		return nil, err
+	}
+	request.WriteString("0009done\n")
+	answer, err := s.exchange(ctx, request.Bytes())
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	defer func() { _ = answer.Close() }()
+	response := packp.NewUploadPackResponse(req)
+	if err := response.Decode(answer); err != nil {
+		return nil, s.explain(fmt.Errorf("reading the answer to a fetch: %w", err))
+	}
+	if err := take(s.demultiplex(response, nil)); err != nil {
+		return nil, s.explain(err)
+	}
+	return response.Shallows, nil
+}
+
+// receive sends the commands and the pack to the service receive-pack, and returns its report: nil if none came, for which
+// there is an error then. words is what hooks and the like said.
+func (s *session) receive(ctx context.Context, req *packp.ReferenceUpdateRequest, pack []byte) (report *packp.ReportStatus, words string, err error) {
+	var commands bytes.Buffer
+	if err := req.Encode(&commands); err != nil {
+		return nil, "", err
+	}
+	answer, err := s.exchange(ctx, commands.Bytes(), pack)
+	if err != nil {
+		return nil, "", s.explain(err)
+	}
+	defer func() { _ = answer.Close() }()
+	said := &wordBuffer{}
+	limited := &io.LimitedReader{R: answer, N: maxAnswer}
+	sent := s.demultiplex(limited, said)
+	report = packp.NewReportStatus()
+	if err = report.Decode(sent); err == nil {
+		// To the end, as git does: hooks that run after the update may still be talking.
+		_, _ = io.Copy(io.Discard, sent)
+		return report, said.String(), nil
+	}
+	if limited.N <= 0 {
+		err = fmt.Errorf("the answer to the push is longer than %d bytes", maxAnswer)
+	}
+	return nil, said.String(), s.explain(fmt.Errorf("reading the answer to a push: %w", err))
+}
+
+// demultiplex separates what is said from what is sent.
+func (s *session) demultiplex(r io.Reader, words io.Writer) io.Reader {
+	var d *sideband.Demuxer
+	switch {
+	case s.refs.Capabilities.Supports(capability.Sideband64k):
+		d = sideband.NewDemuxer(sideband.Sideband64k, r)
+	case s.refs.Capabilities.Supports(capability.Sideband):
+		d = sideband.NewDemuxer(sideband.Sideband, r)
+	default:
+		return r
+	}
+	if words != nil {
+		d.Progress = words
+	}
+	return d
+}
+
+// wordBuffer keeps the beginning of what is written to it.
+type wordBuffer struct{ bytes.Buffer }
+
+func (b *wordBuffer) Write(p []byte) (int, error) {
+	b.Buffer.Write(p[:min(len(p), max(maxWords-b.Len(), 0))])
+	return len(p), nil
+}
+
+// saidError is a failure that the server has put into words.
+type saidError struct {
+	err   error
+	words string
+}
+
+func (e *saidError) Error() string { return e.err.Error() }
+func (e *saidError) Unwrap() error { return e.err }

@@ -1,0 +1,81 @@
+package gogit
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	"golang.org/x/crypto/ssh"
+)
+
+// address is where an endpoint is found.
+func address(ep *transport.Endpoint, port int) string {
+	if ep.Port != 0 {
+		port = ep.Port
+	}
+	return net.JoinHostPort(strings.Trim(ep.Host, "[]"), strconv.Itoa(port))
+}
+
+// dialSSH logs in and starts the service. Nothing of the machine's own SSH configuration is used.
+func dialSSH(ctx context.Context, ep *transport.Endpoint, auth Auth, which service) (wire, error) {
+	addr := address(ep, 22)
+	config, err := auth.sshConfig(firstOf(ep.User, defaultUser), addr)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := auth.dial(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	cut := func() { _ = raw.Close() }
+	stop := context.AfterFunc(ctx, cut) // x/crypto/ssh knows no context
+	defer stop()
+	conn, channels, requests, err := ssh.NewClientConn(raw, addr, config)
+	if err != nil {
+		cut()
+		return nil, err
+	}
+	client := ssh.NewClient(conn, channels, requests)
+	s, err := startSSH(client, fmt.Sprintf("%s %s", which, quote(ep.Path)))
+	if err != nil {
+		_ = client.Close()
+		_ = client.Wait()
+		return nil, err
+	}
+	return s, nil
+}
+
+func startSSH(client *ssh.Client, command string) (wire, error) {
+	session, err := client.NewSession()
+	if err != nil {
+		return nil, err
+	}
+	words := &lockedBuffer{}
+	session.Stderr = words
+	in, err := session.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := session.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := session.Start(command); err != nil {
+		return nil, fmt.Errorf("starting %q: %w", command, err)
+	}
+	return &stream{
+		in: in, out: out, words: words,
+		// Wait returns when the command has ended and all it said to stderr has come.
+		wait: func() { _ = session.Wait() },
+		cut: func() {
+			_ = client.Close()
+			_ = client.Wait()
+		},
+	}, nil
+}
+
+// quote is for a shell, and for what Git hosts have in its place.
+func quote(path string) string { return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'" }
