@@ -31,7 +31,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnauthorized, "authentication required\n")
 		return
 	}
-	s.answer(&countingWriter{ResponseWriter: w, server: s, req: req}, r, s.faultOf(req))
+	s.answer(&countingWriter{ResponseWriter: w, server: s, req: req}, r, req, s.faultOf(req))
 }
 
 // parse knows the URLs of the smart HTTP protocol; the dumb one is not served.
@@ -89,7 +89,7 @@ func refuse(w http.ResponseWriter, status int, text string) {
 }
 
 // answer passes the request to Git, or does what the fault says. Its panics cut the connection.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, fault Fault) {
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, req Request, fault Fault) {
 	if !s.pause(r, fault.Delay) || !s.wait(r, fault.Hold) {
 		panic(http.ErrAbortHandler)
 	}
@@ -103,7 +103,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, fault Fault) {
 	case fault.Cut == CutRequest:
 		panic(http.ErrAbortHandler)
 	case fault.Cut == NoCut && fault.HoldReply == nil:
-		s.backend(w, r)
+		if !s.plain(w, r, req) {
+			s.backend(w, r)
+		}
 		return
 	}
 	reply := httptest.NewRecorder()

@@ -37,6 +37,14 @@ type ServerOptions struct {
 	// allows it all the same, and so does stateless HTTP for a commit that a reference reaches. Default: allowed.
 	DenyAnySHA1InWant bool
 
+	// HideCapabilities leaves these out of what the server advertises, such as "shallow". Git still honours a client that
+	// uses one unasked. Default: none.
+	HideCapabilities []string
+
+	// RequireMultiAck makes the server answer 400 to a fetch that does not ask for multi_ack, as Azure DevOps does.
+	// Default: it does not.
+	RequireMultiAck bool
+
 	// SkipFsck unsets receive.fsckObjects: the server takes damaged objects. Default: it checks and refuses them.
 	SkipFsck bool
 }

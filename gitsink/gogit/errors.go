@@ -92,37 +92,82 @@ type phrase struct {
 	class error
 }
 
-// connecting are the words of a failure before a push is judged; the first that is found decides.
-var connecting = []phrase{
+// limiting are the words of servers that want fewer requests, whatever else they say.
+var limiting = []phrase{
 	{"rate limit", gitsink.ErrUnavailable}, // GitHub answers 403
 	{"too many requests", gitsink.ErrUnavailable},
+}
+
+// connecting are the words of a failure before a push is judged; the first that is found decides. Where they come from is in
+// docs/server-words.md.
+var connecting = []phrase{
 	{"unable to authenticate", gitsink.ErrAuth},        // x/crypto/ssh
 	{"known_hosts: ", gitsink.ErrAuth},                 // our own: mismatch, unknown, revoked
 	{"certificate signed by unknown", gitsink.ErrAuth}, // crypto/x509
-	{"proxy authentication required", gitsink.ErrAuth}, // net/http
-	{"permission denied", gitsink.ErrAuth},
+	{"tls: certificate required", gitsink.ErrAuth},     // crypto/tls: a client certificate is wanted
+	{"tls: bad certificate", gitsink.ErrAuth},
+	{"tls: unknown certificate", gitsink.ErrAuth},
+	{"proxy authentication required", gitsink.ErrAuth},                       // net/http
+	{"was archived", gitsink.ErrProtected},                                   // GitHub
+	{"marked as read only", gitsink.ErrAuth},                                 // GitHub: a deploy key
+	{"could not be found or you don't have permission", gitsink.ErrNotFound}, // GitLab
+	{"tf401019", gitsink.ErrNotFound},                                        // Azure DevOps
 	{"does not appear to be a git repository", gitsink.ErrNotFound},
+	{"access denied or repository not exported", gitsink.ErrNotFound}, // git daemon
 	{"repository not found", gitsink.ErrNotFound},
+	{"repository does not exist", gitsink.ErrNotFound}, // Bitbucket, Gitea
+	{"cannot find repository", gitsink.ErrNotFound},    // Gitea
+	{"no such command or repository", gitsink.ErrNotFound},
+	{"denied to ", gitsink.ErrAuth},               // GitHub: permission to REPO denied to USER
+	{"not allowed to push", gitsink.ErrAuth},      // GitLab
+	{"is not authorized to", gitsink.ErrAuth},     // Gitea: to write to REPO
+	{"repository access denied", gitsink.ErrAuth}, // Bitbucket
+	{"permission denied", gitsink.ErrAuth},
 }
 
-// refusing are the words of servers that refuse a push; the first that is found decides.
+// refusing are the words of servers that refuse a push; the first that is found decides. What may be about the content of
+// one plan comes first: it must not count against the branch.
 var refusing = []phrase{
 	{"gh001", gitsink.ErrTooLarge}, // GitHub: large files detected
 	{"file size limit", gitsink.ErrTooLarge},
 	{"exceeds maximum allowed size", gitsink.ErrTooLarge}, // receive.maxInputSize
-	{"repository size limit", gitsink.ErrTooLarge},
+	{"blobs which exceed", gitsink.ErrTooLarge},           // GitLab
+	{"size limit", gitsink.ErrTooLarge},                   // GitHub, GitLab, Bitbucket: of a repository
+	{"tf402462", gitsink.ErrTooLarge},                     // Azure DevOps: the push
+	{"quota exceeded", gitsink.ErrTooLarge},               // Forgejo
+	{"push cannot contain secrets", gitsink.ErrRejected},  // GitHub, with GH013
+	{"gh007", gitsink.ErrRejected},                        // GitHub: a private e-mail address
+	{"gh008", gitsink.ErrRejected},                        // GitHub: unknown LFS objects
+	{"from changing file", gitsink.ErrRejected},           // Gitea: branch is protected from changing file
+	{"fsck error", gitsink.ErrRejected},                   // Git: receive.fsckObjects
+
 	{"gh006", gitsink.ErrProtected}, // GitHub: protected branch update failed
 	{"gh013", gitsink.ErrProtected}, // GitHub: repository rule violations
 	{"protected branch", gitsink.ErrProtected},
-	{"is protected", gitsink.ErrProtected},                       // Gitea
+	{"is protected", gitsink.ErrProtected}, // Gitea
+	{"was archived", gitsink.ErrProtected},
 	{"tf402455", gitsink.ErrProtected},                           // Azure DevOps: must use a pull request
 	{"only be modified through pull", gitsink.ErrProtected},      // Bitbucket Data Center
 	{"permission denied to update branch", gitsink.ErrProtected}, // Bitbucket Cloud
 	{"prohibited by gerrit", gitsink.ErrProtected},
+	{"read-only gitlab instance", gitsink.ErrProtected},
+
 	{"denied to ", gitsink.ErrAuth},                       // GitHub: permission to REPO denied to USER
 	{"not allowed to push code to this", gitsink.ErrAuth}, // GitLab: to this project
 	{"marked as read only", gitsink.ErrAuth},              // GitHub: a deploy key
 	{"tf401027", gitsink.ErrAuth},                         // Azure DevOps: needs GenericContribute
+	{"is not authorized to", gitsink.ErrAuth},             // Gitea
+
+	// The reference is locked by somebody who has not finished, or the server has troubles of its own.
+	{"failed to update ref", gitsink.ErrUnavailable},
+	{"cannot lock ref", gitsink.ErrUnavailable},
+	{"failed to lock", gitsink.ErrUnavailable},
+	{"tf401028", gitsink.ErrUnavailable}, // Azure DevOps: updated by another client
+	{"internal server error", gitsink.ErrUnavailable},
+	{"commit_refs", gitsink.ErrUnavailable}, // GitHub: fatal error in commit_refs
+	{"temporarily read-only", gitsink.ErrUnavailable},
+	{"no space left on device", gitsink.ErrUnavailable},
+	{"died of signal", gitsink.ErrUnavailable},
 }
 
 func find(phrases []phrase, text string) error {
@@ -164,7 +209,7 @@ func classify(err error) []error {
 
 func classOfConnection(err error) error {
 	text := err.Error() + "\n" + serverWords(err)
-	if class := find(connecting[:2], text); class != nil {
+	if class := find(limiting, text); class != nil {
 		return class
 	}
 	if status := asStatus(err); status != nil {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -141,4 +142,12 @@ func unpaced(destination.Destination) Pace { return Pace{Interval: -1} }
 
 func fixed(a Auth) func(context.Context, destination.Destination) (Auth, error) {
 	return func(context.Context, destination.Destination) (Auth, error) { return a, nil }
+}
+
+// liveHeap is what is reachable, in bytes.
+func liveHeap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

@@ -171,6 +171,7 @@ func (g *group) refused(v verdict, refs map[string]plumbing.Hash, lookErr error)
 		if !v.unpack && (strings.HasPrefix(name, g.ref.String()+"/") || strings.HasPrefix(g.ref.String(), name+"/")) {
 			cause = fmt.Errorf("%w: the branch %s exists, and Git cannot have both: choose another name",
 				cause, strings.TrimPrefix(name, "refs/heads/"))
+			class = gitsink.ErrRejected
 		}
 	}
 	if len(g.calls) > 1 && lookErr == nil && concernsContent(class) {
