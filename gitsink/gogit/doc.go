@@ -33,6 +33,7 @@
 //	commit, nobody else pushed         2   and the push
 //	somebody else pushed               +2  the advertisement for a fetch, and the fetch of what is new
 //	the first time                     +2  likewise, of all trees of one commit, without files (filter blob:none)
+//	the same, with a base folder       +1  the advertisement, and one for each level of folders down to it, and one below it
 //	Tree.Read                          +2  for all files of a call that are not in the cache
 //	a push refused or unknown          +1  a look at the branch
 //
@@ -70,15 +71,20 @@
 //
 // # Errors
 //
-// All errors are *gitsink.Error, with the destination of the call. The classes that depend on a server's words come from one table in this package; what is
-// in none is ErrRejected if the server refused a push, and ErrUnavailable otherwise. Retrying is the caller's: only a moved
-// branch and an unknown outcome are dealt with here. No error holds credentials: the secrets of Auth and the user
-// information of URLs are masked. Causes are kept as text, so errors of go-git and net/http are not matched.
+// All errors are *gitsink.Error, with the destination of the call. The classes that depend on a server's words come from one
+// table in this package, by host in docs/server-words.md; what is in none is ErrRejected if the server refused a push, and
+// ErrUnavailable otherwise. Retrying is the caller's: only a moved branch and an unknown outcome are dealt with here. A server
+// that says when to come again (Retry-After, or GitHub's way to say it) is not asked before, by any lane of that repository:
+// Error.RetryAfter, an hour at most. No error holds credentials: the secrets of Auth and the user information of URLs are
+// masked. Causes are kept as text, so errors of net/http and x/crypto/ssh are not matched.
 //
 // # Protocols
 //
 // http, https, ssh, git and file URLs, and paths; file and paths run the git commands upload-pack and receive-pack, the
-// others need no git. SSH checks the host against Auth.KnownHosts and nothing else; go-git reads Hostname and Port of the
-// user's ~/.ssh/config, and a server that accepts a connection and stays silent keeps a goroutine until the connection
-// ends, although Apply returns.
+// others need no git, and no file system. Every step is bounded by its context, StepTimeout and TransferTimeout, wherever the
+// server falls silent, and leaves no goroutine behind.
+//
+// HTTP follows an advertisement that has moved, but with credentials only to the same host, or from http to https there:
+// elsewhere ErrNotFound says where it has moved to. Nothing else is followed. SSH checks the host against Auth.KnownHosts and
+// nothing else, and knows nothing of the machine's own configuration. Auth.Proxy leads all of them but files through a proxy.
 package gogit

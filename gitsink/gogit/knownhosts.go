@@ -91,6 +91,13 @@ func (hosts knownHosts) has(marker, address string, key ssh.PublicKey) bool {
 	})
 }
 
+// revoked tells whether a key is not to be accepted any more, whoever shows it.
+func (hosts knownHosts) revoked(key ssh.PublicKey) bool {
+	return slices.ContainsFunc(hosts, func(h knownHost) bool {
+		return h.marker == "revoked" && bytes.Equal(h.key.Marshal(), key.Marshal())
+	})
+}
+
 // check is an ssh.HostKeyCallback: the key or the authority that signed it stands in a line about the host, and none says
 // that it was revoked. The words are in the table of failures.
 func (hosts knownHosts) check(address string, remote net.Addr, key ssh.PublicKey) error {
@@ -98,10 +105,10 @@ func (hosts knownHosts) check(address string, remote net.Addr, key ssh.PublicKey
 		IsHostAuthority: func(authority ssh.PublicKey, address string) bool {
 			return hosts.has("cert-authority", address, authority)
 		},
-		IsRevoked: func(c *ssh.Certificate) bool { return hosts.has("revoked", address, c.SignatureKey) },
+		IsRevoked: func(c *ssh.Certificate) bool { return hosts.revoked(c.SignatureKey) || hosts.revoked(c.Key) },
 		HostKeyFallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
 			switch {
-			case hosts.has("revoked", address, key):
+			case hosts.revoked(key):
 				return fmt.Errorf("known_hosts: the key %s of %s was revoked", ssh.FingerprintSHA256(key), address)
 			case !hosts.has("", address, key):
 				return fmt.Errorf("known_hosts: %s shows the key %s, which is not in KnownHosts", address, ssh.FingerprintSHA256(key))

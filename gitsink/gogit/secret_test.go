@@ -5,6 +5,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 func TestAuthFromSecretKnowsTheKeysThatAreInUse(t *testing.T) {
@@ -32,6 +34,22 @@ func TestAuthFromSecretKnowsTheKeysThatAreInUse(t *testing.T) {
 			map[string]string{"username": "bot", "password": "token", "caFile": "ca"},
 			Auth{Username: "bot", Password: "token", CABundle: []byte("ca")},
 		},
+		"kubernetes.io/tls": {
+			map[string]string{"tls.crt": "cert", "tls.key": "key"},
+			Auth{ClientCertificate: []byte("cert"), ClientKey: []byte("key")},
+		},
+		"Flux, old names of the certificate": {
+			map[string]string{"certFile": "cert", "keyFile": "key", "username": "bot"},
+			Auth{ClientCertificate: []byte("cert"), ClientKey: []byte("key"), Username: "bot"},
+		},
+		"Argo CD, HTTPS": {
+			map[string]string{"type": "git", "url": "https://host/repo", "username": "bot", "password": "token", "tlsClientCertData": "cert", "tlsClientCertKey": "key", "proxy": "http://proxy:8080"},
+			Auth{Username: "bot", Password: "token", ClientCertificate: []byte("cert"), ClientKey: []byte("key"), Proxy: "http://proxy:8080"},
+		},
+		"Argo CD, SSH": {
+			map[string]string{"sshPrivateKey": "key", "ssh_known_hosts": "hosts"},
+			Auth{SSHPrivateKey: []byte("key"), KnownHosts: []byte("hosts")},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := AuthFromSecret(secretData(c.data))
@@ -47,6 +65,22 @@ func TestAuthFromSecretNamesTheKeysOfASecretThatItCannotUseAndNoValue(t *testing
 	require.NotContains(t, err.Error(), "hunter2")
 	_, err = AuthFromSecret(nil)
 	require.Error(t, err)
+}
+
+func TestASecretOfAGitHubAppIsNamed(t *testing.T) {
+	_, err := AuthFromSecret(secretData(map[string]string{"githubAppID": "1", "githubAppPrivateKey": "hunter2"}))
+	require.ErrorIs(t, err, gitsink.ErrAuth)
+	require.ErrorContains(t, err, "GitHub App")
+	require.NotContains(t, err.Error(), "hunter2")
+}
+
+func TestProxyFromSecretMakesAURL(t *testing.T) {
+	proxy, err := ProxyFromSecret(secretData(map[string]string{"address": "http://proxy:8080", "username": "me", "password": "a/b"}))
+	require.NoError(t, err)
+	require.Equal(t, "http://me:a%2Fb@proxy:8080", proxy)
+	_, err = ProxyFromSecret(secretData(map[string]string{"password": "hunter2"}))
+	require.ErrorContains(t, err, "key address")
+	require.NotContains(t, err.Error(), "hunter2")
 }
 
 func secretData(in map[string]string) map[string][]byte {
