@@ -82,14 +82,14 @@ func connect(conn net.Conn, user *url.Userinfo, address string) (net.Conn, error
 		return nil, err
 	}
 	reader := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(reader, req)
+	resp, err := http.ReadResponse(reader, req) //nolint:bodyclose // a tunnel has none
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case resp.StatusCode == http.StatusOK:
+	switch resp.StatusCode {
+	case http.StatusOK:
 		return &tunnel{conn, reader}, nil // the far end may have spoken already
-	case resp.StatusCode == http.StatusProxyAuthRequired:
+	case http.StatusProxyAuthRequired:
 		return nil, fmt.Errorf("%w: the proxy wants other credentials", gitsink.ErrAuth)
 	}
 	return nil, &statusError{status: resp.StatusCode}
