@@ -1,0 +1,107 @@
+package sinkproof
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// ordersVariable makes the test binary a child process; it holds its orders as JSON.
+const ordersVariable = "KUBESCRIBE_SINKPROOF_CHILD"
+
+// orders are what a child process does: its goroutines write some rounds each; zero Rounds mean until it is killed.
+type orders struct {
+	Access     access
+	Process    int
+	Goroutines int
+	Rounds     int
+}
+
+// childMain is the child process. On standard output it says "read N" for the last round that a writer has found on the
+// branch, "done N" after each round, and at last what it has cost. It does not outlive its standard input, which is the
+// parent's.
+func childMain(text string) int {
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
+	var o orders
+	err := json.Unmarshal([]byte(text), &o)
+	if err == nil {
+		err = o.carryOut(context.Background())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func (o orders) carryOut(ctx context.Context) error {
+	sink := o.Access.sink()
+	var running sync.WaitGroup
+	var mu sync.Mutex // guards what follows
+	var sum tally
+	var errs []error
+	for i := range o.Goroutines {
+		running.Go(func() {
+			w := writer{o.Process, i}
+			last, spent, err := w.last(ctx, sink, o.Access.URL)
+			fmt.Println("read", last)
+			for round := last + 1; err == nil && (o.Rounds == 0 || round <= o.Rounds); round++ {
+				var more tally
+				more, err = persist(ctx, sink, w.destination(o.Access.URL), w.plan(round))
+				spent.add(more)
+				if err == nil {
+					fmt.Println("done", round)
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			sum.add(spent)
+			errs = append(errs, err)
+		})
+	}
+	running.Wait()
+	fmt.Printf("cost %+v\n", sum)
+	return errors.Join(append(errs, sink.Close())...)
+}
+
+// child is a child process as its parent sees it.
+type child struct {
+	cmd   *exec.Cmd
+	lines chan string // what it says; closed when it has said all
+}
+
+// spawn starts a child process. The parent reads its lines to the end, then waits for it. It dies with the test.
+func spawn(t *testing.T, s site, o orders) *child {
+	t.Helper()
+	text, err := json.Marshal(o)
+	require.NoError(t, err)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	c := &child{cmd: exec.CommandContext(t.Context(), self), lines: make(chan string)}
+	c.cmd.Env = append(s.server.Env(), ordersVariable+"="+string(text))
+	c.cmd.Stderr = t.Output()
+	_, err = c.cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := c.cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.cmd.Start())
+	go func() {
+		defer close(c.lines)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			c.lines <- lines.Text()
+		}
+	}()
+	return c
+}
