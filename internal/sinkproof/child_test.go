@@ -24,20 +24,17 @@ type orders struct {
 	Process    int
 	Goroutines int
 	Rounds     int
+	Stride     int // rounds after which a goroutine waits for a line of the parent, so that none gets far ahead; zero: never
 }
 
 // childMain is the child process. On standard output it says "read N" for the last round that a writer has found on the
 // branch, "done N" after each round, and at last what it has cost. It does not outlive its standard input, which is the
 // parent's.
 func childMain(text string) int {
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		os.Exit(1)
-	}()
 	var o orders
 	err := json.Unmarshal([]byte(text), &o)
 	if err == nil {
-		err = o.carryOut(context.Background())
+		err = o.carryOut(context.Background(), listen(o.Goroutines))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -46,7 +43,24 @@ func childMain(text string) int {
 	return 0
 }
 
-func (o orders) carryOut(ctx context.Context) error {
+// listen passes each line of the parent to every goroutine.
+func listen(goroutines int) []chan struct{} {
+	lines := make([]chan struct{}, goroutines)
+	for i := range lines {
+		lines[i] = make(chan struct{}, 1)
+	}
+	go func() {
+		for input := bufio.NewScanner(os.Stdin); input.Scan(); {
+			for _, c := range lines {
+				c <- struct{}{}
+			}
+		}
+		os.Exit(1)
+	}()
+	return lines
+}
+
+func (o orders) carryOut(ctx context.Context, lines []chan struct{}) error {
 	sink := o.Access.sink()
 	var running sync.WaitGroup
 	var mu sync.Mutex // guards what follows
@@ -64,6 +78,9 @@ func (o orders) carryOut(ctx context.Context) error {
 				if err == nil {
 					fmt.Println("done", round)
 				}
+				if err == nil && o.Stride > 0 && round%o.Stride == 0 {
+					<-lines[i]
+				}
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -79,20 +96,21 @@ func (o orders) carryOut(ctx context.Context) error {
 // child is a child process as its parent sees it.
 type child struct {
 	cmd   *exec.Cmd
+	input io.Writer
 	lines chan string // what it says; closed when it has said all
 }
 
-// spawn starts a child process. The parent reads its lines to the end, then waits for it. It dies with the test.
-func spawn(t *testing.T, s site, o orders) *child {
+// spawn starts a child process. The parent reads its lines to the end, then waits for it. It dies with ctx.
+func spawn(ctx context.Context, t *testing.T, s site, o orders) *child {
 	t.Helper()
 	text, err := json.Marshal(o)
 	require.NoError(t, err)
 	self, err := os.Executable()
 	require.NoError(t, err)
-	c := &child{cmd: exec.CommandContext(t.Context(), self), lines: make(chan string)}
+	c := &child{cmd: exec.CommandContext(ctx, self), lines: make(chan string)}
 	c.cmd.Env = append(s.server.Env(), ordersVariable+"="+string(text))
 	c.cmd.Stderr = t.Output()
-	_, err = c.cmd.StdinPipe()
+	c.input, err = c.cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := c.cmd.StdoutPipe()
 	require.NoError(t, err)

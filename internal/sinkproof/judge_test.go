@@ -55,3 +55,16 @@ func requireNoLock(t *testing.T, dir string) {
 func (s site) landed() int {
 	return len(strings.Split(s.repo.Git("reflog", "show", "--format=%H", "refs/heads/main"), "\n")) - 1
 }
+
+// hands is how often a commit on the branch is of another process than the one before.
+func (s site) hands() int {
+	n, last := 0, ""
+	for _, commit := range s.repo.Log("main") {
+		process, _, _ := strings.Cut(commit.Subject, " ")
+		if process != last {
+			n++
+		}
+		last = process
+	}
+	return n - 2 // the newest commit, and the first of all
+}
