@@ -1,8 +1,8 @@
 package sinkproof
 
 import (
+	"context"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 // The hooks in which git receive-pack is killed. Not while it holds the lock of a reference: that would stay behind, and
@@ -64,7 +66,8 @@ func (sc schedule) script(hook string) string {
 	case transaction:
 		lines = append(lines, `[ "$1" = committed ] || exit 0`)
 	}
-	return strings.Join(append(lines, `case $next in *.`+hook+`) rm "$next" 2>/dev/null && kill -9 $PPID;; esac`, "exit 0"), "\n")
+	lines = append(lines, `case $next in *.`+hook+`) rm "$next" 2>/dev/null && kill -9 $PPID;; esac`, "exit 0")
+	return strings.Join(lines, "\n")
 }
 
 // left tells whether some of the schedule has yet to happen.
@@ -88,24 +91,14 @@ func TestKilledServerLosesNothing(t *testing.T) {
 			for g := range goroutines {
 				running.Go(func() {
 					w := writer{p, g}
-					round, spent := 0, tally{}
-					left, err := true, error(nil)
-					for left && err == nil {
-						left, err = sc.left()
-						if err == nil {
-							round++
-							var more tally
-							more, err = persist(t.Context(), sink, w.destination(s.access.URL), w.plan(round))
-							spent.add(more)
-						}
-					}
+					round, spent, err := sc.outlive(t.Context(), sink, w, s.access.URL)
 					if err != nil {
 						t.Errorf("%s: %v", w.message(round), err)
 					}
 					mu.Lock()
 					defer mu.Unlock()
 					sum.add(spent)
-					maps.Copy(rounds, map[writer]int{w: round})
+					rounds[w] = round
 				})
 			}
 		}
@@ -113,4 +106,18 @@ func TestKilledServerLosesNothing(t *testing.T) {
 		t.Logf("%d commits on the branch: %+v", len(s.repo.Log("main"))-1, sum)
 		requireWritten(t, s, rounds)
 	})
+}
+
+// outlive writes rounds until the schedule has come to its end, and returns the last.
+func (sc schedule) outlive(ctx context.Context, s gitsink.GitSink, w writer, url string) (round int, sum tally, err error) {
+	for left := true; left && err == nil; {
+		round++
+		var spent tally
+		spent, err = persist(ctx, s, w.destination(url), w.plan(round))
+		sum.add(spent)
+		if err == nil {
+			left, err = sc.left()
+		}
+	}
+	return round, sum, err
 }
