@@ -11,8 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// requireWritten demands that the branch holds these rounds of the writers and nothing else: beside the commit that was there
-// before, one commit each, in one line, those of a writer in their order, and every file as its writer's last round left it.
+// requireWritten demands that the branch holds these rounds of the writers and nothing else: beside the commit that was
+// there before, one commit each, in one line, those of a writer in their order, and every file as its writer's last round
+// left it.
 func requireWritten(t *testing.T, s site, rounds map[writer]int) {
 	t.Helper()
 	s.repo.Fsck()
