@@ -1,0 +1,84 @@
+package sinkproof
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gogit"
+)
+
+// slack is what the heap may grow by for reasons of others: buffers of connections, the test's own.
+const slack = 2 << 20
+
+// heap is what is reachable after a collection, in bytes.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC() // sync.Pool keeps things over one collection
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+func TestMemoryIsFlatOverTheCommitsOfALane(t *testing.T) {
+	commits := soak(10_000, 300)
+	server := gitsinktest.NewServer(t, nil)
+	repo := server.NewRepo("app")
+	sink := access{}.sink()
+	defer func() { require.NoError(t, sink.Close()) }()
+	d := writer{}.destination(repo.FileURL())
+	write := func(i int) {
+		_, err := sink.Apply(t.Context(), d, func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) {
+			change := gitsink.Change{Path: fmt.Sprintf("dir%d/f%d", i%10, i%100), Data: fmt.Appendf(nil, "%d\n", i)}
+			return []gitsink.Commit{{Message: fmt.Sprint(i), Changes: []gitsink.Change{change}}}, nil
+		})
+		require.NoError(t, err)
+	}
+	for i := range 100 { // until every file is there
+		write(i)
+	}
+	before := heap()
+	for i := range commits {
+		write(100 + i)
+	}
+	after := heap()
+	t.Logf("%d commits: heap %d -> %d KiB", commits, before>>10, after>>10)
+	require.Less(t, after-before, int64(slack))
+	require.Len(t, repo.Log("main"), 100+commits)
+}
+
+func TestMemoryIsFlatOverRepositoriesThatAreTouchedOnce(t *testing.T) {
+	repositories := soak(1000, 200)
+	const cache = 1 << 20 // a lane is charged 16 KiB at least, so most of them have to go
+	server := gitsinktest.NewServer(t, nil)
+	sink := gogit.New(&gogit.Options{CacheBytes: cache})
+	defer func() { require.NoError(t, sink.Close()) }()
+	touch := func(i int) {
+		repo := server.NewRepo(fmt.Sprintf("repo%d", i))
+		d := destination.Destination{
+			Ref:        destination.Ref{Namespace: "team", Name: fmt.Sprintf("dest%d", i)},
+			Repository: repo.URL(), Branch: "main", BaseFolder: "dir",
+		}
+		_, err := sink.Apply(t.Context(), d, func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) {
+			return []gitsink.Commit{{Message: "once", Changes: []gitsink.Change{{Path: "file", Data: []byte(d.Ref.Name)}}}}, nil
+		})
+		require.NoError(t, err)
+	}
+	const first = 70 // until the cache is full
+	for i := range first {
+		touch(i)
+	}
+	before := heap()
+	for i := range repositories {
+		touch(first + i)
+	}
+	after := heap()
+	t.Logf("%d repositories: heap %d -> %d KiB", repositories, before>>10, after>>10)
+	require.Less(t, after-before, int64(cache+slack))
+}
