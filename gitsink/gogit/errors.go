@@ -161,6 +161,7 @@ var refusing = []phrase{
 	// The reference is locked by somebody who has not finished, or the server has troubles of its own.
 	{"failed to update ref", gitsink.ErrUnavailable},
 	{"cannot lock ref", gitsink.ErrUnavailable},
+	{".lock': file exists", gitsink.ErrUnavailable},
 	{"failed to lock", gitsink.ErrUnavailable},
 	{"tf401028", gitsink.ErrUnavailable}, // Azure DevOps: updated by another client
 	{"internal server error", gitsink.ErrUnavailable},

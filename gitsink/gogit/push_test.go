@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -112,6 +114,22 @@ func TestAHookThatDeclinesIsARejectionInItsWords(t *testing.T) {
 		require.ErrorContains(t, e, "pre-receive hook declined")
 		repo.OnPreReceive(nil)
 		apply(t, s, target(url, "main", ""), put("a", "2"))
+	})
+}
+
+func TestABranchThatSomebodyIsMovingIsTriedAgainLater(t *testing.T) {
+	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
+		s := newSink(t, nil)
+		d := target(url, "main", "")
+		apply(t, s, d, put("a", "1"))
+		lock := filepath.Join(repo.Dir(), "refs", "heads", "main.lock")
+		require.NoError(t, os.WriteFile(lock, nil, 0o600))
+		err := refuse(t, s, d, put("a", "2"), gitsink.ErrUnavailable)
+		require.NotErrorIs(t, err, queue.ErrPermanent)
+		require.Contains(t, err.Server, "main.lock")
+		require.NoError(t, os.Remove(lock))
+		apply(t, s, d, put("a", "2"))
+		require.Equal(t, map[string]string{"a": "2"}, repo.Tree("main"))
 	})
 }
 
