@@ -106,7 +106,8 @@ e2e: ## the tests against a real API server
 	$(call against-api-server,go test -race -count=1 -timeout $(E2E_TIMEOUT) ./internal/testenv/... ./internal/e2e/...)
 
 .PHONY: soak
-soak: ## the end-to-end tests at full size
+soak: ## the proofs and the end-to-end tests at full size
+	KUBESCRIBE_SOAK=1 go test -v -count=1 -timeout $(SOAK_TIMEOUT) ./internal/sinkproof/...
 	$(call against-api-server,KUBESCRIBE_SOAK=1 go test -v -count=1 -timeout $(SOAK_TIMEOUT) ./internal/e2e/...)
 
 .PHONY: bench

@@ -24,13 +24,13 @@ func (r *remote) checkout(ctx context.Context, tip plumbing.Hash, folders []stri
 	if !tip.IsZero() && tip == r.lane.store.tip && r.lane.store.covers(folders) {
 		return tip, nil
 	}
-	return r.update(ctx, folders)
+	return r.update(ctx, tip, folders)
 }
 
 // update fetches what is missing of the branch's tip, or of the default branch's if there is no such branch, and returns
-// the branch's tip. It believes the advertisement of this service, which may be newer than that of the other.
-func (r *remote) update(ctx context.Context, folders []string) (plumbing.Hash, error) {
-	sender, err := r.open(ctx, uploadPack)
+// the branch's tip. If this service is asked what it is, its answer counts, which may be newer than that of the other.
+func (r *remote) update(ctx context.Context, known plumbing.Hash, folders []string) (plumbing.Hash, error) {
+	sender, err := r.openUpload(ctx, known)
 	if errors.Is(err, transport.ErrEmptyRemoteRepository) {
 		r.lane.store = newStore()
 		return plumbing.ZeroHash, nil
@@ -44,31 +44,42 @@ func (r *remote) update(ctx context.Context, folders []string) (plumbing.Hash, e
 	if want.IsZero() && sender.refs.Head != nil {
 		want = *sender.refs.Head
 	}
-	s := r.lane.store
-	switch {
-	case want.IsZero():
+	if want.IsZero() {
 		r.lane.store = newStore()
 		return tip, nil
-	case want == s.tip && s.covers(folders):
-		return tip, nil
-	case r.scoped(sender, folders):
-		err = r.scope(ctx, sender, want, folders)
-	case s.tip.IsZero() || !s.complete:
-		return tip, r.tooLarge(sender, r.fresh(ctx, sender, want))
-	default:
-		err = r.increment(ctx, sender, want)
 	}
+	first := r.lane.store.tip.IsZero() // so it cannot fail for what we had
+	fresh, err := r.advance(ctx, sender, want, folders)
 	if err == nil {
 		return tip, nil
 	}
-	first := s.tip.IsZero() // so it did not fail for what we had
-	r.sink.opts.Logger.V(1).Info("cache dropped", "destination", r.dst, "reason", r.redact(err.Error()))
-	r.lane.store = newStore()
-	if ctx.Err() != nil || errors.Is(err, errNoAnswer) || errors.Is(err, errTooMuch) && first {
+	again := r.outdated(ctx, sender, err)
+	if !again && fresh {
 		return plumbing.ZeroHash, r.tooLarge(sender, err)
 	}
-	r.lane.noScope = r.lane.noScope || first
-	return r.update(ctx, folders)
+	if !again {
+		r.sink.opts.Logger.V(1).Info("cache dropped", "destination", r.dst, "reason", r.redact(err.Error()))
+		r.lane.store = newStore()
+		if ctx.Err() != nil || errors.Is(err, errNoAnswer) || errors.Is(err, errTooMuch) && first {
+			return plumbing.ZeroHash, r.tooLarge(sender, err)
+		}
+		r.lane.noScope = r.lane.noScope || first
+	}
+	return r.update(ctx, known, folders)
+}
+
+// advance brings the store to the wanted commit. fresh: nothing that was known before had a part in it.
+func (r *remote) advance(ctx context.Context, sender *session, want plumbing.Hash, folders []string) (fresh bool, err error) {
+	switch s := r.lane.store; {
+	case want == s.tip && s.covers(folders):
+		return false, nil
+	case r.scoped(sender, folders):
+		return false, r.scope(ctx, sender, want, folders)
+	case s.tip.IsZero() || !s.complete:
+		return true, r.fresh(ctx, sender, want)
+	default:
+		return false, r.increment(ctx, sender, want)
+	}
 }
 
 // tooLarge says what to do about a fetch that was larger than allowed.

@@ -31,11 +31,13 @@
 //	Apply                              requests
 //	nothing to change, nobody pushed   1   the advertisement for a push
 //	commit, nobody else pushed         2   and the push
-//	somebody else pushed               +2  the advertisement for a fetch, and the fetch of what is new
-//	the first time                     +2  likewise, of all trees of one commit, without files (filter blob:none)
+//	somebody else pushed               +1  the fetch of what is new
+//	the first time                     +2  the advertisement for a fetch, and the fetch of all trees of one commit, without files (filter blob:none)
 //	the same, with a base folder       +1  the advertisement, and one for each level of folders down to it, and one below it
-//	Tree.Read                          +2  for all files of a call that are not in the cache
-//	a push refused or unknown          +1  a look at the branch
+//	Tree.Read                          +1  for all files of a call that are not in the cache
+//	a push refused or unknown          +1  a look at the branch, which the next attempt begins with
+//
+// This is for HTTP. Elsewhere a connection is an advertisement and one request.
 //
 // Time and memory of a commit depend on the size of the folders on the way to the changes, not on the number of files or
 // commits in the repository. A server without uploadpack.allowFilter sends all files the first time; they are dropped as

@@ -108,12 +108,15 @@ func (r *remote) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbin
 
 // request is fetch on a session of its own.
 func (r *remote) request(ctx context.Context, req fetchRequest) (unpacked, error) {
-	sender, err := r.open(ctx, uploadPack)
+	sender, err := r.openUpload(ctx, r.lane.store.tip)
 	if err != nil {
 		return unpacked{}, err
 	}
-	defer sender.close()
 	got, _, err := r.fetch(ctx, sender, req)
+	sender.close()
+	if err != nil && r.outdated(ctx, sender, err) {
+		return r.request(ctx, req)
+	}
 	return got, err
 }
 

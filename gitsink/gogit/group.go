@@ -28,6 +28,7 @@ type group struct {
 	calls  []*call // in order; what is over is not in it
 	closed bool    // nobody joins: it is a part of a group that was refused
 
+	next      *session // what the next attempt begins with; nil: it has to look itself
 	tries     int
 	pushes    int
 	unsettled int                                 // pushes in a row whose outcome is unknown and that did not move the branch
@@ -72,6 +73,7 @@ func (s *Sink) serveGroup(l *lane, lead *call) {
 		return
 	}
 	g.run()
+	g.keep(nil)
 	l.forgetCalls()
 	if g.pushes == 0 && g.pace.Interval > 0 {
 		s.paces.back(l.key.Repository, g.pace)
@@ -123,7 +125,7 @@ func (g *group) attempt() (again bool) {
 	if len(g.calls) == 0 {
 		return false
 	}
-	receiver, err := g.open(g.ctx, receivePack)
+	receiver, err := g.receiver()
 	if err != nil {
 		g.failAll(opFetch, err, serverWords(err))
 		return false
@@ -147,6 +149,24 @@ func (g *group) attempt() (again bool) {
 		return false
 	}
 	return g.push(receiver, ch)
+}
+
+// receiver is a session for a push: what the last attempt has seen, or a new one.
+func (g *group) receiver() (*session, error) {
+	if s := g.next; s != nil {
+		g.next = nil
+		return s, nil
+	}
+	return g.open(g.ctx, receivePack)
+}
+
+// keep holds a session for the next attempt, and closes the one it held. The sink looks at the branch to learn what has
+// become of a push; where others have won the race, every request until the next push lets them win again.
+func (g *group) keep(s *session) {
+	if g.next != nil {
+		g.next.close()
+	}
+	g.next = s
 }
 
 // join takes in the calls that wait by now.
@@ -370,11 +390,13 @@ func (g *group) settled(ch *chain, tip plumbing.Hash) {
 }
 
 // pause waits a random time that grows with the tries, so that two writers of one branch get out of step. Not before the
-// second, and never for long: the writer that lost needs more requests for its next try than the one that won.
+// second, and never for long: the writer that lost needs more requests for its next try than the one that won. What was
+// seen of the branch before is old by then.
 func (g *group) pause() {
 	if g.tries < 2 {
 		return
 	}
+	g.keep(nil)
 	timer := time.NewTimer(rand.N(min(25*time.Millisecond<<min(g.tries, 10), 300*time.Millisecond)))
 	defer timer.Stop()
 	select {

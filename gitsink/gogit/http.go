@@ -30,6 +30,7 @@ const (
 type httpWire struct {
 	client  *http.Client
 	base    string // the URL of the repository, without a slash at the end; where the advertisement came from
+	moved   bool   // that is elsewhere than where it was asked for
 	service service
 	auth    Auth
 }
@@ -52,9 +53,11 @@ func (w *httpWire) advertise(ctx context.Context) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("%w: the server answers with %q in place of Git's protocol: check the URL and the credentials",
 			gitsink.ErrNotFound, got)
 	}
-	moved := *resp.Request.URL
-	moved.RawQuery = ""
-	w.base = strings.TrimSuffix(moved.String(), path)
+	from := *resp.Request.URL
+	from.RawQuery = ""
+	if base := strings.TrimSuffix(from.String(), path); base != w.base {
+		w.base, w.moved = base, true
+	}
 	return resp.Body, nil
 }
 

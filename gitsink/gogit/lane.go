@@ -26,6 +26,7 @@ type lane struct {
 
 	// The worker's.
 	store   *store
+	offers  *offers             // of the server; nil: not known
 	noScope bool                // the server does not give trees by their hashes, whatever it says
 	seen    map[string]sighting // by base folder
 	doubts  []doubt             // pushes of unknown outcome, the oldest first

@@ -40,7 +40,12 @@ func (g *group) push(receiver *session, ch *chain) (again bool) {
 		g.failAll(opPush, v.err, serverWords(v.err))
 		return false
 	}
-	refs, lookErr := g.look(g.ctx)
+	seen, lookErr := g.look(g.ctx)
+	var refs map[string]plumbing.Hash
+	if seen != nil {
+		refs = seen.refs.References
+		g.keep(seen) // for the next attempt
+	}
 	tip := refs[g.ref.String()]
 	switch {
 	case lookErr == nil && tip == ch.tip:
@@ -135,18 +140,13 @@ const statusOK = "ok"
 
 // look reads what the server advertises now. Where ctx has ended it takes a short time of its own: whether a push that
 // was cut off has landed is worth knowing.
-func (r *remote) look(ctx context.Context) (map[string]plumbing.Hash, error) {
+func (r *remote) look(ctx context.Context) (*session, error) {
 	if ctx.Err() != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), min(r.sink.opts.StepTimeout, lookTimeout))
 		defer cancel()
 	}
-	s, err := r.open(ctx, receivePack)
-	if err != nil {
-		return nil, err
-	}
-	defer s.close()
-	return s.refs.References, nil
+	return r.open(ctx, receivePack)
 }
 
 // landed ends all calls: the server has what they wanted.
@@ -195,5 +195,6 @@ func (g *group) divide() {
 	for _, part := range [][]*call{calls[:half:half], calls[half:]} {
 		sub := &group{remote: g.remote, crowd: g.crowd, key: g.key, pace: g.pace, calls: part, closed: true}
 		sub.run()
+		sub.keep(nil)
 	}
 }

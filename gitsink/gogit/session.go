@@ -49,6 +49,7 @@ type session struct {
 	wire
 	refs     *packp.AdvRefs
 	multiAck bool // the server knows it
+	assumed  bool // nobody has asked the server for refs; see offers
 }
 
 // errNoAnswer means that a step took longer than it may.
@@ -67,23 +68,8 @@ func bounded[T any](ctx context.Context, limit time.Duration, f func(context.Con
 
 // open connects with fresh credentials and reads the advertisement.
 func (r *remote) open(ctx context.Context, which service) (*session, error) {
-	ep, err := transport.NewEndpoint(r.dst.Repository)
-	if err != nil {
-		return nil, fmt.Errorf("%w: the URL of the repository cannot be parsed", destination.ErrInvalid)
-	}
-	auth, err := bounded(ctx, r.sink.opts.StepTimeout, func(ctx context.Context) (Auth, error) {
-		auth, err := r.sink.opts.Auth(ctx, r.dst)
-		if err != nil {
-			err = &authError{err}
-		}
-		return auth, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	r.secrets = append(r.secrets, auth.secrets(ep)...)
 	return bounded(ctx, r.sink.opts.StepTimeout, func(ctx context.Context) (*session, error) {
-		w, err := r.sink.connect(ctx, ep, auth, which)
+		w, err := r.connect(ctx, which)
 		if err != nil {
 			return nil, err
 		}
@@ -93,15 +79,27 @@ func (r *remote) open(ctx context.Context, which service) (*session, error) {
 			w.close()
 			return nil, err
 		}
+		if which == uploadPack {
+			r.learn(s)
+		}
 		return s, nil
 	})
 }
 
-// connect speaks the protocol of the URL.
-func (s *Sink) connect(ctx context.Context, ep *transport.Endpoint, auth Auth, which service) (wire, error) {
+// connect speaks the protocol of the URL, with fresh credentials.
+func (r *remote) connect(ctx context.Context, which service) (wire, error) {
+	ep, err := transport.NewEndpoint(r.dst.Repository)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the URL of the repository cannot be parsed", destination.ErrInvalid)
+	}
+	auth, err := r.sink.opts.Auth(ctx, r.dst)
+	if err != nil {
+		return nil, &authError{err}
+	}
+	r.secrets = append(r.secrets, auth.secrets(ep)...)
 	switch ep.Protocol {
 	case "http", "https":
-		return s.https.wire(ep, auth, which)
+		return r.sink.https.wire(ep, auth, which)
 	case "ssh":
 		return dialSSH(ctx, ep, auth, which)
 	case "git":

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,8 +13,11 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 )
 
-// TestMain is also where a child process begins: see [spawn].
+// TestMain is also where a child process begins: see [spawn], and [shimMain].
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == shim {
+		os.Exit(shimMain())
+	}
 	if orders := os.Getenv(ordersVariable); orders != "" {
 		os.Exit(childMain(orders))
 	}

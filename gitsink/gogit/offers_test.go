@@ -1,0 +1,88 @@
+package gogit
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+)
+
+// atFetch does something once, when the next fetch arrives.
+func atFetch(server *gitsinktest.Server, f func()) {
+	server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
+		if r.Service == gitsinktest.UploadPack && r.Phase == gitsinktest.RPC && f != nil {
+			once := f
+			f = nil
+			once()
+		}
+		return gitsinktest.Fault{}
+	})
+}
+
+func TestWhoHasLostARaceNeedsThreeRequestsForTheNextTry(t *testing.T) {
+	server := gitsinktest.NewServer(t, nil)
+	repo := server.NewRepo("app")
+	repo.Commit("main", files("base/one", "1"), "outside")
+	s, d := newSink(t, nil), target(repo.URL(), "main", "base")
+	apply(t, s, d, put("mine", "0"))
+	server.ResetCounts()
+	moved := false
+	result := apply(t, s, d, func(ctx context.Context, tree gitsink.Tree) ([]gitsink.Commit, error) {
+		if !moved {
+			moved = true
+			repo.Commit("main", files("other", "2"), "outside")
+		}
+		return put("mine", "1")(ctx, tree)
+	})
+	require.Equal(t, 2, result.Attempts)
+	require.Equal(t, 2, server.Count(gitsinktest.ReceivePack, gitsinktest.Advertisement).Requests)
+	require.Equal(t, 2, server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests)
+	require.Zero(t, server.Count(gitsinktest.UploadPack, gitsinktest.Advertisement).Requests)
+	require.Equal(t, 1, server.Count(gitsinktest.UploadPack, gitsinktest.RPC).Requests)
+}
+
+func TestABranchThatIsForcedElsewhereBeforeTheFetchIsLookedForAgain(t *testing.T) {
+	for _, folder := range []string{"", "base"} {
+		t.Run(folder, func(t *testing.T) {
+			server := gitsinktest.NewServer(t, nil)
+			repo := server.NewRepo("app")
+			first := repo.Commit("main", files("base/one", "1"), "outside")
+			s, d := newSink(t, nil), target(repo.URL(), "main", folder)
+			apply(t, s, d, put("mine", "1"))
+			repo.Commit("main", files("base/two", "2"), "outside")
+			atFetch(server, func() {
+				repo.Git("update-ref", "refs/heads/main", first)
+				repo.Git("reflog", "expire", "--expire=now", "--all")
+				repo.Git("prune", "--expire=now")
+			})
+			apply(t, s, d, put("mine", "2"))
+			repo.Linear("main", first)
+			require.Len(t, repo.Log("main"), 2)
+			repo.Fsck()
+		})
+	}
+}
+
+func TestAServerThatOffersLessThanBeforeIsAskedAgain(t *testing.T) {
+	for name, without := range map[string][]string{
+		"filter":        {"uploadpack.allowFilter", "false"},
+		"wants by hash": {"uploadpack.allowAnySHA1InWant", "false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := gitsinktest.NewServer(t, nil)
+			repo := server.NewRepo("app")
+			repo.Commit("main", files("way/base/one", "1", "way/base/dir/two", "1"), "outside")
+			s, d := newSink(t, nil), target(repo.URL(), "main", "way/base")
+			apply(t, s, d, put("mine", "1"))
+			repo.Git(append([]string{"config"}, without...)...)
+			repo.Commit("main", files("way/base/dir/three", "1"), "outside")
+			apply(t, s, d, put("mine", "2"))
+			require.Equal(t, map[string]string{
+				"way/base/one": "1", "way/base/dir/two": "1", "way/base/dir/three": "1", "way/base/mine": "2",
+			}, repo.Tree("main"))
+		})
+	}
+}

@@ -1,0 +1,142 @@
+package sinkproof
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+)
+
+// Whichever network operation of a story fails, and wherever in it, the story ends the same: every commit is there once, in
+// order, and no failure is taken for one that trying again would not help.
+func TestEveryNetworkOperationMayFail(t *testing.T) {
+	for name, transport := range cutTransports {
+		t.Run(name, func(t *testing.T) {
+			server := gitsinktest.NewServer(t, nil)
+			chance := seed(t)
+			c, way := transport(t, server)
+			tell := func(t *testing.T, id string, at int, where place, expected int) (lengths []int, cut bool) {
+				st := newStory(t, server.NewRepo(id))
+				c.arm(at, where, expected)
+				spent := st.tell(t, way(st.repo))
+				lengths, cut = c.counted()
+				t.Logf("%d operations, %+v", len(lengths), spent)
+				st.check(t)
+				return lengths, cut
+			}
+			lengths, _ := tell(t, "whole", -1, 0, 0)
+			total := len(lengths) * int(places)
+			step := soak(1, max(total/6, 1))
+			if step > 1 && step%int(places) == 0 {
+				step++ // or all cuts would be in one place
+			}
+			cuts := 0
+			for i := chance.IntN(step); i < total; i += step {
+				at, where := i/int(places), place(i%int(places))
+				t.Run(fmt.Sprintf("operation %d of %d %s", at, len(lengths), where), func(t *testing.T) {
+					if _, cut := tell(t, fmt.Sprintf("cut-%d-%d", at, where), at, where, lengths[at]); cut {
+						cuts++
+					}
+				})
+			}
+			t.Logf("%d stories, %d of them with a cut", total/step, cuts)
+			require.Positive(t, cuts)
+		})
+	}
+}
+
+// story is what happens on a repository: a plan of several commits on one file, a commit of somebody else, a plan that reads
+// a file, and a new branch.
+type story struct {
+	repo  *gitsinktest.Repo
+	first string
+}
+
+func newStory(t *testing.T, repo *gitsinktest.Repo) *story {
+	t.Helper()
+	files := map[string]gitsinktest.File{"README": {Content: "here before\n"}, "way/to/base/theirs": {Content: "theirs\n"}}
+	return &story{repo: repo, first: repo.Commit("main", files, "first")}
+}
+
+// history makes the file go through states, with a commit for each. Once it is there it changes nothing, whatever it is run
+// on: a run that comes again because nobody knows whether it has landed must not be there twice.
+func history(path string, states ...string) gitsink.Plan {
+	return func(ctx context.Context, base gitsink.Tree) ([]gitsink.Commit, error) {
+		found, err := base.Read(ctx, path)
+		if err != nil || string(found[path]) == states[len(states)-1] {
+			return nil, err
+		}
+		var commits []gitsink.Commit
+		for _, state := range states {
+			commits = append(commits, gitsink.Commit{
+				Message: path + " " + state, Changes: []gitsink.Change{{Path: path, Data: []byte(state)}},
+			})
+		}
+		return commits, nil
+	}
+}
+
+func (st *story) tell(t *testing.T, a access) tally {
+	t.Helper()
+	sink := a.sink()
+	defer func() { require.NoError(t, sink.Close()) }()
+	var spent tally
+	apply := func(branch string, plan gitsink.Plan) {
+		d := destination.Destination{
+			Ref: destination.Ref{Name: branch}, Repository: a.URL, Branch: branch, BaseFolder: "way/to/base",
+		}
+		more, err := persist(t.Context(), sink, d, plan)
+		require.NoError(t, err)
+		spent.add(more)
+	}
+	apply("main", history("ours", "1", "2", "3"))
+	st.repo.Commit("main", map[string]gitsinktest.File{"way/to/base/theirs": {Content: "theirs again\n"}}, "outside")
+	apply("main", func(ctx context.Context, base gitsink.Tree) ([]gitsink.Commit, error) {
+		found, err := base.Read(ctx, "theirs")
+		if err != nil {
+			return nil, err
+		}
+		return history("copy", string(found["theirs"]))(ctx, base)
+	})
+	apply("dev", history("ours", "4"))
+	return spent
+}
+
+// check demands that both branches are as the story has made them.
+func (st *story) check(t *testing.T) {
+	t.Helper()
+	st.repo.Fsck()
+	requireNoLock(t, st.repo.Dir())
+	main := []string{"first", "ours 1", "ours 2", "ours 3", "outside", "copy theirs again"}
+	require.Equal(t, main, st.subjects(t, "main"))
+	require.Equal(t, append(main, "ours 4"), st.subjects(t, "dev"))
+	want := map[string]string{
+		"README": "here before\n", "way/to/base/theirs": "theirs again\n", "way/to/base/ours": "3",
+		"way/to/base/copy": "theirs again\n",
+	}
+	require.Equal(t, want, st.repo.Tree("main"))
+	want["way/to/base/ours"] = "4"
+	require.Equal(t, want, st.repo.Tree("dev"))
+}
+
+// subjects are the commits of a branch, the first one first, and demands that they are in one line.
+func (st *story) subjects(t *testing.T, branch string) []string {
+	t.Helper()
+	log := st.repo.Log(branch)
+	slices.Reverse(log)
+	require.Equal(t, st.first, log[0].Hash)
+	var subjects []string
+	for i, commit := range log {
+		if i > 0 {
+			require.Equal(t, []string{log[i-1].Hash}, commit.Parents)
+		}
+		subjects = append(subjects, commit.Subject)
+	}
+	return subjects
+}
