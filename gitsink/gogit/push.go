@@ -189,6 +189,7 @@ func concernsContent(class error) bool {
 // divide pushes one half of the calls after the other. They are planned again, so it does not matter that one half may have
 // built upon the other.
 func (g *group) divide() {
+	g.keep(nil) // the branch will not be there when the first half is done
 	calls := g.calls
 	g.calls = nil
 	half := len(calls) / 2
