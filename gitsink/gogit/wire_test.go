@@ -109,11 +109,14 @@ func TestAPageInPlaceOfGitIsNotFound(t *testing.T) {
 }
 
 func TestAServerThatWantsToBeLeftAloneIs(t *testing.T) {
-	soon := strconv.FormatInt(time.Now().Add(90*time.Second).Unix(), 10)
+	const rest = 30 * time.Minute // long beside what the test may take
+	until := time.Now().Add(rest)
 	for name, fault := range map[string]gitsinktest.Fault{
-		"429":         {Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"90"}}},
-		"503":         {Status: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {time.Now().Add(90 * time.Second).UTC().Format(http.TimeFormat)}}},
-		"403, GitHub": {Status: http.StatusForbidden, Header: http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {soon}}},
+		"429": {Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"1800"}}},
+		"503": {Status: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {until.UTC().Format(http.TimeFormat)}}},
+		"403, GitHub": {Status: http.StatusForbidden, Header: http.Header{
+			"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {strconv.FormatInt(until.Unix(), 10)},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := gitsinktest.NewServer(t, nil)
@@ -126,11 +129,11 @@ func TestAServerThatWantsToBeLeftAloneIs(t *testing.T) {
 			})
 			s := newSink(t, nil)
 			e := refuse(t, s, target(repo.URL(), "main", ""), put("a", "1"), gitsink.ErrUnavailable)
-			require.InDelta(t, 90, e.RetryDelay().Seconds(), 5)
+			require.InDelta(t, rest.Seconds(), e.RetryDelay().Seconds(), 120)
 			require.NotErrorIs(t, e, queue.ErrPermanent)
 			before := server.Count(gitsinktest.ReceivePack, gitsinktest.Advertisement).Requests
 			e = refuse(t, s, target(repo.URL(), "other", "dir"), put("a", "1"), gitsink.ErrUnavailable)
-			require.InDelta(t, 90, e.RetryDelay().Seconds(), 5)
+			require.InDelta(t, rest.Seconds(), e.RetryDelay().Seconds(), 120)
 			require.ErrorContains(t, e, "the server wants no request for another")
 			require.Equal(t, before, server.Count(gitsinktest.ReceivePack, gitsinktest.Advertisement).Requests)
 			apply(t, s, target(other.URL(), "main", ""), put("a", "1")) // which nobody has asked to leave alone
