@@ -82,10 +82,9 @@ func TestTheTableComparesBySizeAndBySystem(t *testing.T) {
 
 func TestTheCommandLineIsCheckedBeforeAnythingIsMeasured(t *testing.T) {
 	for _, args := range [][]string{{}, {"pull"}, {"push", "-files", "1,x"}, {"push", "-files", "20,10"}, {"push", "-runs", "0"}} {
-		_, err := parse(args, io.Discard)
-		require.Error(t, err, "%q", args)
+		require.Error(t, run(t.Context(), args, io.Discard, io.Discard), "%q", args)
 	}
-	s, err := parse([]string{"push", "-files", "10,20", "-runs", "3", "-json"}, io.Discard)
+	s, err := parsePush([]string{"-files", "10,20", "-runs", "3", "-json"}, io.Discard)
 	require.NoError(t, err)
-	require.Equal(t, settings{files: []int{10, 20}, runs: 3, json: true}, s)
+	require.Equal(t, pushSettings{common: common{json: true}, files: []int{10, 20}, runs: 3}, s)
 }

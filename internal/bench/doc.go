@@ -1,10 +1,11 @@
 // Bench measures the library beside the git command and go-git's worktree: one run, one machine, one server.
 //
-//	go -C internal/bench run . push           # a table, and which bars are met
+//	go -C internal/bench run . push           # the command push: its tables, and which bars are met
 //	go -C internal/bench run . push -json     # one JSON object a row
 //	go -C internal/bench run . push -smoke    # tiny, for CI: does every row come out?
+//	go -C internal/bench run . all -smoke     # every command
 //
-// Two cases are measured, each over HTTP against git http-backend on loopback:
+// The command push measures two cases, each over HTTP against git http-backend on loopback:
 //
 //   - push: one file of 1 KB is changed, committed and pushed. Kubescribe's sink has been used before; git and go-git
 //     have a warm clone with all files checked out and every file's state in the index.

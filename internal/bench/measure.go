@@ -31,7 +31,7 @@ type round struct {
 
 // bench is one run: a folder, a server and what was measured.
 type bench struct {
-	settings
+	pushSettings
 	progress func(format string, values ...any)
 	home     string // holds everything, and is removed
 	env      []string
@@ -40,13 +40,13 @@ type bench struct {
 }
 
 // measure measures all cases one after the other.
-func measure(ctx context.Context, s settings, progress func(string, ...any)) (rows []row, err error) {
+func measure(ctx context.Context, s pushSettings, progress func(string, ...any)) (rows []row, err error) {
 	home, err := os.MkdirTemp("", "kubescribe-bench-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(home)) }()
-	b := &bench{settings: s, progress: progress, home: home, env: environment(home)}
+	b := &bench{pushSettings: s, progress: progress, home: home, env: environment(home)}
 	if err := b.prepare(ctx); err != nil {
 		return nil, err
 	}

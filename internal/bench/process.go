@@ -16,20 +16,23 @@ const roleVariable = "KUBESCRIBE_BENCH_ROLE"
 
 var errNoChild = errors.New("this process is nobody's child")
 
+// roles are what a child process can be. Each works until in ends.
+var roles = map[string]func(ctx context.Context, in *json.Decoder, out *json.Encoder) error{
+	"serve": serve,
+	"work":  work,
+}
+
 // child does the work of a child process until standard input ends, or returns errNoChild at once.
 func child(ctx context.Context) error {
-	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
-	var err error
-	switch role := os.Getenv(roleVariable); role {
-	case "":
+	name := os.Getenv(roleVariable)
+	if name == "" {
 		return errNoChild
-	case "serve":
-		err = serve(in, out)
-	case "work":
-		err = work(ctx, in, out)
-	default:
-		return fmt.Errorf("%s=%q: want serve or work", roleVariable, role)
 	}
+	role, ok := roles[name]
+	if !ok {
+		return fmt.Errorf("%s=%q is no role", roleVariable, name)
+	}
+	err := role(ctx, json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout))
 	if errors.Is(err, io.EOF) { // the parent has no more to ask
 		return nil
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"maps"
@@ -34,7 +35,7 @@ type served struct {
 }
 
 // serve is the child process that runs git http-backend on a port of its own on loopback.
-func serve(in *json.Decoder, out *json.Encoder) error {
+func serve(_ context.Context, in *json.Decoder, out *json.Encoder) error {
 	var job serverJob
 	if err := in.Decode(&job); err != nil {
 		return err

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// common are the flags that every command has.
+type common struct{ json, smoke bool }
+
+// flags is the set of a command's flags, with those in it that every command has.
+func (c *common) flags(command string, stderr io.Writer) *flag.FlagSet {
+	flags := flag.NewFlagSet("bench "+command, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.BoolVar(&c.json, "json", false, "print one JSON object a row")
+	flags.BoolVar(&c.smoke, "smoke", false, "measure the smallest sizes, without bars, within seconds; overrides sizes and rounds")
+	return flags
+}
+
+// ascending reads positive numbers with commas between them.
+func ascending(name, value string) ([]int, error) {
+	var numbers []int
+	for field := range strings.SplitSeq(value, ",") {
+		n, err := strconv.Atoi(field)
+		if err != nil || n < 1 || len(numbers) > 0 && n <= numbers[len(numbers)-1] {
+			return nil, fmt.Errorf("-%s %q: want positive numbers, ascending", name, value)
+		}
+		numbers = append(numbers, n)
+	}
+	return numbers, nil
+}
+
+func positive(name string, value int) error {
+	if value < 1 {
+		return fmt.Errorf("-%s %d: want at least 1", name, value)
+	}
+	return nil
+}
+
+// printer prints progress, one line a call.
+func printer(w io.Writer) func(format string, values ...any) {
+	return func(format string, values ...any) { _, _ = fmt.Fprintf(w, format+"\n", values...) }
+}
+
+// writeJSON writes one object a row.
+func writeJSON[R any](w io.Writer, rows []R) error {
+	out := json.NewEncoder(w)
+	for _, r := range rows {
+		if err := out.Encode(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
