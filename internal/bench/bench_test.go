@@ -39,7 +39,7 @@ func TestSmokeRunMeasuresEachSystemInEachCase(t *testing.T) {
 		}
 		got = append(got, fmt.Sprintf("%s %s %d", r.Case, r.System, r.Files))
 		require.Equal(t, 2, r.Runs)
-		for _, measured := range []float64{r.Wall, r.Best, r.Server, r.CPU, r.Peak, r.Requests} {
+		for _, measured := range []float64{r.Wall, r.Best, r.Server, r.CPU, r.Peak, r.Requests, r.Pushes, r.Sent, r.Received} {
 			require.Positive(t, measured, "%+v", r)
 		}
 		require.LessOrEqual(t, r.Best, r.Wall)
@@ -57,9 +57,9 @@ func TestTheTableComparesBySizeAndBySystem(t *testing.T) {
 		return &contender{
 			workerJob: workerJob{Case: kase, System: system}, files: files,
 			rounds: []round{
-				{sample{Wall: d * 3}, served{Requests: 3, Busy: time.Millisecond}},
-				{sample{Wall: d / 2, CPU: d}, served{Requests: 2, Busy: 2 * time.Millisecond}},
-				{sample{Wall: d, CPU: d, Peak: 30e6}, served{Requests: 1, Busy: 4 * time.Millisecond}},
+				{sample{Wall: d * 3}, served{Requests: 3, Busy: time.Millisecond, In: 1000}},
+				{sample{Wall: d / 2, CPU: d}, served{Requests: 2, Pushes: 3, Busy: 2 * time.Millisecond, In: 2000, Out: 6000}},
+				{sample{Wall: d, CPU: d, Peak: 30e6}, served{Requests: 1, Busy: 4 * time.Millisecond, In: 3000}},
 			},
 		}
 	}
@@ -68,13 +68,15 @@ func TestTheTableComparesBySizeAndBySystem(t *testing.T) {
 		took(casePush, kubescribe, 90, 12), took(casePush, commandGit, 90, 60), took(casePush, goGit, 90, 360),
 		took(caseFirst, kubescribe, 90, 20), took(caseFirst, commandGit, 90, 200),
 	}, sample{Peak: 10e6})
+	compare(rows)
 	require.Equal(t, row{
 		Case: casePush, System: kubescribe, Files: 90, Wall: 12, Best: 6, CPU: 12, Peak: 30, Extra: 20, Server: 2, Own: 8, Requests: 2, Runs: 3,
+		Pushes: 1, Sent: 2, Received: 2,
 		Ratio: 1.2, VsGit: 5, VsGoGit: 30, bestRatio: 1.2, bestVsGit: 5, bestVsGoGit: 30,
 	}, rows[3])
 
 	var out bytes.Buffer
-	require.NoError(t, writeTable(&out, "a machine", rows, true))
+	require.NoError(t, common{}.report(&out, "a machine", rows, pushBars(rows)))
 	require.Contains(t, out.String(), "- met: push, 90 files: wall time beside that of 10 files: 1.20 (1.20), at most 1.3; the server's part 2.0 -> 2.0 ms, the rest 6.0 -> 8.0 ms\n")
 	require.Contains(t, out.String(), "- met: push, 90 files: times faster than go-git's worktree: 30.00 (30.00), at least 20\n")
 	require.Contains(t, out.String(), "- NOT met: first, 90 files: times faster than git clone --depth 1, add, commit, push: 10.00 (10.00), at least 15\n")

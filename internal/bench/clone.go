@@ -36,6 +36,10 @@ func writeFile(dir string, c change) error {
 // warmClone is the git command in a clone that stays between the rounds.
 type warmClone struct{ dir string }
 
+func newWarmClone(_ context.Context, job workerJob) (system, error) {
+	return &warmClone{dir: job.Dir}, nil
+}
+
 func (w *warmClone) push(ctx context.Context, c change) error {
 	if err := writeFile(w.dir, c); err != nil {
 		return err
@@ -58,8 +62,8 @@ type coldClone struct {
 	work warmClone
 }
 
-func newColdClone(job workerJob) *coldClone {
-	return &coldClone{url: job.URL, work: warmClone{dir: job.Dir}}
+func newColdClone(_ context.Context, job workerJob) (system, error) {
+	return &coldClone{url: job.URL, work: warmClone{dir: job.Dir}}, nil
 }
 
 func (s *coldClone) push(ctx context.Context, c change) error {
@@ -78,7 +82,7 @@ type worktree struct {
 	tree       *gogitlib.Worktree
 }
 
-func newWorktree(job workerJob) (*worktree, error) {
+func newWorktree(_ context.Context, job workerJob) (system, error) {
 	repository, err := gogitlib.PlainOpen(job.Dir)
 	if err != nil {
 		return nil, err

@@ -15,8 +15,8 @@ type warmSink struct {
 	dst  destination.Destination
 }
 
-func newWarmSink(job workerJob) *warmSink {
-	return &warmSink{sink: newSink(), dst: destinationOf(job)}
+func newWarmSink(_ context.Context, job workerJob) (system, error) {
+	return &warmSink{sink: newSink(), dst: destinationOf(job)}, nil
 }
 
 func (w *warmSink) push(ctx context.Context, c change) error { return apply(ctx, w.sink, w.dst, c) }
@@ -25,7 +25,9 @@ func (w *warmSink) tidy() error                              { return nil }
 // coldSink has a new sink in each round, which knows nothing of the repository.
 type coldSink struct{ dst destination.Destination }
 
-func newColdSink(job workerJob) coldSink { return coldSink{destinationOf(job)} }
+func newColdSink(_ context.Context, job workerJob) (system, error) {
+	return coldSink{destinationOf(job)}, nil
+}
 
 func (s coldSink) push(ctx context.Context, c change) error {
 	sink := newSink()
@@ -37,13 +39,16 @@ func (s coldSink) push(ctx context.Context, c change) error {
 
 func (s coldSink) tidy() error { return nil }
 
+// newSink is a sink without a pace.
 func newSink() gitsink.GitSink {
-	return gogit.New(&gogit.Options{Committer: gitsink.Signature{Name: authorName, Email: authorEmail}})
+	return gogit.New(&gogit.Options{
+		Committer: gitsink.Signature{Name: authorName, Email: authorEmail},
+		Pace:      func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} },
+	})
 }
 
-// destinationOf is the whole branch: every file of it is below the base folder.
 func destinationOf(job workerJob) destination.Destination {
-	return destination.Destination{Ref: destination.Ref{Namespace: "bench", Name: "bench"}, Repository: job.URL, Branch: branch}
+	return destination.Destination{Ref: destination.Ref{Namespace: "bench", Name: "bench"}, Repository: job.URL, Branch: branch, BaseFolder: job.Folder}
 }
 
 func apply(ctx context.Context, sink gitsink.GitSink, dst destination.Destination, c change) error {

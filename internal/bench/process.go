@@ -48,13 +48,16 @@ type process struct {
 	out   *json.Decoder
 }
 
-// start starts a child process in a clean environment whose home is the folder home.
-func start(ctx context.Context, role, name, home string) (*process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
+// start starts a child process in a clean environment whose home is the folder home: program, or if that is "" this one.
+func start(ctx context.Context, program, role, name, home string) (*process, error) {
+	if program == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		program = self
 	}
-	cmd := exec.CommandContext(ctx, self)
+	cmd := exec.CommandContext(ctx, program)
 	cmd.Dir, cmd.Stderr = home, os.Stderr
 	cmd.Env = append(environment(home), roleVariable+"="+role)
 	stdin, err := cmd.StdinPipe()

@@ -2,7 +2,17 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// The cases of the command push.
+const (
+	casePush  = "push"
+	caseFirst = "first"
 )
 
 // pushSettings are what the command line of push asks for.
@@ -10,7 +20,11 @@ type pushSettings struct {
 	common
 	files []int // sizes of the branch, in files, ascending
 	runs  int
+	guest guest
 }
+
+// guest is a system of somebody else's, measured beside the others: a program that speaks a worker's language.
+type guest struct{ name, program string }
 
 // push measures the cases push and first.
 func push(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -19,14 +33,12 @@ func push(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	facts := machine(ctx)
-	rows, err := measure(ctx, s, printer(stderr))
+	rows, err := compete(ctx, printer(stderr), s.contenders)
 	if err != nil {
 		return err
 	}
-	if s.json {
-		return writeJSON(stdout, rows)
-	}
-	return writeTable(stdout, facts, rows, !s.smoke)
+	compare(rows)
+	return s.report(stdout, facts, rows, pushBars(rows))
 }
 
 func parsePush(args []string, stderr io.Writer) (pushSettings, error) {
@@ -34,8 +46,16 @@ func parsePush(args []string, stderr io.Writer) (pushSettings, error) {
 	flags := s.flags("push", stderr)
 	files := flags.String("files", "1000,100000", "sizes of the branch in files, ascending, with commas between them")
 	flags.IntVar(&s.runs, "runs", 7, "measured rounds of each system; the slow ones get at most 5")
+	with := flags.String("with", "", "one more system, as `NAME=PROGRAM`; see the package comment")
 	if err := flags.Parse(args); err != nil {
 		return pushSettings{}, err
+	}
+	if *with != "" {
+		name, program, _ := strings.Cut(*with, "=")
+		if name == "" || !filepath.IsAbs(program) {
+			return pushSettings{}, fmt.Errorf("-with %q: want a name, =, and the absolute path of a program", *with)
+		}
+		s.guest = guest{name, program}
 	}
 	if s.smoke {
 		s.files, s.runs = []int{200, 2000}, 2
@@ -46,4 +66,57 @@ func parsePush(args []string, stderr io.Writer) (pushSettings, error) {
 		return pushSettings{}, err
 	}
 	return s, positive("runs", s.runs)
+}
+
+// contenders makes the repositories and says who works on them.
+func (s pushSettings) contenders(ctx context.Context, f *field) ([][]*contender, error) {
+	for _, files := range s.files {
+		f.progress("making a repository of %d files", files)
+		if err := createRepository(ctx, f.template(strconv.Itoa(files)), history(files), f.env); err != nil {
+			return nil, err
+		}
+	}
+	var pushes []*contender
+	for _, files := range s.files {
+		for _, name := range []string{kubescribe, commandGit, goGit, s.guest.name} {
+			if name != "" {
+				pushes = append(pushes, s.contender(f, casePush, name, files))
+			}
+		}
+	}
+	largest := s.files[len(s.files)-1]
+	var first []*contender
+	for _, name := range []string{kubescribe, commandGit, s.guest.name} {
+		if name != "" {
+			first = append(first, s.contender(f, caseFirst, name, largest))
+		}
+	}
+	return [][]*contender{pushes, first}, nil
+}
+
+func (s pushSettings) contender(f *field, kase, name string, files int) *contender {
+	repository, template := fmt.Sprintf("%s-%s-%d.git", kase, name, files), f.template(strconv.Itoa(files))
+	c := &contender{
+		workerJob: workerJob{Case: kase, System: name, URL: f.url + "/" + repository, Dir: f.clone(repository)},
+		files:     files, runs: s.runs, repositories: map[string]string{repository: template},
+	}
+	if name == s.guest.name {
+		c.program = s.guest.program
+	}
+	if name == goGit || kase == caseFirst {
+		c.runs = min(c.runs, slowRuns)
+	}
+	if kase == casePush && (name == commandGit || name == goGit) {
+		c.warm = func(ctx context.Context) error { return clone(ctx, c.workerJob, template, f.env) }
+	}
+	// Another folder each time.
+	c.change = func(round int) change {
+		i := round * 7919 % files
+		return change{Round: round, Path: filePath(i), Content: fileContent(i, round+1)}
+	}
+	c.check = func(ctx context.Context) error {
+		commits := historyLength(files) + 1 + c.runs // one to warm up
+		return checkRepository(ctx, f.remote(repository), commits, c.change(c.runs), f.env)
+	}
+	return c
 }

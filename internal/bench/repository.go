@@ -44,8 +44,9 @@ func fileContent(i, revision int) []byte {
 // historyLength is how many commits a repository with so many files has.
 func historyLength(files int) int { return min(max(files/filesACommit, 1), maxCommits) }
 
-// createRepository makes a bare repository of so many files in dir, in one pack.
-func createRepository(ctx context.Context, dir string, files int, env []string) error {
+// createRepository makes a bare repository in dir, in one pack. write writes what it holds, in the language of
+// git-fast-import(1).
+func createRepository(ctx context.Context, dir string, write func(io.Writer) error, env []string) error {
 	if _, err := git(ctx, "", nil, env, "init", "--quiet", "--bare", "--template=", "--initial-branch="+branch, dir); err != nil {
 		return err
 	}
@@ -58,10 +59,10 @@ func createRepository(ctx context.Context, dir string, files int, env []string) 
 			return err
 		}
 	}
-	history, writer := io.Pipe()
-	go func() { _ = writer.CloseWithError(writeHistory(writer, files)) }()
-	defer func() { _ = history.Close() }()
-	if _, err := git(ctx, dir, history, env, "fast-import", "--quiet"); err != nil {
+	reader, writer := io.Pipe()
+	go func() { _ = writer.CloseWithError(write(writer)) }()
+	defer func() { _ = reader.Close() }()
+	if _, err := git(ctx, dir, reader, env, "fast-import", "--quiet"); err != nil {
 		return err
 	}
 	if _, err := git(ctx, dir, nil, env, "repack", "-adq"); err != nil {
@@ -71,18 +72,27 @@ func createRepository(ctx context.Context, dir string, files int, env []string) 
 	return err
 }
 
-// writeHistory writes all commits in the language of git-fast-import(1).
-func writeHistory(w io.Writer, files int) error {
-	b := bufio.NewWriterSize(w, 1<<16)
-	commits := historyLength(files)
-	for c, i := 0, 0; c < commits; c++ {
-		fmt.Fprintf(b, "commit refs/heads/%s\ncommitter %s <%s> %d +0000\ndata 4\nseed\n", branch, authorName, authorEmail, 1_700_000_000+c)
-		for ; i < files*(c+1)/commits; i++ {
-			content := fileContent(i, 0)
-			fmt.Fprintf(b, "M 100644 inline %s\ndata %d\n%s\n", filePath(i), len(content), content)
+// history writes so many files, in as many commits as historyLength says.
+func history(files int) func(io.Writer) error {
+	return func(w io.Writer) error {
+		b := bufio.NewWriterSize(w, 1<<16)
+		commits := historyLength(files)
+		for c, i := 0, 0; c < commits; c++ {
+			writeCommit(b, branch, 1_700_000_000+c)
+			for ; i < files*(c+1)/commits; i++ {
+				writeInline(b, filePath(i), fileContent(i, 0))
+			}
 		}
+		return b.Flush()
 	}
-	return b.Flush()
+}
+
+func writeCommit(w io.Writer, branch string, unix int) {
+	_, _ = fmt.Fprintf(w, "commit refs/heads/%s\ncommitter %s <%s> %d +0000\ndata 4\nseed\n", branch, authorName, authorEmail, unix)
+}
+
+func writeInline(w io.Writer, path string, content []byte) {
+	_, _ = fmt.Fprintf(w, "M 100644 inline %s\ndata %d\n%s\n", path, len(content), content)
 }
 
 // copyRepository gives a worker a repository of its own.
@@ -93,8 +103,8 @@ func copyRepository(from, to string) error {
 	return os.CopyFS(to, os.DirFS(from))
 }
 
-// checkRepository fails unless the branch has that many commits and ends with that content.
-func checkRepository(ctx context.Context, dir string, commits int, path string, content []byte, env []string) error {
+// checkRepository fails unless the branch has that many commits and ends with that change.
+func checkRepository(ctx context.Context, dir string, commits int, last change, env []string) error {
 	count, err := git(ctx, dir, nil, env, "rev-list", "--count", branch)
 	if err != nil {
 		return err
@@ -102,12 +112,12 @@ func checkRepository(ctx context.Context, dir string, commits int, path string, 
 	if got := strings.TrimSpace(count); got != fmt.Sprint(commits) {
 		return fmt.Errorf("repository %s: %s commits on the branch, want %d", filepath.Base(dir), got, commits)
 	}
-	got, err := git(ctx, dir, nil, env, "show", branch+":"+path)
+	got, err := git(ctx, dir, nil, env, "show", branch+":"+last.Path)
 	if err != nil {
 		return err
 	}
-	if got != string(content) {
-		return fmt.Errorf("repository %s: %s does not hold what was pushed last", filepath.Base(dir), path)
+	if got != string(last.Content) {
+		return fmt.Errorf("repository %s: %s does not hold what was pushed last", filepath.Base(dir), last.Path)
 	}
 	return nil
 }

@@ -2,45 +2,150 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// markdown is a table with aligned columns, numbers to the right. The first line of cells is the heading.
+// row is the result of one system in one case. Times are of a round: the median, and the best. A quantity that does not
+// apply is zero and left out.
+type row struct {
+	Case     string  `json:"case"`
+	System   string  `json:"system"`
+	Files    int     `json:"files"`
+	Wall     float64 `json:"wall_ms"`
+	Best     float64 `json:"best_ms"`
+	CPU      float64 `json:"cpu_ms"`
+	Peak     float64 `json:"peak_mb"`
+	Extra    float64 `json:"above_idle_mb,omitzero"` // the peak less an idle process's, of kubescribe
+	Server   float64 `json:"server_ms"`              // how long the server worked on the requests, in sum
+	Own      float64 `json:"own_ms,omitzero"`        // the wall time without it, where one request follows the other
+	Requests float64 `json:"requests"`               // a round, as what follows
+	Pushes   float64 `json:"pushes"`
+	Refused  float64 `json:"refused,omitzero"` // of the pushes
+	Sent     float64 `json:"sent_kb"`          // to the server
+	Received float64 `json:"received_kb"`
+	Runs     int     `json:"runs"`
+	Ratio    float64 `json:"ratio,omitzero"`     // of the median to the same with the fewest files
+	VsGit    float64 `json:"vs_git,omitzero"`    // how many times faster than git, by the medians
+	VsGoGit  float64 `json:"vs_go_git,omitzero"` // than go-git's worktree
+
+	bestRatio, bestVsGit, bestVsGoGit float64 // the same by the best rounds
+}
+
+// tabulate sums the samples up. nothing is what a process holds that does nothing.
+func tabulate(contenders []*contender, nothing sample) []row {
+	rows := make([]row, len(contenders))
+	for i, c := range contenders {
+		rows[i] = c.row(nothing)
+	}
+	return rows
+}
+
+func (c *contender) row(nothing sample) row {
+	var wall, cpu, server, own []time.Duration
+	var sum served
+	for _, r := range c.rounds {
+		wall, cpu = append(wall, r.Wall), append(cpu, r.CPU)
+		server, own = append(server, r.Busy), append(own, r.Wall-r.Busy)
+		sum = sum.plus(r.served)
+	}
+	peak, runs := c.rounds[len(c.rounds)-1].Peak, float64(len(c.rounds))
+	r := row{
+		Case: c.Case, System: c.System, Files: c.files, Runs: len(c.rounds),
+		Wall: milliseconds(median(wall)), Best: milliseconds(slices.Min(wall)), CPU: milliseconds(median(cpu)),
+		Server: milliseconds(median(server)), Peak: megabytes(peak),
+		Requests: float64(sum.Requests) / runs, Pushes: float64(sum.Pushes) / runs, Refused: float64(sum.Refused) / runs,
+		Sent: float64(sum.In) / runs / 1000, Received: float64(sum.Out) / runs / 1000,
+	}
+	if !c.parallel {
+		r.Own = milliseconds(median(own))
+	}
+	if strings.HasPrefix(c.System, kubescribe) {
+		r.Extra = megabytes(peak - nothing.Peak)
+	}
+	return r
+}
+
+func find(rows []row, kase, system string, files int) *row {
+	i := slices.IndexFunc(rows, func(r row) bool { return r.Case == kase && r.System == system && r.Files == files })
+	if i < 0 {
+		return nil
+	}
+	return &rows[i]
+}
+
+// report writes what was measured as the flags want it, with the bars below the table.
+func (c common) report(w io.Writer, facts string, rows []row, bars []bar) error {
+	if c.json {
+		return writeJSON(w, rows)
+	}
+	if _, err := fmt.Fprintf(w, "%s\n\n%s", facts, markdown(cells(rows))); err != nil || c.smoke {
+		return err
+	}
+	return writeBars(w, bars)
+}
+
+func cells(rows []row) [][]string {
+	cells := [][]string{{
+		"case", "system", "files", "median ms", "best ms", "server ms", "own ms", "CPU ms", "peak MB", "above idle MB",
+		"requests", "pushes", "refused", "sent kB", "received kB", "runs", "growth", "x git", "x go-git",
+	}}
+	for _, r := range rows {
+		cells = append(cells, []string{
+			r.Case, r.System, strconv.Itoa(r.Files), known("%.1f", r.Wall), known("%.1f", r.Best), known("%.1f", r.Server),
+			known("%.1f", r.Own), known("%.1f", r.CPU), known("%.1f", r.Peak), known("%.1f", r.Extra),
+			known("%.1f", r.Requests), known("%.1f", r.Pushes), known("%.1f", r.Refused), known("%.1f", r.Sent), known("%.1f", r.Received),
+			strconv.Itoa(r.Runs), known("%.2f", r.Ratio), known("%.1f", r.VsGit), known("%.1f", r.VsGoGit),
+		})
+	}
+	return cells
+}
+
+// markdown is a table with aligned columns, numbers to the right, which also reads well on a terminal. The first line of
+// cells is the heading. A column with nothing below its heading is left out.
 func markdown(cells [][]string) string {
-	widths, names := make([]int, len(cells[0])), make([]bool, len(cells[0]))
-	for n, line := range cells {
-		for i, cell := range line {
-			widths[i] = max(widths[i], len(cell))
-			_, err := strconv.ParseFloat(cell, 64)
-			names[i] = names[i] || n > 0 && cell != "" && err != nil
+	var columns [][]string
+	for i := range cells[0] {
+		column := make([]string, len(cells))
+		for n, line := range cells {
+			column[n] = line[i]
+		}
+		if strings.Join(column[1:], "") != "" {
+			columns = append(columns, align(column))
 		}
 	}
 	var b strings.Builder
-	for n, line := range cells {
-		for i, cell := range line {
-			if names[i] {
-				fmt.Fprintf(&b, "| %-*s ", widths[i], cell)
-			} else {
-				fmt.Fprintf(&b, "| %*s ", widths[i], cell)
-			}
-		}
-		b.WriteString("|\n")
-		if n > 0 {
-			continue
-		}
-		for i, width := range widths {
-			rule := strings.Repeat("-", width+2)
-			if !names[i] {
-				rule = rule[1:] + ":"
-			}
-			b.WriteString("|" + rule)
+	for n := range len(cells) + 1 {
+		for _, column := range columns {
+			b.WriteString("|" + column[n])
 		}
 		b.WriteString("|\n")
 	}
 	return b.String()
+}
+
+// align pads a column's cells to one width, and puts the rule below the heading.
+func align(column []string) []string {
+	width, name := 0, false
+	for n, cell := range column {
+		_, err := strconv.ParseFloat(cell, 64)
+		width, name = max(width, len(cell)), name || n > 0 && cell != "" && err != nil
+	}
+	format, rule := " %*s ", strings.Repeat("-", width+1)+":"
+	if name {
+		format, rule = " %-*s ", strings.Repeat("-", width+2)
+	}
+	aligned := make([]string, 0, len(column)+1)
+	for n, cell := range column {
+		aligned = append(aligned, fmt.Sprintf(format, width, cell))
+		if n == 0 {
+			aligned = append(aligned, rule)
+		}
+	}
+	return aligned
 }
 
 // known is empty for what does not apply.

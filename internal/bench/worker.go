@@ -15,21 +15,19 @@ const (
 	idle       = "idle"
 )
 
-// The cases.
-const (
-	casePush  = "push"
-	caseFirst = "first"
-)
-
 // workerJob is what a worker is started with.
 type workerJob struct {
 	Case, System string
-	URL          string // the repository
-	Dir          string // of the clone: it is there for what has a warm one, otherwise it is to be made
+	URL          string // the repository; in cases with several the folder that they are in
+	Dir          string // of the clone, or of the clones: there for what has a warm one, otherwise to be made
+	Folder       string // the base folder, "" for the root
+
+	program string // of a system that is none of ours; "" for this one
 }
 
 // change asks a worker for one round.
 type change struct {
+	Round   int // counts from 0, the one to warm up
 	Path    string
 	Content []byte
 }
@@ -41,9 +39,9 @@ type sample struct {
 	Peak      int64 // bytes
 }
 
-// system is one way to commit a file and push it.
+// system is one way to write to repositories.
 type system interface {
-	// push changes one file, commits and pushes. When it returns, the remote has the commit.
+	// push does a round: it changes, commits and pushes. When it returns, the remote has the commits.
 	push(ctx context.Context, c change) error
 	// tidy removes what a round leaves behind. It is not measured.
 	tidy() error
@@ -55,7 +53,7 @@ func work(ctx context.Context, in *json.Decoder, out *json.Encoder) error {
 	if err := in.Decode(&job); err != nil {
 		return err
 	}
-	s, err := open(job)
+	s, err := open(ctx, job)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", job.Case, job.System, err)
 	}
@@ -77,23 +75,23 @@ func work(ctx context.Context, in *json.Decoder, out *json.Encoder) error {
 	}
 }
 
+// systems are all that can be measured, by case and name.
+var systems = map[[2]string]func(context.Context, workerJob) (system, error){
+	{casePush, kubescribe}:  newWarmSink,
+	{caseFirst, kubescribe}: newColdSink,
+	{casePush, commandGit}:  newWarmClone,
+	{caseFirst, commandGit}: newColdClone,
+	{casePush, goGit}:       newWorktree,
+	{casePush, idle}:        func(context.Context, workerJob) (system, error) { return nil, nil },
+}
+
 // open makes the system of the job ready for its first round.
-func open(job workerJob) (system, error) {
-	switch job.Case + " " + job.System {
-	case casePush + " " + kubescribe:
-		return newWarmSink(job), nil
-	case caseFirst + " " + kubescribe:
-		return newColdSink(job), nil
-	case casePush + " " + commandGit:
-		return &warmClone{dir: job.Dir}, nil
-	case caseFirst + " " + commandGit:
-		return newColdClone(job), nil
-	case casePush + " " + goGit:
-		return newWorktree(job)
-	case casePush + " " + idle:
-		return nil, nil
+func open(ctx context.Context, job workerJob) (system, error) {
+	make, ok := systems[[2]string{job.Case, job.System}]
+	if !ok {
+		return nil, fmt.Errorf("case %q is not measured for %q", job.Case, job.System)
 	}
-	return nil, fmt.Errorf("case %q is not measured for %q", job.Case, job.System)
+	return make(ctx, job)
 }
 
 // timed measures one push.
