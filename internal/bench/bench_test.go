@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,28 +28,111 @@ func TestMain(m *testing.M) {
 }
 
 func TestSmokeRunMeasuresEachSystemInEachCase(t *testing.T) {
+	for command, want := range map[string][]string{
+		"push": {
+			"push kubescribe 200", "push git 200", "push go-git 200", "push kubescribe 2000", "push git 2000", "push go-git 2000",
+			"first kubescribe 2000", "first git 2000",
+		},
+		"scope": {
+			"scope kubescribe 200", "scope kubescribe 4000",
+			"scope, first kubescribe 200", "scope, first git 200", "scope, first kubescribe 4000", "scope, first git 4000",
+		},
+		"branch": {"branch kubescribe 200", "branch git, one push 200", "branch git, a push each 200", "branch go-git 200"},
+		"hung":   {"all answer kubescribe 200", "one hangs kubescribe 200"},
+		"events": {
+			"events kubescribe 60", "events git, one push 60", "events git, a push each 60",
+			"events, first kubescribe 60", "events, first git, one push 60",
+		},
+	} {
+		t.Run(command, func(t *testing.T) {
+			rows := smoke(t, command)
+			var got []string
+			for _, r := range rows {
+				got = append(got, fmt.Sprintf("%s %s %d", r.Case, r.System, r.Files))
+				for _, measured := range []float64{r.Wall, r.Best, r.Server, r.CPU, r.Peak, r.Requests, r.Pushes, r.Sent, r.Received, float64(r.Runs)} {
+					require.Positive(t, measured, "%+v", r)
+				}
+				require.LessOrEqual(t, r.Best, r.Wall)
+				require.Zero(t, r.Refused)
+				require.GreaterOrEqual(t, r.Requests, 2*r.Pushes)
+			}
+			require.Equal(t, want, got)
+		})
+	}
+}
+
+// smoke runs the command in its smallest form. It fails unless each branch ends with every commit and the last content.
+func smoke(t *testing.T, args ...string) []row {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"push", "-smoke", "-json"}, &stdout, &stderr), stderr.String())
-	var got []string
+	require.NoError(t, run(t.Context(), append(args, "-smoke", "-json"), &stdout, &stderr), stderr.String())
+	var rows []row
 	for lines := json.NewDecoder(&stdout); ; {
 		var r row
 		if err := lines.Decode(&r); errors.Is(err, io.EOF) {
-			break
+			return rows
 		} else {
 			require.NoError(t, err)
 		}
-		got = append(got, fmt.Sprintf("%s %s %d", r.Case, r.System, r.Files))
-		require.Equal(t, 2, r.Runs)
-		for _, measured := range []float64{r.Wall, r.Best, r.Server, r.CPU, r.Peak, r.Requests, r.Pushes, r.Sent, r.Received} {
-			require.Positive(t, measured, "%+v", r)
-		}
-		require.LessOrEqual(t, r.Best, r.Wall)
+		rows = append(rows, r)
 	}
-	require.Equal(t, []string{
-		"push kubescribe 200", "push git 200", "push go-git 200",
-		"push kubescribe 2000", "push git 2000", "push go-git 2000",
-		"first kubescribe 2000", "first git 2000",
-	}, got)
+}
+
+func TestTheServerCountsBytesPushesAndRefusals(t *testing.T) {
+	home := t.TempDir()
+	env := environment(home)
+	f := &field{progress: t.Logf, home: home, env: env}
+	require.NoError(t, createRepository(t.Context(), f.remote("r.git"), history(10), env))
+	require.NoError(t, f.serve(t.Context()))
+	defer func() { require.NoError(t, f.server.stop()) }()
+	counts := func() served {
+		var state serverState
+		require.NoError(t, f.server.call(struct{}{}, &state))
+		return state.Served
+	}
+	job := workerJob{URL: f.url + "/r.git", Dir: f.clone("r")}
+	require.NoError(t, clone(t.Context(), job, f.remote("r.git"), env))
+	w := &warmClone{dir: job.Dir}
+	push := func(args ...string) error {
+		_, err := git(t.Context(), w.dir, nil, env, append([]string{"push", "--quiet", "origin"}, args...)...)
+		return err
+	}
+	commit := func(path string, size int) {
+		require.NoError(t, writeFile(w.dir, change{Path: path, Content: incompressible(size)}))
+		for _, args := range [][]string{{"add", path}, {"commit", "--quiet", "--message", message}} {
+			_, err := git(t.Context(), w.dir, nil, env, args...)
+			require.NoError(t, err)
+		}
+	}
+
+	commit("small", 1)
+	require.NoError(t, push(branch))
+	one := counts()
+	require.Equal(t, served{Requests: 2, Pushes: 1}, served{Requests: one.Requests, Pushes: one.Pushes, Refused: one.Refused})
+	commit("large", 100_000)
+	require.NoError(t, push(branch))
+	two := counts().minus(one)
+	require.Greater(t, two.In, int64(100_000))
+	require.Less(t, two.In, int64(110_000))
+	require.Less(t, two.Out, int64(5_000))
+
+	before := counts()
+	_, err := git(t.Context(), f.remote("r.git"), nil, env, "config", "receive.denyDeletes", "true")
+	require.NoError(t, err)
+	require.Error(t, push(":"+branch))
+	refused := counts().minus(before)
+	require.Equal(t, 1, refused.Pushes)
+	require.Equal(t, 1, refused.Refused)
+}
+
+// incompressible returns content that is as large packed as it is.
+func incompressible(size int) []byte {
+	var content []byte
+	for i := 0; len(content) < size; i++ {
+		sum := sha256.Sum256(fmt.Append(nil, i))
+		content = append(content, sum[:]...)
+	}
+	return content[:size]
 }
 
 func TestTheTableComparesBySizeAndBySystem(t *testing.T) {
@@ -83,7 +167,10 @@ func TestTheTableComparesBySizeAndBySystem(t *testing.T) {
 }
 
 func TestTheCommandLineIsCheckedBeforeAnythingIsMeasured(t *testing.T) {
-	for _, args := range [][]string{{}, {"pull"}, {"push", "-files", "1,x"}, {"push", "-files", "20,10"}, {"push", "-runs", "0"}} {
+	for _, args := range [][]string{
+		{}, {"pull"}, {"push", "-files", "1,x"}, {"push", "-files", "20,10"}, {"push", "-runs", "0"},
+		{"push", "-with", "relative"}, {"scope", "-folders", "1"}, {"branch", "-destinations", "0"}, {"hung", "-runs", "-1"}, {"events", "-events", "0"},
+	} {
 		require.Error(t, run(t.Context(), args, io.Discard, io.Discard), "%q", args)
 	}
 	s, err := parsePush([]string{"-files", "10,20", "-runs", "3", "-json"}, io.Discard)

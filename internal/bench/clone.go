@@ -30,7 +30,11 @@ func clone(ctx context.Context, job workerJob, template string, env []string) er
 
 // writeFile changes the file in the working tree.
 func writeFile(dir string, c change) error {
-	return os.WriteFile(filepath.Join(dir, filepath.FromSlash(c.Path)), c.Content, 0o644)
+	name := filepath.Join(dir, filepath.FromSlash(c.Path))
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(name, c.Content, 0o644)
 }
 
 // warmClone is the git command in a clone that stays between the rounds.
@@ -41,12 +45,26 @@ func newWarmClone(_ context.Context, job workerJob) (system, error) {
 }
 
 func (w *warmClone) push(ctx context.Context, c change) error {
+	if err := w.commit(ctx, c); err != nil {
+		return err
+	}
+	return w.send(ctx)
+}
+
+func (w *warmClone) commit(ctx context.Context, c change) error {
 	if err := writeFile(w.dir, c); err != nil {
 		return err
 	}
-	for _, args := range [][]string{
-		{"add", "--", c.Path}, {"commit", "--quiet", "--message", message}, {"push", "--quiet", "origin", branch},
-	} {
+	return w.git(ctx, []string{"add", "--", c.Path}, []string{"commit", "--quiet", "--message", message})
+}
+
+func (w *warmClone) send(ctx context.Context) error {
+	return w.git(ctx, []string{"push", "--quiet", "origin", branch})
+}
+
+// git runs commands, one after the other.
+func (w *warmClone) git(ctx context.Context, commands ...[]string) error {
+	for _, args := range commands {
 		if _, err := git(ctx, w.dir, nil, os.Environ(), args...); err != nil {
 			return err
 		}

@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -34,9 +36,12 @@ func ascending(name, value string) ([]int, error) {
 	return numbers, nil
 }
 
-func positive(name string, value int) error {
-	if value < 1 {
-		return fmt.Errorf("-%s %d: want at least 1", name, value)
+// positive checks flags.
+func positive(flags map[string]int) error {
+	for _, name := range slices.Sorted(maps.Keys(flags)) {
+		if flags[name] < 1 {
+			return fmt.Errorf("-%s %d: want at least 1", name, flags[name])
+		}
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func newSink() gitsink.GitSink {
 }
 
 func destinationOf(job workerJob) destination.Destination {
-	return destination.Destination{Ref: destination.Ref{Namespace: "bench", Name: "bench"}, Repository: job.URL, Branch: branch, BaseFolder: job.Folder}
+	return destinationAt(job.URL, branch, job.Folder)
 }
 
 func apply(ctx context.Context, sink gitsink.GitSink, dst destination.Destination, c change) error {

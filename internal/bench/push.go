@@ -26,8 +26,8 @@ type pushSettings struct {
 // guest is a system of somebody else's, measured beside the others: a program that speaks a worker's language.
 type guest struct{ name, program string }
 
-// push measures the cases push and first.
-func push(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+// pushCommand measures the cases push and first.
+func pushCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	s, err := parsePush(args, stderr)
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func parsePush(args []string, stderr io.Writer) (pushSettings, error) {
 	if s.files, err = ascending("files", *files); err != nil {
 		return pushSettings{}, err
 	}
-	return s, positive("runs", s.runs)
+	return s, positive(map[string]int{"runs": s.runs})
 }
 
 // contenders makes the repositories and says who works on them.

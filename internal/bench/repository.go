@@ -105,6 +105,10 @@ func copyRepository(from, to string) error {
 
 // checkRepository fails unless the branch has that many commits and ends with that change.
 func checkRepository(ctx context.Context, dir string, commits int, last change, env []string) error {
+	return checkBranch(ctx, dir, branch, commits, last, env)
+}
+
+func checkBranch(ctx context.Context, dir, branch string, commits int, last change, env []string) error {
 	count, err := git(ctx, dir, nil, env, "rev-list", "--count", branch)
 	if err != nil {
 		return err

@@ -21,6 +21,9 @@ type workerJob struct {
 	URL          string // the repository; in cases with several the folder that they are in
 	Dir          string // of the clone, or of the clones: there for what has a warm one, otherwise to be made
 	Folder       string // the base folder, "" for the root
+	Count        int    // of destinations, or of events for each
+
+	Repositories, Branches int // of the command events
 
 	program string // of a system that is none of ours; "" for this one
 }
@@ -82,7 +85,26 @@ var systems = map[[2]string]func(context.Context, workerJob) (system, error){
 	{casePush, commandGit}:  newWarmClone,
 	{caseFirst, commandGit}: newColdClone,
 	{casePush, goGit}:       newWorktree,
-	{casePush, idle}:        func(context.Context, workerJob) (system, error) { return nil, nil },
+
+	{caseScope, kubescribe}:      newWarmSink,
+	{caseScopeFirst, kubescribe}: newColdSink,
+	{caseScopeFirst, commandGit}: newSparseClone,
+
+	{caseBranch, kubescribe}: newBranchFlow,
+	{caseBranch, gitOnePush}: newBranchClone,
+	{caseBranch, gitPushes}:  newBranchClone,
+	{caseBranch, goGit}:      newBranchWorktree,
+
+	{caseAnswering, kubescribe}: newLoneFlow,
+	{caseHung, kubescribe}:      newHungFlow,
+
+	{caseEvents, kubescribe}:      newEventsFlow,
+	{caseEvents, gitOnePush}:      newImporter,
+	{caseEvents, gitPushes}:       newImporter,
+	{caseEventsFirst, kubescribe}: newColdEventsFlow,
+	{caseEventsFirst, gitOnePush}: newColdImporter,
+
+	{casePush, idle}: func(context.Context, workerJob) (system, error) { return nil, nil },
 }
 
 // open makes the system of the job ready for its first round.
