@@ -9,14 +9,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain lets the test's own program be the server and the workers.
+// TestMain lets the test's own program be the server, the workers and a guest.
 func TestMain(m *testing.M) {
+	systems[[2]string{casePush, "guest"}] = newWarmSink
+	systems[[2]string{caseFirst, "guest"}] = newColdSink
 	if err := child(context.Background()); !errors.Is(err, errNoChild) {
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
@@ -28,10 +31,13 @@ func TestMain(m *testing.M) {
 }
 
 func TestSmokeRunMeasuresEachSystemInEachCase(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
 	for command, want := range map[string][]string{
-		"push": {
-			"push kubescribe 200", "push git 200", "push go-git 200", "push kubescribe 2000", "push git 2000", "push go-git 2000",
-			"first kubescribe 2000", "first git 2000",
+		"push -with guest=" + self: {
+			"push kubescribe 200", "push git 200", "push go-git 200", "push guest 200",
+			"push kubescribe 2000", "push git 2000", "push go-git 2000", "push guest 2000",
+			"first kubescribe 2000", "first git 2000", "first guest 2000",
 		},
 		"scope": {
 			"scope kubescribe 200", "scope kubescribe 4000",
@@ -44,8 +50,8 @@ func TestSmokeRunMeasuresEachSystemInEachCase(t *testing.T) {
 			"events, first kubescribe 60", "events, first git, one push 60",
 		},
 	} {
-		t.Run(command, func(t *testing.T) {
-			rows := smoke(t, command)
+		t.Run(strings.Fields(command)[0], func(t *testing.T) {
+			rows := smoke(t, strings.Fields(command)...)
 			var got []string
 			for _, r := range rows {
 				got = append(got, fmt.Sprintf("%s %s %d", r.Case, r.System, r.Files))
@@ -156,7 +162,7 @@ func TestTheTableComparesBySizeAndBySystem(t *testing.T) {
 	require.Equal(t, row{
 		Case: casePush, System: kubescribe, Files: 90, Wall: 12, Best: 6, CPU: 12, Peak: 30, Extra: 20, Server: 2, Own: 8, Requests: 2, Runs: 3,
 		Pushes: 1, Sent: 2, Received: 2,
-		Ratio: 1.2, VsGit: 5, VsGoGit: 30, bestRatio: 1.2, bestVsGit: 5, bestVsGoGit: 30,
+		Ratio: 1.2, VsGit: 5, VsGoGit: 30, bestRatio: 1.2, bestVsGit: 5, bestVsGoGit: 30, worst: 36,
 	}, rows[3])
 
 	var out bytes.Buffer

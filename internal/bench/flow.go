@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -49,7 +50,7 @@ func newFlow(ctx context.Context, due int) (*flow, error) {
 		}
 		return err
 	}
-	runner := queue.NewRunner(f.queue, write, &queue.RunOptions{Drain: func() bool { return false }})
+	runner := queue.NewRunner(f.queue, write, nil)
 	go func() { f.ended <- runner.Start(ctx) }()
 	return f, nil
 }
@@ -77,11 +78,10 @@ func (f *flow) write(ctx context.Context, events []event.Event) error {
 	}
 }
 
-// close ends the flow, whatever is under way.
+// close ends the flow when everything is written.
 func (f *flow) close() error {
 	f.stop()
-	<-f.ended
-	return f.sink.Close()
+	return errors.Join(<-f.ended, f.sink.Close())
 }
 
 // update is an event that changes ConfigMap number i.

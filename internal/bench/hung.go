@@ -114,14 +114,13 @@ func newHungFlow(ctx context.Context, job workerJob) (system, error) {
 	return l, nil
 }
 
-// hold accepts connections and keeps them.
+// hold accepts connections, reads what comes and says nothing.
 func hold(listener net.Listener) {
-	var held []net.Conn
 	for {
 		conn, err := listener.Accept()
 		if err != nil {
 			return
 		}
-		held = append(held, conn)
+		go func() { _, _ = io.Copy(io.Discard, conn) }()
 	}
 }
