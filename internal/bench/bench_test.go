@@ -162,7 +162,7 @@ func TestTheTableComparesBySizeAndBySystem(t *testing.T) {
 	require.Equal(t, row{
 		Case: casePush, System: kubescribe, Files: 90, Wall: 12, Best: 6, CPU: 12, Peak: 30, Extra: 20, Server: 2, Own: 8, Requests: 2, Runs: 3,
 		Pushes: 1, Sent: 2, Received: 2,
-		Ratio: 1.2, VsGit: 5, VsGoGit: 30, bestRatio: 1.2, bestVsGit: 5, bestVsGoGit: 30, worst: 36,
+		Ratio: 1.2, VsGit: 5, VsGoGit: 30, bestRatio: 1.2, bestVsGit: 5, bestVsGoGit: 30, worstOwn: 35,
 	}, rows[3])
 
 	var out bytes.Buffer

@@ -47,7 +47,7 @@ func hungCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	name := fmt.Sprintf("a repository that hangs, with %d destinations: ", s.destinations)
 	return s.report(stdout, facts, rows, []bar{
 		{what: name + "ms that it delays another one's push", value: hung.Wall - answering.Wall, best: hung.Best - answering.Best, limit: 100},
-		{what: name + "ms that it delays the slowest of the pushes", value: hung.worst - answering.worst, limit: 100},
+		{what: name + "the same of the slowest rounds, without the server's part", value: hung.worstOwn - answering.worstOwn, limit: 100},
 	})
 }
 

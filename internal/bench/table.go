@@ -33,7 +33,7 @@ type row struct {
 	VsGoGit  float64 `json:"vs_go_git,omitzero"` // than go-git's worktree
 
 	bestRatio, bestVsGit, bestVsGoGit float64 // the same by the best rounds
-	worst                             float64 // the slowest round, in milliseconds
+	worstOwn                          float64 // of the slowest round
 }
 
 // tabulate sums the samples up. nothing is what a process holds that does nothing.
@@ -56,13 +56,13 @@ func (c *contender) row(nothing sample) row {
 	peak, runs := c.rounds[len(c.rounds)-1].Peak, float64(len(c.rounds))
 	r := row{
 		Case: c.Case, System: c.System, Files: c.files, Runs: len(c.rounds),
-		Wall: milliseconds(median(wall)), Best: milliseconds(slices.Min(wall)), worst: milliseconds(slices.Max(wall)), CPU: milliseconds(median(cpu)),
+		Wall: milliseconds(median(wall)), Best: milliseconds(slices.Min(wall)), CPU: milliseconds(median(cpu)),
 		Server: milliseconds(median(server)), Peak: megabytes(peak),
 		Requests: float64(sum.Requests) / runs, Pushes: float64(sum.Pushes) / runs, Refused: float64(sum.Refused) / runs,
 		Sent: float64(sum.In) / runs / 1000, Received: float64(sum.Out) / runs / 1000,
 	}
 	if !c.parallel {
-		r.Own = milliseconds(median(own))
+		r.Own, r.worstOwn = milliseconds(median(own)), milliseconds(slices.Max(own))
 	}
 	if strings.HasPrefix(c.System, kubescribe) {
 		r.Extra = megabytes(peak - nothing.Peak)
