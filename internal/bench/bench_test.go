@@ -131,6 +131,15 @@ func TestTheServerCountsBytesPushesAndRefusals(t *testing.T) {
 	require.Equal(t, 1, refused.Refused)
 }
 
+func TestNoTwoTreesOfTheLargeRepositoryAreEqual(t *testing.T) {
+	dir, env := t.TempDir(), environment(t.TempDir())
+	const folders, files = 201, 1000
+	require.NoError(t, createRepository(t.Context(), dir, scopeSettings{files: files}.history(folders), env))
+	trees, err := git(t.Context(), dir, nil, env, "rev-list", "--objects", "--filter=blob:none", "--no-object-names", branch)
+	require.NoError(t, err)
+	require.Len(t, strings.Fields(trees), 1+2+folders*(1+2*files/leafFiles), "the commit, the root, the folder of folders, and their trees")
+}
+
 // incompressible returns content that is as large packed as it is.
 func incompressible(size int) []byte {
 	var content []byte

@@ -93,13 +93,14 @@ func (s scopeSettings) contender(f *field, kase, name string, folders int) *cont
 
 // scopePath is where file i of a base folder is.
 func scopePath(i int) string {
-	return fmt.Sprintf("ns-%03d/configmaps/obj-%04d.yaml", i/leafFiles, i%leafFiles)
+	return fmt.Sprintf("ns-%03d/configmaps/obj-%04d.yaml", i/leafFiles, i)
 }
 
 // history writes base folders in one commit; with one, it is the scopeFolder. No two folders have a tree in common, nor are
-// two trees in a folder equal. The files' contents come from a thousand: nobody reads them.
+// two trees in a folder equal. The files' contents come from as many as there are folders, a thousand at least: nobody reads
+// them.
 func (s scopeSettings) history(folders int) func(io.Writer) error {
-	const contents = 1000
+	contents := max(folders, 1000)
 	return func(w io.Writer) error {
 		b := bufio.NewWriterSize(w, 1<<16)
 		for i := range contents {
