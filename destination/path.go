@@ -20,8 +20,10 @@ const (
 // hold a backslash, a control character or invalid UTF-8; that are longer than
 // 255 bytes, the whole being limited to 4,096; that are .git in any disguise of
 // case, NTFS (git~1, trailing dots and spaces, streams) or HFS+ (ignored code
-// points); and folders that Git wants to be files (.gitmodules,
-// .gitattributes). Names that only Windows cannot hold are accepted.
+// points); .gitmodules in any disguise, since fsck judges its content, and a
+// clone fetches what it names; .gitattributes in a disguise; and folders that
+// Git wants to be files (the two). Names that only Windows cannot hold are
+// accepted.
 //
 // The error matches ErrInvalid and names the component.
 func ValidatePath(path string) error {
@@ -35,7 +37,14 @@ func ValidatePath(path string) error {
 	if err := validateFolder(path[:max(slash, 0)]); err != nil {
 		return err
 	}
-	return validateComponent(path[slash+1:])
+	last := path[slash+1:]
+	if err := validateComponent(last); err != nil {
+		return err
+	}
+	if last != ".gitattributes" && isFileOfGit(plainName(last)) {
+		return invalid("component %q is or could be read as a file by which Git is configured", last)
+	}
+	return nil
 }
 
 var errAbsolute = invalid(`the path begins with "/": make it relative`)
@@ -111,8 +120,8 @@ func isDotGit(plain string) bool {
 	return plain == ".git" || ok && len(number) == 1 && '1' <= number[0] && number[0] <= '9'
 }
 
-// isFileOfGit reports whether fsck takes a folder of this name for a broken
-// .gitmodules or .gitattributes. The short names are those that NTFS gives the
+// isFileOfGit reports whether fsck takes an entry of this name for a
+// .gitmodules or .gitattributes, and a folder for a broken one. The short names are those that NTFS gives the
 // two, as in is_ntfs_dot_generic of Git's path.c.
 func isFileOfGit(plain string) bool {
 	if plain == ".gitmodules" || plain == ".gitattributes" {

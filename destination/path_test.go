@@ -9,9 +9,9 @@ import (
 
 var validPaths = []string{
 	"a", "clusters/prod", "a.yaml", "_cluster/configmaps/a%3Ab.yaml", "größe/枝", "a b", " a", "a ", "a.", "a..b", "..a", "...a", "-a", "~", "a~1",
-	".github", ".gitignore", ".gitkeep", ".gitlab-ci.yml", ".gitmodules", ".gitattributes", ".gitmodules.yaml/a", "git", "git~", "git~0", "git~12",
+	".github", ".gitignore", ".gitkeep", ".gitlab-ci.yml", ".gitattributes", ".gitmodules.yaml/a", "git", "git~", "git~0", "git~12",
 	"gita~1", ".gitx", ".git-a", "a.git", "x.git/hooks", "con", "NUL.txt/a", "a:b", ":a", "system:node", "a*?<>|\"'", "a\u200cb", "\u200ca",
-	"gitmod~1", "gi7eba~1", strings.Repeat("a", 255), strings.Repeat("aaaaaaa/", 511) + "aaaaaaaa",
+	strings.Repeat("a", 255), strings.Repeat("aaaaaaa/", 511) + "aaaaaaaa",
 }
 
 var invalidPaths = []string{
@@ -21,6 +21,7 @@ var invalidPaths = []string{
 	"git~1", "GIT~1", "git~1.", "git~1 ", "git~1:a", "git~2", "a/Git~1/b",
 	".g\u200cit", "\u200e.git", ".git\ufeff", ".\u202agi\u206ft", ".GI\u200dT", ".g\u200cit .", "git\u200c~1",
 	".gitmodules/a", ".GitModules/a", ".gitmodules /a", ".gitmodules::$INDEX_ALLOCATION/a", ".gitm\u200codules/a", "gitmod~1/a", "GITMOD~4/a", "gi7eba~1/a",
+	".gitmodules", "a/.GitModules", ".gitmodules ", ".gitm\u200codules", "gitmod~1", "gi7eba~1", ".GitAttributes", ".gitattributes.", "a/gitatt~1",
 	"gi7eb~10/a", "~1000000/a", "a/.gitmodules/b", ".gitattributes/a", ".gitattributes./a", "gitatt~1/a", "GI7D29~1/a", "gi~12345/a",
 	strings.Repeat("a", 256), strings.Repeat("ä", 128), strings.Repeat("aaaaaaa/", 512) + "a",
 }

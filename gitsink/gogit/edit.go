@@ -1,6 +1,7 @@
 package gogit
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -36,12 +37,37 @@ func checkPaths(folder string, commits []gitsink.Commit) error {
 			if err == nil {
 				err = destination.ValidatePath(join(folder, change.Path))
 			}
+			if err == nil && !change.Remove {
+				err = checkAttributes(change)
+			}
 			if err != nil {
 				faults = append(faults, &pathError{path: change.Path, reason: err.Error(), err: err})
 			}
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// What Git reads of a .gitattributes (gitattributes(5)); git fsck refuses one with more.
+const (
+	maxAttributes     = 100 << 20
+	maxAttributesLine = 2048
+)
+
+// checkAttributes looks into the only kind of file whose content git fsck judges and that may be written.
+func checkAttributes(change gitsink.Change) error {
+	if !strings.HasSuffix("/"+change.Path, "/.gitattributes") {
+		return nil
+	}
+	if len(change.Data) > maxAttributes {
+		return fmt.Errorf("it has %d bytes, more than the %d that Git reads", len(change.Data), maxAttributes)
+	}
+	for line := range bytes.SplitSeq(change.Data, []byte("\n")) {
+		if len(line) >= maxAttributesLine {
+			return fmt.Errorf("a line has %d bytes, more than the %d that Git reads", len(line), maxAttributesLine-1)
+		}
+	}
+	return nil
 }
 
 func join(folder, path string) string {
