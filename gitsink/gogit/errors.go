@@ -96,6 +96,7 @@ type phrase struct {
 var limiting = []phrase{
 	{"rate limit", gitsink.ErrUnavailable}, // GitHub answers 403
 	{"too many requests", gitsink.ErrUnavailable},
+	{"tf400733", gitsink.ErrUnavailable}, // Azure DevOps: exceeding usage of resource
 }
 
 // connecting are the words of a failure before a push is judged; the first that is found decides. Where they come from is in
@@ -109,7 +110,20 @@ var connecting = []phrase{
 	{"tls: unknown certificate", gitsink.ErrAuth},
 	{"proxy authentication required", gitsink.ErrAuth},                       // net/http
 	{"was archived", gitsink.ErrProtected},                                   // GitHub
+	{"is archived", gitsink.ErrProtected},                                    // Gitea
+	{"mirror repository", gitsink.ErrProtected},                              // Gitea: is read-only
+	{"read-only gitlab instance", gitsink.ErrProtected},                      // GitLab
+	{"temporarily read-only", gitsink.ErrUnavailable},                        // GitLab: the repository is being moved
+	{"maintenance mode", gitsink.ErrUnavailable},                             // GitLab
+	{"read-only mode", gitsink.ErrUnavailable},                               // Bitbucket Cloud: for some minutes
+	{"size limit", gitsink.ErrTooLarge},                                      // GitLab: of the repository
 	{"marked as read only", gitsink.ErrAuth},                                 // GitHub: a deploy key
+	{"repository not granted", gitsink.ErrAuth},                              // GitHub: a token without write access
+	{"enforced saml sso", gitsink.ErrAuth},                                   // GitHub
+	{"ip allow list", gitsink.ErrAuth},                                       // GitHub
+	{"does not have write access", gitsink.ErrAuth},                          // GitLab: a deploy key
+	{"account has been blocked", gitsink.ErrAuth},                            // GitLab
+	{"not allowed to upload code", gitsink.ErrAuth},                          // GitLab
 	{"could not be found or you don't have permission", gitsink.ErrNotFound}, // GitLab
 	{"tf401019", gitsink.ErrNotFound},                                        // Azure DevOps
 	{"does not appear to be a git repository", gitsink.ErrNotFound},
@@ -138,13 +152,16 @@ var refusing = []phrase{
 	{"push cannot contain secrets", gitsink.ErrRejected},  // GitHub, with GH013
 	{"gh007", gitsink.ErrRejected},                        // GitHub: a private e-mail address
 	{"gh008", gitsink.ErrRejected},                        // GitHub: unknown LFS objects
+	{"refusing to allow", gitsink.ErrRejected},            // GitHub: a workflow, pushed with a token that may not
+	{"codeowners", gitsink.ErrRejected},                   // GitLab: pushes to protected branches that contain changes to files
 	{"from changing file", gitsink.ErrRejected},           // Gitea: branch is protected from changing file
 	{"fsck error", gitsink.ErrRejected},                   // Git: receive.fsckObjects
 
 	{"gh006", gitsink.ErrProtected}, // GitHub: protected branch update failed
 	{"gh013", gitsink.ErrProtected}, // GitHub: repository rule violations
 	{"protected branch", gitsink.ErrProtected},
-	{"is protected", gitsink.ErrProtected}, // Gitea
+	{"is protected", gitsink.ErrProtected},            // Gitea
+	{"create a default branch", gitsink.ErrProtected}, // GitLab: an empty project, and only maintainers may
 	{"was archived", gitsink.ErrProtected},
 	{"tf402455", gitsink.ErrProtected},                           // Azure DevOps: must use a pull request
 	{"only be modified through pull", gitsink.ErrProtected},      // Bitbucket Data Center
@@ -156,6 +173,8 @@ var refusing = []phrase{
 	{"not allowed to push code to this", gitsink.ErrAuth}, // GitLab: to this project
 	{"marked as read only", gitsink.ErrAuth},              // GitHub: a deploy key
 	{"tf401027", gitsink.ErrAuth},                         // Azure DevOps: needs GenericContribute
+	{"does not have write access", gitsink.ErrAuth},       // GitLab: a deploy key
+	{"not allowed to upload code", gitsink.ErrAuth},       // GitLab
 	{"is not authorized to", gitsink.ErrAuth},             // Gitea
 
 	// The reference is locked by somebody who has not finished, or the server has troubles of its own.
@@ -167,6 +186,10 @@ var refusing = []phrase{
 	{"internal server error", gitsink.ErrUnavailable},
 	{"commit_refs", gitsink.ErrUnavailable}, // GitHub: fatal error in commit_refs
 	{"temporarily read-only", gitsink.ErrUnavailable},
+	{"maintenance mode", gitsink.ErrUnavailable},         // GitLab
+	{"read-only mode", gitsink.ErrUnavailable},           // Bitbucket Cloud: for some minutes
+	{"push operation timed out", gitsink.ErrUnavailable}, // GitLab
+	{"tf400733", gitsink.ErrUnavailable},                 // Azure DevOps: exceeding usage of resource
 	{"no space left on device", gitsink.ErrUnavailable},
 	{"died of signal", gitsink.ErrUnavailable},
 }
@@ -214,15 +237,25 @@ func classOfConnection(err error) error {
 		return class
 	}
 	if status := asStatus(err); status != nil {
-		if class, ok := statuses[status.status]; ok && status.after == 0 {
-			return class
-		}
-		return gitsink.ErrUnavailable
+		return status.class(text)
 	}
 	if class := find(connecting, text); class != nil {
 		return class
 	}
 	return gitsink.ErrUnavailable
+}
+
+// class tells what an answer of HTTP means. Hosts say 401 and 403 to much that is no matter of credentials, such as an archived
+// repository.
+func (e *statusError) class(text string) error {
+	class, ok := statuses[e.status]
+	if !ok || e.after > 0 {
+		return gitsink.ErrUnavailable
+	}
+	if said := find(connecting, text); said != nil && errors.Is(class, gitsink.ErrAuth) {
+		return said
+	}
+	return class
 }
 
 // surelyRefused reports whether the server cannot have taken a push that ended with err.
