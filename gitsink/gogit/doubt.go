@@ -1,6 +1,8 @@
 package gogit
 
 import (
+	"slices"
+
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -102,9 +104,10 @@ func (g *group) found(d doubt) {
 	}
 }
 
-// withoutFound leaves out of a plan's commits those at the beginning that have landed already: each of them equals, in turn,
-// a commit that was found, and together they change nothing. Without this, a plan with several commits on one file would
-// set it back to the first and write its history once more.
+// withoutFound leaves out of a plan's commits those at the beginning that have landed already: the last of them equals a
+// commit that was found, those before equal found ones in turn or have changed nothing then, and together they change
+// nothing. Without this, a plan with several commits on one file would set it back to the first and write its history
+// once more.
 func (g *group) withoutFound(ch *chain, c *call, commits []gitsink.Commit) ([]gitsink.Commit, error) {
 	known := g.lane.found[c.dst.BaseFolder]
 	if len(known) == 0 || len(commits) == 0 {
@@ -119,21 +122,21 @@ func (g *group) withoutFound(ch *chain, c *call, commits []gitsink.Commit) ([]gi
 	}
 	landed := 0
 	for i, commit := range commits {
-		d := digestOf(commit)
-		for len(known) > 0 && known[0].digest != d {
-			known = known[1:]
-		}
 		if len(known) == 0 {
 			break
 		}
-		known = known[1:]
 		for _, change := range commit.Changes {
 			if err := e.apply(join(c.dst.BaseFolder, change.Path), change); err != nil {
 				return nil, err
 			}
 		}
-		if root, _ := e.commit(); root == ch.root {
-			landed = i + 1
+		root, _ := e.commit()
+		d := digestOf(commit)
+		if at := slices.IndexFunc(known, func(f found) bool { return f.digest == d }); at >= 0 {
+			known = known[at+1:]
+			if root == ch.root {
+				landed = i + 1
+			}
 		}
 	}
 	return commits[landed:], nil

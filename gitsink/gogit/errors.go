@@ -128,6 +128,7 @@ var connecting = []phrase{
 	{"tf401019", gitsink.ErrNotFound},                                        // Azure DevOps
 	{"does not appear to be a git repository", gitsink.ErrNotFound},
 	{"access denied or repository not exported", gitsink.ErrNotFound}, // git daemon
+	{"no such repository", gitsink.ErrNotFound},                       // git daemon
 	{"repository not found", gitsink.ErrNotFound},
 	{"repository does not exist", gitsink.ErrNotFound}, // Bitbucket, Gitea
 	{"cannot find repository", gitsink.ErrNotFound},    // Gitea

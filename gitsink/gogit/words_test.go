@@ -123,6 +123,7 @@ var hostWords = []struct {
 	{"git", byPush, "unpacker error: index-pack died of signal 9", gitsink.ErrUnavailable},
 	{"git", bySSH, "fatal: 'app' does not appear to be a git repository", gitsink.ErrNotFound},
 	{"git daemon", bySSH, "ERR access denied or repository not exported: /app", gitsink.ErrNotFound},
+	{"git daemon", bySSH, "ERR no such repository: /app", gitsink.ErrNotFound},
 }
 
 func TestTheWordsOfServersHaveAClass(t *testing.T) {
