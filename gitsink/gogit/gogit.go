@@ -35,8 +35,8 @@ type Options struct {
 	// Default: 64 MiB.
 	CacheBytes int64
 
-	// StepTimeout bounds each network step that moves no pack: connecting, logging in and reading what the server
-	// advertises. Default: 1 minute.
+	// StepTimeout bounds each network step that moves no pack: connecting, logging in, reading what the server advertises,
+	// and what Auth, Signer and a Signer's Sign take. Default: 1 minute.
 	StepTimeout time.Duration
 
 	// TransferTimeout bounds each request that sends or receives a pack, the server's hooks included. Default: 10 minutes.

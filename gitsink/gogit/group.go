@@ -356,7 +356,9 @@ func (g *group) encode(root, parent plumbing.Hash, commit gitsink.Commit, now ti
 		if err != nil {
 			return nil, &signError{fmt.Errorf("getting the signer: %w", err)}
 		}
-		g.signer = func(data []byte) ([]byte, error) { return sign(g.ctx, signer, data) }
+		g.signer = func(data []byte) ([]byte, error) {
+			return bounded(g.ctx, g.sink.opts.StepTimeout, func(ctx context.Context) ([]byte, error) { return sign(ctx, signer, data) })
+		}
 	}
 	data, err := g.signer(encodeCommit(root, parent, commit, g.sink.opts.Committer, now))
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
@@ -23,6 +24,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/queue"
 )
 
 // front is a way to a server on which the next push can be refused, after something has been done, in words of one's own.
@@ -242,4 +244,24 @@ func TestAKeyWithAPassphraseOpensAnSSHServer(t *testing.T) {
 	auth.SSHPassphrase = "guess"
 	e := refuse(t, newSink(t, &Options{Auth: fixed(auth)}), target(repo.SSHURL(), "main", ""), put("a", "2"), gitsink.ErrAuth)
 	require.NotContains(t, e.Error(), "guess")
+}
+
+// slowSigner is a key store that does not answer.
+type slowSigner struct{}
+
+func (slowSigner) Sign(ctx context.Context, _ []byte) ([]byte, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestASignerThatHangsHoldsUpNobodyForLong(t *testing.T) {
+	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	opts := signWith(slowSigner{})
+	opts.StepTimeout = 100 * time.Millisecond
+	s := newSink(t, opts)
+	_, err := s.Apply(t.Context(), target(repo.URL(), "main", ""), put("a", "1"))
+	require.ErrorContains(t, err, "no answer")
+	require.NotErrorIs(t, err, queue.ErrPermanent)
+	require.NotErrorIs(t, err, context.DeadlineExceeded, "it is not the caller's")
+	require.Empty(t, repo.Branches())
 }
