@@ -122,7 +122,10 @@ func TestTheJudgeRefusesWhatTheRulesAreFor(t *testing.T) {
 // FuzzValidity is TestWhateverComesInIsValidOrNamed with what a fuzzer thinks of.
 func FuzzValidity(f *testing.F) {
 	if fuzzing := flag.Lookup("test.fuzz"); fuzzing != nil && fuzzing.Value.String() != "" { // else the test has them, with one run of git
-		for _, p := range hostile() {
+		for i, p := range hostile() {
+			if i%5 > 0 {
+				continue // the fuzzer runs git for each before it begins
+			}
 			f.Add(p.folder, p.first, p.second, p.content, p.message, p.name, p.email, p.cName, p.cEmail, p.when, p.remove)
 		}
 	}
