@@ -1,8 +1,6 @@
 package gogit
 
 import (
-	"slices"
-
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -104,13 +102,12 @@ func (g *group) found(d doubt) {
 	}
 }
 
-// withoutFound leaves out of a plan's commits those at the beginning that have landed already: the last of them equals a
-// commit that was found, those before equal found ones in turn or have changed nothing then, and together they change
+// withoutFound leaves out of a plan's commits those at the beginning that have landed already, if together they change
 // nothing. Without this, a plan with several commits on one file would set it back to the first and write its history
 // once more.
 func (g *group) withoutFound(ch *chain, c *call, commits []gitsink.Commit) ([]gitsink.Commit, error) {
-	known := g.lane.found[c.dst.BaseFolder]
-	if len(known) == 0 || len(commits) == 0 {
+	landed := landed(commits, g.lane.found[c.dst.BaseFolder])
+	if landed == 0 {
 		return commits, nil
 	}
 	if err := checkPaths(c.dst.BaseFolder, commits); err != nil {
@@ -120,24 +117,39 @@ func (g *group) withoutFound(ch *chain, c *call, commits []gitsink.Commit) ([]gi
 	if err != nil {
 		return nil, err
 	}
-	landed := 0
-	for i, commit := range commits {
-		if len(known) == 0 {
-			break
-		}
+	for _, commit := range commits[:landed] {
 		for _, change := range commit.Changes {
 			if err := e.apply(join(c.dst.BaseFolder, change.Path), change); err != nil {
 				return nil, err
 			}
 		}
-		root, _ := e.commit()
-		d := digestOf(commit)
-		if at := slices.IndexFunc(known, func(f found) bool { return f.digest == d }); at >= 0 {
-			known = known[at+1:]
-			if root == ch.root {
-				landed = i + 1
+	}
+	if root, _ := e.commit(); root != ch.root {
+		return commits, nil
+	}
+	return commits[landed:], nil
+}
+
+// landed is how many commits at the beginning of a plan hold, in turn, all that were found. In between may be some that
+// have changed nothing then, and so have not become commits. What was found first may be of another plan.
+func landed(commits []gitsink.Commit, known []found) int {
+	if len(known) == 0 {
+		return 0
+	}
+	digests := make([]digest, 0, len(commits))
+	for _, commit := range commits {
+		digests = append(digests, digestOf(commit))
+	}
+	for ; len(known) > 0; known = known[1:] {
+		left := known
+		for i, d := range digests {
+			if left[0].digest == d {
+				left = left[1:]
+			}
+			if len(left) == 0 {
+				return i + 1
 			}
 		}
 	}
-	return commits[landed:], nil
+	return 0
 }

@@ -109,21 +109,43 @@ func TestABatchOfEveryChangeWhoseAnswerWasLostIsNotWrittenTwice(t *testing.T) {
 		s, d := newSink(t, nil), target(repo.URL(), "main", "base")
 		w, err := gitsink.NewWriter(s, "cluster", &gitsink.WriterOptions{CommitPer: gitsink.PerEvent})
 		require.NoError(t, err)
-		batch := queue.Batch{Lease: heldLease{}, Events: []event.Event{
-			update(d, "x", "0"), update(d, "x", "A"), update(d, "x", "B"), update(d, "x", "A"), update(d, "x", "C"),
-		}}
+		// The first changes nothing, so that the first commit, which makes the folder ours, is the second's.
+		batch := queue.Batch{Lease: heldLease{}, Events: []event.Event{update(d, "x", "0"), update(d, "x", "A"), update(d, "x", "0")}}
 		apply(t, s, d, nothing)
 		lose(server)
 		err = w.Handle(t.Context(), batch)
 		require.ErrorIs(t, err, gitsink.ErrUnknown)
 		require.NotErrorIs(t, err, queue.ErrPermanent)
-		require.Len(t, repo.Log("main"), 5, "it has landed")
+		require.Len(t, repo.Log("main"), 3, "it has landed")
 		server.Intercept(nil)
 		repo.Commit("main", files("elsewhere", "1"), "outside")
 		batch.Events = append(batch.Events, update(d, "y", "1"))
 		require.NoError(t, w.Handle(t.Context(), batch))
-		require.Len(t, repo.Log("main"), 7)
-		require.Equal(t, "C", repo.Tree("main")["base/ns/configmaps/x.yaml"])
+		require.Len(t, repo.Log("main"), 5)
+		require.Equal(t, "0", repo.Tree("main")["base/ns/configmaps/x.yaml"])
 		require.Equal(t, "1", repo.Tree("main")["base/ns/configmaps/y.yaml"])
 	})
+}
+
+func TestTheBeginningOfAPlanThatHasLandedIsFoundAmongWhatWas(t *testing.T) {
+	plan := func(names string) (commits []gitsink.Commit) {
+		for _, name := range names {
+			commits = append(commits, gitsink.Commit{Message: string(name)})
+		}
+		return commits
+	}
+	for _, c := range []struct {
+		plan, found string
+		want        int
+	}{
+		{"ABC", "", 0}, {"", "AB", 0}, {"ABC", "AB", 2}, {"ABC", "ABC", 3}, {"ABC", "X", 0},
+		{"ABAC", "BAC", 4}, {"ABA", "BA", 3}, {"ABABX", "AB", 2}, {"ABXB", "AB", 2}, // once is enough
+		{"ABC", "XYAB", 2}, {"AABB", "AB", 3},
+	} {
+		var known []found
+		for _, commit := range plan(c.found) {
+			known = append(known, found{digest: digestOf(commit)})
+		}
+		require.Equal(t, c.want, landed(plan(c.plan), known), "%s in %s", c.found, c.plan)
+	}
 }
