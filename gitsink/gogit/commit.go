@@ -143,8 +143,7 @@ func (ch *chain) landed() {
 	ch.store.advance(ch.tip, ch.root)
 }
 
-// digest is what a plan wanted of a commit, to know it again. The OwnerFile does not count: a Writer adds it to the first
-// commit of a folder, and once that has landed, no more.
+// digest is what a plan wanted of a commit, to know it again.
 type digest [sha256.Size]byte
 
 func digestOf(c gitsink.Commit) digest {
@@ -154,9 +153,6 @@ func digestOf(c gitsink.Commit) digest {
 	}
 	fmt.Fprintf(h, "%q\n", c.Message)
 	for _, change := range c.Changes {
-		if change.Path == gitsink.OwnerFile {
-			continue
-		}
 		fmt.Fprintf(h, "%q %t %d\n", change.Path, change.Remove, len(change.Data))
 		h.Write(change.Data)
 	}

@@ -131,7 +131,8 @@ func (g *group) withoutFound(ch *chain, c *call, commits []gitsink.Commit) ([]gi
 }
 
 // landed is how many commits at the beginning of a plan hold, in turn, all that were found. In between may be some that
-// have changed nothing then, and so have not become commits. What was found first may be of another plan.
+// have changed nothing then, and so have not become commits. What was found first may be unlike the plan's: a Writer adds
+// the OwnerFile to the first commit of a folder, and once that has landed, no more.
 func landed(commits []gitsink.Commit, known []found) int {
 	if len(known) == 0 {
 		return 0

@@ -109,8 +109,8 @@ func TestABatchOfEveryChangeWhoseAnswerWasLostIsNotWrittenTwice(t *testing.T) {
 		s, d := newSink(t, nil), target(repo.URL(), "main", "base")
 		w, err := gitsink.NewWriter(s, "cluster", &gitsink.WriterOptions{CommitPer: gitsink.PerEvent})
 		require.NoError(t, err)
-		// The first changes nothing, so that the first commit, which makes the folder ours, is the second's.
-		batch := queue.Batch{Lease: heldLease{}, Events: []event.Event{update(d, "x", "0"), update(d, "x", "A"), update(d, "x", "0")}}
+		// The first changes nothing now, but would once the others have landed. The first commit makes the folder ours.
+		batch := queue.Batch{Lease: heldLease{}, Events: []event.Event{update(d, "x", "0"), update(d, "x", "A"), update(d, "x", "B")}}
 		apply(t, s, d, nothing)
 		lose(server)
 		err = w.Handle(t.Context(), batch)
@@ -122,7 +122,7 @@ func TestABatchOfEveryChangeWhoseAnswerWasLostIsNotWrittenTwice(t *testing.T) {
 		batch.Events = append(batch.Events, update(d, "y", "1"))
 		require.NoError(t, w.Handle(t.Context(), batch))
 		require.Len(t, repo.Log("main"), 5)
-		require.Equal(t, "0", repo.Tree("main")["base/ns/configmaps/x.yaml"])
+		require.Equal(t, "B", repo.Tree("main")["base/ns/configmaps/x.yaml"])
 		require.Equal(t, "1", repo.Tree("main")["base/ns/configmaps/y.yaml"])
 	})
 }

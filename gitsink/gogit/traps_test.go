@@ -259,7 +259,9 @@ func TestASignerThatHangsHoldsUpNobodyForLong(t *testing.T) {
 	opts := signWith(slowSigner{})
 	opts.StepTimeout = 100 * time.Millisecond
 	s := newSink(t, opts)
+	began := time.Now()
 	_, err := s.Apply(t.Context(), target(repo.URL(), "main", ""), put("a", "1"))
+	require.Less(t, time.Since(began), time.Minute)
 	require.ErrorContains(t, err, "no answer")
 	require.NotErrorIs(t, err, queue.ErrPermanent)
 	require.NotErrorIs(t, err, context.DeadlineExceeded, "it is not the caller's")
