@@ -11,8 +11,9 @@
 //     file.
 //   - What is there already is recognised by its hash; a commit whose tree equals its parent's is left out, and without
 //     commits nothing is pushed.
-//   - All paths are checked by destination.ValidatePath before anything else is done, and names, addresses and messages are
-//     cleaned, so git fsck --strict accepts what is written. Times are in UTC. An empty message becomes "update".
+//   - All paths are checked by destination.ValidatePath before anything else is done, and so is the length of the lines of a
+//     .gitattributes; names, addresses and messages are cleaned: git fsck --strict accepts what is written. Times are in UTC.
+//     An empty message becomes "update".
 //   - A symbolic link or submodule is never followed nor overwritten, and a folder never replaced by a file while something
 //     is in it: ErrPath. So is a base folder that is no folder. Removing a path that leads through one of them, or through
 //     a file, removes nothing.
