@@ -149,16 +149,26 @@ func (ls *lanes) forget(l *lane) {
 	delete(ls.all, l.key)
 }
 
-// oldest is the lane without a worker that was used least recently.
+// oldest is the lane without a worker that was used least recently. One that knows of pushes which may land yet comes last:
+// without that knowledge their commits would be made twice.
 func (ls *lanes) oldest() *lane {
 	var oldest *lane
 	for _, l := range ls.all {
-		if !l.working && (oldest == nil || l.used < oldest.used) {
+		if !l.working && (oldest == nil || l.before(oldest)) {
 			oldest = l
 		}
 	}
 	return oldest
 }
+
+func (l *lane) before(other *lane) bool {
+	if doubtful, others := l.doubtful(), other.doubtful(); doubtful != others {
+		return others
+	}
+	return l.used < other.used
+}
+
+func (l *lane) doubtful() bool { return len(l.doubts) > 0 || len(l.found) > 0 }
 
 // clear forgets the lanes without a worker.
 func (ls *lanes) clear() {

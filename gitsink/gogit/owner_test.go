@@ -149,3 +149,20 @@ func TestTheBeginningOfAPlanThatHasLandedIsFoundAmongWhatWas(t *testing.T) {
 		require.Equal(t, c.want, landed(plan(c.plan), known), "%s in %s", c.found, c.plan)
 	}
 }
+
+func TestALaneThatIsInDoubtIsForgottenLast(t *testing.T) {
+	server := gitsinktest.NewServer(t, nil)
+	repo, others := server.NewRepo("app"), server.NewRepo("others")
+	s, d := newSink(t, &Options{CacheBytes: 2 * (laneOverhead + 4096)}), target(repo.URL(), "main", "")
+	apply(t, s, d, put("x", "0"))
+	lose(server)
+	_ = refuse(t, s, d, history("x", "A", "B"), gitsink.ErrUnknown)
+	server.Intercept(nil)
+	for i := range 4 {
+		apply(t, s, target(others.URL(), fmt.Sprint("branch", i), ""), put("a", "1"))
+	}
+	s.workers.Wait()
+	require.Len(t, s.lanes.all, 2)
+	apply(t, s, d, history("x", "A", "B", "C"))
+	require.Equal(t, []string{"put", "x 0", "x 1", "x 2"}, subjects(repo, "main"))
+}
