@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"regexp"
 	"testing"
@@ -10,6 +11,8 @@ import (
 )
 
 func TestTheStoryEndsWithEachBranchHoldingItsOwn(t *testing.T) {
+	t.Setenv("GIT_CONFIG_GLOBAL", os.DevNull) // the sink runs git as whoever runs the example would
+	t.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 	folder := filepath.Join(t.TempDir(), "repo.git")
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), folder, &out))
