@@ -21,6 +21,11 @@ func TestMain(m *testing.M) {
 	if orders := os.Getenv(ordersVariable); orders != "" {
 		os.Exit(childMain(orders))
 	}
+	for key, value := range map[string]string{"GIT_CONFIG_GLOBAL": os.DevNull, "GIT_CONFIG_NOSYSTEM": "1"} { // for file URLs
+		if err := os.Setenv(key, value); err != nil {
+			panic(err)
+		}
+	}
 	goleak.VerifyTestMain(m)
 }
 
