@@ -43,17 +43,24 @@ type Destination struct {
 // Validate returns nil if changes can be sent to d. Otherwise it returns every
 // fault, joined; each is an *Error that matches ErrInvalid.
 func (d Destination) Validate() error {
+	var urlErr error
+	if !isPlainURL(d.Repository) {
+		_, urlErr = canonicalURL(d.Repository)
+	}
+	refErr, branchErr, folderErr := validateRef(d.Ref), validateBranch(d.Branch), validateFolder(d.BaseFolder)
 	var repositoryRefErr error
 	if d.RepositoryRef != (Ref{}) {
 		repositoryRefErr = validateRef(d.RepositoryRef)
 	}
-	_, urlErr := canonicalURL(d.Repository)
+	if refErr == nil && repositoryRefErr == nil && urlErr == nil && branchErr == nil && folderErr == nil {
+		return nil // a queue asks for each event of a new line: what follows costs as much again
+	}
 	return errors.Join(
-		d.fault("Ref", d.Ref.String(), validateRef(d.Ref)),
+		d.fault("Ref", d.Ref.String(), refErr),
 		d.fault("RepositoryRef", d.RepositoryRef.String(), repositoryRefErr),
 		d.fault("Repository", redactURL(d.Repository), urlErr),
-		d.fault("Branch", d.Branch, validateBranch(d.Branch)),
-		d.fault("BaseFolder", d.BaseFolder, validateFolder(d.BaseFolder)),
+		d.fault("Branch", d.Branch, branchErr),
+		d.fault("BaseFolder", d.BaseFolder, folderErr),
 	)
 }
 

@@ -115,6 +115,7 @@ func FuzzURL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		canonical, err := canonicalURL(raw)
 		if err != nil {
+			require.False(t, isPlainURL(raw), "%q", raw)
 			require.ErrorIs(t, err, ErrInvalid)
 			require.Empty(t, canonical)
 		} else {
@@ -137,4 +138,25 @@ func FuzzURL(f *testing.F) {
 		require.ErrorIs(t, err, ErrInvalid, "%q", user+rest)
 		checkNoSecret(t, user+rest, password)
 	})
+}
+
+func TestEveryURLThatIsKnownAtAGlanceIsValid(t *testing.T) {
+	known := 0
+	var extend func(raw string, n int)
+	extend = func(raw string, n int) {
+		if isPlainURL(raw) {
+			known++
+			_, err := canonicalURL(raw)
+			require.NoError(t, err, "%q", raw)
+		}
+		for _, c := range []string{"a", "Z", "0", ".", "-", "_", "/", ":", "@", "%", "?", "#", " ", "\\", "[", "ü"} {
+			if n > 0 {
+				extend(raw+c, n-1)
+			}
+		}
+	}
+	extend("https://", 4)
+	extend("https://h/", 3)
+	extend("ssh://", 3)
+	require.Greater(t, known, 500)
 }
