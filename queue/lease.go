@@ -15,55 +15,50 @@ import (
 type lease struct {
 	q    *Sharded
 	line *line
-	// hand is what was handed out, in order; nil once settled. Batch.Events is a copy: what a handler does to it does not
+	// hand is what was handed out, in order; empty once settled. Batch.Events is a copy: what a handler does to it does not
 	// reach the line.
-	hand []*entry
+	hand fifo
 	last bool // handed out after Shutdown began: the last try
 }
 
 // hand leases the line, taking a batch from it.
 func (q *Sharded) hand(l *line) Batch {
 	q.unschedule(l)
-	l.lease = &lease{q: q, line: l, hand: q.cut(l), last: q.closing}
+	l.lease = &lease{q: q, line: l, last: q.closing}
+	size := q.cut(l, &l.lease.hand)
+	q.inHand.add(size)
+	l.inHand.add(size)
 	l.overdue = l.waiting.events > 0 // the rest of a batch that was due
-	b := Batch{Key: l.key, Attempt: 1, Lease: l.lease, Events: make([]event.Event, len(l.lease.hand))}
+	b := Batch{Key: l.key, Attempt: 1, Lease: l.lease, Events: make([]event.Event, 0, size.events)}
 	if l.failure != nil {
 		b.Attempt += l.failure.attempts
 	}
-	for i, e := range l.lease.hand {
-		b.Events[i] = e.event
-		size := loadOf(&e.event)
-		q.inHand.add(size)
-		l.inHand.add(size)
+	for e := l.lease.hand.front; e != nil; e = e.next {
+		b.Events = append(b.Events, e.event)
 		e.to.inHand++
 	}
 	return b
 }
 
-// cut takes a batch of up to Window.Bytes from what waits, live changes first, unless they were first too often.
-func (q *Sharded) cut(l *line) []*entry {
-	var batch []*entry
-	var size int64
-	take := func(f *fifo) int {
-		before := len(batch)
+// cut moves a batch of up to Window.Bytes of what waits to hand, live changes first, unless they were first too often.
+func (q *Sharded) cut(l *line, hand *fifo) (size load) {
+	take := func(f *fifo) (taken bool) {
 		for e := f.front; e != nil; e = f.front {
-			next := e.load().bytes
-			if len(batch) > 0 && size+next > l.window.Bytes {
+			next := e.load()
+			if size.events > 0 && size.bytes+next.bytes > l.window.Bytes {
 				break
 			}
-			size += next
+			size.add(next)
 			l.unlink(e)
 			q.unwait(e, nil)
-			batch = unchain(batch, e)
+			unchain(hand, e)
+			taken = true
 		}
-		return len(batch) - before
+		return taken
 	}
-	seeds := 0
-	if l.passed >= seedTurn {
-		seeds = take(&l.seeds)
-	}
+	seeds := l.passed >= seedTurn && take(&l.seeds)
 	take(&l.live)
-	if seeds += take(&l.seeds); seeds == 0 && l.seeds.front != nil {
+	if seeds = take(&l.seeds) || seeds; !seeds && l.seeds.front != nil {
 		l.passed++
 	} else {
 		l.passed = 0
@@ -71,33 +66,34 @@ func (q *Sharded) cut(l *line) []*entry {
 	if l.waiting.events == 0 {
 		l.index = nil
 	}
-	return batch
+	return size
 }
 
 // unchain appends an entry and what hangs below it, oldest first, and takes them apart.
-func unchain(batch []*entry, e *entry) []*entry {
+func unchain(hand *fifo, e *entry) {
 	if e.before != nil {
-		batch = unchain(batch, e.before)
+		unchain(hand, e.before)
 		e.before = nil
 	}
-	return append(batch, e)
+	hand.pushBack(e)
 }
 
 // Held implements Lease.
 func (l *lease) Held(ctx context.Context) bool {
 	l.q.mu.Lock()
 	defer l.q.mu.Unlock()
-	return l.hand != nil && ctx.Err() == nil
+	return l.hand.front != nil && ctx.Err() == nil
 }
 
 // Done implements Lease. It settles also if ctx has ended.
 func (l *lease) Done(context.Context) error {
 	l.q.mu.Lock()
 	defer l.q.mu.Unlock()
-	if l.hand == nil {
+	if l.hand.front == nil {
 		return ErrLeaseLost
 	}
-	l.q.settle(l, nil)
+	l.q.empty(l)
+	l.q.settle(l.line, nil)
 	return nil
 }
 
@@ -106,20 +102,15 @@ func (l *lease) Done(context.Context) error {
 func (l *lease) Retry(_ context.Context, cause error, events ...event.Event) error {
 	l.q.mu.Lock()
 	defer l.q.mu.Unlock()
-	if l.hand == nil {
+	if l.hand.front == nil {
 		return ErrLeaseLost
 	}
-	back, err := l.choose(events)
-	now := l.q.now()
-	failed := false
-	for i := len(back) - 1; i >= 0; i-- {
-		failed = l.q.putBack(back[i], now) || failed
-	}
-	if failed {
-		l.q.fail(l, cause, now)
-		l.q.settle(l, l.line.failure)
+	err := l.choose(events)
+	if l.q.empty(l) {
+		l.q.fail(l, cause)
+		l.q.settle(l.line, l.line.failure)
 	} else {
-		l.q.settle(l, nil)
+		l.q.settle(l.line, nil)
 	}
 	return err
 }
@@ -141,37 +132,60 @@ func identify(e *event.Event) identity {
 	return i
 }
 
-// choose returns the entries in hand of these events, in the order of the batch.
-func (l *lease) choose(events []event.Event) ([]*entry, error) {
-	if len(events) == 0 {
-		return l.hand, nil
-	}
+// choose marks the entries in hand of these events, or all if there are none.
+func (l *lease) choose(events []event.Event) error {
 	wanted := make(map[identity]bool, len(events)) // true once found
 	for i := range events {
 		wanted[identify(&events[i])] = false
 	}
-	var chosen []*entry
-	for _, e := range l.hand {
+	for e := l.hand.front; e != nil; e = e.next {
 		id := identify(&e.event)
-		if _, ok := wanted[id]; ok {
+		if _, e.again = wanted[id]; e.again {
 			wanted[id] = true
-			chosen = append(chosen, e)
 		}
 	}
+	var err error
 	for i := range events {
 		if !wanted[identify(&events[i])] {
-			return l.hand, fmt.Errorf("queue: Retry of %s, which is not of the batch: all of it is put back", events[i])
+			err = fmt.Errorf("queue: Retry of %s, which is not of the batch: all of it is put back", events[i])
+			break
 		}
 	}
-	return chosen, nil
+	for e := l.hand.front; e != nil; e = e.next {
+		e.again = e.again || err != nil || len(events) == 0
+	}
+	return err
 }
 
-// putBack puts an entry in hand in front of what waits, unless it was superseded. An entry goes where a newer one of its
-// object waits, which comes to the front with it. False: it was forgotten.
-func (q *Sharded) putBack(e *entry, now time.Duration) bool {
-	if e.forgotten {
-		return false
+// empty takes everything out of hand: what is marked goes back into the line, the rest is done. True: an event is back, or
+// was superseded; false: all are done or forgotten.
+func (q *Sharded) empty(le *lease) (back bool) {
+	now := q.now()
+	for e := le.hand.back; e != nil; {
+		before, size := e.prev, loadOf(&e.event)
+		q.inHand.sub(size)
+		le.line.inHand.sub(size)
+		e.to.inHand--
+		switch {
+		case !e.again:
+			q.counts.Done++
+		case e.forgotten:
+			q.counts.Forgotten++
+		default:
+			e.again = false
+			q.putBack(e, now)
+			back = true
+		}
+		q.release(e.to)
+		e = before
 	}
+	le.hand = fifo{}
+	return back
+}
+
+// putBack puts an entry in front of what waits, unless it was superseded. An entry goes where a newer one of its object
+// waits, which comes to the front with it.
+func (q *Sharded) putBack(e *entry, now time.Duration) {
 	l := e.to.line
 	if l.waiting.events == 0 {
 		l.first, l.last = now, now
@@ -191,13 +205,16 @@ func (q *Sharded) putBack(e *entry, now time.Duration) bool {
 		newer.oldest().before = e
 		newer.seed = newer.seed && e.seed
 		l.link(newer, true)
+	default:
+		q.counts.Coalesced++
+		return
 	}
-	return true
+	q.counts.Retried++
 }
 
 // fail counts a failed try and parks the line.
-func (q *Sharded) fail(le *lease, cause error, now time.Duration) {
-	l := le.line
+func (q *Sharded) fail(le *lease, cause error) {
+	l, now := le.line, q.now()
 	if l.failure == nil {
 		l.failure = &failure{}
 	}
@@ -238,17 +255,9 @@ func (q *Sharded) unpark(l *line) {
 	}
 }
 
-// settle ends a lease: what was in hand and was not put back is gone.
-func (q *Sharded) settle(le *lease, f *failure) {
-	l := le.line
-	for _, e := range le.hand {
-		size := loadOf(&e.event)
-		q.inHand.sub(size)
-		l.inHand.sub(size)
-		e.to.inHand--
-		q.release(e.event.Destination, e.to)
-	}
-	le.hand, l.lease, l.woken, l.failure = nil, nil, false, f
+// settle ends the lease of a line, whose hand is empty.
+func (q *Sharded) settle(l *line, f *failure) {
+	l.lease, l.woken, l.failure = nil, false, f
 	q.serveAll()
 	q.schedule(l, q.now())
 	q.checkDrained()

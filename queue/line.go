@@ -1,9 +1,9 @@
 package queue
 
 import (
-	"container/list"
 	"time"
 
+	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 )
 
@@ -31,7 +31,7 @@ func loadOf(e *event.Event) load {
 }
 
 // entry is an event that waits or is in hand. Waiting, it stands in a fifo of its line, or hangs below the entry of the
-// same object that does.
+// same object that does; in hand, it stands in the fifo of its lease.
 type entry struct {
 	event   event.Event
 	to      *target
@@ -41,6 +41,7 @@ type entry struct {
 	before     *entry
 	prev, next *entry
 	seed       bool // stands in line.seeds
+	again      bool // in hand, and to be put back
 	forgotten  bool // in hand when its destination was forgotten: not put back
 }
 
@@ -114,6 +115,9 @@ type slot struct {
 
 // target is a destination of which the queue holds something, waiting or in hand.
 type target struct {
+	dst     destination.Destination
+	hash    uint64
+	next    *target // another one with this hash
 	line    *line
 	waiting load
 	inHand  int
@@ -144,12 +148,12 @@ type line struct {
 	failure *failure // nil unless the last try failed
 	spent   bool     // the last try of a shutdown failed: not handed out again
 
-	// While waiting, not in hand and not spent, a line is in the heap of those that are not due, at position pos by at, or
-	// has a turn; at is never later than when it is due. pos is -1 and turn nil otherwise.
-	at        time.Duration
-	pos       int
-	turn      *list.Element
-	turnLive  bool
+	// While waiting, not in hand and not spent, a line is in the heap of those that are not due, at position pos and with
+	// a time that is never later than when it is due, or has a turn in one of the two lists. pos is -1 and turn nil otherwise.
+	pos                int
+	turn               *turns
+	prevTurn, nextTurn *line
+
 	waiters   []*waiter // blocked calls, first come first
 	refusedBy int64     // bytes of the last event that TryAdd refused: Room waits for as much
 }

@@ -10,9 +10,10 @@ import (
 // Forget implements Lines. It never blocks, and succeeds also if ctx has ended. Calls of Add that are blocked are not
 // concerned: their events come in afterwards.
 func (q *Sharded) Forget(_ context.Context, d destination.Destination) error {
+	hash := q.targets.hash(&d)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	t := q.targets[d]
+	t := q.targets.find(hash, &d)
 	if t == nil {
 		return nil
 	}
@@ -22,17 +23,17 @@ func (q *Sharded) Forget(_ context.Context, d destination.Destination) error {
 			next := e.next
 			if e.to == t {
 				l.unlink(e)
-				q.unwait(e, nil)
+				q.counts.Forgotten += q.unwait(e, nil)
 			}
 			e = next
 		}
 	}
 	if l.lease != nil {
-		for _, e := range l.lease.hand {
+		for e := l.lease.hand.front; e != nil; e = e.next {
 			e.forgotten = e.forgotten || e.to == t
 		}
 	}
-	q.release(d, t)
+	q.release(t)
 	q.serveAll()
 	q.schedule(l, q.now())
 	q.checkDrained()
@@ -42,9 +43,10 @@ func (q *Sharded) Forget(_ context.Context, d destination.Destination) error {
 // Wake implements Lines. While a batch of the line is in hand, it means its Retry too: a try that began before what was
 // wrong was mended says nothing about the next.
 func (q *Sharded) Wake(d destination.Destination) {
+	hash := q.targets.hash(&d)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	t := q.targets[d]
+	t := q.targets.find(hash, &d)
 	if t == nil {
 		return
 	}
@@ -57,9 +59,10 @@ func (q *Sharded) Wake(d destination.Destination) {
 
 // Line implements Lines. Where destinations share a line, the numbers of events are d's own, and the rest is the line's.
 func (q *Sharded) Line(d destination.Destination) (LineStats, bool) {
+	hash := q.targets.hash(&d)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	t := q.targets[d]
+	t := q.targets.find(hash, &d)
 	if t == nil {
 		return LineStats{}, false
 	}
@@ -96,10 +99,11 @@ func (q *Sharded) Stats() Stats {
 	defer q.mu.Unlock()
 	q.promote() // whose backoff has passed is not parked
 	return Stats{
-		Lines:   len(q.lines),
+		Lines:   len(q.lines.entries),
 		Waiting: q.waiting.events,
 		InHand:  q.inHand.events,
 		Bytes:   q.waiting.bytes + q.inHand.bytes,
 		Parked:  q.parked,
+		Counts:  q.counts,
 	}
 }

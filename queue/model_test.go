@@ -274,6 +274,8 @@ func (m *model) step(t *testing.T, rnd *rand.Rand) {
 	}
 	stats := m.q.Stats()
 	require.Equal(t, []int{waiting, held}, []int{stats.Waiting, stats.InHand})
+	c := stats.Counts
+	require.Equal(t, c.Added, c.Coalesced+c.Done+c.Forgotten+uint64(waiting+held), "%+v", c)
 }
 
 func (m *model) add(t *testing.T, rnd *rand.Rand, d destination.Destination) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"strings"
 	"time"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -78,11 +77,14 @@ func positive[T cmp.Ordered](v, byDefault T) T {
 // ByDestination gives each destination a line of its own: its Ref and a digest of all its fields, so that a destination that
 // was changed in any way is another key. No part of the URL can be read from it.
 func ByDestination(d destination.Destination) string {
-	fields := []string{
-		d.Ref.Namespace, d.Ref.Name, d.RepositoryRef.Namespace, d.RepositoryRef.Name, d.Repository, d.Branch, d.BaseFolder,
+	var room [256]byte // usually enough, and no allocation
+	text := append(room[:0], d.Ref.Namespace...)
+	for _, field := range [...]string{d.Ref.Name, d.RepositoryRef.Namespace, d.RepositoryRef.Name, d.Repository, d.Branch, d.BaseFolder} {
+		text = append(append(text, 0), field...)
 	}
-	digest := sha256.Sum256([]byte(strings.Join(fields, "\x00")))
-	return d.Ref.String() + "@" + hex.EncodeToString(digest[:16])
+	digest := sha256.Sum256(text)
+	key := append(append(append(append(text[:0], d.Ref.Namespace...), '/'), d.Ref.Name...), '@')
+	return string(hex.AppendEncode(key, digest[:16]))
 }
 
 // ByRepository lets all destinations of a repository share a line: its canonical URL. A batch may then hold events of

@@ -92,11 +92,22 @@ type LineStats struct {
 
 // Stats are the totals of a queue.
 type Stats struct {
-	Lines   int   // lines that hold something
-	Waiting int   // events waiting
-	InHand  int   // events leased
-	Bytes   int64 // content of both, as the bounds count it
-	Parked  int   // lines backing off
+	Lines   int    // lines that hold something
+	Waiting int    // events waiting
+	InHand  int    // events leased
+	Bytes   int64  // content of both, as the bounds count it
+	Parked  int    // lines backing off
+	Counts  Counts // since the queue was made or opened
+}
+
+// Counts tell what became of events. Added is the sum of Coalesced, Done and Forgotten, and of what waits and is in hand.
+type Counts struct {
+	Added     uint64 // events that were accepted
+	Coalesced uint64 // of these, superseded by a newer one, waiting or when they would have been put back
+	Done      uint64 // handed out and done
+	Forgotten uint64 // dropped by Forget
+	Retried   uint64 // times that an event was put back
+	Refused   uint64 // times that TryAdd found no room
 }
 
 // The errors of this package. Test with errors.Is.

@@ -111,12 +111,15 @@ func drained(t *testing.T, q *Sharded) {
 	t.Helper()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	require.Empty(t, q.lines)
-	require.Empty(t, q.targets)
+	require.Empty(t, q.lines.entries)
+	require.Empty(t, q.targets.byHash.entries)
+	require.Zero(t, q.targets.len)
+	require.Equal(t, [2]turns{}, [2]turns{q.live, q.seeds})
 	require.Empty(t, q.timed)
 	require.Empty(t, q.blocked)
-	require.Zero(t, q.live.Len()+q.seeds.Len()+q.parked)
+	require.Zero(t, q.parked)
 	require.Equal(t, []load{{}, {}}, []load{q.waiting, q.inHand})
+	require.Equal(t, q.counts.Added, q.counts.Coalesced+q.counts.Done+q.counts.Forgotten, "%+v", q.counts)
 }
 
 // bubble runs a test in fake time.

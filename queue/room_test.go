@@ -26,7 +26,7 @@ func TestALineIsBoundedByBytesAndCountWithWhatIsInHand(t *testing.T) {
 			b := next(t, q)
 			require.Len(t, b.Events, 2, name)
 			require.ErrorIs(t, q.TryAdd(write(prod, "more", "0123456789")), ErrFull, name)
-			require.Equal(t, Stats{Lines: 1, Waiting: 2, InHand: 2, Bytes: 40}, q.Stats())
+			require.Equal(t, Stats{Lines: 1, Waiting: 2, InHand: 2, Bytes: 40, Counts: Counts{Added: 4, Refused: 1}}, q.Stats())
 			add(t, q, write(dev, "more", "0123456789"))
 			done(t, b)
 			add(t, q, write(prod, "more", "0123456789"), write(prod, "more2", "0123456789"))

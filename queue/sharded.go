@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"container/list"
 	"context"
 	"fmt"
 	"slices"
@@ -20,16 +19,17 @@ type Sharded struct {
 	mu sync.Mutex
 	// lines has the lines that hold an event, waiting or in hand, and no other, by key; targets the destinations of these
 	// events. A destination in targets is known to be valid.
-	lines   map[string]*line
-	targets map[destination.Destination]*target
+	lines   table[string, *line]
+	targets targets
 	// waiting and inHand are the sums over all lines, parked the number of those that are backing off.
 	waiting, inHand load
 	parked          int
+	counts          Counts
 
 	// timed has the lines that are not due yet. live and seeds have those that are, in the order of their turns; liveTurns
 	// counts the turns of live in a row. See line.pos.
 	timed       timed
-	live, seeds list.List
+	live, seeds turns
 	liveTurns   int
 	// wake holds a token if one of the sleepers in Next must look again, see signal.
 	wake     chan struct{}
@@ -52,8 +52,8 @@ func NewSharded(opts *Options) *Sharded {
 	return &Sharded{
 		opts:    opts.withDefaults(),
 		epoch:   time.Now(),
-		lines:   map[string]*line{},
-		targets: map[destination.Destination]*target{},
+		lines:   newTable[string, *line](),
+		targets: newTargets(),
 		wake:    make(chan struct{}, 1),
 		drained: make(chan struct{}),
 	}
@@ -64,20 +64,23 @@ func (q *Sharded) now() time.Duration { return time.Since(q.epoch) }
 // waiter is a blocked Add, or a Room if it has no event.
 type waiter struct {
 	key   string
-	dst   destination.Destination
+	hash  uint64 // of dst
+	dst   *destination.Destination
 	event *event.Event
 	done  chan error // has room for the one answer
 }
 
 // TryAdd implements Producer.
 func (q *Sharded) TryAdd(e event.Event) error {
+	hash := q.targets.hash(&e.Destination)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	t, err := q.admit(&e)
+	t, err := q.admit(&e, hash)
 	if err != nil {
 		return err
 	}
 	if !q.offer(t, &e, true) {
+		q.counts.Refused++
 		t.line.refusedBy = loadOf(&e).bytes
 		return fmt.Errorf("%w: no room for %s", ErrFull, e)
 	}
@@ -89,13 +92,14 @@ func (q *Sharded) Add(ctx context.Context, e event.Event) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("queue: %s: %w", e, err)
 	}
+	hash := q.targets.hash(&e.Destination)
 	q.mu.Lock()
-	t, err := q.admit(&e)
+	t, err := q.admit(&e, hash)
 	if err != nil || q.offer(t, &e, true) {
 		q.mu.Unlock()
 		return err
 	}
-	return q.wait(ctx, t.line, &waiter{key: t.line.key, dst: e.Destination, event: &e, done: make(chan error, 1)})
+	return q.wait(ctx, t.line, &waiter{key: t.line.key, hash: hash, dst: &e.Destination, event: &e, done: make(chan error, 1)})
 }
 
 // Room implements Producer. There is room if the last event that TryAdd refused for this line would fit. An invalid
@@ -109,7 +113,7 @@ func (q *Sharded) Room(ctx context.Context, d destination.Destination) error {
 	}
 	key := q.opts.Key(d)
 	q.mu.Lock()
-	l := q.lines[key]
+	l := q.lines.entries[key]
 	switch {
 	case q.closing:
 		q.mu.Unlock()
@@ -118,14 +122,14 @@ func (q *Sharded) Room(ctx context.Context, d destination.Destination) error {
 		q.mu.Unlock()
 		return nil
 	}
-	return q.wait(ctx, l, &waiter{key: key, dst: d, done: make(chan error, 1)})
+	return q.wait(ctx, l, &waiter{dst: &d, done: make(chan error, 1)})
 }
 
 // admit refuses what may not enter, and returns the target of the rest, made if there was none. Validating a destination
 // and making its key take longer than all the rest, so both are done only for one that the queue holds nothing of, and
 // without the lock, since Key is not ours.
-func (q *Sharded) admit(e *event.Event) (*target, error) {
-	t := q.targets[e.Destination]
+func (q *Sharded) admit(e *event.Event, hash uint64) (*target, error) {
+	t := q.targets.find(hash, &e.Destination)
 	if t == nil || !complete(e) {
 		q.mu.Unlock()
 		key, err := "", e.Validate()
@@ -137,7 +141,7 @@ func (q *Sharded) admit(e *event.Event) (*target, error) {
 			return nil, err
 		}
 		if !q.closing {
-			t = q.target(key, e.Destination)
+			t = q.target(key, hash, &e.Destination)
 		}
 	}
 	if q.closing {
@@ -160,24 +164,24 @@ func complete(e *event.Event) bool {
 }
 
 // target returns the target of a destination. One that was made must be given an event, or be released.
-func (q *Sharded) target(key string, d destination.Destination) *target {
-	if t := q.targets[d]; t != nil {
+func (q *Sharded) target(key string, hash uint64, d *destination.Destination) *target {
+	if t := q.targets.find(hash, d); t != nil {
 		return t
 	}
-	l := q.lines[key]
+	l := q.lines.entries[key]
 	if l == nil {
 		l = &line{key: key, pos: -1}
-		q.lines[key] = l
+		q.lines.put(key, l)
 	}
-	t := &target{line: l}
-	q.targets[d] = t
+	t := &target{dst: *d, hash: hash, line: l}
+	q.targets.put(t)
 	return t
 }
 
 // release forgets a target of which nothing is held.
-func (q *Sharded) release(d destination.Destination, t *target) {
+func (q *Sharded) release(t *target) {
 	if t.waiting.events == 0 && t.inHand == 0 {
-		delete(q.targets, d)
+		q.targets.drop(t)
 	}
 }
 
@@ -197,7 +201,7 @@ func (q *Sharded) offer(t *target, e *event.Event, newcomer bool) bool {
 	if newcomer && freed.bytes < size.bytes && slices.ContainsFunc(l.waiters, (*waiter).isAdd) || !q.fits(l, size, freed) {
 		l.overdue = true // what makes room must not wait for more
 		q.schedule(l, now)
-		q.release(e.Destination, t)
+		q.release(t)
 		return false
 	}
 	if l.waiting.events == 0 {
@@ -209,7 +213,8 @@ func (q *Sharded) offer(t *target, e *event.Event, newcomer bool) bool {
 	}
 	n := &entry{event: *e, to: t, arrived: now, before: kept}
 	n.seed = !isLive(e) && !q.opts.KeepEvery && (kept == nil || kept.seed)
-	q.unwait(old, kept)
+	q.counts.Coalesced += q.unwait(old, kept)
+	q.counts.Added++
 	q.enwait(n)
 	l.link(n, false)
 	l.refusedBy = 0
@@ -257,9 +262,10 @@ func (q *Sharded) enwait(e *entry) {
 	}
 }
 
-// unwait counts an entry and what hangs below it, up to but without end, as waiting no longer.
-func (q *Sharded) unwait(e, end *entry) {
+// unwait counts an entry and what hangs below it, up to but without end, as waiting no longer, and says how many they are.
+func (q *Sharded) unwait(e, end *entry) (n uint64) {
 	for ; e != end; e = e.before {
+		n++
 		size := loadOf(&e.event)
 		q.waiting.sub(size)
 		e.to.waiting.sub(size)
@@ -268,6 +274,7 @@ func (q *Sharded) unwait(e, end *entry) {
 			e.to.line.liveWaiting--
 		}
 	}
+	return n
 }
 
 // wait blocks until w is served by serve, or ctx ends. It is called with the lock and returns without.
@@ -305,7 +312,7 @@ func (q *Sharded) serveAll() {
 
 func (q *Sharded) serve(l *line, w *waiter) bool {
 	if w.isAdd() {
-		if !q.offer(q.target(w.key, w.dst), w.event, false) {
+		if !q.offer(q.target(w.key, w.hash, w.dst), w.event, false) {
 			return false
 		}
 	} else if !q.fits(l, load{1, l.refusedBy}, load{}) {

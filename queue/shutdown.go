@@ -40,7 +40,7 @@ func (q *Sharded) close() {
 	}
 	q.blocked = nil
 	now := q.now()
-	for _, l := range q.lines {
+	for _, l := range q.lines.entries {
 		l.overdue = true
 		q.unpark(l)
 		q.schedule(l, now)
@@ -50,7 +50,7 @@ func (q *Sharded) close() {
 
 // checkDrained must be called when the last event of a line may be gone, or its last try may be over.
 func (q *Sharded) checkDrained() {
-	if !q.closing || len(q.lines) != q.spent {
+	if !q.closing || len(q.lines.entries) != q.spent {
 		return
 	}
 	select {
@@ -62,21 +62,19 @@ func (q *Sharded) checkDrained() {
 
 // remaining returns what is left as a *RemainingError, or nil.
 func (q *Sharded) remaining(ctx context.Context) error {
-	if len(q.lines) == 0 {
+	if len(q.lines.entries) == 0 {
 		return nil
 	}
 	left := map[destination.Ref]int{}
-	for d, t := range q.targets {
-		left[d.Ref] += t.waiting.events + t.inHand
-	}
+	q.targets.all(func(t *target) { left[t.dst.Ref] += t.waiting.events + t.inHand })
 	var causes []error
 	select {
 	case <-q.drained:
 	default:
 		causes = append(causes, ctx.Err())
 	}
-	for _, key := range slices.Sorted(maps.Keys(q.lines)) {
-		if f := q.lines[key].failure; f != nil && f.err != nil && len(causes) < maxCauses {
+	for _, key := range slices.Sorted(maps.Keys(q.lines.entries)) {
+		if f := q.lines.entries[key].failure; f != nil && f.err != nil && len(causes) < maxCauses {
 			causes = append(causes, fmt.Errorf("%s: %w", key, f.err))
 		}
 	}

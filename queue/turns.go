@@ -1,8 +1,6 @@
 package queue
 
 import (
-	"container/heap"
-	"container/list"
 	"context"
 	"time"
 )
@@ -10,19 +8,31 @@ import (
 // seedTurn: so many times in a row live changes go before what a listing found, then that has a turn.
 const seedTurn = 4
 
-// timed is a heap of lines, the one with the least at in front.
-type timed []*line
+// turns is a list of lines in the order of their turns.
+type turns struct{ front, back *line }
 
-func (h timed) Len() int           { return len(h) }
-func (h timed) Less(i, j int) bool { return h[i].at < h[j].at }
-func (h timed) Swap(i, j int)      { h[i], h[j] = h[j], h[i]; h[i].pos, h[j].pos = i, j }
-func (h *timed) Push(l any)        { l.(*line).pos = len(*h); *h = append(*h, l.(*line)) }
-func (h *timed) Pop() any {
-	last := len(*h) - 1
-	l := (*h)[last]
-	(*h)[last], l.pos = nil, -1
-	*h = (*h)[:last]
-	return l
+func (t *turns) pushBack(l *line) {
+	l.turn, l.prevTurn, l.nextTurn = t, t.back, nil
+	if t.back != nil {
+		t.back.nextTurn = l
+	} else {
+		t.front = l
+	}
+	t.back = l
+}
+
+func (t *turns) remove(l *line) {
+	if l.prevTurn != nil {
+		l.prevTurn.nextTurn = l.nextTurn
+	} else {
+		t.front = l.nextTurn
+	}
+	if l.nextTurn != nil {
+		l.nextTurn.prevTurn = l.prevTurn
+	} else {
+		t.back = l.prevTurn
+	}
+	l.turn, l.prevTurn, l.nextTurn = nil, nil, nil
 }
 
 // Next implements Consumer.
@@ -92,11 +102,9 @@ func (q *Sharded) schedule(l *line, now time.Duration) {
 	case at <= now || l.turn != nil:
 		q.giveTurn(l)
 	case l.pos < 0:
-		l.at = at
-		heap.Push(&q.timed, l)
-	case at < l.at:
-		l.at = at
-		heap.Fix(&q.timed, l.pos)
+		q.timed.push(l, at)
+	case at < q.timed[l.pos].at:
+		q.timed.move(l, at)
 	default:
 		return // later than it was: found out when its time has come
 	}
@@ -107,11 +115,10 @@ func (q *Sharded) schedule(l *line, now time.Duration) {
 
 func (q *Sharded) unschedule(l *line) {
 	if l.pos >= 0 {
-		heap.Remove(&q.timed, l.pos)
+		q.timed.remove(l)
 	}
 	if l.turn != nil {
-		q.turns(l.turnLive).Remove(l.turn)
-		l.turn = nil
+		l.turn.remove(l)
 	}
 }
 
@@ -120,36 +127,32 @@ func (q *Sharded) remove(l *line) {
 	if l.spent {
 		q.spent--
 	}
-	delete(q.lines, l.key)
-}
-
-func (q *Sharded) turns(live bool) *list.List {
-	if live {
-		return &q.live
-	}
-	return &q.seeds
+	q.lines.drop(l.key)
 }
 
 // giveTurn puts a line that is due at the end of those with its kind of events. Live changes take one from the others.
 func (q *Sharded) giveTurn(l *line) {
-	live := l.liveWaiting > 0
-	if l.turn != nil && (l.turnLive || !live) {
+	turn := &q.seeds
+	if l.liveWaiting > 0 {
+		turn = &q.live
+	}
+	if l.turn == &q.live || l.turn == turn {
 		return
 	}
 	q.unschedule(l)
 	q.unpark(l)
-	l.turnLive, l.turn = live, q.turns(live).PushBack(l)
+	turn.pushBack(l)
 }
 
 // promote gives the lines in the heap whose time has come their turns.
 func (q *Sharded) promote() {
 	now := q.now()
 	for len(q.timed) > 0 && q.timed[0].at <= now {
-		l := q.timed[0]
-		if l.at = l.due(); l.at <= now {
+		l := q.timed[0].line
+		if at := l.due(); at <= now {
 			q.giveTurn(l)
 		} else {
-			heap.Fix(&q.timed, 0)
+			q.timed.move(l, at)
 		}
 	}
 }
@@ -160,15 +163,14 @@ func (q *Sharded) pick() *line {
 	if q.liveTurns >= seedTurn {
 		first, second = second, first
 	}
-	front := first.Front()
-	if front == nil {
-		front = second.Front()
+	l := first.front
+	if l == nil {
+		l = second.front
 	}
-	if front == nil {
+	if l == nil {
 		return nil
 	}
-	l := front.Value.(*line)
-	if q.liveTurns++; !l.turnLive {
+	if q.liveTurns++; l.turn == &q.seeds {
 		q.liveTurns = 0
 	}
 	return l
