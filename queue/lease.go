@@ -21,23 +21,25 @@ type lease struct {
 	last bool // handed out after Shutdown began: the last try
 }
 
-// hand leases the line, taking a batch from it.
-func (q *Sharded) hand(l *line) Batch {
+// hand leases the line, taking a batch from it, and says how large that is and how long its oldest event has waited.
+func (q *Sharded) hand(l *line) (b Batch, size load, waited time.Duration) {
 	q.unschedule(l)
 	l.lease = &lease{q: q, line: l, last: q.closing}
-	size := q.cut(l, &l.lease.hand)
+	size = q.cut(l, &l.lease.hand)
 	q.inHand.add(size)
 	l.inHand.add(size)
 	l.overdue = l.waiting.events > 0 // the rest of a batch that was due
-	b := Batch{Key: l.key, Attempt: 1, Lease: l.lease, Events: make([]event.Event, 0, size.events)}
+	b = Batch{Key: l.key, Attempt: 1, Lease: l.lease, Events: make([]event.Event, 0, size.events)}
 	if l.failure != nil {
 		b.Attempt += l.failure.attempts
 	}
+	now := q.now()
 	for e := l.lease.hand.front; e != nil; e = e.next {
 		b.Events = append(b.Events, e.event)
 		e.to.inHand++
+		waited = max(waited, now-e.arrived)
 	}
-	return b
+	return b, size, waited
 }
 
 // cut moves a batch of up to Window.Bytes of what waits to hand, live changes first, unless they were first too often.
@@ -100,19 +102,32 @@ func (l *lease) Done(context.Context) error {
 // Retry implements Lease. It settles also if ctx has ended. Events are known by destination, operation, ID, Condition and
 // the Content's place in memory. If one of them is not of the batch, all of the batch is put back and an error says so.
 func (l *lease) Retry(_ context.Context, cause error, events ...event.Event) error {
+	f, err := l.retry(cause, events)
+	if f != nil {
+		l.q.opts.Logger.V(1).Info("Line backs off", "key", l.line.key, "attempts", f.attempts, "for", (f.until - f.since).String(), "reason", fmt.Sprint(cause))
+	}
+	return err
+}
+
+// retry returns a copy of the failure if the line backs off.
+func (l *lease) retry(cause error, events []event.Event) (*failure, error) {
 	l.q.mu.Lock()
 	defer l.q.mu.Unlock()
 	if l.hand.front == nil {
-		return ErrLeaseLost
+		return nil, ErrLeaseLost
 	}
 	err := l.choose(events)
-	if l.q.empty(l) {
-		l.q.fail(l, cause)
-		l.q.settle(l.line, l.line.failure)
-	} else {
+	if !l.q.empty(l) {
 		l.q.settle(l.line, nil)
+		return nil, err
 	}
-	return err
+	l.q.fail(l, cause)
+	f := *l.line.failure
+	l.q.settle(l.line, l.line.failure)
+	if !f.parked {
+		return nil, err
+	}
+	return &f, err
 }
 
 // identity tells the events of a batch apart.

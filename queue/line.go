@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"iter"
 	"time"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -172,6 +173,21 @@ func (l *line) fifo(e *entry) *fifo {
 		return &l.seeds
 	}
 	return &l.live
+}
+
+// waits yields all entries that wait, in no order.
+func (l *line) waits() iter.Seq[*entry] {
+	return func(yield func(*entry) bool) {
+		for _, f := range [...]*fifo{&l.live, &l.seeds} {
+			for top := f.front; top != nil; top = top.next {
+				for e := top; e != nil; e = e.before {
+					if !yield(e) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 // find returns the newest waiting entry in a slot, or nil.

@@ -10,13 +10,22 @@ import (
 // Forget implements Lines. It never blocks, and succeeds also if ctx has ended. Calls of Add that are blocked are not
 // concerned: their events come in afterwards.
 func (q *Sharded) Forget(_ context.Context, d destination.Destination) error {
+	if waited, inHand := q.forget(d); waited+inHand > 0 {
+		q.opts.Logger.V(1).Info("Line forgotten", "destination", d, "dropped", waited, "inHand", inHand)
+	}
+	return nil
+}
+
+// forget returns how many events were dropped and how many are in hand.
+func (q *Sharded) forget(d destination.Destination) (waited, inHand int) {
 	hash := q.targets.hash(&d)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	t := q.targets.find(hash, &d)
 	if t == nil {
-		return nil
+		return 0, 0
 	}
+	waited, inHand = t.waiting.events, t.inHand
 	l := t.line
 	for _, f := range []*fifo{&l.live, &l.seeds} {
 		for e := f.front; e != nil; {
@@ -37,7 +46,7 @@ func (q *Sharded) Forget(_ context.Context, d destination.Destination) error {
 	q.serveAll()
 	q.schedule(l, q.now())
 	q.checkDrained()
-	return nil
+	return waited, inHand
 }
 
 // Wake implements Lines. While a batch of the line is in hand, it means its Retry too: a try that began before what was
@@ -66,31 +75,71 @@ func (q *Sharded) Line(d destination.Destination) (LineStats, bool) {
 	if t == nil {
 		return LineStats{}, false
 	}
-	s := LineStats{Waiting: t.waiting.events, Bytes: t.waiting.bytes, InHand: t.inHand}
-	if oldest, ok := t.oldest(); ok {
-		s.Oldest = q.epoch.Add(oldest)
-	}
-	if f := t.line.failure; f != nil {
-		s.Attempts, s.Permanent, s.Err = f.attempts, f.permanent, f.err
-		if f.parked && f.until > q.now() {
-			s.Parked, s.Until = q.epoch.Add(f.since), q.epoch.Add(f.until)
+	s := q.stats(t, q.now())
+	for e := range t.line.waits() {
+		if e.to == t {
+			s.Oldest = q.older(s.Oldest, e)
 		}
 	}
 	return s, true
 }
 
-// oldest looks through the line: what was put back and what hangs below a newer event stands out of order.
-func (t *target) oldest() (oldest time.Duration, ok bool) {
-	for _, f := range []*fifo{&t.line.live, &t.line.seeds} {
-		for top := f.front; top != nil; top = top.next {
-			for e := top; e != nil && e.to == t; e = e.before {
-				if !ok || e.arrived < oldest {
-					oldest, ok = e.arrived, true
-				}
+// Snapshot describes the lines of all destinations of which the queue holds something, for a status page. It looks at every
+// event that waits, with the queue locked: some milliseconds for a hundred thousand.
+func (q *Sharded) Snapshot() map[destination.Destination]LineStats {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.now()
+	all := make(map[destination.Destination]LineStats, q.targets.len)
+	q.targets.all(func(t *target) { all[t.dst] = q.stats(t, now) })
+	for _, l := range q.lines.entries {
+		oldest := map[*target]time.Time{}
+		for e := range l.waits() {
+			oldest[e.to] = q.older(oldest[e.to], e)
+		}
+		for t, at := range oldest {
+			s := all[t.dst]
+			s.Oldest = at
+			all[t.dst] = s
+		}
+	}
+	return all
+}
+
+// stats are those of a target, but for Oldest.
+func (q *Sharded) stats(t *target, now time.Duration) LineStats {
+	s := LineStats{Waiting: t.waiting.events, Bytes: t.waiting.bytes, InHand: t.inHand}
+	if f := t.line.failure; f != nil {
+		s.Attempts, s.Permanent, s.Err = f.attempts, f.permanent, f.err
+		if f.parked && f.until > now {
+			s.Parked, s.Until = q.epoch.Add(f.since), q.epoch.Add(f.until)
+		}
+	}
+	return s
+}
+
+func (q *Sharded) older(than time.Time, e *entry) time.Time {
+	if at := q.epoch.Add(e.arrived); than.IsZero() || at.Before(than) {
+		return at
+	}
+	return than
+}
+
+// oldest returns the age of the oldest event that waits. A line's oldest stands in front, but for what was put back with a
+// newer event of its object: the age may be a little low, and no event need be looked at but those in front.
+func (q *Sharded) oldest() time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.now()
+	var age time.Duration
+	for _, l := range q.lines.entries {
+		for _, e := range [...]*entry{l.live.front, l.seeds.front} {
+			if e != nil {
+				age = max(age, now-e.oldest().arrived)
 			}
 		}
 	}
-	return oldest, ok
+	return age
 }
 
 // Stats implements Lines.

@@ -6,6 +6,9 @@ import (
 	"encoding/hex"
 	"time"
 
+	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/kubescribe/kubescribe/destination"
 )
 
@@ -35,6 +38,12 @@ type Options struct {
 
 	// KeepEvery turns the coalescing of changes off: every event is handed out. Default: the newest of an object counts
 	KeepEvery bool
+
+	// MeterProvider gets the metrics that the package documentation lists, until Shutdown has emptied the queue. Default:
+	// nothing is measured
+	MeterProvider metric.MeterProvider
+	// Logger gets lines that back off and lines that were forgotten, at V(1). Default: nothing is logged
+	Logger logr.Logger
 }
 
 func (o *Options) withDefaults() Options {

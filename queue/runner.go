@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/kubescribe/kubescribe/destination"
 )
@@ -18,6 +19,9 @@ const settleTimeout = 10 * time.Second
 
 // errGoexit is the outcome of a handler that neither returned nor panicked.
 var errGoexit = errors.New("queue: the handler ended its goroutine")
+
+// errPanic is the outcome of one that panicked.
+var errPanic = errors.New("queue: the handler panicked")
 
 // RunOptions configure a Runner. The zero value, like nil, means the defaults.
 type RunOptions struct {
@@ -34,7 +38,10 @@ type RunOptions struct {
 	// Drain is asked then. False, since leadership was lost, say, ends the handlers at once. Default: drain always
 	Drain func() bool
 
-	// Logger gets the failures of handlers. Default: they are not logged
+	// MeterProvider gets the metrics that the package documentation lists. Default: nothing is measured
+	MeterProvider metric.MeterProvider
+	// Logger gets the failures of handlers as errors, the beginning and the end of a drain as information, and each batch
+	// that is done at V(1). Default: nothing is logged
 	Logger logr.Logger
 }
 
@@ -46,6 +53,7 @@ type Runner struct {
 	queue   Queue
 	handler Handler
 	opts    RunOptions
+	meters  *runnerMeters
 	total   chan struct{} // has a value for each running handler
 
 	mu     sync.Mutex
@@ -73,7 +81,12 @@ func NewRunner(q Queue, h Handler, opts *RunOptions) *Runner {
 	if o.Drain == nil {
 		o.Drain = func() bool { return true }
 	}
-	return &Runner{queue: q, handler: h, opts: o, total: make(chan struct{}, o.MaxConcurrent), groups: map[string]*group{}}
+	return &Runner{
+		queue: q, handler: h, opts: o,
+		meters: newRunnerMeters(o.MeterProvider, o.Logger),
+		total:  make(chan struct{}, o.MaxConcurrent),
+		groups: map[string]*group{},
+	}
 }
 
 // NeedLeaderElection tells controller-runtime to start the Runner on the leader only.
@@ -107,6 +120,9 @@ func (r *Runner) Start(ctx context.Context) error {
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
+	if stats := r.queue.Stats(); stats.Waiting+stats.InHand > 0 {
+		r.opts.Logger.Info("Draining", "waiting", stats.Waiting, "inHand", stats.InHand, "for", patience.String())
+	}
 	err := r.queue.Shutdown(drain)
 	stop()
 	leasing.Wait()
@@ -114,6 +130,9 @@ func (r *Runner) Start(ctx context.Context) error {
 	if err != nil { // look again: the last handlers may have finished since
 		cancel()
 		err = r.queue.Shutdown(drain)
+	}
+	if err != nil {
+		r.opts.Logger.Info("Events are left", "reason", err.Error())
 	}
 	return errors.Join(nextErr, err)
 }
@@ -135,18 +154,45 @@ func (r *Runner) lease(ctx context.Context, handling *sync.WaitGroup) error {
 
 // run handles a batch once there is a place for it, and settles it whatever happens.
 func (r *Runner) run(ctx context.Context, b Batch) {
-	var err error
+	err := errGoexit // whatever ends this goroutine before the handler returned, nothing is done
 	defer func() { r.settle(ctx, b, err) }()
-	leave, full := r.enter(ctx, r.opts.Group(b.Events[0].Destination))
-	if full != nil {
-		err = full
+	var leave func()
+	if leave, err = r.enter(ctx, r.opts.Group(b.Events[0].Destination)); err != nil {
 		return
 	}
 	defer leave()
-	if err = ctx.Err(); err == nil { // both may have been ready: a place, and the end
-		err = errGoexit
-		err = r.call(ctx, b)
+	if err = ctx.Err(); err != nil { // both may have been ready: a place, and the end
+		return
 	}
+	r.meters.run(ctx, 1)
+	began := time.Now()
+	defer func() {
+		took := time.Since(began)
+		r.meters.run(ctx, -1)
+		r.meters.took(ctx, took, outcome(ctx, b, err))
+		r.opts.Logger.V(1).Info("Handler returned", "destination", b.Events[0].Destination, "events", len(b.Events),
+			"attempt", b.Attempt, "outcome", outcome(ctx, b, err), "took", took.String())
+	}()
+	err = errGoexit
+	err = r.call(ctx, b)
+}
+
+// outcome sums up what a handler returned.
+func outcome(ctx context.Context, b Batch, err error) string {
+	var partial *PartialError
+	switch {
+	case err == nil:
+		return outcomeDone
+	case errors.Is(err, errPanic), errors.Is(err, errGoexit):
+		return outcomePanicked
+	case errors.Is(err, ErrLeaseLost) && !b.Held(context.WithoutCancel(ctx)):
+		return outcomeLost
+	case errors.Is(err, ErrPermanent):
+		return outcomePermanent
+	case errors.As(err, &partial):
+		return outcomePartial
+	}
+	return outcomeFailed
 }
 
 // enter waits for a place in the group and in total; leave gives it back.
@@ -166,6 +212,8 @@ func (r *Runner) enter(ctx context.Context, name string) (leave func(), err erro
 			delete(r.groups, name)
 		}
 	}
+	r.meters.wait(ctx, 1)
+	defer r.meters.wait(ctx, -1)
 	if err := take(ctx, g.running); err != nil {
 		forget()
 		return nil, err
@@ -196,7 +244,7 @@ func take(ctx context.Context, places chan<- struct{}) error {
 func (r *Runner) call(ctx context.Context, b Batch) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("queue: the handler panicked: %v", p)
+			err = fmt.Errorf("%w: %v", errPanic, p)
 			r.opts.Logger.Error(err, "Handler panicked", "destination", b.Events[0].Destination, "stack", string(debug.Stack()))
 		}
 	}()

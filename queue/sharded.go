@@ -13,8 +13,9 @@ import (
 
 // Sharded is a Queue in memory. Make it with NewSharded.
 type Sharded struct {
-	opts  Options   // defaults filled in
-	epoch time.Time // times are kept as what has passed since: a third of the size, and monotonic
+	opts   Options   // defaults filled in
+	epoch  time.Time // times are kept as what has passed since: a third of the size, and monotonic
+	meters *shardedMeters
 
 	mu sync.Mutex
 	// lines has the lines that hold an event, waiting or in hand, and no other, by key; targets the destinations of these
@@ -49,7 +50,7 @@ var _ Queue = (*Sharded)(nil)
 
 // NewSharded returns an empty Sharded. nil options mean the defaults.
 func NewSharded(opts *Options) *Sharded {
-	return &Sharded{
+	q := &Sharded{
 		opts:    opts.withDefaults(),
 		epoch:   time.Now(),
 		lines:   newTable[string, *line](),
@@ -57,6 +58,8 @@ func NewSharded(opts *Options) *Sharded {
 		wake:    make(chan struct{}, 1),
 		drained: make(chan struct{}),
 	}
+	q.meters = newShardedMeters(q, q.opts.MeterProvider, q.opts.Logger)
+	return q
 }
 
 func (q *Sharded) now() time.Duration { return time.Since(q.epoch) }

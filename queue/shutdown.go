@@ -23,6 +23,10 @@ func (q *Sharded) Shutdown(ctx context.Context) error {
 	q.mu.Unlock()
 	select {
 	case <-q.drained:
+		// Without the lock: whoever collects the metrics holds one of its own, and asks for ours.
+		if err := q.meters.end(); err != nil {
+			q.opts.Logger.Error(err, "Metrics are not unregistered")
+		}
 	case <-ctx.Done():
 	}
 	q.mu.Lock()

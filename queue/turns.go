@@ -37,20 +37,29 @@ func (t *turns) remove(l *line) {
 
 // Next implements Consumer.
 func (q *Sharded) Next(ctx context.Context) (Batch, error) {
+	b, size, waited, err := q.next(ctx)
+	if err == nil {
+		q.meters.handed(ctx, size, waited)
+	}
+	return b, err
+}
+
+func (q *Sharded) next(ctx context.Context) (b Batch, size load, waited time.Duration, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	defer q.signal() // this call may have eaten the token that was meant for another, or there is more to take
 	for {
 		if err := ctx.Err(); err != nil {
-			return Batch{}, err
+			return Batch{}, load{}, 0, err
 		}
 		q.promote()
 		if l := q.pick(); l != nil {
-			return q.hand(l), nil
+			b, size, waited = q.hand(l)
+			return b, size, waited, nil
 		}
 		select {
 		case <-q.drained:
-			return Batch{}, ErrShutdown
+			return Batch{}, load{}, 0, ErrShutdown
 		default:
 		}
 		q.sleep(ctx)
