@@ -84,6 +84,7 @@ func texts(events []event.Event) string {
 // add puts events in, for which there must be room.
 func (e *env) add(q queue.Queue, events ...event.Event) error {
 	for _, ev := range events {
+		e.moved = time.Now()
 		if err := q.TryAdd(ev); err != nil {
 			return fmt.Errorf("TryAdd of %s: %w", text(ev), err)
 		}
@@ -104,6 +105,7 @@ func (e *env) next(q queue.Queue) (queue.Batch, error) {
 	ctx, cancel := context.WithTimeout(e.ctx, e.patience)
 	defer cancel()
 	b, err := q.Next(ctx)
+	e.moved = time.Now()
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return b, fmt.Errorf("no batch came: %w", err)

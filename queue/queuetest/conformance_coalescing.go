@@ -18,9 +18,9 @@ var coalescingChecks = []check{
 			q := e.open()
 			return first(
 				func() error {
-					return e.add(q, write(prod, "a", "1"), write(prod, "b", "1"), write(prod, "a", "2"), remove(prod, "c"), remove(prod, "b"), write(prod, "c", "1"))
+					return e.add(q, write(prod, "a", "1"), write(prod, "b", "1"), remove(prod, "c"), write(prod, "a", "2"), remove(prod, "d"), write(prod, "c", "1"))
 				},
-				func() error { return e.done(q, "a=2 -b c=1") },
+				func() error { return e.done(q, "b=1 a=2 -d c=1") },
 				func() error { return e.empty(q, prod) },
 			)
 		},

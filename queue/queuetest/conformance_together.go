@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
@@ -40,6 +41,7 @@ type storm struct {
 	producers, workers    int
 	seed                  uint64
 	keep                  bool // every version must be handed out
+	pause                 time.Duration
 
 	mu      sync.Mutex
 	record  []entry
@@ -66,9 +68,10 @@ type entry struct {
 var errDied = errors.New("the worker died")
 
 func (s *storm) options(e *env) func(o *queue.Options) {
+	s.pause = e.tick / 4
 	return func(o *queue.Options) {
-		o.Window = queue.Window{Quiet: e.tick / 10, Longest: e.tick / 2, Bytes: 200}
-		o.MinBackoff, o.MaxBackoff = e.tick/10, e.tick
+		o.Window = queue.Window{Quiet: e.tick / 20, Longest: e.tick / 4, Bytes: 200}
+		o.MinBackoff, o.MaxBackoff = e.tick/10, e.tick/2
 		o.MaxEventsPerKey, o.MaxEvents = 50, 20*s.keys
 	}
 }
@@ -116,6 +119,9 @@ func (s *storm) rage(e *env, q queue.Queue) error {
 func (s *storm) produce(ctx context.Context, q queue.Queue, i int, last []int32) error {
 	rnd := rand.New(rand.NewPCG(s.seed, uint64(1000+i)))
 	for range s.events / s.producers {
+		if rnd.IntN(20) == 0 {
+			time.Sleep(time.Duration(rnd.Int64N(int64(s.pause))))
+		}
 		object := rnd.IntN(len(last)/s.producers)*s.producers + i
 		last[object]++
 		ev := write(s.to(object/s.objects), strconv.Itoa(object%s.objects), strconv.Itoa(int(last[object])))
@@ -156,6 +162,7 @@ func (s *storm) work(ctx context.Context, q queue.Queue, rnd *rand.Rand) error {
 		if err := s.write(handed, b.Events); err != nil {
 			return err
 		}
+		time.Sleep(time.Duration(rnd.Int64N(int64(s.pause))))
 		switch fate := rnd.IntN(20); {
 		case fate < 14:
 			if err = s.write(finished, b.Events); err == nil {

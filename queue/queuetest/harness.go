@@ -115,6 +115,7 @@ type env struct {
 	ctx      context.Context // ends with the check
 	tick     time.Duration   // the unit of windows and backoffs
 	patience time.Duration   // bounds what a check waits for; nothing that works takes as long
+	moved    time.Time       // before the last event went in, or when the last batch came out
 	going    sync.WaitGroup
 }
 
@@ -161,9 +162,13 @@ func (e *env) within(ticks float64, result <-chan error) (error, bool) { //nolin
 	}
 }
 
-// took wants f to take as long as least and most say, in ticks. With a real clock only what is too early is refused.
+// took wants f to take as long as least and most say, in ticks. With a real clock only what is far too early is refused, and
+// since this goroutine may have been held up, time counts from when something happened last.
 func (e *env) took(least, most float64, what string, f func() error) error {
 	began := time.Now()
+	if e.RealTime {
+		began, least = e.moved, least/2
+	}
 	if err := f(); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
