@@ -38,14 +38,14 @@ func write(d destination.Destination, name, content string) event.Event {
 	}
 }
 
-func listed(d destination.Destination, name, content string) event.Event {
-	e := write(d, name, content)
+func listed(d destination.Destination, name string) event.Event {
+	e := write(d, name, "1")
 	e.Listed = true
 	return e
 }
 
-func when(c event.Condition, name, content string) event.Event {
-	e := write(prod, name, content)
+func when(c event.Condition, content string) event.Event {
+	e := write(prod, "a", content)
 	e.Condition = c
 	return e
 }
@@ -95,7 +95,7 @@ func (e *env) add(q queue.Queue, events ...event.Event) error {
 // full wants TryAdd to refuse an event with ErrFull.
 func (e *env) full(q queue.Queue, ev event.Event) error {
 	if err := q.TryAdd(ev); !errors.Is(err, queue.ErrFull) {
-		return fmt.Errorf("TryAdd of %s returned %v, want ErrFull", text(ev), err) //nolint:errorlint // it may be nil
+		return fmt.Errorf("TryAdd of %s returned %s, want ErrFull", text(ev), said(err))
 	}
 	return nil
 }
@@ -176,7 +176,7 @@ func (e *env) empty(q queue.Queue, destinations ...destination.Destination) erro
 			}
 		}
 		if s := q.Stats(); s.Waiting+s.InHand+s.Lines > 0 {
-			return fmt.Errorf("Stats tell of what is gone: %+v", s)
+			return fmt.Errorf("what is gone is in Stats: %+v", s)
 		}
 		return nil
 	})
@@ -228,5 +228,8 @@ func fields(e event.Event) any {
 	type plain event.Event
 	return plain(e)
 }
+
+// said is an error in a message where it may be nil.
+func said(err error) string { return fmt.Sprint(err) }
 
 var errPush = errors.New("the push failed")

@@ -45,7 +45,7 @@ var coalescingChecks = []check{
 			for _, keep := range []bool{false, true} {
 				q := e.open(func(o *queue.Options) { o.KeepEvery = keep })
 				if err := first(
-					func() error { return e.add(q, seedSync(prod), listed(prod, "a", "1"), seedSync(prod)) },
+					func() error { return e.add(q, seedSync(prod), listed(prod, "a"), seedSync(prod)) },
 					func() error { return e.done(q, "a=1 sync") },
 				); err != nil {
 					return fmt.Errorf("KeepEvery %t: %w", keep, err)
@@ -62,11 +62,11 @@ var coalescingChecks = []check{
 				events []event.Event
 				want   string
 			}{
-				{[]event.Event{remove(prod, "a"), when(event.IfAbsent, "a", "1")}, "-a a=1"},
-				{[]event.Event{when(event.Always, "a", "1"), when(event.IfPresent, "a", "2")}, "a=1 a=2"},
-				{[]event.Event{when(event.IfAbsent, "a", "1"), when(event.IfAbsent, "a", "2")}, "a=2"},
-				{[]event.Event{when(event.IfAbsent, "a", "1"), when(event.Always, "a", "2")}, "a=2"},
-				{[]event.Event{remove(prod, "a"), when(event.IfAbsent, "a", "1"), remove(prod, "a")}, "-a"},
+				{[]event.Event{remove(prod, "a"), when(event.IfAbsent, "1")}, "-a a=1"},
+				{[]event.Event{when(event.Always, "1"), when(event.IfPresent, "2")}, "a=1 a=2"},
+				{[]event.Event{when(event.IfAbsent, "1"), when(event.IfAbsent, "2")}, "a=2"},
+				{[]event.Event{when(event.IfAbsent, "1"), when(event.Always, "2")}, "a=2"},
+				{[]event.Event{remove(prod, "a"), when(event.IfAbsent, "1"), remove(prod, "a")}, "-a"},
 			} {
 				q := e.open()
 				if err := first(
@@ -88,7 +88,7 @@ var coalescingChecks = []check{
 			large := strings.Repeat("x", 250)
 			return first(
 				func() error {
-					return e.add(q, write(prod, "b", large), write(prod, "a", "1"), when(event.IfPresent, "a", large))
+					return e.add(q, write(prod, "b", large), write(prod, "a", "1"), when(event.IfPresent, large))
 				},
 				func() error { return e.done(q, "b=xxxxxxxxxxxxxxxxxxxx") },
 				func() error { return e.done(q, "a=1 a=xxxxxxxxxxxxxxxxxxxx") },
@@ -174,7 +174,7 @@ var coalescingChecks = []check{
 			q := e.open(func(o *queue.Options) { o.KeepEvery = true })
 			return first(
 				func() error {
-					return e.add(q, write(prod, "a", "1"), listed(prod, "b", "1"), write(prod, "a", "2"), remove(prod, "a"), remove(prod, "a"))
+					return e.add(q, write(prod, "a", "1"), listed(prod, "b"), write(prod, "a", "2"), remove(prod, "a"), remove(prod, "a"))
 				},
 				func() error { return e.done(q, "a=1 b=1 a=2 -a -a") },
 			)

@@ -81,7 +81,7 @@ var dueChecks = []check{
 					return e.took(0, 0, "a batch of 1,000 bytes came", func() error { return e.done(q, "d="+kilo[:20]) })
 				},
 				func() error {
-					return e.add(q, listed(prod, "a", "1"), listed(prod, "b", "1"), listed(prod, "c", "1"), listed(prod, "d", "1"))
+					return e.add(q, listed(prod, "a"), listed(prod, "b"), listed(prod, "c"), listed(prod, "d"))
 				},
 				func() error { return e.none(q, 5) },
 			)
@@ -174,7 +174,7 @@ var dueChecks = []check{
 		promise: "those with live changes first",
 		run: func(e *env) error {
 			q := e.open()
-			if err := e.add(q, listed(dev, "x", "1"), listed(prod, "y", "1"), seedSync(prod), write(prod, "a", "1"), write(other, "b", "1")); err != nil {
+			if err := e.add(q, listed(dev, "x"), listed(prod, "y"), seedSync(prod), write(prod, "a", "1"), write(other, "b", "1")); err != nil {
 				return err
 			}
 			e.pause(20)
@@ -198,7 +198,7 @@ var dueChecks = []check{
 		promise: "one that holds nothing but what a listing found waits four turns at most",
 		run: func(e *env) error {
 			q := e.open(func(o *queue.Options) { o.Window.Count = 1 })
-			if err := e.add(q, listed(dev, "x", "1")); err != nil {
+			if err := e.add(q, listed(dev, "x")); err != nil {
 				return err
 			}
 			e.pause(20)
@@ -228,7 +228,7 @@ var dueChecks = []check{
 		promise: "Within a line a listing waits four batches at most.",
 		run: func(e *env) error {
 			q := e.open(func(o *queue.Options) { o.Window.Bytes = 10 })
-			if err := e.add(q, listed(prod, "x", "1")); err != nil {
+			if err := e.add(q, listed(prod, "x")); err != nil {
 				return err
 			}
 			for batches := 0; ; batches++ {

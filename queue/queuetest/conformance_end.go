@@ -119,7 +119,7 @@ func gone(ctx context.Context, b queue.Batch) error {
 	}
 	for what, err := range map[string]error{"Done": b.Done(ctx), "Retry": b.Retry(ctx, errPush)} {
 		if !errors.Is(err, queue.ErrLeaseLost) {
-			return fmt.Errorf("%s returned %v, want ErrLeaseLost", what, err) //nolint:errorlint // it may be nil
+			return fmt.Errorf("%s returned %s, want ErrLeaseLost", what, said(err))
 		}
 	}
 	return nil
@@ -212,7 +212,7 @@ var endChecks = []check{
 				},
 				func() error {
 					if err, returned := e.within(1, end); err != nil || !returned {
-						return fmt.Errorf("Shutdown did not return, or with %v, although all is done", err)
+						return fmt.Errorf("Shutdown did not return, or with %s, although all is done", said(err))
 					}
 					return e.closed(q, true)
 				},
@@ -269,7 +269,7 @@ var endChecks = []check{
 					return e.took(2.9, 3, "Shutdown returned", func() error {
 						err := q.Shutdown(ctx)
 						if !errors.Is(err, context.DeadlineExceeded) {
-							return fmt.Errorf("Shutdown returned %v, want the context's error in it", err) //nolint:errorlint // it may be nil
+							return fmt.Errorf("Shutdown returned %s, want the context's error in it", said(err))
 						}
 						return remaining(err, map[destination.Ref]int{prod.Ref: 1, dev.Ref: 1})
 					})
@@ -309,11 +309,11 @@ var endChecks = []check{
 			}
 			for what, result := range calls {
 				if err, returned := e.within(1, result); !returned || !errors.Is(err, queue.ErrShutdown) {
-					return fmt.Errorf("%s returned %v, want ErrShutdown", what, err)
+					return fmt.Errorf("%s returned %s, want ErrShutdown", what, said(err))
 				}
 			}
 			if err, returned := e.within(1, end); err != nil || !returned {
-				return fmt.Errorf("Shutdown did not return, or with %v", err)
+				return fmt.Errorf("Shutdown did not return, or with %s", said(err))
 			}
 			return nil
 		},
@@ -332,7 +332,7 @@ func (e *env) closed(q queue.Queue, drained bool) error {
 	}
 	for what, err := range calls {
 		if !errors.Is(err, queue.ErrShutdown) {
-			return fmt.Errorf("%s of a closed queue returned %v, want ErrShutdown", what, err) //nolint:errorlint // it may be nil
+			return fmt.Errorf("%s of a closed queue returned %s, want ErrShutdown", what, said(err))
 		}
 	}
 	return nil
@@ -342,7 +342,7 @@ func (e *env) closed(q queue.Queue, drained bool) error {
 func remaining(err error, want map[destination.Ref]int) error {
 	var left *queue.RemainingError
 	if !errors.As(err, &left) {
-		return fmt.Errorf("Shutdown returned %v, want a *RemainingError", err) //nolint:errorlint // it may be nil
+		return fmt.Errorf("Shutdown returned %s, want a *RemainingError", said(err))
 	}
 	if fmt.Sprint(left.Lines) != fmt.Sprint(want) {
 		return fmt.Errorf("Shutdown tells that %v is left, want %v", left.Lines, want)

@@ -31,7 +31,7 @@ var handingChecks = []check{
 		promise: "An event comes out as it went in: every field but Live",
 		run: func(e *env) error {
 			q := e.open()
-			full := when(event.IfAbsent, "a", "1")
+			full := when(event.IfAbsent, "1")
 			full.Operation, full.Listed, full.Resource.Group = event.Create, true, "apps"
 			full.Author = event.Author{Name: "Jo", Email: "jo@example.com"}
 			in := []event.Event{write(prod, "b", "x: \"\x00\"\n"), remove(prod, "c"), full, seedSync(prod)}
@@ -65,10 +65,10 @@ var handingChecks = []check{
 			noBranch.Destination.Branch, noLive.Live = "", nil
 			for what, ev := range map[string]event.Event{"branch": noBranch, "name": noName, "content": noContent, "live": noLive, "everything": {}} {
 				if err := q.TryAdd(ev); !errors.Is(err, event.ErrIncomplete) {
-					return fmt.Errorf("TryAdd without %s returned %v, want ErrIncomplete", what, err) //nolint:errorlint // it may be nil
+					return fmt.Errorf("TryAdd without %s returned %s, want ErrIncomplete", what, said(err))
 				}
 				if err := q.Add(e.ctx, ev); !errors.Is(err, event.ErrIncomplete) {
-					return fmt.Errorf("Add without %s returned %v, want ErrIncomplete", what, err) //nolint:errorlint // it may be nil
+					return fmt.Errorf("Add without %s returned %s, want ErrIncomplete", what, said(err))
 				}
 			}
 			return e.done(q, "known=1")

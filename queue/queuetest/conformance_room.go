@@ -124,7 +124,7 @@ var roomChecks = []check{
 				func() error { return e.done(q, "a=1") },
 				func() error {
 					if err, returned := e.within(0.5, blocked); err != nil || !returned {
-						return fmt.Errorf("Add did not return, or with %v, although there is room", err)
+						return fmt.Errorf("Add did not return, or with %s, although there is room", said(err))
 					}
 					return nil
 				},
@@ -149,11 +149,11 @@ var roomChecks = []check{
 			cancel()
 			for what, result := range map[string]<-chan error{"Add": blocked, "Next": next} {
 				if err, returned := e.within(0.5, result); !returned || !errors.Is(err, context.Canceled) {
-					return fmt.Errorf("%s returned %v, want the context's error", what, err)
+					return fmt.Errorf("%s returned %s, want the context's error", what, said(err))
 				}
 			}
 			if err, returned := e.within(0.5, room); !returned || err != nil && !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("Room returned %v, want the context's error", err)
+				return fmt.Errorf("Room returned %s, want the context's error", said(err))
 			}
 			return e.done(q, "a=1")
 		},
@@ -177,7 +177,7 @@ var roomChecks = []check{
 						return err
 					}
 					if err, returned := e.within(0.5, room); !returned || err != nil {
-						return fmt.Errorf("Room did not return, or with %v, although there is room", err)
+						return fmt.Errorf("Room did not return, or with %s, although there is room", said(err))
 					}
 					return nil
 				},

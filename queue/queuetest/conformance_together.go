@@ -107,12 +107,11 @@ func (s *storm) rage(e *env, q queue.Queue) error {
 	}
 	workers.Wait()
 	close(faults)
-	for err := range faults {
-		if err != nil {
-			return err
-		}
+	err := s.judge(last)
+	for fault := range faults {
+		err = errors.Join(err, fault)
 	}
-	return s.judge(last)
+	return err
 }
 
 // produce adds the events of every object whose number leaves i when divided by the producers.

@@ -92,7 +92,7 @@ func (c check) against(t *testing.T, h Harness) error {
 	run := func(t *testing.T) {
 		e := &env{Harness: h, t: t, tick: time.Second, patience: time.Hour}
 		if h.RealTime {
-			e.tick, e.patience = 50*time.Millisecond, time.Minute
+			e.tick, e.patience = 20*time.Millisecond, time.Minute
 		}
 		var cancel context.CancelFunc
 		e.ctx, cancel = context.WithCancel(t.Context())
@@ -147,7 +147,7 @@ func (e *env) start(f func() error) <-chan error {
 func (e *env) pause(ticks float64) { time.Sleep(time.Duration(ticks * float64(e.tick))) }
 
 // within returns the result of start, if it comes within so many ticks, or with patience if the clock is real.
-func (e *env) within(ticks float64, result <-chan error) (error, bool) { //nolint:revive // the error is a value here
+func (e *env) within(ticks float64, result <-chan error) (error, bool) {
 	limit := time.Duration(ticks * float64(e.tick))
 	if e.RealTime {
 		limit += e.patience
