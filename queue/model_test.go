@@ -19,7 +19,7 @@ import (
 
 var (
 	seed  = flag.Uint64("seed", 0, "seed of the random test, 0: a new one")
-	steps = flag.Int("steps", 5, "length of the schedules that are tried")
+	steps = flag.Int("steps", 0, "length of the schedules that are tried, 0: 7, and 5 with -race")
 )
 
 // world is a small cluster and the folder of one destination: what a queue between them must keep equal.
@@ -53,6 +53,7 @@ func (a asked) Resources(event.Scope) iter.Seq[event.Resource] {
 //	a, b: the object is created or deleted    s: a seed sync: what lives is listed, then a SeedSync
 //	n: a batch is handed out                  d: it is pushed and done
 //	r: it fails and is put back               u: it is pushed, but put back, since nobody knows
+//	p: its first event is pushed, the others are put back
 func (w *world) step(t *testing.T, op byte) bool {
 	switch op {
 	case 'a', 'b':
@@ -76,15 +77,20 @@ func (w *world) step(t *testing.T, op byte) bool {
 		b := next(t, w.q)
 		w.hand = &b
 	default:
-		if w.hand == nil {
+		if w.hand == nil || op == 'p' && len(w.hand.Events) == 1 {
 			return false
 		}
-		if op != 'r' {
+		switch op {
+		case 'd':
 			w.push(w.hand.Events)
-		}
-		if op == 'd' {
 			done(t, *w.hand)
-		} else {
+		case 'p':
+			w.push(w.hand.Events[:1])
+			retry(t, *w.hand, errPush, w.hand.Events[1:]...)
+		case 'u':
+			w.push(w.hand.Events)
+			fallthrough
+		default:
 			retry(t, *w.hand, errPush)
 		}
 		w.hand = nil
@@ -126,8 +132,9 @@ func (w *world) push(events []event.Event) {
 	}
 }
 
-// wrong runs a schedule, then all that waits, and tells whether the folder is not what lives.
-func wrong(t *testing.T, schedule []byte, w world) bool {
+// wrong runs a schedule, then all that waits, and tells whether the folder is not what lives. possible is false if a step
+// is not: the schedule is the same as a shorter one.
+func wrong(t *testing.T, schedule []byte, w world) (wrong, possible bool) {
 	w.q = NewSharded(&Options{Window: Window{Bytes: 300}}) // so that a SeedSync is often cut off from what is around it
 	w.living, w.files = map[string]string{}, map[string]string{}
 	w.step(t, 'a')
@@ -135,54 +142,61 @@ func wrong(t *testing.T, schedule []byte, w world) bool {
 	w.step(t, 'd')
 	for _, op := range schedule {
 		if !w.step(t, op) {
-			return false // the same as a shorter one
+			return false, false
 		}
 	}
 	for w.step(t, 'd') || w.step(t, 'n') {
 	}
-	return !maps.Equal(w.living, w.files)
+	return !maps.Equal(w.living, w.files), true
 }
 
-// schedules yields all of up to n steps.
-func schedules(n int) iter.Seq[[]byte] {
-	const ops = "absndru"
-	return func(yield func([]byte) bool) {
-		var extend func(prefix []byte) bool
-		extend = func(prefix []byte) bool {
-			if !yield(prefix) {
-				return false
-			}
-			for i := 0; i < len(ops) && len(prefix) < n; i++ {
-				if !extend(append(prefix, ops[i])) {
-					return false
-				}
-			}
-			return true
-		}
-		extend(make([]byte, 0, n))
+// explore tries all schedules of up to n steps that begin with prefix, and returns the first that goes wrong.
+func explore(t *testing.T, prefix []byte, n int, w world, tried *int) []byte {
+	bad, possible := wrong(t, prefix, w)
+	if bad {
+		return prefix
 	}
+	*tried++
+	if !possible || len(prefix) == n {
+		return nil
+	}
+	for _, op := range []byte(operations) {
+		if found := explore(t, append(prefix, op), n, w, tried); found != nil {
+			return found
+		}
+	}
+	return nil
 }
+
+const operations = "absndrup"
 
 func TestNoScheduleLosesTheFileOfALivingObjectOrKeepsThatOfADeadOne(t *testing.T) {
+	n := *steps
+	if n == 0 {
+		n = 7
+		if raceDetector {
+			n = 5
+		}
+	}
 	for _, condition := range []event.Condition{event.Always, event.IfAbsent} {
-		bubble(t, func(t *testing.T) {
-			for schedule := range schedules(*steps) {
-				if wrong(t, schedule, world{condition: condition}) {
-					t.Fatalf("%s: %q", condition, schedule)
-				}
-			}
-		})
+		for _, first := range []byte(operations) {
+			t.Run(fmt.Sprintf("%s, %c", condition, first), func(t *testing.T) {
+				t.Parallel()
+				tried := 0
+				bubble(t, func(t *testing.T) {
+					if found := explore(t, []byte{first}, n, world{condition: condition}, &tried); found != nil {
+						t.Fatalf("%q", found)
+					}
+				})
+				t.Logf("%d schedules of up to %d steps", tried, n)
+			})
+		}
 	}
 }
 
 func TestALiveThatCopiesWhatLivesWouldLoseFiles(t *testing.T) { // and so the schedules can tell
 	bubble(t, func(t *testing.T) {
-		for schedule := range schedules(4) {
-			if wrong(t, schedule, world{copied: true}) {
-				return
-			}
-		}
-		t.Fatal("no schedule lost a file")
+		require.NotNil(t, explore(t, nil, 4, world{copied: true}, new(int)), "no schedule lost a file")
 	})
 }
 
@@ -194,31 +208,58 @@ func TestRandomOperationsKeepEveryPromise(t *testing.T) {
 		s = rand.Uint64()
 	}
 	t.Logf("-seed=%d", s)
-	for i, opts := range []Options{
-		{}, {Key: ByRepository}, {KeepEvery: true}, {Key: ByRepository, KeepEvery: true, MaxEventsPerKey: 20}, {MaxBytes: 2000, Window: Window{Bytes: 100}},
-	} {
+	for i, opts := range modelOptions {
 		bubble(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(s, uint64(i)))
-			m := &model{q: NewSharded(&opts), keep: opts.KeepEvery, waiting: map[object][]event.Event{}, hand: map[string]*inHand{}}
+			m := newModel(opts)
 			for range 20_000 {
 				m.step(t, rnd)
 			}
-			for _, h := range m.hand {
-				done(t, h.Batch)
-			}
-			m.hand = map[string]*inHand{}
-			for m.q.Stats().Lines > 0 {
-				m.take(t)
-				for _, h := range m.hand {
-					m.settle(t, h, nil)
-				}
-			}
-			drained(t, m.q)
-			for o, events := range m.waiting {
-				require.Empty(t, events, o)
-			}
+			m.end(t)
 		})
 	}
+}
+
+var modelOptions = []Options{
+	{}, {Key: ByRepository}, {KeepEvery: true}, {Key: ByRepository, KeepEvery: true, MaxEventsPerKey: 20}, {MaxBytes: 2000, Window: Window{Bytes: 100}},
+}
+
+// tape is randomness that a fuzzer writes: a byte for each decision. What is needed beyond its end is not zero for ever, as
+// rand.Rand would go on asking.
+type tape struct {
+	left  []byte
+	after uint64
+}
+
+func (s *tape) Uint64() uint64 {
+	if len(s.left) == 0 {
+		s.after += 0x9e3779b97f4a7c15
+		return s.after
+	}
+	v := uint64(s.left[0]) << 56
+	s.left = s.left[1:]
+	return v
+}
+
+func FuzzOperations(f *testing.F) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for i := range modelOptions {
+		data := make([]byte, 400)
+		for j := range data {
+			data[j] = byte(rnd.Uint32())
+		}
+		f.Add(uint8(i), data)
+	}
+	f.Fuzz(func(t *testing.T, options uint8, data []byte) {
+		bubble(t, func(t *testing.T) {
+			decisions := tape{left: data}
+			m := newModel(modelOptions[int(options)%len(modelOptions)])
+			for rnd := rand.New(&decisions); len(decisions.left) > 0; {
+				m.step(t, rnd)
+			}
+			m.end(t)
+		})
+	})
 }
 
 // object is what events are ordered by; that of a SeedSync has no name.
@@ -240,6 +281,28 @@ type model struct {
 	waiting map[object][]event.Event
 	hand    map[string]*inHand
 	added   int
+}
+
+func newModel(opts Options) *model {
+	return &model{q: NewSharded(&opts), keep: opts.KeepEvery, waiting: map[object][]event.Event{}, hand: map[string]*inHand{}}
+}
+
+// end has everything handed out and done: then nothing may be left, neither in the queue nor in the model.
+func (m *model) end(t *testing.T) {
+	for _, h := range m.hand {
+		done(t, h.Batch)
+	}
+	m.hand = map[string]*inHand{}
+	for m.q.Stats().Lines > 0 {
+		m.take(t)
+		for _, h := range m.hand {
+			m.settle(t, h, nil)
+		}
+	}
+	drained(t, m.q)
+	for o, events := range m.waiting {
+		require.Empty(t, events, o)
+	}
 }
 
 func (m *model) step(t *testing.T, rnd *rand.Rand) {

@@ -94,7 +94,7 @@ func (s *storm) rage(e *env, q queue.Queue) error {
 		producers.Go(func() { faults <- s.produce(ctx, q, i, last) })
 	}
 	producers.Wait()
-	if err := e.eventually(func() error { // what fails its last try in a shutdown would be left
+	if err := e.before(e.patience, func() error { // what fails its last try in a shutdown would be left
 		if st := q.Stats(); st.Waiting+st.InHand > 0 {
 			return fmt.Errorf("%d events wait and %d are in hand although workers are there", st.Waiting, st.InHand)
 		}

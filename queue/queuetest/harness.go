@@ -180,10 +180,12 @@ func (e *env) took(least, most float64, what string, f func() error) error {
 }
 
 // eventually waits until f finds no fault: what is for people may lag.
-func (e *env) eventually(f func() error) error {
+func (e *env) eventually(f func() error) error { return e.before(10*e.tick, f) }
+
+func (e *env) before(limit time.Duration, f func() error) error {
 	for began := time.Now(); ; time.Sleep(e.tick / 10) {
 		err := f()
-		if err == nil || time.Since(began) > 10*e.tick {
+		if err == nil || time.Since(began) > limit {
 			return err
 		}
 	}
