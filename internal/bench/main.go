@@ -21,6 +21,7 @@ var commands = map[string]func(ctx context.Context, args []string, stdout, stder
 	"events": eventsCommand,
 	"hung":   hungCommand,
 	"push":   pushCommand,
+	"queue":  queueCommand,
 	"scope":  scopeCommand,
 }
 
