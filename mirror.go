@@ -71,7 +71,7 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 		written:  map[destination.Ref]written{},
 	}
 	if m.queue == nil {
-		m.queue = queue.NewSharded(&queue.Options{WindowFor: o.Window})
+		m.queue = queue.NewSharded(&queue.Options{WindowFor: o.Window, MeterProvider: o.MeterProvider, Logger: o.Logger})
 	}
 	if m.sink == nil {
 		m.ownsSink = true
@@ -134,9 +134,10 @@ func (m *Mirror) Start(ctx context.Context) error {
 		return err
 	}
 	runner := queue.NewRunner(m.queue, m.handler(writer), &queue.RunOptions{
-		DrainTimeout: m.opts.DrainTimeout,
-		Drain:        func() bool { return m.leads(context.WithoutCancel(ctx)) },
-		Logger:       m.opts.Logger,
+		DrainTimeout:  m.opts.DrainTimeout,
+		Drain:         func() bool { return m.leads(context.WithoutCancel(ctx)) },
+		MeterProvider: m.opts.MeterProvider,
+		Logger:        m.opts.Logger,
 	})
 	var watching sync.WaitGroup
 	watchCtx, stop := context.WithCancel(ctx)

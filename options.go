@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel/metric"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -66,6 +67,9 @@ type Options struct {
 	Resync time.Duration
 	// Rediscover is how often the API server is asked for new types. Default: 30 s.
 	Rediscover time.Duration
+	// MeterProvider gets the metrics of the queue and its Runner, which package queue lists. Of the Queue it is of use to the
+	// default one only. Default: nothing is measured.
+	MeterProvider metric.MeterProvider
 	// Logger gets what an operator of the program wants to know, and more at V(1). Default: none.
 	Logger logr.Logger
 }

@@ -23,6 +23,7 @@ var library = map[string][]string{
 	"event":               {"destination"},
 	"ruleset":             {"destination", "event"},
 	"queue":               {"destination", "event"},
+	"queue/queuetest":     {"destination", "event", "queue"},
 	"orphan":              {"destination", "event"},
 	"event/watch":         {"destination", "event", "queue", "ruleset"},
 	"gitsink":             {"destination", "event", "orphan", "queue"},
@@ -50,7 +51,11 @@ var reach = map[string][]string{
 	"k8s.io/client-go/rest":          {".", "event/watch", "internal/memcluster", "internal/testenv"},
 	"sigs.k8s.io/controller-runtime": {},
 	"github.com/stretchr/testify":    {},
-	"testing":                        {"gitsink/gitsinktest", "internal/testenv"},
+	"go.opentelemetry.io/otel/metric": {
+		".", "event/watch", "gitsink", "gitsink/gitsinktest", "gitsink/gogit", "queue", "queue/queuetest",
+	},
+	"go.opentelemetry.io/otel/sdk": {},
+	"testing":                      {"gitsink/gitsinktest", "internal/testenv", "queue/queuetest"},
 }
 
 func TestPackagesImportOnlyWhatTheTableAllows(t *testing.T) {
