@@ -51,6 +51,9 @@ func TestWhateverSharesALineEachBranchGetsItsOwnFilesAndNoOther(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			sink := gitsinktest.NewFake()
+			for _, branch := range []string{"main", "dev"} { // or dev would begin as a copy of main
+				sink.Repo(hybridURL).Commit(branch, map[string]gitsinktest.File{"README.md": {Content: branch}}, "begin")
+			}
 			writer, err := gitsink.NewWriter(sink, "cluster", nil)
 			require.NoError(t, err)
 			q := queue.NewSharded(&queue.Options{Key: c.key})
@@ -82,6 +85,8 @@ func TestWhateverSharesALineEachBranchGetsItsOwnFilesAndNoOther(t *testing.T) {
 			want := map[string][]destination.Destination{"main": {mainProd, mainTest}, "dev": {dev}}
 			for branch, destinations := range want {
 				files := sink.Repo(hybridURL).Files(branch)
+				require.Equal(t, branch, files["README.md"].Content)
+				delete(files, "README.md")
 				for _, d := range destinations {
 					for i := range 5 {
 						path := fmt.Sprintf("%s/shop/configmaps/object%d.yaml", d.BaseFolder, i)

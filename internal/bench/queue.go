@@ -31,7 +31,7 @@ type queueRow struct {
 	Best    float64 `json:"best_ns,omitzero"`          // the best round
 	CPU     float64 `json:"cpu_ns_per_event,omitzero"` // the median, the collection of garbage included
 	Bytes   float64 `json:"bytes_per_event,omitzero"`  // beside the content
-	Wait    float64 `json:"longest_wait_ms,omitzero"`  // from Add to the handler
+	Wait    float64 `json:"longest_wait_ms,omitzero"`  // from Add to the handler; math.MaxFloat64: never
 	Typical float64 `json:"median_wait_ms,omitzero"`
 }
 
@@ -189,16 +189,19 @@ func middle(values []float64) float64 { return slices.Sorted(slices.Values(value
 func queueTable(rows []queueRow) string {
 	cells := [][]string{{"case", "system", "keys", "events", "median ns", "best ns", "CPU ns", "bytes", "longest wait ms", "median wait ms"}}
 	for _, r := range rows {
-		wait := known("%.1f", r.Wait)
-		if r.Wait == math.MaxFloat64 {
-			wait = "never"
-		}
 		cells = append(cells, []string{
 			r.Case, r.System, strconv.Itoa(r.Keys), strconv.Itoa(r.Events), known("%.0f", r.Wall), known("%.0f", r.Best), known("%.0f", r.CPU),
-			known("%.0f", r.Bytes), wait, known("%.1f", r.Typical),
+			known("%.0f", r.Bytes), waited(r.Wait), waited(r.Typical),
 		})
 	}
 	return markdown(cells)
+}
+
+func waited(ms float64) string {
+	if ms == math.MaxFloat64 {
+		return "never"
+	}
+	return known("%.1f", ms)
 }
 
 // queueBars are the promises about Sharded and Runner.
