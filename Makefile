@@ -107,6 +107,7 @@ e2e: ## the tests against a real API server
 
 .PHONY: soak
 soak: ## the proofs and the end-to-end tests at full size
+	KUBESCRIBE_SOAK=1 go test -v -count=1 -timeout $(SOAK_TIMEOUT) -run Storm ./queue/...
 	KUBESCRIBE_SOAK=1 go test -v -count=1 -timeout $(SOAK_TIMEOUT) ./internal/sinkproof/...
 	$(call against-api-server,KUBESCRIBE_SOAK=1 go test -v -count=1 -timeout $(SOAK_TIMEOUT) ./internal/e2e/...)
 

@@ -4,6 +4,7 @@
 //	go -C internal/bench run . push -json     # one JSON object a row
 //	go -C internal/bench run . push -smoke    # tiny, for CI: does every row come out?
 //	go -C internal/bench run . all -smoke     # every command
+//	go -C internal/bench run . queue          # package queue beside client-go's workqueue and a map of channels
 //
 // Those that push do so over HTTP to git http-backend on loopback:
 //
