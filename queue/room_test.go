@@ -284,3 +284,10 @@ func TestLineTellsSinceWhenItsOldestEventWaits(t *testing.T) {
 		require.True(t, start.Equal(line.Oldest), "a Retry does not make it younger")
 	})
 }
+
+func TestAnEventThatSupersedesNothingNeedsRoomOfItsOwn(t *testing.T) {
+	q := NewSharded(&Options{MaxEventsPerKey: 3})
+	add(t, q, remove(prod, "a"), conditional(event.IfAbsent, "a", "1"), write(prod, "b", "1"))
+	require.ErrorIs(t, q.TryAdd(conditional(event.IfPresent, "a", "2")), ErrFull)
+	add(t, q, conditional(event.IfAbsent, "a", "3"))
+}

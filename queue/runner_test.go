@@ -235,3 +235,12 @@ func TestTheRunnerLogsFailuresWithoutContent(t *testing.T) {
 		require.NotContains(t, logged, "password")
 	})
 }
+
+func TestAGroupThatPanicsLosesNothing(t *testing.T) {
+	q := NewSharded(&Options{Window: Window{Count: 1}})
+	add(t, q, write(prod, "a", "1"))
+	r := NewRunner(q, func(context.Context, Batch) error { return nil }, &RunOptions{Group: func(destination.Destination) string { panic("oops") }})
+	b := next(t, q)
+	require.Panics(t, func() { r.run(t.Context(), b) })
+	require.Equal(t, 1, q.Stats().Waiting, "it is back in its line")
+}
