@@ -104,7 +104,8 @@ func (l *lease) Done(context.Context) error {
 func (l *lease) Retry(_ context.Context, cause error, events ...event.Event) error {
 	f, err := l.retry(cause, events)
 	if f != nil {
-		l.q.opts.Logger.V(1).Info("Line backs off", "key", l.line.key, "attempts", f.attempts, "for", (f.until - f.since).String(), "reason", fmt.Sprint(cause))
+		l.q.opts.Logger.V(1).Info("Line backs off", "key", l.line.key, "attempts", f.attempts,
+			"for", (f.until - f.since).String(), "reason", fmt.Sprint(cause))
 	}
 	return err
 }

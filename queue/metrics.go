@@ -50,13 +50,16 @@ func newShardedMeters(q *Sharded, provider metric.MeterProvider, log logr.Logger
 	defer s.report(log)
 	m := &shardedMeters{}
 	events, err := meter.Int64Histogram("kubescribe.queue.batch.events", metric.WithUnit("{event}"),
-		metric.WithDescription("Events of a batch that was handed out"), metric.WithExplicitBucketBoundaries(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000))
+		metric.WithDescription("Events of a batch that was handed out"),
+		metric.WithExplicitBucketBoundaries(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000))
 	m.events = instrument(s, events, err)
 	bytes, err := meter.Int64Histogram("kubescribe.queue.batch.bytes", metric.WithUnit("By"),
-		metric.WithDescription("Content of a batch that was handed out"), metric.WithExplicitBucketBoundaries(1<<10, 1<<12, 1<<14, 1<<16, 1<<18, 1<<20, 1<<22, 1<<24))
+		metric.WithDescription("Content of a batch that was handed out"),
+		metric.WithExplicitBucketBoundaries(1<<10, 1<<12, 1<<14, 1<<16, 1<<18, 1<<20, 1<<22, 1<<24))
 	m.bytes = instrument(s, bytes, err)
 	wait, err := meter.Float64Histogram("kubescribe.queue.batch.wait", metric.WithUnit("s"),
-		metric.WithDescription("How long the oldest event of a batch that was handed out has been in the queue"), metric.WithExplicitBucketBoundaries(seconds...))
+		metric.WithDescription("How long the oldest event of a batch that was handed out has been in the queue"),
+		metric.WithExplicitBucketBoundaries(seconds...))
 	m.wait = instrument(s, wait, err)
 	m.observe(q, s)
 	return m
