@@ -18,7 +18,7 @@ const (
 	caseThrough = "through" // events go in, are handed out and done
 	caseWaiting = "waiting" // events wait, and memory is looked at
 	caseFlood   = "flood"   // a quiet key beside one that is flooded, with one worker
-	caseHung    = "hung"    // a key of another repository beside a thousand of one that hangs
+	caseHungKeys    = "hung"    // a key of another repository beside a thousand of one that hangs
 )
 
 // queueRow is the result of one system in one case. What does not apply is zero and left out.
@@ -215,7 +215,7 @@ func queueBars(rows []queueRow) []bar {
 				remark: fmt.Sprintf("; CPU %.0f", r.CPU)})
 		case r.Case == caseWaiting && r.Keys == 10_000:
 			all = append(all, bar{what: "10,000 keys: bytes of a waiting event beside its content", value: r.Bytes, limit: 600})
-		case r.Case == caseHung:
+		case r.Case == caseHungKeys:
 			all = append(all, bar{what: "a repository that hangs: delay of another one, ms", value: r.Wait, limit: 100})
 		}
 	}

@@ -27,7 +27,7 @@ func TestSmokeRunOfTheQueuesMeasuresEachSystemInEachCase(t *testing.T) {
 		case caseThrough:
 			require.Positive(t, r.Best, "%+v", r)
 			require.LessOrEqual(t, r.Best, r.Wall)
-		case caseFlood, caseHung:
+		case caseFlood, caseHungKeys:
 			require.Positive(t, r.Wait, "%+v", r)
 		}
 	}
@@ -47,8 +47,8 @@ func TestTheBarsOfTheQueueAreThoseOfTenThousandKeys(t *testing.T) {
 		{Case: caseThrough, System: systemSharded, Keys: 10_000, Wall: 1500, Best: 1200, CPU: 1700},
 		{Case: caseThrough, System: systemWorkqueue, Keys: 10_000, Wall: 9000},
 		{Case: caseWaiting, System: systemSharded, Keys: 10_000, Bytes: 601},
-		{Case: caseHung, System: systemRunner, Keys: 1000, Wait: 12},
-		{Case: caseHung, System: systemPool, Keys: 1000, Wait: 2000},
+		{Case: caseHungKeys, System: systemRunner, Keys: 1000, Wait: 12},
+		{Case: caseHungKeys, System: systemPool, Keys: 1000, Wait: 2000},
 	})
 	require.Len(t, bars, 3)
 	require.True(t, bars[0].met())

@@ -111,7 +111,7 @@ func measureHungRunner(ctx context.Context, destinations int) (queueRow, error) 
 	if errEnd := <-ended; err == nil {
 		err = errEnd
 	}
-	return queueRow{Case: caseHung, System: systemRunner, Keys: destinations, Events: len(waits), Wait: slices.Max(waits), Typical: middle(waits)}, err
+	return queueRow{Case: caseHungKeys, System: systemRunner, Keys: destinations, Events: len(waits), Wait: slices.Max(waits), Typical: middle(waits)}, err
 }
 
 // measureHungPool is the same with 64 workers on a workqueue that knows no groups.
@@ -141,7 +141,7 @@ func measureHungPool(ctx context.Context, destinations int) (queueRow, error) {
 	close(h.hang)
 	q.ShutDown()
 	workers.Wait()
-	return queueRow{Case: caseHung, System: systemPool, Keys: destinations, Events: len(waits), Wait: slices.Max(waits), Typical: middle(waits)}, err
+	return queueRow{Case: caseHungKeys, System: systemPool, Keys: destinations, Events: len(waits), Wait: slices.Max(waits), Typical: middle(waits)}, err
 }
 
 // hanging is a handler that hangs for the repository hung and tells when it has another one.
