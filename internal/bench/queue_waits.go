@@ -87,7 +87,7 @@ func spend(ctx context.Context, d time.Duration) {
 
 const (
 	hungQuiet = 10 * time.Millisecond // the window of both repositories
-	patience  = 2 * time.Second       // after which a batch is said never to come
+	keyPatience  = 2 * time.Second       // after which a batch is said never to come
 )
 
 // measureHungRunner has a Runner whose handler hangs for a thousand destinations of one repository, and measures how long
@@ -175,7 +175,7 @@ func (h *hanging) waits(ctx context.Context, add func(name string) error) ([]flo
 		if err := add(fmt.Sprint("destination", i)); err != nil {
 			return []float64{0}, err
 		}
-		timer := time.NewTimer(patience)
+		timer := time.NewTimer(keyPatience)
 		select {
 		case <-h.arrived:
 			waits = append(waits, max(0.001, milliseconds(time.Since(began)-hungQuiet)))
