@@ -25,6 +25,16 @@ type View interface {
 	Resources(Scope) iter.Seq[Resource]
 }
 
+// CoverageView is a View that also knows what its destination's rules ask for. A View need not be one: then every file
+// that could be ours counts as covered, and none is reported or pruned as uncovered.
+type CoverageView interface {
+	View
+	// Uncovered tells whether it is certain that no rule of the destination covers a type in one namespace, or at cluster
+	// scope (never All): no rule asks for it, or the server has the type no more. In doubt it is false: a rule that might
+	// ask for it is faulty, the API group cannot be read, the rules have just changed.
+	Uncovered(Scope) bool
+}
+
 // Scope is a part of the cluster that is listed, and swept, as one: the objects of a type in one namespace, or all objects
 // of the type.
 type Scope struct {

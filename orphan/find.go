@@ -11,7 +11,6 @@ import (
 const (
 	defaultMaxFiles    = 10
 	defaultMaxFraction = 0.5
-	sampleSize         = 10
 )
 
 // Find returns those of paths that have lost their object, in byte order. paths are relative to the base folder, as
@@ -39,8 +38,8 @@ func Find(paths iter.Seq[string], layout event.Layout, live event.View, opts *Op
 		}
 	}
 	orphans := slices.Sorted(maps.Keys(dead))
-	if opts.exceededBy(len(orphans), files) {
-		return nil, &TooManyError{Count: len(orphans), Files: files, Sample: slices.Clone(orphans[:min(sampleSize, len(orphans))])}
+	if err := opts.Hold(orphans, files); err != nil {
+		return nil, err
 	}
 	return orphans, nil
 }
@@ -70,8 +69,12 @@ func pathsWithin(scopes []event.Scope, paths iter.Seq[string], layout event.Layo
 	return within
 }
 
-// exceededBy tells whether a deletion of so many files is to be held.
-func (o *Options) exceededBy(orphans, files int) bool {
+// Hold applies the blast-radius limit to the removal of some out of so many files: it returns nil if they may go, and else
+// a *TooManyError. Find does so by itself. Nil Options mean the defaults.
+func (o *Options) Hold(orphans []string, files int) error {
+	if o == nil {
+		o = &Options{}
+	}
 	maxFiles, maxFraction := o.MaxFiles, o.MaxFraction
 	if maxFiles == 0 {
 		maxFiles = defaultMaxFiles
@@ -79,5 +82,9 @@ func (o *Options) exceededBy(orphans, files int) bool {
 	if maxFraction == 0 {
 		maxFraction = defaultMaxFraction
 	}
-	return !o.Approved && maxFiles >= 0 && orphans > maxFiles && float64(orphans) > maxFraction*float64(files)
+	within := maxFiles < 0 || len(orphans) <= maxFiles || float64(len(orphans)) <= maxFraction*float64(files)
+	if within || o.Approved || o.ApprovedFor.Includes(orphans) {
+		return nil
+	}
+	return &TooManyError{Found: *NewFound(orphans), Files: files}
 }

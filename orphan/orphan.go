@@ -11,7 +11,7 @@ type Policy string
 // The policies.
 const (
 	Never    Policy = "Never"    // files stay, also when a watch delivers the delete
-	OnDelete Policy = "OnDelete" // only deletes that a watch delivered remove files; a SeedSync removes none
+	OnDelete Policy = "OnDelete" // only deletes that a watch delivered, and explicit pruning, remove files; a SeedSync removes none
 	Always   Policy = "Always"   // a SeedSync also removes what was deleted unseen; the default
 )
 
@@ -24,8 +24,11 @@ type Options struct {
 	// MaxFiles as the only one. Default: 10 and 0.5.
 	MaxFiles    int
 	MaxFraction float64
-	// Approved lifts the limit for this search. Default: false.
+	// Approved lifts the limit for this search, whatever it finds. Default: false.
 	Approved bool
+	// ApprovedFor lifts the limit for files that an earlier search found: if nothing else would go, all go. One file more
+	// than was seen, and the limit counts again. Default: none.
+	ApprovedFor *Found
 }
 
 // ErrTooMany is matched by a *TooManyError.
@@ -33,14 +36,13 @@ var ErrTooMany = errors.New("orphan: too many orphans")
 
 // TooManyError says that the blast-radius limit held a deletion back.
 type TooManyError struct {
-	Count  int      // orphans found
-	Files  int      // files in the scopes
-	Sample []string // the first paths, in byte order, ten at most
+	Found     // the files that were to go
+	Files int // files in the scopes
 }
 
 // Error says how many files would have gone.
 func (e *TooManyError) Error() string {
-	return fmt.Sprintf("%v: %d of %d files have no object any more, first %q; approve to delete them", ErrTooMany, e.Count, e.Files, e.Sample)
+	return fmt.Sprintf("%v: %d of %d files would go, first %q; approve to delete them", ErrTooMany, e.Count, e.Files, e.Sample)
 }
 
 // Is matches ErrTooMany.
