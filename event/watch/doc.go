@@ -19,7 +19,9 @@
 //   - An object with a deletionTimestamp counts as deleted.
 //   - Only what was listed completely, and has been followed since, may be pruned: View.Scopes leaves out a type that RBAC
 //     forbids, that discovery does not know, or whose listing broke off. A listing that breaks off is begun anew.
-//   - What no rule of a destination covers any more is neither deleted nor kept up to date.
+//   - What no rule of a destination covers any more is neither deleted nor kept up to date. Its Live says what that is
+//     (event.CoverageView), and leaves out what is in doubt: types that a faulty rule might mean, groups that discovery
+//     could not read, and everything while the rules change.
 //   - After 410 Gone, and when rules change, types are listed again; what the ledger knew and the listing lacks is sent as
 //     a delete.
 //   - Not more than the newest state is ever known: what happened to an object while nobody watched is lost.

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -21,7 +22,8 @@ import (
 // so that what the ledger says and the order in which a line gets its events can never disagree; TryAdd does not block,
 // and the queue never calls back.
 type ledger struct {
-	seed maphash.Seed
+	seed     maphash.Seed
+	changing atomic.Bool // rules were set that coverage does not know yet
 
 	mu      sync.RWMutex
 	clock   uint64 // counts what streams delivered
@@ -30,6 +32,8 @@ type ledger struct {
 	streams map[streamKey]*stream
 	kicked  map[*target]struct{} // have work for a feeder and none yet
 	kick    chan struct{}        // capacity 1: kicked is not empty
+
+	coverage *coverage // replaced, never changed; nil before the first rules
 }
 
 // typeLedger is the ledger of one type, whatever version it is read in.

@@ -62,6 +62,7 @@ func (p *planner) adopt(ctx context.Context, next *rules) time.Duration {
 	p.stopAll()
 	p.rules = next
 	p.retarget(ctx, next.set)
+	p.cover(&coverage{rules: next.ruleSet})
 	p.desk = &desk{ledger: p.ledger, rules: next.ruleSet, out: p.out, opts: p.opts}
 	if next.ruleSet.SelectsNamespaces() {
 		p.desk.namespaces = newNamespaces(clientFor(p.client, namespaceType), p.relabelled)
@@ -89,9 +90,8 @@ func (p *planner) stopAll() {
 	}
 }
 
-// stopStreams stops the chosen streams, all at once, waits for them, and says how many there were. Their ledger entries
-// stay.
-func (p *planner) stopStreams(which func(streamKey) bool) int {
+// stopStreams stops the chosen streams, all at once, waits for them, and returns them. Their ledger entries stay.
+func (p *planner) stopStreams(which func(streamKey) bool) []*running {
 	var stopping []*running
 	for key, r := range p.running {
 		if which(key) {
@@ -116,7 +116,7 @@ func (p *planner) stopStreams(which func(streamKey) bool) int {
 			}
 		}
 	}
-	return len(stopping)
+	return stopping
 }
 
 // retarget makes the targets those of set. The line of a destination that changed or went away is forgotten.
@@ -148,6 +148,16 @@ func (p *planner) retarget(ctx context.Context, set destination.Set) {
 	}
 }
 
+// cover says from now on what the rules and the last discovery cover.
+func (p *planner) cover(c *coverage) {
+	p.ledger.mu.Lock()
+	defer p.ledger.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ledger.coverage = c
+	p.ledger.changing.Store(p.next != nil)
+}
+
 // restart lists everything again, under the same rules.
 func (p *planner) restart(ctx context.Context) time.Duration {
 	p.stopStreams(func(streamKey) bool { return true })
@@ -164,6 +174,7 @@ func (p *planner) refresh(ctx context.Context) time.Duration {
 	failed, partial := discovery.GroupDiscoveryFailedErrorGroups(err)
 	if err != nil && !partial {
 		p.report(fmt.Errorf("watch: discovery: %w", err))
+		p.cover(&coverage{rules: p.rules.ruleSet}) // what it said before may have changed
 		return min(p.opts.Rediscover, time.Second)
 	}
 	unknown := map[string]bool{}
@@ -190,12 +201,21 @@ func (p *planner) refresh(ctx context.Context) time.Duration {
 		return !unknown[key.of.Group]
 	})
 	p.begin(ctx, wanted)
+	p.cover(p.ledger.coverage.discovered(lists, unknown))
 	p.ledger.mu.Lock()
 	defer p.ledger.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if stopped > 0 || !p.planned {
+	if len(stopped) > 0 || !p.planned {
 		p.ledger.forgetUncovered()
+	}
+	for _, r := range stopped { // what they fed may be uncovered now, which only a plan can tell
+		for _, c := range r.stream.watch.Coverage {
+			if to := p.ledger.targets[c.Destination.Ref]; to != nil {
+				to.syncDue = true
+				p.ledger.wakeIfHungry(to)
+			}
+		}
 	}
 	if !p.planned && p.next == nil {
 		p.planned = true

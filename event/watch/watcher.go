@@ -115,6 +115,7 @@ func New(client dynamic.Interface, d Discovery, out Lines, opts *Options) *Watch
 func (w *Watcher) SetRules(set destination.Set, rs *ruleset.RuleSet) {
 	w.mu.Lock()
 	w.next, w.planned = &rules{set, rs}, false
+	w.ledger.changing.Store(true)
 	w.mu.Unlock()
 	signal(w.changed)
 }
