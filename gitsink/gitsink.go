@@ -92,6 +92,7 @@ var (
 	ErrNotFound    = errors.New("gitsink: repository not found")
 	ErrPath        = errors.New("gitsink: path cannot be written")
 	ErrOwned       = errors.New("gitsink: the folder belongs to another owner")
+	ErrUnadopted   = errors.New("gitsink: the folder is not adopted")
 	ErrTooLarge    = errors.New("gitsink: too large")
 	ErrUnavailable = errors.New("gitsink: the server cannot be reached")
 	ErrConflict    = errors.New("gitsink: the branch kept moving")

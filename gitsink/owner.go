@@ -5,6 +5,8 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 
@@ -86,6 +88,37 @@ func (o owner) as(adopted bool) owner {
 
 func (w *Writer) owner(d destination.Destination) owner {
 	return owner{Source: w.source, Destination: d.Ref.String(), Layout: w.opts.Layout.Name()}
+}
+
+// ownedFolder returns the OwnerFile of a folder below ours that a path lies in, if there is one: that folder has an owner
+// of its own, another destination's or cluster's, or we had it before our base folder was moved up. Either way nothing in
+// it is ours to write or to remove, also where the layout could have written it.
+func ownedFolder(base Tree, path string) (ownerFile string, owned bool) {
+	for i := range len(path) {
+		if path[i] != '/' {
+			continue
+		}
+		ownerFile = path[:i+1] + OwnerFile
+		if _, owned := base.Entry(ownerFile); owned {
+			return ownerFile, true
+		}
+	}
+	return "", false
+}
+
+// ownedFolders returns all of those folders, each with a slash at its end.
+func ownedFolders(base Tree) (folders []string) {
+	for path := range base.Paths("") {
+		if folder, ok := strings.CutSuffix(path, OwnerFile); ok && strings.HasSuffix(folder, "/") {
+			folders = append(folders, folder)
+		}
+	}
+	return folders
+}
+
+// within tells whether a path lies in one of the folders.
+func within(path string, folders []string) bool {
+	return slices.ContainsFunc(folders, func(folder string) bool { return strings.HasPrefix(path, folder) })
 }
 
 func empty(base Tree) bool {

@@ -25,6 +25,7 @@ type draft struct {
 	commits []Commit
 	again   []event.Event
 	report  Report
+	inner   []string // folders below ours that have an owner of their own, with a slash at the end; of a sweep only
 }
 
 // group is a commit in the making.
@@ -32,6 +33,7 @@ type group struct {
 	changes []Change
 	events  []event.Event
 	removed int // orphans
+	pruned  int // files that no rule covers
 }
 
 func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree, events []event.Event) (*draft, error) {
@@ -60,7 +62,12 @@ func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree
 	// Orphans are looked for last, on the tree as this draft leaves it. Looked for on the base tree, a file that the draft
 	// has just written, and whose object has died since, would stay.
 	if sync != nil {
-		if err := d.sweep(*sync, &options); err != nil {
+		d.inner = ownedFolders(base)
+		uncovered, err := d.sweep(*sync, options)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.prune(ctx, uncovered, w.opts.Prune(to.Ref)); err != nil {
 			return nil, err
 		}
 	}
@@ -113,13 +120,18 @@ func (d *draft) exists(path string) bool {
 func (d *draft) fold(ctx context.Context, e event.Event) error {
 	path := d.path(e)
 	entry, exists := d.entry(path)
+	owner, owned := ownedFolder(d.base, path)
 	if e.Operation == event.Delete {
-		if exists && entry.isFile() {
+		if exists && entry.isFile() && !owned {
 			d.add(e, Change{Path: path, Remove: true}, nil)
 		}
 		return nil
 	}
 	if e.Condition == event.IfAbsent && exists || e.Condition == event.IfPresent && !exists {
+		return nil
+	}
+	if owned {
+		d.skip(e, fmt.Errorf("%w: %s stands in the way of %s", ErrOwned, owner, path), false)
 		return nil
 	}
 	if err := d.blocked(path, entry, exists); err != nil {
@@ -209,45 +221,55 @@ func (d *draft) add(e event.Event, c Change, entry *Entry) {
 	d.overlay[c.Path] = entry
 }
 
-// sweep removes the files that have lost their object. In a folder that is not adopted none goes, so the limit does not
-// count there, and all that would go are told.
-func (d *draft) sweep(sync event.Event, options *orphan.Options) error {
-	d.report.Synced = true
+// sweep removes the files that have lost their object, and returns those that no rule covers any more. In a folder that
+// is not adopted none goes, so the limit does not count there, and all that would go are told.
+func (d *draft) sweep(sync event.Event, options orphan.Options) (uncovered []string, err error) {
+	d.report.Synced, d.report.Orphans = true, options
 	options.Approved = options.Approved || !d.claim.owner.Adopted
 	var found []string
-	err := sync.Live.View(func(view event.View) error {
+	err = sync.Live.View(func(view event.View) error {
+		uncovered = orphan.Uncovered(d.paths(), d.writer.opts.Layout, view)
 		var err error
-		found, err = orphan.Find(d.paths(), d.writer.opts.Layout, view, options)
+		found, err = orphan.Find(d.paths(), d.writer.opts.Layout, view, &options)
 		return err
 	})
+	d.report.Uncovered = orphan.NewFound(uncovered)
 	if tooMany := (*orphan.TooManyError)(nil); errors.As(err, &tooMany) {
 		d.report.Held = tooMany
-		return nil
+		return uncovered, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !d.claim.owner.Adopted {
 		d.report.Unadopted = found
-		return nil
+		return uncovered, nil
 	}
 	if len(found) > 0 && d.writer.opts.CommitPer != Batch {
 		d.flush()
 	}
 	for _, path := range found {
-		d.group.changes = append(d.group.changes, Change{Path: path, Remove: true})
+		d.remove(path)
 	}
 	d.group.removed = len(found)
 	d.report.Removed = len(found)
-	return nil
+	return uncovered, nil
 }
 
-// paths yields the files of the draft, in no particular order. Symbolic links and submodules are somebody else's wherever
-// they stand, and the sink would refuse to remove one.
+func (d *draft) remove(path string) {
+	d.group.changes = append(d.group.changes, Change{Path: path, Remove: true})
+	d.overlay[path] = nil
+}
+
+// paths yields the files of the draft that can be ours, in no particular order. Symbolic links and submodules are somebody
+// else's wherever they stand, and the sink would refuse to remove one. So is what lies in a folder with its own owner.
 func (d *draft) paths() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for path, entry := range d.base.Paths("") {
-			if _, changed := d.overlay[path]; !changed && entry.isFile() && !yield(path) {
+			if _, changed := d.overlay[path]; changed || !entry.isFile() || within(path, d.inner) {
+				continue
+			}
+			if !yield(path) {
 				return
 			}
 		}
@@ -299,6 +321,9 @@ func message(to destination.Destination, g group) string {
 	switch {
 	case len(g.events) == 1 && g.removed == 0:
 		fmt.Fprintf(&b, "%s %s\n", verb(g.events[0]), g.events[0].Resource.ID)
+		return b.String()
+	case g.pruned > 0:
+		fmt.Fprintf(&b, "Remove %s that no rule covers any more from %s\n", files(g.pruned), folderName(to))
 		return b.String()
 	case len(g.events) == 0:
 		fmt.Fprintf(&b, "Remove %s without an object from %s\n", files(g.removed), folderName(to))

@@ -36,6 +36,9 @@ type WriterOptions struct {
 	CommitPer CommitPer
 	// Orphans returns the options for a destination. It is called with each plan. Default: orphan's defaults.
 	Orphans func(destination.Ref) orphan.Options
+	// Prune returns what bounds the removal of files that no rule of a destination covers any more, or nil: then they stay
+	// and are reported. It is called with each plan and counts where there is a SeedSync. Default: nil.
+	Prune func(destination.Ref) *orphan.Options
 	// Adopt tells whether a folder that is not ours is taken over. It is called with each plan. Default: never.
 	Adopt func(destination.Ref) bool
 	// OnReport is told what became of a batch, once for each of its destinations. Calls may be concurrent. Default: none.
@@ -53,6 +56,16 @@ type Report struct {
 	Held        *orphan.TooManyError // orphans that were not, because there are too many
 	Unadopted   []string             // orphans that were not, because the folder is not adopted
 	Adopted     bool                 // the folder is ours
+	Orphans     orphan.Options       // what bounded the search for them
+	Uncovered   *orphan.Found        // files that could be ours and that no rule covers any more; they stay. Of a SeedSync only
+	Pruned      *Pruned              // what became of them if they were to be pruned
+}
+
+// Pruned is what became of an order to prune.
+type Pruned struct {
+	Removed int
+	// Err is why nothing was removed: ErrUnadopted, an error that matches orphan.ErrTooMany, or orphan.ErrNever.
+	Err error
 }
 
 // Skipped is an object that was left out of a commit.
@@ -85,6 +98,9 @@ func NewWriter(sink GitSink, source string, opts *WriterOptions) (*Writer, error
 	}
 	if w.opts.Orphans == nil {
 		w.opts.Orphans = func(destination.Ref) orphan.Options { return orphan.Options{} }
+	}
+	if w.opts.Prune == nil {
+		w.opts.Prune = func(destination.Ref) *orphan.Options { return nil }
 	}
 	if w.opts.Adopt == nil {
 		w.opts.Adopt = func(destination.Ref) bool { return false }

@@ -31,6 +31,9 @@ type Options struct {
 	ApprovedFor *Found
 }
 
+// ErrNever says that the policy keeps a file from being removed.
+var ErrNever = errors.New("orphan: the policy is Never")
+
 // ErrTooMany is matched by a *TooManyError.
 var ErrTooMany = errors.New("orphan: too many orphans")
 
