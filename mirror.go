@@ -34,15 +34,15 @@ type Mirror struct {
 	sink     gitsink.GitSink
 	ownsSink bool
 	watcher  *watch.Watcher
+	ended    chan struct{} // closed when Start returns
 
-	mu       sync.Mutex
-	started  bool
-	set      destination.Set
-	rules    *ruleset.RuleSet
-	orphans  map[destination.Ref]orphan.Options
-	approved map[destination.Ref]bool // the next sweep may remove any number of files
-	adopting map[destination.Ref]bool // the next plan takes the folder over
-	written  map[destination.Ref]written
+	mu      sync.Mutex
+	started bool
+	set     destination.Set
+	rules   *ruleset.RuleSet
+	orphans map[destination.Ref]orphan.Options
+	grants  map[destination.Ref]*grants
+	written map[destination.Ref]written
 }
 
 // New returns a Mirror of the cluster that config leads to. The limits on the rate of requests in config are lifted if they
@@ -62,13 +62,13 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 		return nil, fmt.Errorf("kubescribe: %w", err)
 	}
 	m := &Mirror{
-		opts:     o,
-		client:   client,
-		queue:    o.Queue,
-		sink:     o.GitSink,
-		approved: map[destination.Ref]bool{},
-		adopting: map[destination.Ref]bool{},
-		written:  map[destination.Ref]written{},
+		opts:    o,
+		client:  client,
+		queue:   o.Queue,
+		sink:    o.GitSink,
+		ended:   make(chan struct{}),
+		grants:  map[destination.Ref]*grants{},
+		written: map[destination.Ref]written{},
 	}
 	if m.queue == nil {
 		m.queue = queue.NewSharded(&queue.Options{WindowFor: o.Window, MeterProvider: o.MeterProvider, Logger: o.Logger})
@@ -98,10 +98,9 @@ func (m *Mirror) SetRules(r Rules) error {
 	for ref, w := range m.written {
 		if d, ok := set.Get(ref); !ok || d != w.to {
 			delete(m.written, ref)
-			delete(m.approved, ref)
-			delete(m.adopting, ref)
 		}
 	}
+	m.withdraw(set)
 	m.watcher.SetRules(set, compiled)
 	m.mu.Unlock()
 	return errors.Join(errSet, errRules)
@@ -118,6 +117,7 @@ func (m *Mirror) Start(ctx context.Context) error {
 	if started {
 		return errors.New("kubescribe: Start was called twice; make a new Mirror")
 	}
+	defer close(m.ended)
 	if m.ownsSink {
 		defer func() {
 			if err := m.sink.Close(); err != nil {
@@ -162,6 +162,7 @@ func (m *Mirror) writerOptions() *gitsink.WriterOptions {
 		Committer: m.opts.Committer,
 		CommitPer: m.opts.CommitPer,
 		Orphans:   m.orphanOptions,
+		Prune:     m.pruneOptions,
 		Adopt:     m.adopts,
 		OnReport:  m.report,
 	}
@@ -224,30 +225,6 @@ func (m *Mirror) Resync(ref destination.Ref) error {
 	return m.watcher.Resync(ref)
 }
 
-// Approve lets the next search for orphans of a destination remove any number of files, once, and asks for it. In a folder
-// that is not adopted it waits for Adopt.
-func (m *Mirror) Approve(ref destination.Ref) error { return m.grant(ref, m.approved) }
-
-// Adopt takes over the folder of a destination that belongs to another owner, or that held files when kubescribe first
-// wrote to it: from then on, files there that have no object are removed. It asks for a search.
-func (m *Mirror) Adopt(ref destination.Ref) error { return m.grant(ref, m.adopting) }
-
-// grant may be called before the destination's first listing: the search that ends it then does.
-func (m *Mirror) grant(ref destination.Ref, to map[destination.Ref]bool) error {
-	d, err := m.find(ref)
-	if err != nil {
-		return err
-	}
-	m.mu.Lock()
-	to[ref] = true
-	m.mu.Unlock()
-	m.queue.Wake(d)
-	if err := m.watcher.Sweep(ref); err != nil && !errors.Is(err, watch.ErrUnknownDestination) {
-		return err
-	}
-	return nil
-}
-
 func (m *Mirror) find(ref destination.Ref) (destination.Destination, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -256,18 +233,4 @@ func (m *Mirror) find(ref destination.Ref) (destination.Destination, error) {
 		return destination.Destination{}, fmt.Errorf("%w: %s", ErrUnknownDestination, ref)
 	}
 	return d, nil
-}
-
-func (m *Mirror) orphanOptions(ref destination.Ref) orphan.Options {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	o := m.orphans[ref]
-	o.Approved = o.Approved || m.approved[ref]
-	return o
-}
-
-func (m *Mirror) adopts(ref destination.Ref) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.adopting[ref]
 }

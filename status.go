@@ -33,7 +33,9 @@ type DestinationStatus struct {
 	LastSeed, LastCommit time.Time
 	Tip                  string                  // the branch's commit when it was last looked at
 	Held                 *orphan.TooManyError    // deletions that wait for Approve
+	Approved             bool                    // an approval waits for its sweep
 	Unadopted            []string                // files that would go if the folder were adopted; see Adopt
+	Uncovered            *orphan.Found           // files that stay, though no rule covers them any more; see Prune
 	Skipped              []gitsink.Skipped       // objects that the last batch left out
 	Line                 queue.LineStats         // what waits to be written
 	Watch                watch.DestinationStatus // how far the events follow the cluster
@@ -49,6 +51,7 @@ type written struct {
 	tip                  string
 	held                 *orphan.TooManyError
 	unadopted            []string
+	uncovered            *orphan.Found
 	skipped              []gitsink.Skipped
 }
 
@@ -61,13 +64,7 @@ func (m *Mirror) report(r gitsink.Report) {
 		return // it changed meanwhile; its new self will report
 	}
 	m.written[ref] = m.written[ref].with(r, time.Now())
-	// A search that held files back, or that could remove none, was not the one that the approval is for.
-	if r.Err == nil && r.Synced && r.Held == nil && r.Adopted {
-		delete(m.approved, ref)
-	}
-	if r.Adopted {
-		delete(m.adopting, ref)
-	}
+	m.use(r)
 	m.mu.Unlock()
 	m.log(r)
 	if r.Err == nil && r.Result.Foreign {
@@ -89,7 +86,7 @@ func (w written) with(r gitsink.Report, now time.Time) written {
 		w.lastCommit = now
 	}
 	if r.Synced {
-		w.lastSeed, w.held, w.unadopted = now, r.Held, r.Unadopted
+		w.lastSeed, w.held, w.unadopted, w.uncovered = now, r.Held, r.Unadopted, r.Uncovered
 	}
 	return w
 }
@@ -107,6 +104,12 @@ func (m *Mirror) log(r gitsink.Report) {
 	}
 	if len(r.Unadopted) > 0 {
 		log.Info("files without an object stay, since the folder is not adopted", "count", len(r.Unadopted))
+	}
+	if r.Uncovered != nil {
+		log.V(1).Info("files that no rule covers any more stay", "count", r.Uncovered.Count, "sample", r.Uncovered.Sample)
+	}
+	if r.Pruned != nil && r.Pruned.Removed > 0 {
+		log.Info("pruned what no rule covers any more", "count", r.Pruned.Removed)
 	}
 }
 
@@ -128,13 +131,15 @@ func (m *Mirror) DestinationStatus(ref destination.Ref) (DestinationStatus, bool
 	m.mu.Lock()
 	d, ok := m.set.Get(ref)
 	w, err := m.written[ref], m.set.Err(ref)
+	g := m.grants[ref]
+	approved := g != nil && g.approve != nil
 	m.mu.Unlock()
 	if !ok {
 		return DestinationStatus{Err: err}, err != nil
 	}
 	st := DestinationStatus{
 		Destination: d, Err: w.err, LastSeed: w.lastSeed, LastCommit: w.lastCommit, Tip: w.tip,
-		Held: w.held, Unadopted: w.unadopted, Skipped: w.skipped,
+		Held: w.held, Approved: approved, Unadopted: w.unadopted, Uncovered: w.uncovered, Skipped: w.skipped,
 	}
 	var watched, waiting bool
 	// The order matters: an event leaves the watcher before it is seen in its line, and the line before it is done.
