@@ -25,20 +25,41 @@ var configMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmap
 type grown struct {
 	*kubescribe.Mirror
 	cluster *memcluster.Cluster
-	repo    *gitsinktest.Repo
+	sink    *gitsinktest.Fake
+	repo    fakeRepo
 	rules   kubescribe.Rules
 	stop    func() error
 }
 
+// fakeRepo is the repository of a fake sink: these tests look at what is written, not at how.
+type fakeRepo struct{ *gitsinktest.FakeRepo }
+
+func (fakeRepo) URL() string { return "https://git.example/org/r.git" }
+
+// Tree returns the content of all files.
+func (r fakeRepo) Tree(branch string) map[string]string {
+	tree := map[string]string{}
+	for path, file := range r.Files(branch) {
+		tree[path] = file.Content
+	}
+	return tree
+}
+
+func newFake() (*gitsinktest.Fake, fakeRepo) {
+	sink := gitsinktest.NewFake()
+	return sink, fakeRepo{sink.Repo(fakeRepo{}.URL())}
+}
+
 func grow(t *testing.T, prepare func(*grown)) *grown {
 	t.Helper()
-	g := &grown{cluster: cluster(t), repo: gitsinktest.NewServer(t, nil).NewRepo("r")}
+	g := &grown{cluster: cluster(t)}
+	g.sink, g.repo = newFake()
 	g.rules = rulesFor(g.repo, prodRef)
 	g.rules.Rules[0].Resources[0].Resources = []string{"configmaps", "serviceaccounts"}
 	if prepare != nil {
 		prepare(g)
 	}
-	m, err := kubescribe.New(g.cluster.Config(), quick(kubescribe.Options{Rediscover: 100 * time.Millisecond}))
+	m, err := kubescribe.New(g.cluster.Config(), quick(kubescribe.Options{Rediscover: 100 * time.Millisecond, GitSink: g.sink}))
 	require.NoError(t, err)
 	g.Mirror = m
 	require.NoError(t, m.SetRules(g.rules))
@@ -170,7 +191,7 @@ func TestPruneSaysWhyNothingWasRemoved(t *testing.T) {
 	t.Run("it has not started", func(t *testing.T) {
 		m, err := kubescribe.New(cluster(t).Config(), nil)
 		require.NoError(t, err)
-		require.NoError(t, m.SetRules(rulesFor(gitsinktest.NewServer(t, nil).NewRepo("r"), prodRef)))
+		require.NoError(t, m.SetRules(rulesFor(fakeRepo{}, prodRef)))
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		require.ErrorIs(t, m.Prune(ctx, prodRef), context.DeadlineExceeded)
@@ -178,7 +199,7 @@ func TestPruneSaysWhyNothingWasRemoved(t *testing.T) {
 	t.Run("the destination moves", func(t *testing.T) {
 		m, err := kubescribe.New(cluster(t).Config(), nil)
 		require.NoError(t, err)
-		rules := rulesFor(gitsinktest.NewServer(t, nil).NewRepo("r"), prodRef)
+		rules := rulesFor(fakeRepo{}, prodRef)
 		require.NoError(t, m.SetRules(rules))
 		pruned := make(chan error, 1)
 		go func() { pruned <- m.Prune(t.Context(), prodRef) }()
@@ -211,7 +232,9 @@ func TestAnApprovalIsForWhatWasHeldAndLapsesWhenMoreWouldGo(t *testing.T) {
 
 	g.repo.Commit("main", ghosts(11, 12), "One more, after somebody looked")
 	require.NoError(t, g.Approve(prodRef))
-	second := g.until(t, func(st kubescribe.DestinationStatus) bool { return st.LastSeed.After(first.LastSeed) && st.Synced && !st.Approved })
+	second := g.until(t, func(st kubescribe.DestinationStatus) bool {
+		return st.LastSeed.After(first.LastSeed) && st.Synced && !st.Approved
+	})
 	require.NotNil(t, second.Held)
 	require.Equal(t, 12, second.Held.Count, "all of them are held, and shown")
 	require.Len(t, g.repo.Tree("main"), 14)
@@ -223,7 +246,9 @@ func TestAnApprovalIsForWhatWasHeldAndLapsesWhenMoreWouldGo(t *testing.T) {
 	configMap(t, g.cluster, "ghost-03", "alive again")
 	synced(t, g.Mirror)
 	require.NoError(t, g.Approve(prodRef))
-	fourth := g.until(t, func(st kubescribe.DestinationStatus) bool { return st.LastSeed.After(third.LastSeed) && st.Synced && !st.Approved })
+	fourth := g.until(t, func(st kubescribe.DestinationStatus) bool {
+		return st.LastSeed.After(third.LastSeed) && st.Synced && !st.Approved
+	})
 	require.Nil(t, fourth.Held, "fewer than were approved may go")
 	require.Len(t, g.repo.Tree("main"), 3)
 }
@@ -232,7 +257,9 @@ func TestAnApprovalBeforeAnythingIsHeldIsForOneSweep(t *testing.T) {
 	g := grow(t, func(g *grown) { configMap(t, g.cluster, "a", "one") })
 	before, _ := g.DestinationStatus(prodRef)
 	require.NoError(t, g.Approve(prodRef))
-	g.until(t, func(st kubescribe.DestinationStatus) bool { return st.LastSeed.After(before.LastSeed) && st.Synced && !st.Approved })
+	g.until(t, func(st kubescribe.DestinationStatus) bool {
+		return st.LastSeed.After(before.LastSeed) && st.Synced && !st.Approved
+	})
 	files := map[string]gitsinktest.File{}
 	for i := range 11 {
 		files[fmt.Sprintf("prod/default/configmaps/ghost-%02d.yaml", i)] = gitsinktest.File{Content: "ghost\n"}
@@ -245,14 +272,15 @@ func TestAnApprovalBeforeAnythingIsHeldIsForOneSweep(t *testing.T) {
 }
 
 func TestGrantsAreForTheFolderThatTheyWereGivenFor(t *testing.T) {
-	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	c := cluster(t)
+	sink, repo := newFake()
 	files := map[string]gitsinktest.File{}
 	for i := range 12 {
 		files[fmt.Sprintf("other/default/configmaps/theirs-%02d.yaml", i)] = gitsinktest.File{Content: "theirs\n"}
 	}
 	repo.Commit("main", files, "Theirs")
 	rules := rulesFor(repo, prodRef)
-	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{}))
+	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{GitSink: sink}))
 	require.NoError(t, err)
 	require.NoError(t, m.SetRules(rules))
 	require.NoError(t, m.Adopt(prodRef))
@@ -304,8 +332,7 @@ func TestTwoClustersInNestedFoldersOfOneRepositoryNeverTouchEachOthersFiles(t *t
 	require.NoError(t, inner.stop())
 	before := inner.repo.Tree("main")
 	outer := grow(t, func(g *grown) {
-		g.repo = inner.repo
-		g.rules.Repositories[0].URL = inner.repo.URL()
+		g.sink, g.repo = inner.sink.Beside(), inner.repo
 		g.rules.Destinations[0].BaseFolder = ""
 		configMap(t, g.cluster, "a", "outer")
 		require.NoError(t, g.cluster.Apply(&unstructured.Unstructured{Object: map[string]any{

@@ -50,7 +50,7 @@ func configMap(t *testing.T, c *memcluster.Cluster, name, value string) {
 }
 
 // rulesFor sends all ConfigMaps to each of the destinations, a folder of the branch main of its own name.
-func rulesFor(repo *gitsinktest.Repo, refs ...destination.Ref) kubescribe.Rules {
+func rulesFor(repo interface{ URL() string }, refs ...destination.Ref) kubescribe.Rules {
 	r := kubescribe.Rules{Repositories: []destination.Repository{{Ref: repoRef, URL: repo.URL()}}}
 	for _, ref := range refs {
 		r.Destinations = append(r.Destinations, destination.Spec{Ref: ref, RepositoryRef: repoRef, Branch: "main", BaseFolder: ref.Name})
