@@ -204,6 +204,7 @@ func TestPruneSaysWhyNothingWasRemoved(t *testing.T) {
 		pruned := make(chan error, 1)
 		go func() { pruned <- m.Prune(t.Context(), prodRef) }()
 		for moved := 0; ; moved++ {
+			require.Less(t, moved, 1000, "Prune does not end")
 			rules.Destinations[0].BaseFolder = fmt.Sprintf("elsewhere-%d", moved)
 			require.NoError(t, m.SetRules(rules))
 			select {

@@ -52,8 +52,9 @@ type Options struct {
 	Message   func(destination.Destination, []event.Event) string
 	Committer gitsink.Signature
 	CommitPer gitsink.CommitPer
-	// Attribute says who made a change. Default: unknown, so the author of a commit is its committer. See
-	// event/watch.Options.
+	// Attribute says who made a change; event/watch.FieldManager is a ready-made one, and CommitPer says whether changes of
+	// several authors share a commit, which then has none of them. Default: unknown, so the author of a commit is its
+	// committer. See event/watch.Options.
 	Attribute func(ctx context.Context, obj *unstructured.Unstructured, op event.Operation) event.Author
 	// OnStatus is told when the status of a destination has changed because of a push or a failed one. It must be quick;
 	// calls may be concurrent. Default: none.

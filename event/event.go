@@ -87,11 +87,15 @@ type Resource struct {
 	Kind    string
 }
 
-// Author is who made a change, if that is known. The zero value means unknown.
+// Author is who made a change and when, as far as that is known. The zero value means unknown.
 type Author struct {
 	Name  string
 	Email string
+	When  time.Time // zero: unknown, then the time when the change was observed stands in
 }
+
+// Same tells whether two changes have one author, whenever they made them.
+func (a Author) Same(b Author) bool { return a.Name == b.Name && a.Email == b.Email }
 
 // Event is one change for one destination. An Event is a value: it is never changed once it was made, and Content may be
 // shared between the events of several destinations.

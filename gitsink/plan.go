@@ -211,7 +211,7 @@ func (d *draft) add(e event.Event, c Change, entry *Entry) {
 		case PerEvent:
 			d.flush()
 		case PerAuthor:
-			if d.group.events[n-1].Author != e.Author {
+			if !d.group.events[n-1].Author.Same(e.Author) {
 				d.flush()
 			}
 		}
@@ -299,18 +299,25 @@ func (d *draft) flush() {
 	d.commits = append(d.commits, c)
 }
 
-// author is who made all of the events; zero if that is more than one, or unknown.
+// author is who made all of the events, and when the newest was made; zero if that is more than one, or unknown.
 func author(events []event.Event) Signature {
-	if len(events) == 0 || events[0].Author == (event.Author{}) {
+	if len(events) == 0 || events[0].Author.Same(event.Author{}) {
 		return Signature{}
 	}
-	first := events[0]
+	s := Signature{Name: events[0].Author.Name, Email: events[0].Author.Email}
 	for _, e := range events {
-		if e.Author != first.Author {
+		if !e.Author.Same(events[0].Author) {
 			return Signature{}
 		}
+		when := e.Author.When
+		if when.IsZero() {
+			when = e.Time
+		}
+		if when.After(s.When) {
+			s.When = when
+		}
 	}
-	return Signature{Name: first.Author.Name, Email: first.Author.Email, When: first.Time}
+	return s
 }
 
 const maxListed = 50 // objects named in a commit message

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -430,4 +433,53 @@ func TestWriterPolicies(t *testing.T) {
 func TestANewWriterNeedsASource(t *testing.T) {
 	_, err := NewWriter(&memorySink{}, "", nil)
 	require.ErrorContains(t, err, "source")
+}
+
+func TestGroupingNeverReordersTheChangesOfAnObject(t *testing.T) {
+	n := rand.Uint64()
+	t.Logf("seed %d", n)
+	random := rand.New(rand.NewPCG(n, n))
+	for range 300 {
+		var events []event.Event
+		last := map[string]string{}
+		for i := range 1 + random.IntN(20) {
+			name := string(rune('a' + random.IntN(4)))
+			e := write("prod", name, fmt.Sprint(i))
+			e.Author = event.Author{Name: []string{"", "ann", "bob"}[random.IntN(3)], When: time.Unix(int64(random.IntN(100)), 0)}
+			if random.IntN(4) == 0 {
+				author := e.Author
+				e = remove("prod", name)
+				e.Author = author
+				delete(last, name)
+			} else {
+				last[name] = fmt.Sprint(i)
+			}
+			events = append(events, e)
+		}
+		for _, per := range []CommitPer{Batch, PerAuthor, PerEvent} {
+			sink := &memorySink{}
+			w, _ := newTestWriter(t, sink, &WriterOptions{CommitPer: per})
+			require.NoError(t, w.Handle(t.Context(), batch(events...)))
+			got := map[string]string{}
+			for _, path := range sink.names("prod") {
+				got[strings.TrimSuffix(strings.TrimPrefix(path, "ns/configmaps/"), ".yaml")] = string(sink.folder("prod")[path].Data)
+			}
+			require.Equal(t, last, got)
+			order := map[string]int{}
+			for _, c := range sink.commits {
+				for _, change := range c.Changes {
+					if change.Path == OwnerFile || change.Remove {
+						continue
+					}
+					i, err := strconv.Atoi(string(change.Data))
+					require.NoError(t, err)
+					require.GreaterOrEqual(t, i, order[change.Path], "an older change of %s stands behind a newer one", change.Path)
+					order[change.Path] = i
+				}
+			}
+			for i := 1; per == PerAuthor && i < len(sink.commits); i++ {
+				require.NotEqual(t, sink.commits[i-1].Author.Name, sink.commits[i].Author.Name, "neighbours of one author share a commit")
+			}
+		}
+	}
 }

@@ -89,7 +89,7 @@ func (d *desk) read(ctx context.Context, t ruleset.Type, obj *unstructured.Unstr
 		Controlled:      metav1.GetControllerOf(obj) != nil,
 	}
 	if how != listed { // a listing cannot tell who made which change
-		input.Managers = managers(obj)
+		input.Managers, _ = managers(obj)
 	}
 	if c.matches = d.rules.Match(input); len(c.matches) == 0 {
 		return c
@@ -107,22 +107,6 @@ func resource(t ruleset.Type, namespace, name string) event.Resource {
 		Version: t.Version,
 		Kind:    t.Kind,
 	}
-}
-
-// managers returns who made the last change: the field managers with the newest time, those of subresources left out.
-func managers(obj *unstructured.Unstructured) []string {
-	var newest time.Time
-	var names []string
-	for _, f := range obj.GetManagedFields() {
-		if f.Time == nil || f.Subresource != "" || f.Time.Time.Before(newest) {
-			continue
-		}
-		if f.Time.After(newest) {
-			newest, names = f.Time.Time, nil
-		}
-		names = append(names, f.Manager)
-	}
-	return names
 }
 
 // write offers one event to the line of a target. The caller holds mu.

@@ -43,7 +43,7 @@ type Options struct {
 	Encryptor event.Encryptor
 	// Attribute says who made a change. It is called with the object as the server sent it, before managedFields go, and
 	// with nil for a delete that nobody saw. It must be quick, it holds up its type's stream; calls are concurrent.
-	// Default: unknown.
+	// FieldManager is a ready-made one. Default: unknown.
 	Attribute func(ctx context.Context, obj *unstructured.Unstructured, op event.Operation) event.Author
 	// Logger gets what is of use to somebody who looks for a fault. Default: none.
 	Logger logr.Logger
