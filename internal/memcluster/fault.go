@@ -34,6 +34,9 @@ type Fault struct {
 	// AfterEvents lets a watch send so many events first. Error is then an ERROR event; without Error and Drop the watch
 	// ends as if its time was over. Default: 0, the request fails at once.
 	AfterEvents int
+	// Short makes a page of a list end after so many objects, whatever the limit, with a continue token for the rest, as a
+	// server may. Default: 0, the page is as long as was asked for.
+	Short int
 }
 
 type hook struct {

@@ -81,6 +81,28 @@ func TestFailKnowsThePageOfAList(t *testing.T) {
 	require.True(t, apierrors.IsResourceExpired(err), "%v", err)
 }
 
+func TestFailCutsPagesShortAndLosesNothing(t *testing.T) {
+	c, client := start(t, nil)
+	for i := range 5 {
+		require.NoError(t, c.Apply(configMap(fmt.Sprint(i), "1")))
+	}
+	c.Fail(func(r FaultRequest) *Fault { return &Fault{Short: 2} })
+	var names []string
+	opts := metav1.ListOptions{Limit: 100}
+	for pages := 1; ; pages++ {
+		list, err := client.Resource(configMaps).Namespace("default").List(t.Context(), opts)
+		require.NoError(t, err)
+		for _, item := range list.Items {
+			names = append(names, item.GetName())
+		}
+		if opts.Continue = list.GetContinue(); opts.Continue == "" {
+			require.Equal(t, 3, pages)
+			break
+		}
+	}
+	require.Equal(t, []string{"0", "1", "2", "3", "4"}, names)
+}
+
 func TestFailDropsTheConnection(t *testing.T) {
 	c, client := start(t, nil)
 	c.Fail(func(FaultRequest) *Fault { return &Fault{Drop: true} })

@@ -65,6 +65,9 @@ func (c *Cluster) serve(w http.ResponseWriter, r *http.Request) error {
 		case fault.Drop:
 			panic(http.ErrAbortHandler)
 		}
+		if limit := req.Options.Limit; fault.Short > 0 && (limit == 0 || limit > int64(fault.Short)) {
+			req.Options.Limit = int64(fault.Short)
+		}
 		fault = nil
 	}
 	if req.Verb == "discover" {
