@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,6 +22,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 	"github.com/kubescribe/kubescribe/internal/memcluster"
 	"github.com/kubescribe/kubescribe/orphan"
+	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
@@ -49,7 +51,7 @@ var breakages = []struct {
 	fault memcluster.Fault
 }{
 	{"500", memcluster.Fault{Error: apierrors.NewInternalError(fmt.Errorf("the conversion webhook is down"))}},
-	{"cut", memcluster.Fault{Drop: true}},
+	{"cut", memcluster.Fault{Cut: true}},
 	{"410", memcluster.Fault{Error: apierrors.NewResourceExpired("the continue token is too old")}},
 }
 
@@ -128,6 +130,7 @@ func (p *partial) start() *mirror {
 	p.t.Helper()
 	opts := options(p.t)
 	opts.GitSink = p.sink
+	opts.Window = func(destination.Destination) queue.Window { return queue.Window{Quiet: 20 * time.Millisecond} }
 	return start(newCluster(p.t, p.cluster.Config(), ""), p.rules, opts)
 }
 
@@ -142,6 +145,7 @@ func TestAPageThatFailsDeletesNotOneFile(t *testing.T) {
 	for page := range listPages {
 		for way := range breakages {
 			t.Run(fmt.Sprintf("page %d, first way %s", page+1, breakages[way].name), func(t *testing.T) {
+				t.Parallel()
 				p := newPartial(t)
 				m := p.start()
 				m.synced()

@@ -1,7 +1,9 @@
 package memcluster
 
 import (
+	"bytes"
 	"context"
+	"net/http"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,6 +33,8 @@ type Fault struct {
 	Error error
 	// Drop breaks the connection without an answer. client-go and net/http repeat reads that meet this.
 	Drop bool
+	// Cut breaks the connection in the middle of the answer, a watch's excepted. client-go does not repeat what meets this.
+	Cut bool
 	// AfterEvents lets a watch send so many events first. Error is then an ERROR event; without Error and Drop the watch
 	// ends as if its time was over. Default: 0, the request fails at once.
 	AfterEvents int
@@ -95,6 +99,22 @@ func (f *Fault) hold(ctx context.Context) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// halved keeps an answer back in order to send half of it.
+type halved struct {
+	http.ResponseWriter
+	body bytes.Buffer
+}
+
+func (h *halved) Write(data []byte) (int, error) { return h.body.Write(data) }
+
+// breakOff sends the first half and breaks the connection.
+func (h *halved) breakOff() {
+	h.Header().Del("Content-Length")
+	_, _ = h.ResponseWriter.Write(h.body.Bytes()[:h.body.Len()/2]) // the connection ends anyway
+	_ = http.NewResponseController(h.ResponseWriter).Flush()
+	panic(http.ErrAbortHandler)
 }
 
 // ExpireWatches ends the running watches of a type with an ERROR event 410 Expired, after the events so far.

@@ -103,6 +103,15 @@ func TestFailCutsPagesShortAndLosesNothing(t *testing.T) {
 	require.Equal(t, []string{"0", "1", "2", "3", "4"}, names)
 }
 
+func TestFailCutsAnAnswerInTheMiddle(t *testing.T) {
+	c, client := start(t, nil)
+	require.NoError(t, c.Apply(configMap("a", "1")))
+	c.Fail(func(r FaultRequest) *Fault { return &Fault{Cut: true} })
+	_, err := client.Resource(configMaps).Namespace("default").List(t.Context(), metav1.ListOptions{})
+	require.ErrorContains(t, err, "EOF")
+	require.Equal(t, 1, c.Requests("list", configMaps.GroupResource()))
+}
+
 func TestFailDropsTheConnection(t *testing.T) {
 	c, client := start(t, nil)
 	c.Fail(func(FaultRequest) *Fault { return &Fault{Drop: true} })

@@ -68,6 +68,11 @@ func (c *Cluster) serve(w http.ResponseWriter, r *http.Request) error {
 		if limit := req.Options.Limit; fault.Short > 0 && (limit == 0 || limit > int64(fault.Short)) {
 			req.Options.Limit = int64(fault.Short)
 		}
+		if fault.Cut {
+			half := &halved{ResponseWriter: w}
+			defer half.breakOff()
+			w = half
+		}
 		fault = nil
 	}
 	if req.Verb == "discover" {
