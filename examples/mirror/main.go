@@ -1,6 +1,6 @@
 // Command mirror writes a cluster down in Git, as a folder of manifests says.
 //
-//	mirror --config DIR --kubeconfig FILE [--once] [--dry-run] [--adopt NS/NAME] [--approve NS/NAME]
+//	mirror --config DIR --kubeconfig FILE [--once] [--dry-run] [--adopt NS/NAME] [--approve NS/NAME] [--prune NS/NAME]
 //
 // DIR holds GitRepoConfigs, GitDestinations, WatchRules and ClusterWatchRules (configbutler.ai/v1alpha1), and the Secrets
 // that the GitRepoConfigs refer to, unless those are to be read from the cluster. The exit code is 0 when all went well, 1
@@ -46,6 +46,7 @@ type flags struct {
 	quiet              time.Duration
 	verbose            bool
 	adopt, approve     refs
+	prune              refs
 }
 
 // refs is a flag that can be given several times.
@@ -91,11 +92,15 @@ func parse(args []string, stderr io.Writer) (*flags, error) {
 	set.BoolVar(&f.verbose, "v", false, "log more")
 	set.Var(&f.adopt, "adopt", "take over the folder of the GitDestination `NS/NAME`; may be repeated")
 	set.Var(&f.approve, "approve", "let the next sweep of the GitDestination `NS/NAME` delete any number of files; may be repeated")
+	set.Var(&f.prune, "prune", "with --once, delete the files of the GitDestination `NS/NAME` that no rule covers any more; may be repeated")
 	if err := set.Parse(args); err != nil {
 		return nil, err
 	}
+	f.once = f.once || f.dryRun
 	var err error
 	switch {
+	case len(f.prune) > 0 && !f.once:
+		err = errors.New("--prune needs --once: it is for what no rule covers at that moment")
 	case f.config == "":
 		err = errors.New("--config is required")
 	case set.NArg() > 0:
@@ -106,7 +111,6 @@ func parse(args []string, stderr io.Writer) (*flags, error) {
 		set.Usage()
 		return nil, err
 	}
-	f.once = f.once || f.dryRun
 	return f, nil
 }
 

@@ -145,6 +145,41 @@ func TestHeldDeletionsAreShownAndApproved(t *testing.T) {
 	require.Len(t, f.repo.Tree("main"), 1)
 }
 
+func TestADryRunTellsWhatIsHeldAndWhatNoRuleCovers(t *testing.T) {
+	f := newFixture(t, nil)
+	f.manifests(good)
+	for i := range 11 {
+		f.configMap(fmt.Sprintf("cm-%02d", i), "one")
+	}
+	code, _, stderr := f.run("--once")
+	require.Equal(t, exitDone, code, stderr)
+	for i := range 11 {
+		require.NoError(t, f.cluster.Delete(configMaps, "default", fmt.Sprintf("cm-%02d", i)))
+	}
+	code, stdout, stderr := f.run("--dry-run")
+	require.Equal(t, exitDone, code, stderr)
+	require.Contains(t, stdout, "# default/prod: held: 11 of 11 files")
+	require.Contains(t, stdout, "# default/prod:   default/configmaps/cm-00.yaml")
+	code, stdout, stderr = f.run("--dry-run", "--approve", "default/prod")
+	require.Equal(t, exitDone, code, stderr)
+	require.Equal(t, 11, strings.Count(stdout, "+++ /dev/null"), stdout)
+
+	f.manifests(strings.Replace(good, "[configmaps]", "[services]", 1))
+	code, stdout, stderr = f.run("--dry-run")
+	require.Equal(t, exitDone, code, stderr)
+	require.Contains(t, stdout, "# default/prod: not covered: no rule covers 11 files any more")
+	code, stdout, stderr = f.run("--dry-run", "--prune", "default/prod")
+	require.Equal(t, exitDone, code, stderr)
+	require.Equal(t, 11, strings.Count(stdout, "+++ /dev/null"), stdout)
+	require.Len(t, f.repo.Tree("main"), 12)
+	code, _, stderr = f.run("--once", "--prune", "default/prod")
+	require.Equal(t, exitDone, code, stderr)
+	require.Len(t, f.repo.Tree("main"), 1)
+	code, _, stderr = f.run("--prune", "default/prod")
+	require.Equal(t, exitInput, code)
+	require.Contains(t, stderr, "--prune needs --once")
+}
+
 func TestAFolderOfSomebodyElseIsAdoptedOnRequest(t *testing.T) {
 	f := newFixture(t, nil)
 	f.manifests(good)

@@ -122,6 +122,9 @@ func (f *flags) runOnce(ctx context.Context, m *kubescribe.Mirror, stdout io.Wri
 	ended := make(chan error, 1)
 	go func() { ended <- m.Start(running) }()
 	err := m.WaitSynced(ctx)
+	if err == nil {
+		err = f.pruneAll(ctx, m)
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("not done after --timeout %s: %w", f.timeout, err)
 	}
@@ -133,12 +136,22 @@ func (f *flags) runOnce(ctx context.Context, m *kubescribe.Mirror, stdout io.Wri
 	return exitCode(err)
 }
 
-func (f *flags) summary(m *kubescribe.Mirror, stdout io.Writer) {
-	if f.dryRun {
-		return
+// pruneAll prunes after the first sweep, so that what goes is what the status then showed.
+func (f *flags) pruneAll(ctx context.Context, m *kubescribe.Mirror) error {
+	var faults []error
+	for _, ref := range f.prune {
+		if err := m.Prune(ctx, ref); err != nil {
+			faults = append(faults, fmt.Errorf("--prune %s: %w", ref, err))
+		}
 	}
+	return errors.Join(faults...)
+}
+
+// summary says how it stands. A dry run has shown what would be written; what would stay for want of a word is told as
+// comments to its diff.
+func (f *flags) summary(m *kubescribe.Mirror, stdout io.Writer) {
 	status := m.Status()
-	if status.Err != nil {
+	if status.Err != nil && !f.dryRun {
 		fmt.Fprintln(stdout, "note:", status.Err)
 	}
 	var refs []destination.Ref
@@ -147,6 +160,10 @@ func (f *flags) summary(m *kubescribe.Mirror, stdout io.Writer) {
 	}
 	slices.SortFunc(refs, func(a, b destination.Ref) int { return cmp.Compare(a.String(), b.String()) })
 	for _, ref := range refs {
+		if f.dryRun {
+			describeKept(stdout, "# "+ref.String()+": ", ref, status.Destinations[ref])
+			continue
+		}
 		describe(stdout, ref, status.Destinations[ref])
 	}
 }
@@ -160,14 +177,7 @@ func describe(w io.Writer, ref destination.Ref, st kubescribe.DestinationStatus)
 	if st.Err != nil {
 		fmt.Fprintf(w, "  error: %v\n", st.Err)
 	}
-	if st.Held != nil {
-		fmt.Fprintf(w, "  held: %d of %d files have no object any more; delete them with --approve %s\n", st.Held.Count, st.Held.Files, ref)
-		printSample(w, st.Held.Sample, st.Held.Count)
-	}
-	if len(st.Unadopted) > 0 {
-		fmt.Fprintf(w, "  not adopted: %d files have no object; delete them with --adopt %s\n", len(st.Unadopted), ref)
-		printSample(w, st.Unadopted[:min(len(st.Unadopted), 10)], len(st.Unadopted))
-	}
+	describeKept(w, "  ", ref, st)
 	for _, s := range slices.Concat(st.Skipped, refusedAsSkipped(st)) {
 		fmt.Fprintf(w, "  left out: %s: %v\n", s.Resource.ID, s.Err)
 	}
@@ -186,12 +196,28 @@ func refusedAsSkipped(st kubescribe.DestinationStatus) []gitsink.Skipped {
 	return out
 }
 
-func printSample(w io.Writer, paths []string, of int) {
+// describeKept tells of files that have no object, or no rule, and stay.
+func describeKept(w io.Writer, prefix string, ref destination.Ref, st kubescribe.DestinationStatus) {
+	if st.Held != nil {
+		fmt.Fprintf(w, "%sheld: %d of %d files have no object any more; delete them with --approve %s\n", prefix, st.Held.Count, st.Held.Files, ref)
+		printSample(w, prefix, st.Held.Sample, st.Held.Count)
+	}
+	if len(st.Unadopted) > 0 {
+		fmt.Fprintf(w, "%snot adopted: %d files have no object; delete them with --adopt %s\n", prefix, len(st.Unadopted), ref)
+		printSample(w, prefix, st.Unadopted[:min(len(st.Unadopted), 10)], len(st.Unadopted))
+	}
+	if st.Uncovered != nil {
+		fmt.Fprintf(w, "%snot covered: no rule covers %d files any more; delete those that are ours with --once --prune %s\n", prefix, st.Uncovered.Count, ref)
+		printSample(w, prefix, st.Uncovered.Sample, st.Uncovered.Count)
+	}
+}
+
+func printSample(w io.Writer, prefix string, paths []string, of int) {
 	for _, path := range paths {
-		fmt.Fprintf(w, "    %s\n", path)
+		fmt.Fprintf(w, "%s  %s\n", prefix, path)
 	}
 	if of > len(paths) {
-		fmt.Fprintf(w, "    and %d more\n", of-len(paths))
+		fmt.Fprintf(w, "%s  and %d more\n", prefix, of-len(paths))
 	}
 }
 
