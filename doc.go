@@ -24,7 +24,8 @@
 //     whatever was missed, a restart or a failure of the remote included.
 //   - Only files that the layout could have written, of types and namespaces that were listed completely, are removed;
 //     never outside the base folder, never more than the limit at once without approval, never in a folder that belongs to
-//     another cluster or was not adopted.
+//     another cluster or was not adopted. An approval is for the files that the status showed, and for one sweep.
+//   - What no rule covers any more stays, and is shown, until Prune is called.
 //   - Nobody's commit is lost: a push succeeds only if the branch is where the plan was made on.
 //   - Secrets are never written in plain text.
 //

@@ -15,6 +15,10 @@
 //     content over new.
 //   - A folder has one owner. The OwnerFile names it; another owner's folder is refused with ErrOwned. In a folder that
 //     held files when we first wrote to it, nothing is pruned before it is adopted.
+//   - A folder below ours that has an OwnerFile of its own is left alone: nothing in it is written, deleted, swept or pruned.
+//   - What no rule covers any more is pruned only by order (WriterOptions.Prune), in a commit of its own, and only files
+//     that name the object that the layout keeps at their path. It obeys ownership, adoption, the policy Never and the limit.
+//   - Commits grouped by author keep the order of the events: a new commit begins where the author changes.
 //   - Orphans are looked for on the tree that the batch's own changes leave, with what lives at that moment.
 //
 // # Concurrency

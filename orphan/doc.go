@@ -11,5 +11,10 @@
 //   - It is not the path of anything that the View says lives there.
 //
 // A mistake in a rule or a cluster that was rebuilt must not empty a folder: if too many files would go at once, Find
-// returns none of them and an error that matches ErrTooMany, until somebody approves.
+// returns none of them and an error that matches ErrTooMany, until somebody approves. An approval (Options.ApprovedFor) is
+// for the files that an earlier search found: if any other would go too, the limit counts again.
+//
+// Uncovered finds what is left behind when a rule is removed or a type is gone: files of types and namespaces that no rule
+// covers any more. They are no orphans, since nobody knows what lives there; they stay until somebody asks for their
+// removal. In doubt a type counts as covered.
 package orphan
