@@ -20,6 +20,7 @@ import (
 // RuleSet is the valid rules that Compile was given, and what is wrong with the others. It never changes and may be used
 // concurrently. The zero RuleSet has no rules.
 type RuleSet struct {
+	all     []*rule // in their order
 	rules   []*rule // the valid ones, in their order
 	index   index   // of rules
 	invalid index   // of the others: they forbid pruning in their destination, if that is known
@@ -57,6 +58,7 @@ func Compile(set destination.Set, rules ...Rule) (*RuleSet, error) {
 }
 
 func (s *RuleSet) add(r *rule) {
+	s.all = append(s.all, r)
 	if !r.valid {
 		s.invalid.add(r)
 		return
@@ -92,11 +94,13 @@ func (c *compiler) rule(order int, r Rule) *rule {
 	compiled := &rule{
 		order:             order,
 		name:              r.Name,
+		ref:               r.Destination,
 		destination:       c.destination(r.Destination),
 		selections:        c.selections(r.Resources),
-		exclude:           c.exclusions(r.Exclude),
+		exclude:           append(c.exclusions(r.Exclude), c.presets(r.Skip)...),
 		namespaceSelector: c.selector("NamespaceSelector", r.NamespaceSelector),
 		objectSelector:    c.selector("ObjectSelector", r.ObjectSelector),
+		condition:         r.Condition,
 		skipControlled:    r.SkipControlled,
 		ignoreManagers:    slices.Clone(r.IgnoreManagers),
 	}
@@ -145,7 +149,7 @@ func (c *compiler) exclusions(excluded []Exclusion) []exclusion {
 	exclusions := make([]exclusion, len(excluded))
 	for i, e := range excluded {
 		field := fmt.Sprintf("Exclude[%d]", i)
-		exclusions[i] = exclusion{selection: c.selection(field, e.ResourceRule), names: slices.Clone(e.Names)}
+		exclusions[i] = exclusion{c.selection(field, e.ResourceRule), slices.Clone(e.Names), field}
 		for n, glob := range e.Names {
 			if _, err := path.Match(glob, ""); err != nil || glob == "" {
 				c.fault(fmt.Sprintf("%s.Names[%d]", field, n), glob, invalid("not a glob as in path.Match"))

@@ -64,6 +64,21 @@ func (e *TypeError) Error() string {
 // Unwrap returns Err.
 func (e *TypeError) Unwrap() error { return e.Err }
 
+// ConditionError is a Condition of a rule that could not be evaluated for an object. It is no fault of the rule as such:
+// other objects are not affected.
+type ConditionError struct {
+	Rule types.NamespacedName
+	Err  error
+}
+
+// Error names the rule and the reason.
+func (e *ConditionError) Error() string {
+	return fmt.Sprintf("%s: Condition: %v", describe(e.Rule), e.Err)
+}
+
+// Unwrap returns Err.
+func (e *ConditionError) Unwrap() error { return e.Err }
+
 // describe names a rule by its kind in the manifests.
 func describe(rule types.NamespacedName) string {
 	if rule.Namespace == "" {

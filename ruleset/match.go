@@ -2,6 +2,7 @@ package ruleset
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -11,6 +12,7 @@ import (
 type hit struct {
 	rule  *rule
 	asked operations
+	err   error // its condition could not be evaluated
 }
 
 // Match returns the destinations that want the object, each once, in the order of their names; nil if there are none. It
@@ -31,6 +33,9 @@ func (s *RuleSet) Match(in Input) []Match {
 		return nil
 	}
 	slices.SortFunc(hits, func(a, b hit) int { return cmp.Compare(a.rule.order, b.rule.order) })
+	if hits = settle(hits, &in); len(hits) == 0 {
+		return nil
+	}
 	return combine(hits)
 }
 
@@ -46,24 +51,47 @@ func appendHits(hits []hit, entries []entry, in *Input) []hit {
 		if e.rule.ignores(in.Managers) {
 			asked &= deletes
 		}
-		hits = append(hits, hit{e.rule, asked})
+		hits = append(hits, hit{rule: e.rule, asked: asked})
 	}
 	return hits
 }
 
-// combine makes one Match of all hits of a destination. The order of rules puts hits of a rule, and rules of a
-// destination, next to each other.
+// settle makes one hit of those of a rule, and asks the rule's condition, once. Where that cannot be evaluated, the rule
+// claims the object and still asks for its delete, but for no write.
+func settle(hits []hit, in *Input) []hit {
+	settled := hits[:0]
+	for len(hits) > 0 {
+		h := hits[0]
+		for hits = hits[1:]; len(hits) > 0 && hits[0].rule == h.rule; hits = hits[1:] {
+			h.asked |= hits[0].asked
+		}
+		holds, err := h.rule.holds(in)
+		switch {
+		case err != nil:
+			h.asked &= deletes
+			h.err = err
+		case !holds:
+			continue
+		}
+		settled = append(settled, h)
+	}
+	return settled
+}
+
+// combine makes one Match of all hits of a destination. The order of rules puts them next to each other.
 func combine(hits []hit) []Match {
 	matches := make([]Match, 0, count(hits))
 	names := make([]types.NamespacedName, 0, len(hits))
 	for len(hits) > 0 {
 		first, start := hits[0].rule, len(names)
 		var asked operations
-		for len(hits) > 0 && hits[0].rule.destination.Ref == first.destination.Ref {
-			if r := hits[0].rule; len(names) == start || names[len(names)-1] != r.name {
-				names = append(names, r.name)
-			}
+		var faults []error
+		for len(hits) > 0 && hits[0].rule.ref == first.ref {
+			names = append(names, hits[0].rule.name)
 			asked |= hits[0].asked
+			if hits[0].err != nil {
+				faults = append(faults, hits[0].err)
+			}
 			hits = hits[1:]
 		}
 		matches = append(matches, Match{
@@ -72,6 +100,7 @@ func combine(hits []hit) []Match {
 			Writes:      asked&writes != 0,
 			Condition:   asked.condition(),
 			Delete:      asked&deletes != 0,
+			Err:         errors.Join(faults...),
 		})
 	}
 	return matches
@@ -81,7 +110,7 @@ func combine(hits []hit) []Match {
 func count(hits []hit) int {
 	n := 1
 	for i := 1; i < len(hits); i++ {
-		if hits[i].rule.destination.Ref != hits[i-1].rule.destination.Ref {
+		if hits[i].rule.ref != hits[i-1].rule.ref {
 			n++
 		}
 	}

@@ -67,6 +67,12 @@ func allows(list []string, value string) bool { return list == nil || slices.Con
 type exclusion struct {
 	selection
 	names []string // nil: all
+	field string   // where it comes from, "Exclude[0]"
+}
+
+// excludes tells whether the exclusion names the object.
+func (e *exclusion) excludes(r *event.Resource) bool {
+	return e.inVersion(r.Version) && e.covers(r.Group, r.Resource, r.Namespace != "") && e.named(r.Name)
 }
 
 func (e *exclusion) named(name string) bool {
@@ -80,26 +86,42 @@ func (e *exclusion) named(name string) bool {
 type rule struct {
 	order             int // among all rules: by destination, then by name
 	name              types.NamespacedName
-	destination       destination.Destination
-	valid             bool // false: it only keeps what it covers from being pruned, and has no exclusions
+	ref               destination.Ref
+	destination       destination.Destination // zero if there is none of this ref
+	valid             bool                    // false: it only keeps what it covers from being pruned, and has no exclusions
 	selections        []selection
 	exclude           []exclusion
 	namespaceSelector labels.Selector // nil: all
 	objectSelector    labels.Selector // nil: all
+	condition         Condition       // nil: all
 	skipControlled    bool
 	ignoreManagers    []string
 }
 
-// selects applies what looks at the object rather than at its type.
+// selects applies what looks at the object rather than at its type, except for the condition.
 func (r *rule) selects(in *Input) bool {
 	if r.skipControlled && in.Controlled {
 		return false
 	}
-	if r.objectSelector != nil && !r.objectSelector.Matches(labels.Set(in.Labels)) {
+	if r.objectSelector != nil && !r.selectsObject(in) {
 		return false
 	}
 	return r.namespaceSelector == nil || r.selectsNamespace(in)
 }
+
+// holds asks the rule's condition; the error is a *ConditionError.
+func (r *rule) holds(in *Input) (bool, error) {
+	if r.condition == nil {
+		return true, nil
+	}
+	holds, err := r.condition.Holds(*in)
+	if err != nil {
+		return false, &ConditionError{Rule: r.name, Err: err}
+	}
+	return holds, nil
+}
+
+func (r *rule) selectsObject(in *Input) bool { return r.objectSelector.Matches(labels.Set(in.Labels)) }
 
 // selectsNamespace is admission's namespace matcher: a Namespace is matched by its own labels, other cluster-scoped
 // objects are never restricted.
@@ -116,9 +138,7 @@ func (r *rule) selectsNamespace(in *Input) bool {
 // remaining returns which of the operations the rule's exclusions leave for an object.
 func (r *rule) remaining(asked operations, resource *event.Resource) operations {
 	for i := range r.exclude {
-		e := &r.exclude[i]
-		if e.inVersion(resource.Version) && e.covers(resource.Group, resource.Resource, resource.Namespace != "") &&
-			e.named(resource.Name) {
+		if e := &r.exclude[i]; e.excludes(resource) {
 			asked &^= e.operations
 		}
 	}

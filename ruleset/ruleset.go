@@ -46,9 +46,20 @@ type Rule struct {
 	Resources         []ResourceRule        // an object is selected if one of them selects it; none is a fault
 	NamespaceSelector *metav1.LabelSelector // nil: every namespace; of cluster rules only
 	ObjectSelector    *metav1.LabelSelector // nil: every object
+	Condition         Condition             // nil: every object
 	Exclude           []Exclusion
+	Skip              []Preset // ready-made exclusions; nothing is skipped that is not named here
 	SkipControlled    bool     // leave out objects that have a controller owner
 	IgnoreManagers    []string // do not write changes that these field managers alone have made
+}
+
+// Condition is a test of a whole object, asked after everything else has selected it. It filters, as a selector does: an
+// object for which it holds no more is a delete, and its file is an orphan. Package ruleset/cel makes one of CEL
+// expressions.
+type Condition interface {
+	// Holds tells whether the rule selects the object. It depends on nothing but its argument, does not change it, and
+	// may be called concurrently. With an error nobody knows: the object keeps its file as it is (Match.Err).
+	Holds(in Input) (bool, error)
 }
 
 // Input is what matching looks at: an object in its newest state, or in its last one before it was deleted.
@@ -58,18 +69,20 @@ type Input struct {
 	NamespaceLabels map[string]string // of its namespace; nil for cluster-scoped objects
 	Controlled      bool              // it has a controller owner
 	Managers        []string          // who made this change; empty: unknown, or a delete
+	Object          map[string]any    // the whole object, as in unstructured.Unstructured; only Conditions look at it
 }
 
 // Match is one destination that wants an object.
 //
 // With neither Writes nor Delete the destination claims the object, but this change is not to be written, since managers
-// that the rules ignore made it: the file stays as it is and is no orphan.
+// that the rules ignore made it, or since Err: the file stays as it is and is no orphan.
 type Match struct {
 	Destination destination.Destination
 	Rules       []types.NamespacedName // which rules said so, in the order of their names
 	Writes      bool                   // some rule asks for CREATE or UPDATE
 	Condition   event.Condition        // of a write, the weakest of all rules; Always if not Writes
 	Delete      bool                   // some rule asks for DELETE
+	Err         error                  // Conditions that could not be evaluated, each a *ConditionError, joined; their rules ask for no write
 }
 
 // Watch is what has to be listed and watched: a type, in one namespace or in all.

@@ -3,11 +3,11 @@ package watch
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -23,6 +23,7 @@ type desk struct {
 	namespaces *namespaces // nil if no rule looks at the labels of namespaces
 	out        queue.Producer
 	opts       *Options
+	denied     chan<- struct{} // told when a stream is refused
 }
 
 // change is one object on its way to the destinations that want it.
@@ -57,6 +58,9 @@ func (d *desk) object(ctx context.Context, s *stream, obj *unstructured.Unstruct
 	name := c.resource.NamespacedName()
 	old := tl.entries[name]
 	e := entry{hash: l.hash(c.content), seen: l.clock, claims: l.claim(tl, c.matches)}
+	if slices.ContainsFunc(c.matches, func(m ruleset.Match) bool { return m.Err != nil }) {
+		e.hash = 0 // what a Condition could not decide, an update may decide that leaves the content as it is
+	}
 	if len(e.claims.list) > 0 {
 		tl.entries[name] = e
 	} else {
@@ -65,7 +69,7 @@ func (d *desk) object(ctx context.Context, s *stream, obj *unstructured.Unstruct
 	d.leave(s, dirtyKey{tl, name}, old.claims, e.claims, c.author)
 	for _, m := range c.matches {
 		to := l.targets[m.Destination.Ref]
-		if old.claims.have(to) && old.hash == e.hash {
+		if old.claims.have(to) && old.hash == e.hash && m.Err == nil {
 			continue
 		}
 		d.write(to, dirtyKey{tl, name}, c, m)
@@ -87,6 +91,7 @@ func (d *desk) read(ctx context.Context, t ruleset.Type, obj *unstructured.Unstr
 		Labels:          obj.GetLabels(),
 		NamespaceLabels: d.namespaces.labels(ctx, obj.GetNamespace()),
 		Controlled:      metav1.GetControllerOf(obj) != nil,
+		Object:          obj.Object,
 	}
 	if how != listed { // a listing cannot tell who made which change
 		input.Managers, _ = managers(obj)
@@ -111,7 +116,13 @@ func resource(t ruleset.Type, namespace, name string) event.Resource {
 
 // write offers one event to the line of a target. The caller holds mu.
 func (d *desk) write(to *target, key dirtyKey, c change, m ruleset.Match) {
-	if to == nil || !m.Writes {
+	if to == nil {
+		return
+	}
+	if !m.Writes {
+		if m.Err != nil {
+			d.refuse(to, key, m.Err)
+		}
 		return
 	}
 	if c.refused != nil {
@@ -266,8 +277,10 @@ func (d *desk) failed(s *stream, err error) {
 	if !transient(err) {
 		s.complete = false
 	}
-	d.opts.Logger.V(1).Info("stream failed, trying again", "resource", schema.GroupResource{Group: s.watch.Resource.Group,
-		Resource: s.watch.Resource.Resource}.String(), "namespace", s.watch.Namespace, "reason", err.Error())
+	if s.refused() {
+		signal(d.denied)
+	}
+	d.opts.Logger.V(1).Info("stream failed, trying again", "resource", s.groupResource().String(), "namespace", s.watch.Namespace, "reason", err.Error())
 	d.settle(s)
 }
 

@@ -27,7 +27,9 @@ type planner struct {
 	feeders    sync.WaitGroup
 	stopFeed   context.CancelFunc
 	feedCtx    func() context.Context
-	relabelled chan struct{} // capacity 1: the labels of a namespace changed
+	relabelled chan struct{}                 // capacity 1: the labels of a namespace changed
+	denied     chan struct{}                 // capacity 1: the server refuses a watch of all namespaces where single ones would do
+	narrow     map[schema.GroupResource]bool // types of which it does
 	numbers    uint64
 }
 
@@ -63,7 +65,8 @@ func (p *planner) adopt(ctx context.Context, next *rules) time.Duration {
 	p.rules = next
 	p.retarget(ctx, next.set)
 	p.cover(&coverage{rules: next.ruleSet})
-	p.desk = &desk{ledger: p.ledger, rules: next.ruleSet, out: p.out, opts: p.opts}
+	p.desk = &desk{ledger: p.ledger, rules: next.ruleSet, out: p.out, opts: p.opts, denied: p.denied}
+	p.narrow = map[schema.GroupResource]bool{} // asked again, since rights may have changed with the rules
 	if next.ruleSet.SelectsNamespaces() {
 		p.desk.namespaces = newNamespaces(clientFor(p.client, namespaceType), p.relabelled)
 		s := &stream{watch: ruleset.Watch{Resource: namespaceType}, client: clientFor(p.client, namespaceType),
@@ -187,6 +190,7 @@ func (p *planner) refresh(ctx context.Context) time.Duration {
 		return err != nil || unknown[gv.Group]
 	})
 	watches, missing := p.rules.ruleSet.Watches(lists)
+	watches = p.collapse(watches)
 	p.report(errors.Join(err, missing))
 	wanted := map[streamKey]ruleset.Watch{}
 	for _, w := range watches {
@@ -250,6 +254,20 @@ func (p *planner) begin(ctx context.Context, watches map[streamKey]ruleset.Watch
 	for _, s := range streams {
 		p.running[s.key()] = run(ctx, s, after)
 	}
+}
+
+// collapse makes one watch of many for single namespaces, unless the server has refused that for the type.
+func (p *planner) collapse(watches []ruleset.Watch) []ruleset.Watch {
+	p.ledger.mu.RLock()
+	for _, s := range p.ledger.streams {
+		if s.refused() {
+			p.narrow[s.groupResource()] = true
+		}
+	}
+	p.ledger.mu.RUnlock()
+	return ruleset.Collapse(watches, func(t ruleset.Type, namespaces []string) bool {
+		return p.opts.Collapse >= 0 && len(namespaces) > p.opts.Collapse && !p.narrow[schema.GroupResource{Group: t.Group, Resource: t.Resource}]
+	})
 }
 
 func (p *planner) report(err error) {

@@ -66,6 +66,14 @@ func (s *stream) scope() event.Scope {
 	return event.Scope{Group: t.Group, Resource: t.Resource, Namespace: s.watch.Namespace, All: s.watch.Namespace == ""}
 }
 
+func (s *stream) groupResource() schema.GroupResource {
+	return schema.GroupResource{Group: s.watch.Resource.Group, Resource: s.watch.Resource.Resource}
+}
+
+// refused tells whether the server denies the stream what it may allow in the single namespaces that it is there for. The
+// caller holds the ledger's mu.
+func (s *stream) refused() bool { return s.watch.Collapsed() && apierrors.IsForbidden(s.err) }
+
 // in returns the client for one namespace, or for all.
 func (s *stream) in(namespace string) dynamic.ResourceInterface {
 	if namespace == "" {

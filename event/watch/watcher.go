@@ -36,6 +36,10 @@ type Options struct {
 	Lists int
 	// Rediscover is how often the server is asked which types it serves. Default: 30 s.
 	Rediscover time.Duration
+	// Collapse is for how many namespaces a type is watched one by one. Rules for more of them share one watch of all
+	// namespaces, if the server allows it: it costs one connection instead of many, and the changes of other namespaces,
+	// which are read and dropped. Negative: never. Default: 50.
+	Collapse int
 	// Resync is how often every destination is seeded anew, which heals what others did to its folder. Negative: never.
 	// Default: 1 h.
 	Resync time.Duration
@@ -64,6 +68,9 @@ func (o *Options) withDefaults() *Options {
 	}
 	if out.Rediscover <= 0 {
 		out.Rediscover = 30 * time.Second
+	}
+	if out.Collapse == 0 {
+		out.Collapse = 50
 	}
 	if out.Resync == 0 {
 		out.Resync = time.Hour
@@ -138,7 +145,7 @@ func signal(c chan<- struct{}) {
 // Start runs the Watcher until ctx ends, and returns nil then. All its goroutines have ended when it returns. It must be
 // called once.
 func (w *Watcher) Start(ctx context.Context) error {
-	p := &planner{Watcher: w, running: map[streamKey]*running{}, relabelled: make(chan struct{}, 1)}
+	p := &planner{Watcher: w, running: map[streamKey]*running{}, relabelled: make(chan struct{}, 1), denied: make(chan struct{}, 1)}
 	defer p.stopAll()
 	rediscover := time.NewTimer(w.opts.Rediscover)
 	defer rediscover.Stop()
@@ -157,6 +164,8 @@ func (w *Watcher) Start(ctx context.Context) error {
 				rediscover.Reset(p.adopt(ctx, next))
 			}
 		case <-rediscover.C:
+			rediscover.Reset(p.refresh(ctx))
+		case <-p.denied:
 			rediscover.Reset(p.refresh(ctx))
 		case <-p.relabelled:
 			rediscover.Reset(p.restart(ctx))

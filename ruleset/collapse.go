@@ -1,0 +1,51 @@
+package ruleset
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Collapse returns the watches with those of single namespaces of a type replaced by one of all namespaces, for the types
+// for which wide says so. wide is asked once for each type with such watches, and knows what this package cannot: from how
+// many namespaces on one watch is cheaper, and whether the server allows it. What each destination receives stays as it is,
+// since Coverage does. Watches are ordered as Watches orders them, and are not changed.
+func Collapse(watches []Watch, wide func(t Type, namespaces []string) bool) []Watch {
+	var collapsed []Watch
+	for len(watches) > 0 {
+		n := 1
+		for n < len(watches) && watches[n].Resource == watches[0].Resource {
+			n++
+		}
+		if of := watches[:n]; of[0].Namespace != "" && wide(of[0].Resource, namespacesOf(of)) {
+			collapsed = append(collapsed, merge(of))
+		} else {
+			collapsed = append(collapsed, of...)
+		}
+		watches = watches[n:]
+	}
+	return collapsed
+}
+
+// Collapsed tells whether a Watch of all namespaces feeds single ones only, so that one watch for each of them would do.
+func (w *Watch) Collapsed() bool {
+	return w.Namespace == "" && w.Resource.Namespaced && !slices.ContainsFunc(w.Coverage, func(c Coverage) bool { return c.Scope.All })
+}
+
+func namespacesOf(watches []Watch) []string {
+	names := make([]string, len(watches))
+	for i := range watches {
+		names[i] = watches[i].Namespace
+	}
+	return names
+}
+
+func merge(watches []Watch) Watch {
+	merged := Watch{Resource: watches[0].Resource}
+	for i := range watches {
+		merged.Coverage = append(merged.Coverage, watches[i].Coverage...)
+	}
+	slices.SortFunc(merged.Coverage, func(a, b Coverage) int {
+		return cmp.Or(compareNames(a.Destination.Ref, b.Destination.Ref), cmp.Compare(a.Scope.Namespace, b.Scope.Namespace))
+	})
+	return merged
+}

@@ -1,0 +1,214 @@
+package ruleset
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+)
+
+// Reason is what decided about a rule and an object. The first in this order that applies is given.
+type Reason string
+
+// The reasons. With the last three the destination claims the object: it gets a file, or keeps the one that it has.
+const (
+	ReasonInvalid           Reason = "Invalid"           // the rule has faults, see RuleSet.Err
+	ReasonOtherNamespace    Reason = "OtherNamespace"    // the rule has a namespace, and it is not the object's
+	ReasonResources         Reason = "Resources"         // no ResourceRule selects the object's type in this version
+	ReasonControlled        Reason = "Controlled"        // SkipControlled
+	ReasonObjectSelector    Reason = "ObjectSelector"    // the object's labels
+	ReasonNamespaceSelector Reason = "NamespaceSelector" // the labels of its namespace
+	ReasonExcluded          Reason = "Excluded"          // Exclude or Skip
+	ReasonCondition         Reason = "Condition"         // Condition does not hold
+	ReasonConditionError    Reason = "ConditionError"    // Condition could not be evaluated: the file stays as it is
+	ReasonIgnoredManagers   Reason = "IgnoredManagers"   // IgnoreManagers: the file stays as it is
+	ReasonSelected          Reason = "Selected"
+)
+
+// Claims tells whether a destination claims an object for this reason.
+func (r Reason) Claims() bool {
+	return r == ReasonSelected || r == ReasonIgnoredManagers || r == ReasonConditionError
+}
+
+// Verdict is what one rule says about an object.
+type Verdict struct {
+	Rule        types.NamespacedName
+	Destination destination.Ref
+	Reason      Reason
+	Operations  []event.Operation // what the rule asks for: Create, Update, Delete; nil if it does not claim the object
+	Message     string            // the reason in full, naming fields and values of the rule
+}
+
+// Explanation says for one object which rule sent it where, or why not.
+type Explanation struct {
+	Resource event.Resource
+	Matches  []Match   // what Match returns
+	Verdicts []Verdict // of every rule, invalid ones included, by destination and rule
+}
+
+// Explain says what each rule makes of an object, and why. It asks the rules as Match does, but all of them, one after the
+// other, and is meant for people.
+func (s *RuleSet) Explain(in Input) Explanation {
+	e := Explanation{Resource: in.Resource, Matches: s.Match(in)}
+	for _, r := range s.all {
+		v := r.explain(&in)
+		v.Rule, v.Destination = r.name, r.ref
+		e.Verdicts = append(e.Verdicts, v)
+	}
+	return e
+}
+
+func (r *rule) explain(in *Input) Verdict {
+	no := func(reason Reason, format string, args ...any) Verdict {
+		return Verdict{Reason: reason, Message: fmt.Sprintf(format, args...)}
+	}
+	asked, misses := r.ask(in)
+	remaining := r.remaining(asked, &in.Resource)
+	switch {
+	case !r.valid:
+		return no(ReasonInvalid, "the rule has faults and is left out")
+	case r.name.Namespace != "" && in.Resource.Namespace == "":
+		return no(ReasonOtherNamespace, "the object is cluster-scoped, the rule sees namespace %s only", r.name.Namespace)
+	case r.name.Namespace != "" && r.name.Namespace != in.Resource.Namespace:
+		return no(ReasonOtherNamespace, "the rule sees namespace %s only", r.name.Namespace)
+	case asked == 0:
+		return no(ReasonResources, "%s", strings.Join(misses, "; "))
+	case r.skipControlled && in.Controlled:
+		return no(ReasonControlled, "the object has a controller owner, and SkipControlled is on")
+	case r.objectSelector != nil && !r.selectsObject(in):
+		return no(ReasonObjectSelector, "ObjectSelector %q does not select the labels %q", r.objectSelector, in.Labels)
+	case r.namespaceSelector != nil && !r.selectsNamespace(in):
+		return no(ReasonNamespaceSelector, "NamespaceSelector %q does not select the labels %q", r.namespaceSelector, namespaceLabels(in))
+	case remaining == 0:
+		return no(ReasonExcluded, "%s leaves nothing", strings.Join(r.excluding(&in.Resource), ", "))
+	}
+	return r.explainChange(in, remaining)
+}
+
+// explainChange is explain for an object that the rule selects, if its condition holds.
+func (r *rule) explainChange(in *Input, asked operations) Verdict {
+	holds, err := r.holds(in)
+	switch {
+	case err != nil:
+		return Verdict{Reason: ReasonConditionError, Operations: (asked & deletes).list(), Message: err.Error()}
+	case !holds:
+		return Verdict{Reason: ReasonCondition, Message: "Condition does not hold"}
+	case r.ignores(in.Managers):
+		return Verdict{Reason: ReasonIgnoredManagers, Operations: (asked & deletes).list(),
+			Message: fmt.Sprintf("only %q made this change, and IgnoreManagers has them", in.Managers)}
+	}
+	v := Verdict{Reason: ReasonSelected, Operations: asked.list()}
+	v.Message = "asks for " + join(v.Operations)
+	if excluding := r.excluding(&in.Resource); len(excluding) > 0 {
+		v.Message += ", which " + strings.Join(excluding, ", ") + " leaves"
+	}
+	return v
+}
+
+// ask returns what the ResourceRules ask for, whatever else there is in the rule, and why each of the others does not
+// select the object.
+func (r *rule) ask(in *Input) (asked operations, misses []string) {
+	for i := range r.selections {
+		if miss := r.selections[i].miss(&in.Resource); miss != "" {
+			misses = append(misses, fmt.Sprintf("Resources[%d]: %s", i, miss))
+			continue
+		}
+		asked |= r.selections[i].operations
+	}
+	return asked, misses
+}
+
+// miss says why the selection does not select an object, "" if it does.
+func (s *selection) miss(r *event.Resource) string {
+	switch {
+	case !allows(s.groups, r.Group):
+		return fmt.Sprintf("APIGroups %q lack %q", s.groups, r.Group)
+	case !allows(s.resources, r.Resource):
+		return fmt.Sprintf("Resources %q lack %q", s.resources, r.Resource)
+	case !s.inVersion(r.Version):
+		return fmt.Sprintf("APIVersions %q lack %q, in which the type is read", s.versions, r.Version)
+	case !s.inScope(r.Namespace != ""):
+		return fmt.Sprintf("Scope is %s", s.scope)
+	}
+	return ""
+}
+
+// excluding returns which exclusions name the object.
+func (r *rule) excluding(resource *event.Resource) []string {
+	var fields []string
+	for i := range r.exclude {
+		if e := &r.exclude[i]; e.excludes(resource) {
+			fields = append(fields, e.field)
+		}
+	}
+	return fields
+}
+
+func namespaceLabels(in *Input) map[string]string {
+	if in.Resource.Namespace == "" {
+		return in.Labels
+	}
+	return in.NamespaceLabels
+}
+
+// list returns the operations in the order of an object's life.
+func (o operations) list() []event.Operation {
+	var list []event.Operation
+	for _, named := range []struct {
+		flag operations
+		name event.Operation
+	}{{creates, event.Create}, {updates, event.Update}, {deletes, event.Delete}} {
+		if o&named.flag != 0 {
+			list = append(list, named.name)
+		}
+	}
+	return list
+}
+
+func join(list []event.Operation) string {
+	names := make([]string, len(list))
+	for i, o := range list {
+		names[i] = string(o)
+	}
+	return strings.Join(names, ", ")
+}
+
+// String returns the explanation in lines: the object, each destination that wants it, and what each rule says.
+func (e Explanation) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (version %s)\n", e.Resource.ID, e.Resource.Version)
+	for _, m := range e.Matches {
+		fmt.Fprintf(&b, "  to %s: %s\n", m.Destination, m.action())
+	}
+	if len(e.Matches) == 0 {
+		b.WriteString("  to no destination\n")
+	}
+	for _, v := range e.Verdicts {
+		fmt.Fprintf(&b, "  %s, to %s: %s: %s\n", describe(v.Rule), v.Destination, v.Reason, v.Message)
+	}
+	return b.String()
+}
+
+// action says what a Match does.
+func (m *Match) action() string {
+	var actions []string
+	switch {
+	case !m.Writes:
+		actions = append(actions, "keeps its file as it is")
+	case m.Condition == event.IfAbsent:
+		actions = append(actions, "writes its file where there is none")
+	case m.Condition == event.IfPresent:
+		actions = append(actions, "writes its file where there is one")
+	default:
+		actions = append(actions, "writes its file")
+	}
+	if m.Delete {
+		actions = append(actions, "removes it with the object")
+	} else {
+		actions = append(actions, "leaves it when the object goes")
+	}
+	return strings.Join(actions, ", ")
+}
