@@ -14,31 +14,42 @@
 // # Differences from admission
 //
 // A ResourceRule means what it means as a rule of an admission webhook
-// (https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/), except that
+// (https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/),
+// except that
 //
-//	                           admission                    here
-//	empty list                 refused by the API           everything, as "*"; apiGroups [""] is the core group only
-//	"*" beside other values    refused by the API           everything
-//	subresources, "pods/*"     requests to subresources     a fault: they are never mirrored
-//	CONNECT                    an operation                 a fault: it changes nothing
-//	"apps*"                    never matches                a fault
-//	rules in a namespace       do not exist                 see their own namespace only
-//	matchPolicy                Equivalent by default        Exact: the version compared is the one that is read, below
-//	a Namespace object         lies in itself               lies in no namespace; it is cluster-scoped in both
-//	namespaceSelector          of all webhooks              of cluster rules only; a fault with a namespace
-//	objectSelector             old or new object            new object, the last one for a delete: when the labels
-//	                                                        change so that it is no longer selected, it does not match
-//	exclusions                 resource names               also globs, as in path.Match
+//	                           admission                        here
+//	empty list                 refused by the API               everything, as "*"; apiGroups [""] is the core group only
+//	"*" beside other values    refused by the API               everything
+//	subresources, "pods/*"     requests to subresources         a fault: they are never mirrored
+//	CONNECT                    an operation                     a fault: it changes nothing
+//	"apps*"                    never matches                    a fault
+//	rules in a namespace       do not exist                     see their own namespace only
+//	matchPolicy                Equivalent by default            Exact: compared is the one version that is read
+//	a Namespace object         lies in itself                   lies in no namespace; it is cluster-scoped in both
+//	namespaces of other groups are taken for Namespaces         are objects like any other for a namespaceSelector
+//	namespaceSelector          of all webhooks                  of cluster rules only; a fault with a namespace
+//	objectSelector             old or new object                new object; one that is selected no more is a delete
+//	exclusions                 resourceNames, of policies only  also globs, as in path.Match; they win
+//	matchConditions            object, oldObject, request       package ruleset/cel: object, part of request
+//	failurePolicy              Fail or Ignore                   neither: what cannot be evaluated keeps its file as it is
 //
 // As there, a namespaceSelector does not restrict cluster-scoped objects, except that a Namespace is matched by its own
 // labels. "*" includes all that can be listed and watched, Events, Leases and EndpointSlices among them, and types that
-// are served by two groups (events, events.k8s.io) twice: use Exclude.
+// are served by two groups (events, events.k8s.io) twice: use Exclude, or the ready-made exclusions of Skip.
 //
 // # Operations
 //
 // CREATE and UPDATE cannot be told apart after a restart. So a rule with only CREATE writes a file where none is
 // (event.IfAbsent), one with only UPDATE where one is (event.IfPresent), and rules of one destination that together ask for
 // both write always. A rule with only DELETE never writes.
+//
+// # Several rules for one destination
+//
+// What an object's rules ask for is joined: it is written if one of them asks for a write, with the weakest condition, and
+// its delete is told if one asks for it. An exclusion, a selector, SkipControlled, a Condition and IgnoreManagers speak for
+// their own rule only. Pruning is the other way round: each rule that covers a scope can forbid it (below).
+//
+// A Condition that cannot be evaluated for an object keeps its file as it is, unless another rule writes it.
 //
 // IgnoreManagers keeps a change from being written if these managers alone have made it. The object still matches: it
 // lives, and its file is no orphan. Deletes are not affected.
@@ -52,10 +63,10 @@
 //
 // # Coverage
 //
-// A destination's coverage of a type is what its rules say by type and namespace. Selectors, SkipControlled and exclusions
-// with Names filter objects and do not narrow it: within the coverage, a file whose object no rule selects is an orphan. An
-// exclusion without Names that leaves no operation does narrow it: the type is not watched for that rule, and its files are
-// left as they are, as if the rule had never named it.
+// A destination's coverage of a type is what its rules say by type and namespace. Selectors, a Condition, SkipControlled and
+// exclusions with Names filter objects and do not narrow it: within the coverage, a file whose object no rule selects is an
+// orphan. An exclusion without Names that leaves no operation does narrow it: the type is not watched for that rule, and its
+// files are left as they are, as if the rule had never named it.
 //
 // A scope may be pruned only if each rule of the destination that covers any of it
 //
@@ -69,7 +80,7 @@
 // namespace forbids pruning, nothing of the type is pruned in that destination. Give that rule a destination of its own.
 //
 // Rules for single namespaces become one watch each. As soon as a cluster rule of any destination covers the type, one
-// watch of all namespaces replaces them.
+// watch of all namespaces replaces them. Collapse does the same where the caller says that it is cheaper.
 //
 // # Errors
 //

@@ -12,52 +12,56 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
+var red = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "red"}}
+
+// reasons is also a table in docs/rules.md. Each change of a rule for everything and of a Pod x/p leads to one reason.
+var reasons = []struct {
+	reason  ruleset.Reason
+	message string
+	change  func(r *ruleset.Rule, in *ruleset.Input)
+}{
+	{ruleset.ReasonInvalid, "the rule has faults and is left out", func(r *ruleset.Rule, _ *ruleset.Input) { r.Resources[0].Scope = "x" }},
+	{ruleset.ReasonOtherNamespace, "the rule sees namespace y only", func(r *ruleset.Rule, _ *ruleset.Input) { r.Name.Namespace = "y" }},
+	{ruleset.ReasonOtherNamespace, "the object is cluster-scoped, the rule sees namespace y only", func(r *ruleset.Rule, in *ruleset.Input) {
+		r.Name.Namespace, in.Resource.Namespace = "y", ""
+	}},
+	{ruleset.ReasonResources, `Resources[0]: APIGroups ["apps"] lack ""`, func(r *ruleset.Rule, _ *ruleset.Input) { r.Resources[0].APIGroups = []string{"apps"} }},
+	{ruleset.ReasonResources, `Resources[0]: Resources ["nodes"] lack "pods"; Resources[1]: APIVersions ["v2"] lack "v1", in which the type is read; Resources[2]: Scope is Cluster`,
+		func(r *ruleset.Rule, _ *ruleset.Input) {
+			r.Resources = []ruleset.ResourceRule{resources("nodes"), {APIVersions: []string{"v2"}}, {Scope: ruleset.ClusterScope}}
+		}},
+	{ruleset.ReasonControlled, "the object has a controller owner, and SkipControlled is on", func(r *ruleset.Rule, in *ruleset.Input) {
+		r.SkipControlled, in.Controlled = true, true
+	}},
+	{ruleset.ReasonObjectSelector, `ObjectSelector "team=red" does not select the labels map["app":"web"]`, func(r *ruleset.Rule, in *ruleset.Input) {
+		r.ObjectSelector, in.Labels = red, map[string]string{"app": "web"}
+	}},
+	{ruleset.ReasonNamespaceSelector, `NamespaceSelector "team=red" does not select the labels map["team":"blue"]`, func(r *ruleset.Rule, in *ruleset.Input) {
+		r.NamespaceSelector, in.NamespaceLabels = red, map[string]string{"team": "blue"}
+	}},
+	{ruleset.ReasonNamespaceSelector, `NamespaceSelector "team=red" does not select the labels map["team":"green"]`, func(r *ruleset.Rule, in *ruleset.Input) {
+		*in = object("", "v1", "namespaces", "", "n")
+		r.NamespaceSelector, in.Labels = red, map[string]string{"team": "green"}
+	}},
+	{ruleset.ReasonExcluded, "Exclude[0], Skip[0] leaves nothing", func(r *ruleset.Rule, in *ruleset.Input) {
+		*in = object("", "v1", "events", "x", "e")
+		r.Exclude, r.Skip = []ruleset.Exclusion{{}}, []ruleset.Preset{ruleset.SkipEvents}
+	}},
+	{ruleset.ReasonCondition, "Condition does not hold", func(r *ruleset.Rule, _ *ruleset.Input) { r.Condition = &counting{} }},
+	{ruleset.ReasonConditionError, "ClusterWatchRule r: Condition: over budget", func(r *ruleset.Rule, _ *ruleset.Input) {
+		r.Condition = &counting{err: errors.New("over budget")}
+	}},
+	{ruleset.ReasonIgnoredManagers, `only ["flux"] made this change, and IgnoreManagers has them`, func(r *ruleset.Rule, in *ruleset.Input) {
+		r.IgnoreManagers, in.Managers = []string{"flux"}, []string{"flux"}
+	}},
+	{ruleset.ReasonSelected, "asks for CREATE, UPDATE, DELETE", func(*ruleset.Rule, *ruleset.Input) {}},
+	{ruleset.ReasonSelected, "asks for UPDATE, which Exclude[1] leaves", func(r *ruleset.Rule, _ *ruleset.Input) {
+		r.Exclude = []ruleset.Exclusion{{Names: []string{"q"}}, {ResourceRule: operations(ruleset.ResourceRule{}, event.Create, event.Delete)}}
+	}},
+}
+
 func TestExplainGivesTheReasonOfEachRule(t *testing.T) {
-	red := &metav1.LabelSelector{MatchLabels: map[string]string{"team": "red"}}
-	for _, tt := range []struct {
-		reason  ruleset.Reason
-		message string
-		change  func(r *ruleset.Rule, in *ruleset.Input)
-	}{
-		{ruleset.ReasonSelected, "asks for CREATE, UPDATE, DELETE", func(*ruleset.Rule, *ruleset.Input) {}},
-		{ruleset.ReasonSelected, "asks for UPDATE, which Exclude[1] leaves", func(r *ruleset.Rule, _ *ruleset.Input) {
-			r.Exclude = []ruleset.Exclusion{{Names: []string{"q"}}, {ResourceRule: operations(ruleset.ResourceRule{}, event.Create, event.Delete)}}
-		}},
-		{ruleset.ReasonInvalid, "the rule has faults and is left out", func(r *ruleset.Rule, _ *ruleset.Input) { r.Resources[0].Scope = "x" }},
-		{ruleset.ReasonOtherNamespace, "the rule sees namespace y only", func(r *ruleset.Rule, _ *ruleset.Input) { r.Name.Namespace = "y" }},
-		{ruleset.ReasonOtherNamespace, "the object is cluster-scoped, the rule sees namespace y only", func(r *ruleset.Rule, in *ruleset.Input) {
-			r.Name.Namespace, in.Resource.Namespace = "y", ""
-		}},
-		{ruleset.ReasonResources, `Resources[0]: APIGroups ["apps"] lack ""`, func(r *ruleset.Rule, _ *ruleset.Input) { r.Resources[0].APIGroups = []string{"apps"} }},
-		{ruleset.ReasonResources, `Resources[0]: Resources ["nodes"] lack "pods"; Resources[1]: APIVersions ["v2"] lack "v1", in which the type is read; Resources[2]: Scope is Cluster`,
-			func(r *ruleset.Rule, _ *ruleset.Input) {
-				r.Resources = []ruleset.ResourceRule{resources("nodes"), {APIVersions: []string{"v2"}}, {Scope: ruleset.ClusterScope}}
-			}},
-		{ruleset.ReasonControlled, "the object has a controller owner, and SkipControlled is on", func(r *ruleset.Rule, in *ruleset.Input) {
-			r.SkipControlled, in.Controlled = true, true
-		}},
-		{ruleset.ReasonObjectSelector, `ObjectSelector "team=red" does not select the labels map["app":"web"]`, func(r *ruleset.Rule, in *ruleset.Input) {
-			r.ObjectSelector, in.Labels = red, map[string]string{"app": "web"}
-		}},
-		{ruleset.ReasonNamespaceSelector, `NamespaceSelector "team=red" does not select the labels map["team":"blue"]`, func(r *ruleset.Rule, in *ruleset.Input) {
-			r.NamespaceSelector, in.NamespaceLabels = red, map[string]string{"team": "blue"}
-		}},
-		{ruleset.ReasonNamespaceSelector, `NamespaceSelector "team=red" does not select the labels map["team":"green"]`, func(r *ruleset.Rule, in *ruleset.Input) {
-			*in = object("", "v1", "namespaces", "", "n")
-			r.NamespaceSelector, in.Labels = red, map[string]string{"team": "green"}
-		}},
-		{ruleset.ReasonExcluded, "Exclude[0], Skip[0] leaves nothing", func(r *ruleset.Rule, in *ruleset.Input) {
-			*in = object("", "v1", "events", "x", "e")
-			r.Exclude, r.Skip = []ruleset.Exclusion{{}}, []ruleset.Preset{ruleset.SkipEvents}
-		}},
-		{ruleset.ReasonCondition, "Condition does not hold", func(r *ruleset.Rule, _ *ruleset.Input) { r.Condition = &counting{} }},
-		{ruleset.ReasonConditionError, "ClusterWatchRule r: Condition: over budget", func(r *ruleset.Rule, _ *ruleset.Input) {
-			r.Condition = &counting{err: errors.New("over budget")}
-		}},
-		{ruleset.ReasonIgnoredManagers, `only ["flux"] made this change, and IgnoreManagers has them`, func(r *ruleset.Rule, in *ruleset.Input) {
-			r.IgnoreManagers, in.Managers = []string{"flux"}, []string{"flux"}
-		}},
-	} {
+	for _, tt := range reasons {
 		t.Run(string(tt.reason), func(t *testing.T) {
 			r, in := rule("", "r", "a", ruleset.ResourceRule{}), pod("x", "p")
 			tt.change(&r, &in)

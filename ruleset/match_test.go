@@ -77,24 +77,27 @@ func TestMatchReturnsEachDestinationOnceInStableOrder(t *testing.T) {
 	}
 }
 
+// unions is also a table in docs/rules.md.
+var unions = []struct {
+	promise    string
+	operations [][]event.Operation // of one rule each
+	writes     bool
+	condition  event.Condition
+	deletes    bool
+}{
+	{"only CREATE", [][]event.Operation{{event.Create}}, true, event.IfAbsent, false},
+	{"only UPDATE", [][]event.Operation{{event.Update, event.Delete}}, true, event.IfPresent, true},
+	{"both in one rule", [][]event.Operation{{event.Update, event.Create}}, true, event.Always, false},
+	{"both in two rules", [][]event.Operation{{event.Create}, {event.Update}}, true, event.Always, false},
+	{"CREATE twice", [][]event.Operation{{event.Create}, {event.Create, event.Delete}}, true, event.IfAbsent, true},
+	{"only DELETE never writes", [][]event.Operation{{event.Delete}}, false, event.Always, true},
+	{"CREATE beside DELETE", [][]event.Operation{{event.Delete}, {event.Create}}, true, event.IfAbsent, true},
+	{"none listed", [][]event.Operation{nil}, true, event.Always, true},
+	{"all", [][]event.Operation{{event.Create, ruleset.AllOperations}}, true, event.Always, true},
+}
+
 func TestMatchCombinesOperationsOverAllRulesOfADestination(t *testing.T) {
-	for _, tt := range []struct {
-		promise    string
-		operations [][]event.Operation // of one rule each
-		writes     bool
-		condition  event.Condition
-		deletes    bool
-	}{
-		{"only CREATE", [][]event.Operation{{event.Create}}, true, event.IfAbsent, false},
-		{"only UPDATE", [][]event.Operation{{event.Update, event.Delete}}, true, event.IfPresent, true},
-		{"both in one rule", [][]event.Operation{{event.Update, event.Create}}, true, event.Always, false},
-		{"both in two rules", [][]event.Operation{{event.Create}, {event.Update}}, true, event.Always, false},
-		{"CREATE twice", [][]event.Operation{{event.Create}, {event.Create, event.Delete}}, true, event.IfAbsent, true},
-		{"only DELETE never writes", [][]event.Operation{{event.Delete}}, false, event.Always, true},
-		{"CREATE beside DELETE", [][]event.Operation{{event.Delete}, {event.Create}}, true, event.IfAbsent, true},
-		{"none listed", [][]event.Operation{nil}, true, event.Always, true},
-		{"all", [][]event.Operation{{event.Create, ruleset.AllOperations}}, true, event.Always, true},
-	} {
+	for _, tt := range unions {
 		t.Run(tt.promise, func(t *testing.T) {
 			var rules []ruleset.Rule
 			var oneRule []ruleset.ResourceRule

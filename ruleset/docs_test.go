@@ -1,0 +1,95 @@
+package ruleset_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+var update = flag.Bool("update", false, "write the tables into docs/rules.md")
+
+// The rows of each table are those that other tests check.
+func TestTheTablesOfTheDocumentationAreThoseOfTheTests(t *testing.T) {
+	file := "../docs/rules.md"
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	text := string(content)
+	for name, table := range map[string]string{"unions": unionTable(), "presets": presetTable(), "reasons": reasonTable()} {
+		from, to := "<!-- "+name+" -->\n\n", "\n<!-- end of "+name+" -->"
+		before, rest, ok := strings.Cut(text, from)
+		require.True(t, ok, name)
+		got, after, ok := strings.Cut(rest, to)
+		require.True(t, ok, name)
+		if *update {
+			text = before + from + table + to + after
+			continue
+		}
+		require.Equal(t, table, got, "%s: go test ./ruleset -update", name)
+	}
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+	}
+}
+
+func unionTable() string {
+	var b strings.Builder
+	b.WriteString("| operations of the rules | the file is written | and removed with the object |\n|---|---|---|\n")
+	for _, u := range unions {
+		var each []string
+		for _, list := range u.operations {
+			each = append(each, strings.Join(words(list), ", "))
+		}
+		written := map[event.Condition]string{event.Always: "always", event.IfAbsent: "where there is none", event.IfPresent: "where there is one"}[u.condition]
+		if !u.writes {
+			written = "never"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", strings.Join(each, "; "), written, map[bool]string{true: "yes", false: "no"}[u.deletes])
+	}
+	return b.String()
+}
+
+func words(list []event.Operation) []string {
+	if len(list) == 0 {
+		return []string{"none listed"}
+	}
+	var all []string
+	for _, o := range list {
+		all = append(all, strings.ReplaceAll(string(o), "*", `\*`))
+	}
+	return all
+}
+
+func presetTable() string {
+	var b strings.Builder
+	b.WriteString("| skip | leaves out |\n|---|---|\n")
+	for _, p := range ruleset.Presets() {
+		var all []string
+		for _, e := range p.Exclusions() {
+			for _, resource := range e.Resources {
+				left := "`" + strings.TrimSuffix(resource+"."+e.APIGroups[0], ".") + "`"
+				if len(e.Names) > 0 {
+					left += " named `" + strings.Join(e.Names, "`, `") + "`"
+				}
+				all = append(all, left)
+			}
+		}
+		fmt.Fprintf(&b, "| `%s` | %s |\n", p, strings.Join(all, ", "))
+	}
+	return b.String()
+}
+
+func reasonTable() string {
+	var b strings.Builder
+	b.WriteString("| reason | for example | the destination keeps a file of it |\n|---|---|---|\n")
+	for _, r := range reasons {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r.reason, r.message, map[bool]string{true: "yes", false: "no"}[r.reason.Claims()])
+	}
+	return b.String()
+}
