@@ -11,7 +11,7 @@
 //	GitRepoConfig.spec:     repoURL, [allowedBranches], [secretRef.name], [push.interval], [push.maxCommits]
 //	GitDestination.spec:    repoRef.name, [repoRef.namespace], branch, [baseFolder], [orphans.policy], [orphans.maxFiles]
 //	WatchRule.spec:         destinationRef.name, [destinationRef.namespace], rules, [objectSelector], [exclude],
-//	                        [skipControlled], [ignoreManagers]
+//	                        [skip], [skipControlled], [ignoreManagers]
 //	ClusterWatchRule.spec:  the same with destinationRef.namespace and [namespaceSelector]
 //	rules[]:                [operations], [apiGroups], [apiVersions], [resources], of a ClusterWatchRule also [scope]
 //	exclude[]:              those of rules[], and [names]
@@ -19,8 +19,9 @@
 //	metadata:               name, [namespace], [labels], [annotations]
 //
 // A push.interval, "10s" as in time.ParseDuration, is the least time between two pushes and more than 0; push.maxCommits
-// is at least 1. orphans.maxFiles is at least 1, or -1 for no limit. A note behind a branch, set off by spaces and an arrow
-// instead of "#", is left out if the branch is not in quotes: "branch: main  ← production" means main.
+// is at least 1. orphans.maxFiles is at least 1, or -1 for no limit. skip lists ready-made exclusions: Events, Leases,
+// Endpoints, RootCA. A note behind a branch, set off by spaces and an arrow instead of "#", is left out if the branch is not
+// in quotes: "branch: main  ← production" means main.
 //
 // # Files
 //

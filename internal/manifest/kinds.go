@@ -159,6 +159,7 @@ func ruleFields(r *ruleset.Rule, resources func(*ruleset.ResourceRule) fields) f
 			return mapping(all)
 		}),
 		"objectSelector": optional(&r.ObjectSelector, labelSelector),
+		"skip":           sequence(&r.Skip, oneOf(ruleset.Presets()...)),
 		"skipControlled": boolean(&r.SkipControlled),
 		"ignoreManagers": sequence(&r.IgnoreManagers, text),
 	}
