@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -86,15 +85,9 @@ func (d *desk) read(ctx context.Context, t ruleset.Type, obj *unstructured.Unstr
 	if how == added {
 		c.operation = event.Create
 	}
-	input := ruleset.Input{
-		Resource:        c.resource,
-		Labels:          obj.GetLabels(),
-		NamespaceLabels: d.namespaces.labels(ctx, obj.GetNamespace()),
-		Controlled:      metav1.GetControllerOf(obj) != nil,
-		Object:          obj.Object,
-	}
+	input := ruleset.NewInput(t, obj, d.namespaces.labels(ctx, obj.GetNamespace()))
 	if how != listed { // a listing cannot tell who made which change
-		input.Managers, _ = managers(obj)
+		input.Managers, _ = ruleset.LastManagers(obj)
 	}
 	if c.matches = d.rules.Match(input); len(c.matches) == 0 {
 		return c

@@ -2,7 +2,6 @@ package watch
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -10,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/ruleset"
 )
 
 // maxTraceAge is how long before it arrives a change may have been made: a watch that was cut delivers late, and clocks
@@ -29,7 +29,7 @@ func FieldManager(_ context.Context, obj *unstructured.Unstructured, op event.Op
 	if obj == nil || op == event.Delete {
 		return event.Author{}
 	}
-	names, when := managers(obj)
+	names, when := ruleset.LastManagers(obj)
 	if len(names) != 1 || time.Since(when) > maxTraceAge {
 		return event.Author{}
 	}
@@ -54,21 +54,4 @@ func mailbox(r rune) rune {
 		return r
 	}
 	return '-'
-}
-
-// managers returns who made the last change, and when: the field managers with the newest time, each once, those of
-// subresources left out.
-func managers(obj *unstructured.Unstructured) (names []string, newest time.Time) {
-	for _, f := range obj.GetManagedFields() {
-		if f.Time == nil || f.Subresource != "" || f.Time.Time.Before(newest) {
-			continue
-		}
-		if f.Time.After(newest) {
-			newest, names = f.Time.Time, nil
-		}
-		if !slices.Contains(names, f.Manager) {
-			names = append(names, f.Manager)
-		}
-	}
-	return names, newest
 }

@@ -1,10 +1,13 @@
 // Command mirror writes a cluster down in Git, as a folder of manifests says.
 //
 //	mirror --config DIR --kubeconfig FILE [--once] [--dry-run] [--adopt NS/NAME] [--approve NS/NAME] [--prune NS/NAME]
+//	mirror --config DIR --kubeconfig FILE --explain RESOURCE[.GROUP]/[NAMESPACE/]NAME
 //
 // DIR holds GitRepoConfigs, GitDestinations, WatchRules and ClusterWatchRules (configbutler.ai/v1alpha1), and the Secrets
 // that the GitRepoConfigs refer to, unless those are to be read from the cluster. The exit code is 0 when all went well, 1
 // when something could not be written, and 2 when the input is faulty; then nothing is written.
+//
+// --explain says which rule sends an object of the cluster where, or why not, and writes nothing.
 package main
 
 import (
@@ -47,6 +50,7 @@ type flags struct {
 	verbose            bool
 	adopt, approve     refs
 	prune              refs
+	explain            objectFlag
 }
 
 // refs is a flag that can be given several times.
@@ -72,7 +76,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return exitInput // parse has said why
 	}
-	code, err := f.mirror(ctx, stdout, stderr)
+	do := func() (int, error) { return f.mirror(ctx, stdout, stderr) }
+	if f.explain != (objectFlag{}) {
+		do = func() (int, error) { return f.explainObject(ctx, stdout) }
+	}
+	code, err := do()
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 	}
@@ -93,6 +101,7 @@ func parse(args []string, stderr io.Writer) (*flags, error) {
 	set.Var(&f.adopt, "adopt", "take over the folder of the GitDestination `NS/NAME`; may be repeated")
 	set.Var(&f.approve, "approve", "let the next sweep of the GitDestination `NS/NAME` delete any number of files; may be repeated")
 	set.Var(&f.prune, "prune", "with --once, delete the files of the GitDestination `NS/NAME` that no rule covers any more; may be repeated")
+	set.Var(&f.explain, "explain", "say which rule sends the object `RESOURCE[.GROUP]/[NAMESPACE/]NAME` where, or why not, and end")
 	if err := set.Parse(args); err != nil {
 		return nil, err
 	}

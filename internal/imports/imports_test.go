@@ -38,7 +38,7 @@ var others = map[string][]string{
 	"internal/memcluster": {},
 	"internal/testenv":    {},
 	"examples/customsink": {".", "destination", "gitsink", "internal/memcluster", "queue", "ruleset"},
-	"examples/mirror":     {".", "destination", "event", "gitsink", "gitsink/gogit", "internal/manifest", "orphan", "queue"},
+	"examples/mirror":     {".", "destination", "event", "gitsink", "gitsink/gogit", "internal/manifest", "orphan", "queue", "ruleset"},
 	"examples/quickstart": {".", "destination", "event", "gitsink", "internal/manifest", "internal/memcluster", "queue"},
 }
 

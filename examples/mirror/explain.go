@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/manifest"
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+// objectFlag names one object: RESOURCE[.GROUP]/[NAMESPACE/]NAME, as paths and statuses do.
+type objectFlag event.ID
+
+func (o *objectFlag) String() string { return "" }
+
+func (o *objectFlag) Set(s string) error {
+	parts := strings.Split(s, "/")
+	if len(parts) < 2 || len(parts) > 3 || slices.Contains(parts, "") {
+		return errors.New("want RESOURCE[.GROUP]/[NAMESPACE/]NAME, as deployments.apps/default/web or nodes/a")
+	}
+	o.Resource, o.Group, _ = strings.Cut(parts[0], ".")
+	o.Name = parts[len(parts)-1]
+	if len(parts) == 3 {
+		o.Namespace = parts[1]
+	}
+	return nil
+}
+
+// explainer says where the rules of a folder send an object of a cluster.
+type explainer struct {
+	manifests *manifest.Config
+	rules     *ruleset.RuleSet
+	faults    error // of the manifests
+	client    dynamic.Interface
+	discovery discovery.DiscoveryInterface
+}
+
+// explainObject prints which rule sends the object where, or why not. It talks to the cluster only.
+func (f *flags) explainObject(ctx context.Context, stdout io.Writer) (int, error) {
+	e, err := f.newExplainer()
+	if err != nil {
+		return exitInput, err
+	}
+	if err := e.explain(ctx, stdout, event.ID(f.explain)); err != nil {
+		return exitFailed, errors.Join(e.faults, err)
+	}
+	if e.faults != nil {
+		return exitInput, e.faults
+	}
+	return exitDone, nil
+}
+
+func (f *flags) newExplainer() (*explainer, error) {
+	manifests, err := manifest.Load(os.DirFS(f.config))
+	if err != nil {
+		return nil, err
+	}
+	cluster, err := f.cluster()
+	if err != nil {
+		return nil, fmt.Errorf("kubeconfig: %w", err)
+	}
+	e := &explainer{manifests: manifests}
+	if e.client, err = dynamic.NewForConfig(cluster); err != nil {
+		return nil, err
+	}
+	if e.discovery, err = discovery.NewDiscoveryClientForConfig(cluster); err != nil {
+		return nil, err
+	}
+	set, resolveErr := destination.Resolve(manifests.Repositories, manifests.Destinations)
+	rules, compileErr := ruleset.Compile(set, manifests.Rules...)
+	e.rules, e.faults = rules, manifests.Explain(errors.Join(resolveErr, compileErr))
+	return e, nil
+}
+
+func (e *explainer) explain(ctx context.Context, w io.Writer, id event.ID) error {
+	t, notes, err := e.typeOf(id)
+	if err != nil {
+		return err
+	}
+	obj, err := e.get(ctx, t, id)
+	if err != nil {
+		return err
+	}
+	namespaceLabels := map[string]string(nil)
+	if t.Namespaced {
+		namespace, err := e.client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}).Get(ctx, id.Namespace, metav1.GetOptions{})
+		if err != nil {
+			return fmt.Errorf("labels of the namespace: %w", err)
+		}
+		namespaceLabels = namespace.GetLabels()
+	}
+	in := ruleset.NewInput(t, obj, namespaceLabels)
+	in.Managers, _ = ruleset.LastManagers(obj)
+	if obj.GetDeletionTimestamp() != nil {
+		notes = append(notes, "it is being deleted, and counts as deleted")
+	}
+	e.print(w, e.rules.Explain(in), notes)
+	return nil
+}
+
+// print writes the explanation, with the place of each rule in the manifests.
+func (e *explainer) print(w io.Writer, explained ruleset.Explanation, notes []string) {
+	verdicts := explained.Verdicts
+	explained.Verdicts = nil
+	fmt.Fprint(w, explained)
+	for _, note := range notes {
+		fmt.Fprintln(w, "  note:", note)
+	}
+	for _, v := range verdicts {
+		kind := manifest.KindWatchRule
+		if v.Rule.Namespace == "" {
+			kind = manifest.KindClusterWatchRule
+		}
+		name := strings.TrimPrefix(v.Rule.String(), "/")
+		fmt.Fprintf(w, "%s: %s %s to %s: %s: %s\n", e.manifests.Locate(kind, v.Rule), kind, name, v.Destination, v.Reason, v.Message)
+	}
+}
+
+// typeOf returns the type in the version in which the mirror reads it, or in the server's preferred one if it does not.
+func (e *explainer) typeOf(id event.ID) (t ruleset.Type, notes []string, err error) {
+	_, lists, err := e.discovery.ServerGroupsAndResources()
+	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
+		return t, nil, err
+	}
+	served := typesNamed(lists, id)
+	if len(served) == 0 {
+		return t, nil, fmt.Errorf("the cluster serves no resource %q of group %q", id.Resource, id.Group)
+	}
+	t = served[0]
+	for _, other := range served {
+		if other.Group != t.Group {
+			return t, nil, fmt.Errorf("several groups serve %q: write %s.%s or %s.%s", id.Resource, id.Resource, t.Group, id.Resource, other.Group)
+		}
+	}
+	if t.Namespaced != (id.Namespace != "") {
+		return t, nil, fmt.Errorf("%s is namespaced: %t; write RESOURCE/NAMESPACE/NAME if it is, RESOURCE/NAME if not", id.Resource, t.Namespaced)
+	}
+	watches, _ := e.rules.Watches(lists)
+	for _, w := range watches {
+		if w.Resource.Group == t.Group && w.Resource.Resource == t.Resource {
+			return w.Resource, nil, nil
+		}
+	}
+	return t, []string{"no rule asks for this type, so it is not watched"}, nil
+}
+
+// typesNamed returns the types that id names, preferred versions first. Without a group, it means the core group if that has
+// such a resource, and else any.
+func typesNamed(lists []*metav1.APIResourceList, id event.ID) []ruleset.Type {
+	var exact, anyGroup []ruleset.Type
+	for _, list := range lists {
+		gv, err := schema.ParseGroupVersion(list.GroupVersion)
+		if err != nil {
+			continue
+		}
+		for _, r := range list.APIResources {
+			t := ruleset.Type{Group: gv.Group, Version: gv.Version, Resource: r.Name, Kind: r.Kind, Namespaced: r.Namespaced}
+			switch {
+			case r.Name != id.Resource:
+			case gv.Group == id.Group:
+				exact = append(exact, t)
+			case id.Group == "":
+				anyGroup = append(anyGroup, t)
+			}
+		}
+	}
+	if len(exact) > 0 {
+		return exact
+	}
+	return anyGroup
+}
+
+func (e *explainer) get(ctx context.Context, t ruleset.Type, id event.ID) (*unstructured.Unstructured, error) {
+	client := e.client.Resource(schema.GroupVersionResource{Group: t.Group, Version: t.Version, Resource: t.Resource})
+	if t.Namespaced {
+		return client.Namespace(id.Namespace).Get(ctx, id.Name, metav1.GetOptions{})
+	}
+	return client.Get(ctx, id.Name, metav1.GetOptions{})
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/internal/memcluster"
+)
+
+const others = `---
+apiVersion: configbutler.ai/v1alpha1
+kind: ClusterWatchRule
+metadata: {name: red}
+spec:
+  destinationRef: {name: prod, namespace: default}
+  namespaceSelector: {matchLabels: {team: red}}
+  rules: [{apiVersions: [v1beta1]}, {}]
+  exclude: [{names: ["b*"]}]
+  skip: [RootCA]
+`
+
+func TestExplainSaysWhichRuleSendsAnObjectWhereOrWhyNot(t *testing.T) {
+	f := newFixture(t, nil)
+	f.manifests(good + others)
+	f.configMap("a", "one")
+	code, stdout, stderr := f.run("--explain", "configmaps/default/a")
+	require.Equal(t, exitDone, code, stderr)
+	where := f.repo.URL()
+	require.Empty(t, cmp.Diff(strings.ReplaceAll(`configmaps/default/a (version v1)
+  to default/prod ($REPO#main:clusters/prod): writes its file, removes it with the object
+config.yaml:19: ClusterWatchRule red to default/prod: NamespaceSelector: NamespaceSelector "team=red" does not select the labels map["kubernetes.io/metadata.name":"default"]
+config.yaml:12: WatchRule default/rule to default/prod: Selected: asks for CREATE, UPDATE, DELETE
+`, "$REPO", strings.TrimSuffix(where, ".git")), stdout))
+	require.Empty(t, stderr)
+	require.Empty(t, f.repo.Branches(), "nothing is written")
+	require.Zero(t, f.git.Total().Requests)
+}
+
+func TestExplainFindsTheTypeAndItsVersion(t *testing.T) {
+	f := newFixture(t, nil)
+	f.manifests(good)
+	for _, group := range []string{"one.example", "two.example"} {
+		require.NoError(t, f.cluster.AddType(memcluster.Type{Group: group, Versions: []string{"v1"}, Resource: "widgets", Kind: "Widget", Namespaced: true}))
+	}
+	require.NoError(t, f.cluster.AddType(memcluster.Type{Group: "one.example", Versions: []string{"v1"}, Resource: "gadgets", Kind: "Gadget"}))
+	for _, tt := range []struct {
+		object string
+		code   int
+		stdout []string
+		stderr string
+	}{
+		{"namespaces/default", exitDone, []string{"namespaces/default (version v1)", "to no destination", "no rule asks for this type", "the object is cluster-scoped"}, ""},
+		{"configmaps/default/nobody", exitFailed, nil, "not found"},
+		{"configmaps/nobody", exitFailed, nil, "namespaced: true"},
+		{"namespaces/default/default", exitFailed, nil, "namespaced: false"},
+		{"nothings/default/a", exitFailed, nil, `no resource "nothings"`},
+		{"configmaps.apps/default/a", exitFailed, nil, `no resource "configmaps" of group "apps"`},
+		{"widgets/default/a", exitFailed, nil, "write widgets.one.example or widgets.two.example"},
+		{"gadgets/a", exitFailed, nil, "not found"},
+		{"configmaps", exitInput, nil, "want RESOURCE[.GROUP]/[NAMESPACE/]NAME"},
+		{"configmaps//a", exitInput, nil, "want RESOURCE[.GROUP]/[NAMESPACE/]NAME"},
+	} {
+		t.Run(tt.object, func(t *testing.T) {
+			code, stdout, stderr := f.run("--explain", tt.object)
+			require.Equal(t, tt.code, code, stdout)
+			for _, want := range tt.stdout {
+				require.Contains(t, stdout, want)
+			}
+			require.Contains(t, stderr, tt.stderr)
+		})
+	}
+}
+
+func TestExplainGoesOnWithFaultyRulesAndNamesTheirFaults(t *testing.T) {
+	f := newFixture(t, nil)
+	f.configMap("b", "one")
+	f.manifests(good + strings.Replace(others, "rules: [{", "rules: [{resources: [pods/log], ", 1))
+	code, stdout, stderr := f.run("--explain", "configmaps/default/b")
+	require.Equal(t, exitInput, code)
+	require.Contains(t, stdout, "ClusterWatchRule red to default/prod: Invalid: ")
+	require.Contains(t, stdout, "WatchRule default/rule to default/prod: Selected: ")
+	require.Contains(t, stderr, "spec.rules[0].resources[0]")
+}

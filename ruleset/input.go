@@ -1,0 +1,44 @@
+package ruleset
+
+import (
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubescribe/kubescribe/event"
+)
+
+// NewInput returns what matching looks at in an object of a type, as the API server sent it, except for Managers: set them
+// to LastManagers where the object's last change is what is asked about. The Input shares the object's content.
+func NewInput(t Type, obj *unstructured.Unstructured, namespaceLabels map[string]string) Input {
+	return Input{
+		Resource: event.Resource{
+			ID:      event.ID{Group: t.Group, Resource: t.Resource, Namespace: obj.GetNamespace(), Name: obj.GetName()},
+			Version: t.Version,
+			Kind:    t.Kind,
+		},
+		Labels:          obj.GetLabels(),
+		NamespaceLabels: namespaceLabels,
+		Controlled:      metav1.GetControllerOf(obj) != nil,
+		Object:          obj.Object,
+	}
+}
+
+// LastManagers returns who made the last change of an object, and when: the field managers with the newest time, each once,
+// those of subresources left out. It reads all managedFields, which takes longer than a Match.
+func LastManagers(obj *unstructured.Unstructured) (names []string, newest time.Time) {
+	for _, f := range obj.GetManagedFields() {
+		if f.Time == nil || f.Subresource != "" || f.Time.Time.Before(newest) {
+			continue
+		}
+		if f.Time.After(newest) {
+			newest, names = f.Time.Time, nil
+		}
+		if !slices.Contains(names, f.Manager) {
+			names = append(names, f.Manager)
+		}
+	}
+	return names, newest
+}
