@@ -8,28 +8,32 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+var globs = []struct {
+	glob         string
+	match, other []string
+}{
+	{"feature/*", []string{"feature/x"}, []string{"feature", "feature/x/y", "my/feature/x"}},
+	{"release-?.?", []string{"release-1.2"}, []string{"release-1.10", "release-12", "release-1./"}},
+	{"main", []string{"main"}, []string{"mai", "main2", "x/main", "main/x", "Main"}},
+	{"*", []string{"main", "größe"}, []string{"a/b"}},
+	{"**", []string{"main", "a/b", "a/b/c"}, nil},
+	{"***", []string{"main", "a/b"}, nil},
+	{"release/*", []string{"release/1", "release/"}, []string{"release", "release/1/2"}},
+	{"release/**", []string{"release/1", "release/1/2"}, []string{"release", "prerelease/1"}},
+	{"**/x", []string{"a/x", "a/b/x"}, []string{"x", "a/xx"}},
+	{"a**b", []string{"ab", "a/b", "axb"}, []string{"ab/"}},
+	{"v?.?", []string{"v1.2", "vä.ö"}, []string{"v1.10", "v1./", "v12"}},
+	{"[a-cx]*", []string{"b", "x1"}, []string{"d", "", "b/c"}},
+	{"[^a-c]", []string{"d", "^"}, []string{"a"}},
+	{`[\-\]\\]`, []string{"-", "]", `\`}, []string{"a"}},
+	{"[[:alpha:]]", []string{"a]", ":]"}, []string{"b", "b]"}},
+	{`\*`, []string{"*"}, []string{"a"}},
+	{"a.c|(d)+$", []string{"a.c|(d)+$"}, []string{"abc", "abc|d"}},
+	{"]", []string{"]"}, []string{"a"}},
+}
+
 func TestAGlobStaysWithinSlashesUnlessItHasTwoStars(t *testing.T) {
-	for _, c := range []struct {
-		glob         string
-		match, other []string
-	}{
-		{"main", []string{"main"}, []string{"mai", "main2", "x/main", "main/x", "Main"}},
-		{"*", []string{"main", "größe"}, []string{"a/b"}},
-		{"**", []string{"main", "a/b", "a/b/c"}, nil},
-		{"***", []string{"main", "a/b"}, nil},
-		{"release/*", []string{"release/1", "release/"}, []string{"release", "release/1/2"}},
-		{"release/**", []string{"release/1", "release/1/2"}, []string{"release", "prerelease/1"}},
-		{"**/x", []string{"a/x", "a/b/x"}, []string{"x", "a/xx"}},
-		{"a**b", []string{"ab", "a/b", "axb"}, []string{"ab/"}},
-		{"v?.?", []string{"v1.2", "vä.ö"}, []string{"v1.10", "v1./", "v12"}},
-		{"[a-cx]*", []string{"b", "x1"}, []string{"d", "", "b/c"}},
-		{"[^a-c]", []string{"d", "^"}, []string{"a"}},
-		{`[\-\]\\]`, []string{"-", "]", `\`}, []string{"a"}},
-		{"[[:alpha:]]", []string{"a]", ":]"}, []string{"b", "b]"}},
-		{`\*`, []string{"*"}, []string{"a"}},
-		{"a.c|(d)+$", []string{"a.c|(d)+$"}, []string{"abc", "abc|d"}},
-		{"]", []string{"]"}, []string{"a"}},
-	} {
+	for _, c := range globs {
 		expression, err := compileGlob(c.glob)
 		require.NoError(t, err, c.glob)
 		for _, branch := range c.match {

@@ -121,8 +121,14 @@ func TestASetDoesNotChangeWithWhatItWasMadeFrom(t *testing.T) {
 	require.Equal(t, "https://host/repo main", d.Repository+" "+d.Branch)
 }
 
+// Folders of one lane.
+var (
+	overlapping = [][2]string{{"a", "a"}, {"", "a"}, {"", ""}, {"a", "a/b"}, {"a/b", "a/b/c/d"}, {"a", "a/-"}}
+	disjoint    = [][2]string{{"a", "b"}, {"a", "ab"}, {"a", "a-b"}, {"a/b", "a/c"}, {"a", "A"}, {"a.b/c", "a/c"}}
+)
+
 func TestBothSidesOfAnOverlapAreRefusedAndNameEachOther(t *testing.T) {
-	for _, folders := range [][2]string{{"a", "a"}, {"", "a"}, {"", ""}, {"a", "a/b"}, {"a/b", "a/b/c/d"}, {"a", "a/-"}} {
+	for _, folders := range overlapping {
 		for _, order := range [][2]int{{0, 1}, {1, 0}} {
 			specs := []Spec{spec("a/one", "a/repo", "main", folders[0]), spec("b/two", "b/repo", "main", folders[1])}
 			set, err := Resolve(repositories[:2], []Spec{specs[order[0]], specs[order[1]]})
@@ -132,10 +138,34 @@ func TestBothSidesOfAnOverlapAreRefusedAndNameEachOther(t *testing.T) {
 			require.ErrorContains(t, set.Err(ref("b/two")), fmt.Sprintf("GitDestination a/one has %q", folders[0]))
 		}
 	}
-	for _, folders := range [][2]string{{"a", "b"}, {"a", "ab"}, {"a", "a-b"}, {"a/b", "a/c"}, {"a", "A"}, {"a.b/c", "a/c"}} {
+	for _, folders := range disjoint {
 		set, err := Resolve(repositories[:2], []Spec{spec("a/one", "a/repo", "main", folders[0]), spec("b/two", "b/repo", "main", folders[1])})
 		require.NoError(t, err, folders)
 		require.Equal(t, 2, set.Len())
+	}
+}
+
+// Whatever is wrong with what one tenant gives, and however often, the destination of another one stays.
+func TestAFaultOfOneTenantNeverTakesAnothersDestinationAway(t *testing.T) {
+	good := []Repository{repositories[0]}
+	prod := spec("a/prod", "a/repo", "main", "clusters/prod")
+	broken := []Repository{
+		{Ref: ref("b/repo"), URL: "https://alice:pw@github.com/org/repo"}, {Ref: ref("b/repo"), URL: good[0].URL, AllowedBranches: []string{"["}},
+		{Ref: ref("b/repo"), URL: "ext::sh"}, {Ref: ref("b/"), URL: good[0].URL},
+	}
+	for _, r := range broken {
+		for _, s := range []Spec{
+			spec("b/prod", r.Ref.String(), "main", "clusters/prod"), spec("b/prod", r.Ref.String(), "main", ""), spec("b/prod", "b/none", "main", ""),
+			spec("b/prod", "a/repo", "main", "../prod"), spec("b/prod", "a/repo", "HEAD", ""), spec("b/prod", "a/repo", "dev", "clusters/prod"), spec("b/", "a/repo", "main", ""),
+		} {
+			for _, specs := range [][]Spec{{prod, s}, {s, prod}, {s, s, prod}} {
+				set, err := Resolve(append(good, r, r), specs)
+				require.ErrorIs(t, err, ErrInvalid)
+				require.Error(t, set.Err(s.Ref), "%+v", s)
+				require.NoError(t, set.Err(prod.Ref), "%+v", s)
+				require.Equal(t, 1, set.Len())
+			}
+		}
 	}
 }
 

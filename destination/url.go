@@ -133,6 +133,8 @@ func parseSCP(userHost, path string) (*url.URL, error) {
 		return nil, invalid(`the URL has no user before its "@"`)
 	case strings.Contains(path, "@"):
 		return nil, invalid(`the URL has an "@" after its colon, as if it held a password: write it as ssh:// with %%40`)
+	case strings.HasPrefix(host, "["):
+		return nil, invalid("the host is an IPv6 address: write it as ssh://")
 	case len(host) == 1:
 		return nil, invalid("the host has one letter, as a drive of Windows has: write it as ssh:// or file://")
 	case isProtocol:

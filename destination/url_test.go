@@ -55,6 +55,36 @@ var invalidURLs = []string{
 	"git@host:a@b", "https:a", "file:a", "file://host/a", "file://a@/b", "git://a@host/b", "file:///", "file:///a/..", "git@host:a/../b", "git@host:/",
 }
 
+// apart lists URLs of which somebody could think that they are one repository.
+var apart = []struct{ one, other, differ string }{
+	{"https://github.com/org/repo", "ssh://git@github.com/org/repo", "protocol"},
+	{"https://github.com/org/repo", "http://github.com/org/repo", "protocol, even if one redirects to the other"},
+	{"https://github.com/org/repo", "git://github.com/org/repo", "protocol"},
+	{"https://github.com/org/repo", "https://github.com/Org/repo", "case of the path"},
+	{"https://github.com/org/repo", "https://www.github.com/org/repo", "host, an alias"},
+	{"https://github.com/org/repo", "https://github.com./org/repo", "host, with the dot of a full name"},
+	{"https://github.com/org/repo", "https://github.com:8443/org/repo", "port"},
+	{"https://github.com/org/repo", "https://github.com//org/repo", "slashes within the path"},
+	{"https://github.com/org/repo", "https://github.com/org/repo/.git", "a .git of its own"},
+	{"https://github.com/org/repo.git", "https://github.com/org/repo.git.git", "the second .git"},
+	{"https://[::1]/repo", "https://127.0.0.1/repo", "address"},
+	{"git@github.com:org/repo", "alice@github.com:org/repo", "user of ssh, whose home a path may be relative to"},
+	{"git@github.com:org/repo", "github.com:org/repo", "user of ssh, written or that of the process"},
+	{"git@github.com:org/repo", "git@github.com:~/org/repo", "home folder, named"},
+	{"git@github.com:a%20b", "ssh://git@github.com/a%20b", "percent-encoding, which the scp form does not have"},
+	{"/srv/repo", "/srv/repo.git", ".git of a file"},
+	{"/srv/repo", "ssh://localhost/srv/repo", "protocol"},
+}
+
+func TestURLsThatMayBeTwoRepositoriesShareNoLane(t *testing.T) {
+	for _, pair := range apart {
+		one, other := Destination{Repository: pair.one, Branch: "main"}.Lane(), Destination{Repository: pair.other, Branch: "main"}.Lane()
+		require.NotZero(t, one, pair.one)
+		require.NotZero(t, other, pair.other)
+		require.NotEqual(t, one, other)
+	}
+}
+
 func TestSpellingsOfOneRepositoryShareALaneAndNoOthersDo(t *testing.T) {
 	for canonical, spellings := range lanes {
 		for _, spelling := range append(spellings, canonical) {
