@@ -79,6 +79,7 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 	}
 	m.watcher = watch.New(client, disco, m.queue, &watch.Options{
 		Rediscover: o.Rediscover,
+		Collapse:   o.Collapse,
 		Resync:     o.Resync,
 		Encryptor:  o.Encryptor,
 		Attribute:  o.Attribute,

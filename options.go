@@ -68,6 +68,9 @@ type Options struct {
 	Resync time.Duration
 	// Rediscover is how often the API server is asked for new types. Default: 30 s.
 	Rediscover time.Duration
+	// Collapse is for how many namespaces a type is watched one by one; rules for more share one watch of all. Negative:
+	// any number. Default: 50. See event/watch.Options.
+	Collapse int
 	// MeterProvider gets the metrics of the queue and its Runner, which package queue lists. Of the Queue it is of use to the
 	// default one only. Default: nothing is measured.
 	MeterProvider metric.MeterProvider

@@ -55,11 +55,13 @@ func Resolve(repositories []Repository, specs []Spec) (Set, error) {
 		lanes:        make(map[Lane][]Destination),
 		faults:       make(map[Ref]error),
 	}
-	for ref, same := range byRef(repositories, func(r Repository) Ref { return r.Ref }) {
-		r.repositories[ref] = checkRepository(same)
+	named := count(repositories, func(r Repository) Ref { return r.Ref })
+	for _, repository := range repositories {
+		r.repositories[repository.Ref] = checkRepository(repository, named[repository.Ref])
 	}
-	for _, same := range byRef(specs, func(s Spec) Ref { return s.Ref }) {
-		r.add(same)
+	named = count(specs, func(s Spec) Ref { return s.Ref })
+	for _, spec := range specs {
+		r.add(spec, named[spec.Ref])
 	}
 	for lane, destinations := range r.lanes {
 		r.refuseOverlaps(lane, destinations)
@@ -74,12 +76,11 @@ type resolver struct {
 	faults       map[Ref]error          // of destinations
 }
 
-// add checks the specs of one Ref, and puts the destination in its lane if it has
-// no fault of its own.
-func (r *resolver) add(same []Spec) {
-	spec := same[0]
-	if len(same) > 1 {
-		r.faults[spec.Ref] = fault(KindDestination, spec.Ref, "Ref", spec.Ref.String(), errDuplicate(len(same)))
+// add checks a spec, one of so many of its Ref, and puts the destination in its
+// lane if it has no fault of its own.
+func (r *resolver) add(spec Spec, named int) {
+	if named > 1 {
+		r.faults[spec.Ref] = fault(KindDestination, spec.Ref, "Ref", spec.Ref.String(), errDuplicate(named))
 		return
 	}
 	repository, ok := r.repositories[spec.RepositoryRef]
@@ -92,14 +93,14 @@ func (r *resolver) add(same []Spec) {
 		branchErr = repository.allows(spec.Branch)
 	}
 	d := Destination{spec.Ref, spec.RepositoryRef, repository.URL, spec.Branch, spec.BaseFolder}
-	err := errors.Join(
-		d.fault("Ref", d.Ref.String(), validateRef(d.Ref)),
-		d.fault("RepositoryRef", d.RepositoryRef.String(), repositoryErr),
-		d.fault("Branch", d.Branch, branchErr),
-		d.fault("BaseFolder", d.BaseFolder, validateFolder(d.BaseFolder)),
-	)
-	if err != nil {
-		r.faults[d.Ref] = err
+	refErr, folderErr := validateRef(d.Ref), validateFolder(d.BaseFolder)
+	if refErr != nil || repositoryErr != nil || branchErr != nil || folderErr != nil {
+		r.faults[d.Ref] = errors.Join(
+			d.fault("Ref", d.Ref.String(), refErr),
+			d.fault("RepositoryRef", d.RepositoryRef.String(), repositoryErr),
+			d.fault("Branch", d.Branch, branchErr),
+			d.fault("BaseFolder", d.BaseFolder, folderErr),
+		)
 		return
 	}
 	lane := Lane{Repository: repository.canonical, Branch: d.Branch}
@@ -108,7 +109,11 @@ func (r *resolver) add(same []Spec) {
 
 // set collects what has no fault.
 func (r *resolver) set() Set {
-	s := Set{index: make(map[Ref]int), faults: r.faults, repositoryFaults: make(map[Ref]error)}
+	n := 0
+	for _, destinations := range r.lanes {
+		n += len(destinations)
+	}
+	s := Set{sorted: make([]Destination, 0, n), index: make(map[Ref]int, n), faults: r.faults, repositoryFaults: make(map[Ref]error)}
 	for _, destinations := range r.lanes {
 		for _, d := range destinations {
 			if r.faults[d.Ref] == nil {
@@ -137,11 +142,11 @@ type checkedRepository struct {
 	err       error
 }
 
-// checkRepository checks the repositories of one Ref.
-func checkRepository(same []Repository) checkedRepository {
-	r := checkedRepository{Repository: same[0]}
-	if len(same) > 1 {
-		r.err = fault(KindRepository, r.Ref, "Ref", r.Ref.String(), errDuplicate(len(same)))
+// checkRepository checks a repository, one of so many of its Ref.
+func checkRepository(given Repository, named int) checkedRepository {
+	r := checkedRepository{Repository: given}
+	if named > 1 {
+		r.err = fault(KindRepository, r.Ref, "Ref", r.Ref.String(), errDuplicate(named))
 		return r
 	}
 	var urlErr error
@@ -170,10 +175,11 @@ func errDuplicate(n int) error {
 	return invalid("%d objects have this namespace and name: remove all but one", n)
 }
 
-func byRef[T any](objects []T, ref func(T) Ref) map[Ref][]T {
-	same := make(map[Ref][]T, len(objects))
+// count returns how many objects each Ref has.
+func count[T any](objects []T, ref func(T) Ref) map[Ref]int {
+	named := make(map[Ref]int, len(objects))
 	for _, o := range objects {
-		same[ref(o)] = append(same[ref(o)], o)
+		named[ref(o)]++
 	}
-	return same
+	return named
 }

@@ -2,7 +2,7 @@
 //
 // Compile checks the rules once, against the destinations that exist, and makes an immutable RuleSet. Match answers which
 // destinations want an object; Watches answers what has to be listed and watched for that, and how far each destination is
-// covered by it. Nothing here talks to a cluster.
+// covered by it; Explain says for people what Match does. Nothing here talks to a cluster.
 //
 //   - A rule with any fault is left out as a whole, and Compile and Err name every fault of it. The other rules work.
 //   - Match returns each destination once, however many rules send the object there, in an order that does not depend on
@@ -84,5 +84,6 @@
 //
 // # Errors
 //
-// Compile and Err return *RuleError, Watches returns *TypeError, joined; each names rule, field or type, and what to do.
+// Compile and Err return *RuleError, Watches returns *TypeError, joined; each names rule, field or type, and what to do. A
+// Match may hold *ConditionError.
 package ruleset

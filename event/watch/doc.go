@@ -16,7 +16,9 @@
 //   - The watcher never blocks on the queue. What finds no room is marked in the ledger and fetched again when there is
 //     room. A dead remote stops neither streams nor other destinations, and no listing waits for a push.
 //   - A status-only update, or any other that leaves the sanitised content as it was, ends at the ledger.
-//   - An object with a deletionTimestamp counts as deleted.
+//   - An object with a deletionTimestamp counts as deleted. So does, for one destination, an object that its rules select no
+//     more, since its labels or those of its namespace have changed; the others keep it.
+//   - One watch of all namespaces may feed rules of single ones (Options.Collapse). No destination receives more for that.
 //   - Only what was listed completely, and has been followed since, may be pruned: View.Scopes leaves out a type that RBAC
 //     forbids, that discovery does not know, or whose listing broke off. A listing that breaks off is begun anew.
 //   - What no rule of a destination covers any more is neither deleted nor kept up to date. Its Live says what that is

@@ -134,3 +134,24 @@ func TestAnObjectThatLeavesOneDestinationStaysInTheOthers(t *testing.T) {
 	require.ElementsMatch(t, []string{"UPDATE configmaps/default/a for default/prod", "UPDATE configmaps/default/a for default/dev"}, got)
 	require.Len(t, f.files, 2, fmt.Sprint(f.files))
 }
+
+func TestAWildcardTakesInTypesThatAppearLater(t *testing.T) {
+	f := newFixture(t, -1, nil)
+	r := rule("prod", "prod", "*")
+	r.Resources[0].APIGroups = []string{"", "example.com"}
+	r.Skip = []ruleset.Preset{ruleset.SkipRootCA}
+	r.Exclude = []ruleset.Exclusion{{ResourceRule: ruleset.ResourceRule{Resources: []string{"namespaces", "secrets", "serviceaccounts"}}}}
+	f.apply(configMap("default", "a", "1"), configMap("default", "kube-root-ca.crt", "1"))
+	f.setRules([]destination.Spec{spec("prod", "main")}, r)
+	f.seeded("prod")
+	require.Contains(t, f.files, "prod configmaps/default/a")
+	require.NotContains(t, f.files, "prod configmaps/default/kube-root-ca.crt")
+	require.NoError(t, f.cluster.AddType(memcluster.Type{
+		Group: "example.com", Versions: []string{"v1", "v1beta1"}, Resource: "widgets", Kind: "Widget", Namespaced: true,
+	}))
+	f.apply(object("example.com/v1", "Widget", "default", "w", map[string]any{"spec": map[string]any{"size": int64(3)}}))
+	got := f.next()
+	require.Equal(t, "widgets.example.com/default/w", got.Resource.ID.String())
+	require.Equal(t, "v1", got.Resource.Version, "once, in the version that the server prefers")
+	require.Equal(t, event.SeedSync, f.next().Operation)
+}

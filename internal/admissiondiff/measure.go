@@ -132,8 +132,13 @@ func refForBench(i int) destination.Ref {
 	return destination.Ref{Namespace: "team", Name: fmt.Sprintf("destination-%d", i)}
 }
 
-// destinationsForBench resolves n destinations in 20 repositories, on 5 branches each.
+// destinationsForBench resolves what specsForBench makes.
 func destinationsForBench(n int) (destination.Set, error) {
+	return destination.Resolve(specsForBench(n))
+}
+
+// specsForBench are n destinations in 20 repositories, on 5 branches each.
+func specsForBench(n int) ([]destination.Repository, []destination.Spec) {
 	repositories := make([]destination.Repository, 20)
 	for i := range repositories {
 		repositories[i] = destination.Repository{
@@ -148,14 +153,14 @@ func destinationsForBench(n int) (destination.Set, error) {
 			Ref: refForBench(i), RepositoryRef: repositories[i%20].Ref, Branch: fmt.Sprintf("release/%d", i%5), BaseFolder: fmt.Sprintf("clusters/%d/apps", i),
 		}
 	}
-	return destination.Resolve(repositories, specs)
+	return repositories, specs
 }
 
-// measureResolve has the making of the specs in its time, which is a small part of it.
 func measureResolve(s settings) (row, error) {
 	var failed error
+	repositories, specs := specsForBench(s.destinations)
 	r := s.take(func() {
-		set, err := destinationsForBench(s.destinations)
+		set, err := destination.Resolve(repositories, specs)
 		if failed = err; err == nil && set.Len() != s.destinations {
 			failed = fmt.Errorf("resolved %d of %d destinations", set.Len(), s.destinations)
 		}

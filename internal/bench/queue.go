@@ -15,10 +15,10 @@ import (
 
 // The cases of the command queue.
 const (
-	caseThrough = "through" // events go in, are handed out and done
-	caseWaiting = "waiting" // events wait, and memory is looked at
-	caseFlood   = "flood"   // a quiet key beside one that is flooded, with one worker
-	caseHungKeys    = "hung"    // a key of another repository beside a thousand of one that hangs
+	caseThrough  = "through" // events go in, are handed out and done
+	caseWaiting  = "waiting" // events wait, and memory is looked at
+	caseFlood    = "flood"   // a quiet key beside one that is flooded, with one worker
+	caseHungKeys = "hung"    // a key of another repository beside a thousand of one that hangs
 )
 
 // queueRow is the result of one system in one case. What does not apply is zero and left out.

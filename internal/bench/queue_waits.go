@@ -86,8 +86,8 @@ func spend(ctx context.Context, d time.Duration) {
 }
 
 const (
-	hungQuiet = 10 * time.Millisecond // the window of both repositories
-	keyPatience  = 2 * time.Second       // after which a batch is said never to come
+	hungQuiet   = 10 * time.Millisecond // the window of both repositories
+	keyPatience = 2 * time.Second       // after which a batch is said never to come
 )
 
 // measureHungRunner has a Runner whose handler hangs for a thousand destinations of one repository, and measures how long
