@@ -1,9 +1,6 @@
 package ruleset
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // Collapse returns the watches with those of single namespaces of a type replaced by one of all namespaces, for the types
 // for which wide says so. wide is asked once for each type with such watches, and knows what this package cannot: from how
@@ -44,8 +41,6 @@ func merge(watches []Watch) Watch {
 	for i := range watches {
 		merged.Coverage = append(merged.Coverage, watches[i].Coverage...)
 	}
-	slices.SortFunc(merged.Coverage, func(a, b Coverage) int {
-		return cmp.Or(compareNames(a.Destination.Ref, b.Destination.Ref), cmp.Compare(a.Scope.Namespace, b.Scope.Namespace))
-	})
+	slices.SortStableFunc(merged.Coverage, func(a, b Coverage) int { return compareNames(a.Destination.Ref, b.Destination.Ref) }) // by namespace already
 	return merged
 }

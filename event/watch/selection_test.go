@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -52,7 +53,7 @@ func TestRulesOfManyNamespacesShareOneWatchAndReceiveNothingElse(t *testing.T) {
 }
 
 func TestSingleNamespacesAreWatchedOneByOneWhereTheServerRefusesAll(t *testing.T) {
-	f := newFixture(t, -1, &Options{Collapse: 1})
+	f := newFixture(t, -1, &Options{Collapse: 1, Rediscover: time.Hour})
 	f.apply(object("v1", "Namespace", "", "one", map[string]any{}), object("v1", "Namespace", "", "two", map[string]any{}))
 	f.apply(configMap("one", "a", "1"), configMap("two", "a", "1"))
 	var refused atomic.Int32
