@@ -57,6 +57,8 @@
 // a host serves one repository under both. That costs a conflict now and then:
 // the compare-and-swap push is what keeps commits safe, not the Lane.
 //
+// docs/destinations.md shows in tables what is one repository and what is not, which URLs and branches are refused, and why.
+//
 // # Errors
 //
 // Each fault is an *Error that names the object, the field and the value, and

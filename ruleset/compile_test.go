@@ -52,6 +52,7 @@ func TestCompileNamesTheFieldAndTheValueOfEveryFault(t *testing.T) {
 			r.Exclude = []ruleset.Exclusion{{}, {ResourceRule: resources("pods/log")}}
 		}), "Exclude[1].Resources[0]", "pods/log"},
 		{"a broken glob", with("", func(r *ruleset.Rule) { r.Exclude = []ruleset.Exclusion{{Names: []string{"a", "x[", ""}}} }), "Exclude[0].Names[1]", "x["},
+		{"an unknown preset", with("", func(r *ruleset.Rule) { r.Skip = []ruleset.Preset{ruleset.SkipEvents, "events"} }), "Skip[1]", "events"},
 		{"an empty glob", with("", func(r *ruleset.Rule) { r.Exclude = []ruleset.Exclusion{{Names: []string{""}}} }), "Exclude[0].Names[0]", ""},
 	} {
 		t.Run(tt.promise, func(t *testing.T) {

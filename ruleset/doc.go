@@ -37,6 +37,8 @@
 // labels. "*" includes all that can be listed and watched, Events, Leases and EndpointSlices among them, and types that
 // are served by two groups (events, events.k8s.io) twice: use Exclude, or the ready-made exclusions of Skip.
 //
+// docs/rules.md has this table, too, and those of joined operations, ready-made exclusions and Explain's reasons.
+//
 // # Operations
 //
 // CREATE and UPDATE cannot be told apart after a restart. So a rule with only CREATE writes a file where none is

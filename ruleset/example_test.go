@@ -58,3 +58,31 @@ func Example() {
 	// watch configmaps in team-a
 	// true WatchRule team-a/configuration: resource "services" of API groups [""]: not served by the cluster: check the spelling of group and plural name, or install what serves it
 }
+
+func ExampleRuleSet_Explain() {
+	repository := destination.Repository{Ref: types.NamespacedName{Name: "repository"}, URL: "https://example.com/org/repository"}
+	prod := destination.Ref{Name: "prod"}
+	set, err := destination.Resolve([]destination.Repository{repository}, []destination.Spec{{Ref: prod, RepositoryRef: repository.Ref, Branch: "main"}})
+	if err != nil {
+		fmt.Println(err)
+	}
+	configMaps := []ruleset.ResourceRule{{APIGroups: []string{""}, Resources: []string{"configmaps"}}}
+	rules, err := ruleset.Compile(set,
+		ruleset.Rule{
+			Name: types.NamespacedName{Name: "labelled"}, Destination: prod, Resources: configMaps,
+			ObjectSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"mirror": "yes"}},
+		},
+		ruleset.Rule{Name: types.NamespacedName{Namespace: "team-a", Name: "all"}, Destination: prod, Resources: configMaps},
+	)
+	if err != nil {
+		fmt.Println(err)
+	}
+	fmt.Print(rules.Explain(ruleset.Input{Resource: event.Resource{
+		ID: event.ID{Resource: "configmaps", Namespace: "team-a", Name: "settings"}, Version: "v1",
+	}}))
+	// Output:
+	// configmaps/team-a/settings (version v1)
+	//   to /prod (https://example.com/org/repository#main:): writes its file, removes it with the object
+	//   ClusterWatchRule labelled, to /prod: ObjectSelector: ObjectSelector "mirror=yes" does not select the labels map[]
+	//   WatchRule team-a/all, to /prod: Selected: asks for CREATE, UPDATE, DELETE
+}

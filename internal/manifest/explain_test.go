@@ -101,7 +101,7 @@ func TestAFieldOfARuleIsNamedAsInTheManifest(t *testing.T) {
 		"Resources[0].Resources[1]": "spec.rules[0].resources[1]", "Resources[2].APIGroups[0]": "spec.rules[2].apiGroups[0]",
 		"Resources[0].APIVersions[0]": "spec.rules[0].apiVersions[0]", "Resources[0].Scope": "spec.rules[0].scope",
 		"Exclude[1].Resources[0]": "spec.exclude[1].resources[0]", "Exclude[0].Names[0]": "spec.exclude[0].names[0]",
-		"ObjectSelector": "spec.objectSelector", "NamespaceSelector": "spec.namespaceSelector",
+		"Skip[1]": "spec.skip[1]", "ObjectSelector": "spec.objectSelector", "NamespaceSelector": "spec.namespaceSelector",
 	} {
 		require.Equal(t, want, ruleField(goField))
 	}
