@@ -25,7 +25,8 @@ func Collapse(watches []Watch, wide func(t Type, namespaces []string) bool) []Wa
 
 // Collapsed tells whether a Watch of all namespaces feeds single ones only, so that one watch for each of them would do.
 func (w *Watch) Collapsed() bool {
-	return w.Namespace == "" && w.Resource.Namespaced && !slices.ContainsFunc(w.Coverage, func(c Coverage) bool { return c.Scope.All })
+	all := slices.ContainsFunc(w.Coverage, func(c Coverage) bool { return c.Scope.All })
+	return w.Namespace == "" && w.Resource.Namespaced && !all
 }
 
 func namespacesOf(watches []Watch) []string {
@@ -41,6 +42,7 @@ func merge(watches []Watch) Watch {
 	for i := range watches {
 		merged.Coverage = append(merged.Coverage, watches[i].Coverage...)
 	}
-	slices.SortStableFunc(merged.Coverage, func(a, b Coverage) int { return compareNames(a.Destination.Ref, b.Destination.Ref) }) // by namespace already
+	// They come in the order of namespaces, which stays that of each destination.
+	slices.SortStableFunc(merged.Coverage, func(a, b Coverage) int { return compareNames(a.Destination.Ref, b.Destination.Ref) })
 	return merged
 }

@@ -82,7 +82,7 @@ type Match struct {
 	Writes      bool                   // some rule asks for CREATE or UPDATE
 	Condition   event.Condition        // of a write, the weakest of all rules; Always if not Writes
 	Delete      bool                   // some rule asks for DELETE
-	Err         error                  // Conditions that could not be evaluated, each a *ConditionError, joined; their rules ask for no write
+	Err         error                  // *ConditionError, joined: Conditions that could not be evaluated; their rules ask for no write
 }
 
 // Watch is what has to be listed and watched: a type, in one namespace or in all.

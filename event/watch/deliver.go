@@ -273,7 +273,8 @@ func (d *desk) failed(s *stream, err error) {
 	if s.refused() {
 		signal(d.denied)
 	}
-	d.opts.Logger.V(1).Info("stream failed, trying again", "resource", s.groupResource().String(), "namespace", s.watch.Namespace, "reason", err.Error())
+	d.opts.Logger.V(1).Info("stream failed, trying again",
+		"resource", s.groupResource().String(), "namespace", s.watch.Namespace, "reason", err.Error())
 	d.settle(s)
 }
 

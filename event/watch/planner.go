@@ -27,10 +27,12 @@ type planner struct {
 	feeders    sync.WaitGroup
 	stopFeed   context.CancelFunc
 	feedCtx    func() context.Context
-	relabelled chan struct{}                 // capacity 1: the labels of a namespace changed
-	denied     chan struct{}                 // capacity 1: the server refuses a watch of all namespaces where single ones would do
-	narrow     map[schema.GroupResource]bool // types of which it does
+	relabelled chan struct{} // capacity 1: the labels of a namespace changed
+	denied     chan struct{} // capacity 1: a stream is refused
 	numbers    uint64
+
+	// narrow has the types of which the server refuses a watch of all namespaces where single ones would do.
+	narrow map[schema.GroupResource]bool
 }
 
 type running struct {
@@ -266,7 +268,8 @@ func (p *planner) collapse(watches []ruleset.Watch) []ruleset.Watch {
 	}
 	p.ledger.mu.RUnlock()
 	return ruleset.Collapse(watches, func(t ruleset.Type, namespaces []string) bool {
-		return p.opts.Collapse >= 0 && len(namespaces) > p.opts.Collapse && !p.narrow[schema.GroupResource{Group: t.Group, Resource: t.Resource}]
+		gr := schema.GroupResource{Group: t.Group, Resource: t.Resource}
+		return p.opts.Collapse >= 0 && len(namespaces) > p.opts.Collapse && !p.narrow[gr]
 	})
 }
 

@@ -94,9 +94,10 @@ func (e *explainer) explain(ctx context.Context, w io.Writer, id event.ID) error
 	if err != nil {
 		return err
 	}
-	namespaceLabels := map[string]string(nil)
+	var namespaceLabels map[string]string
 	if t.Namespaced {
-		namespace, err := e.client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}).Get(ctx, id.Namespace, metav1.GetOptions{})
+		namespaces := ruleset.Type{Version: "v1", Resource: "namespaces"}
+		namespace, err := e.get(ctx, namespaces, event.ID{Resource: "namespaces", Name: id.Namespace})
 		if err != nil {
 			return fmt.Errorf("labels of the namespace: %w", err)
 		}
@@ -142,11 +143,11 @@ func (e *explainer) typeOf(id event.ID) (t ruleset.Type, notes []string, err err
 	t = served[0]
 	for _, other := range served {
 		if other.Group != t.Group {
-			return t, nil, fmt.Errorf("several groups serve %q: write %s.%s or %s.%s", id.Resource, id.Resource, t.Group, id.Resource, other.Group)
+			return t, nil, fmt.Errorf("several groups serve it: write %s.%s or %s.%s", id.Resource, t.Group, id.Resource, other.Group)
 		}
 	}
 	if t.Namespaced != (id.Namespace != "") {
-		return t, nil, fmt.Errorf("%s is namespaced: %t; write RESOURCE/NAMESPACE/NAME if it is, RESOURCE/NAME if not", id.Resource, t.Namespaced)
+		return t, nil, fmt.Errorf("%s is namespaced: %t; write RESOURCE/NAMESPACE/NAME if it is, else RESOURCE/NAME", id.Resource, t.Namespaced)
 	}
 	watches, _ := e.rules.Watches(lists)
 	for _, w := range watches {

@@ -119,8 +119,9 @@ func attributesOf(in ruleset.Input, op event.Operation) admission.Attributes {
 	case event.Delete:
 		current, old = nil, obj
 	}
-	return admission.NewAttributesRecord(current, old, schema.GroupVersionKind{Group: r.Group, Version: r.Version, Kind: r.Kind}, within,
-		r.Name, schema.GroupVersionResource{Group: r.Group, Version: r.Version, Resource: r.Resource}, "", admission.Operation(op), nil, false, nil)
+	kind := schema.GroupVersionKind{Group: r.Group, Version: r.Version, Kind: r.Kind}
+	resource := schema.GroupVersionResource{Group: r.Group, Version: r.Version, Resource: r.Resource}
+	return admission.NewAttributesRecord(current, old, kind, within, r.Name, resource, "", admission.Operation(op), nil, false, nil)
 }
 
 func isNamespace(r event.Resource) bool { return r.Group == "" && r.Resource == "namespaces" }

@@ -76,7 +76,8 @@ func printTable(w io.Writer, rows []row, bars bool) error {
 	fmt.Fprintln(t, "\tcase\tsystem\tsize\tmedian\tbest\tCPU\tallocs\t")
 	fmt.Fprintln(t, "\t---\t---\t--:\t--:\t--:\t--:\t--:\t")
 	for _, r := range rows {
-		fmt.Fprintf(t, "\t%s\t%s\t%d\t%s\t%s\t%s\t%d\t\n", r.Case, r.System, r.Size, duration(r.Median), duration(r.Best), duration(r.CPU), r.Allocs)
+		fmt.Fprintf(t, "\t%s\t%s\t%d\t%s\t%s\t%s\t%d\t\n",
+			r.Case, r.System, r.Size, duration(r.Median), duration(r.Best), duration(r.CPU), r.Allocs)
 	}
 	if err := t.Flush(); err != nil || !bars {
 		return err

@@ -150,7 +150,8 @@ func specsForBench(n int) ([]destination.Repository, []destination.Spec) {
 	specs := make([]destination.Spec, n)
 	for i := range specs {
 		specs[i] = destination.Spec{
-			Ref: refForBench(i), RepositoryRef: repositories[i%20].Ref, Branch: fmt.Sprintf("release/%d", i%5), BaseFolder: fmt.Sprintf("clusters/%d/apps", i),
+			Ref: refForBench(i), RepositoryRef: repositories[i%20].Ref,
+			Branch: fmt.Sprintf("release/%d", i%5), BaseFolder: fmt.Sprintf("clusters/%d/apps", i),
 		}
 	}
 	return repositories, specs

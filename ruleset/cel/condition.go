@@ -14,6 +14,9 @@ import (
 // condition is immutable; its programs may be evaluated concurrently.
 type condition struct{ expressions []expression }
 
+// costOfAll is what the expressions may cost together on one object; the environment limits each of them.
+const costOfAll uint64 = celconfig.RuntimeCELCostBudgetMatchConditions
+
 type expression struct {
 	name    string
 	program cel.Program
@@ -25,12 +28,12 @@ func (c *condition) Holds(in ruleset.Input) (bool, error) {
 		return false, errors.New("the object is not known: Input.Object is nil")
 	}
 	variables := map[string]any{"object": in.Object, "request": request(in)}
-	budget := uint64(celconfig.RuntimeCELCostBudgetMatchConditions)
+	budget := costOfAll
 	var faults []error
 	for _, e := range c.expressions {
 		holds, cost, err := e.evaluate(variables)
 		if cost > budget {
-			return false, fmt.Errorf("expression %s: %w: all expressions together exceed %d", e.name, ErrCost, celconfig.RuntimeCELCostBudgetMatchConditions)
+			return false, fmt.Errorf("expression %s: %w: all expressions together exceed %d", e.name, ErrCost, costOfAll)
 		}
 		budget -= cost
 		switch {
