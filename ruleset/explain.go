@@ -182,6 +182,9 @@ func (e Explanation) String() string {
 	fmt.Fprintf(&b, "%s (version %s)\n", e.Resource.ID, e.Resource.Version)
 	for _, m := range e.Matches {
 		fmt.Fprintf(&b, "  to %s: %s\n", m.Destination, m.action())
+		if m.Err != nil {
+			fmt.Fprintf(&b, "    although not everything is known: %s\n", strings.ReplaceAll(m.Err.Error(), "\n", "; "))
+		}
 	}
 	if len(e.Matches) == 0 {
 		b.WriteString("  to no destination\n")

@@ -90,6 +90,11 @@ func TestAnExplanationIsReadByPeople(t *testing.T) {
   ClusterWatchRule created, to git/b: Selected: asks for CREATE
   WatchRule y/mine, to git/b: OtherNamespace: the rule sees namespace y only
 `, s.Explain(pod("x", "p")).String()))
+	failing := rule("", "failing", "a", resources("pods"))
+	failing.Condition = &counting{err: errors.New("over budget")}
+	require.Contains(t, compile(t, failing).Explain(pod("x", "p")).String(), `: keeps its file as it is, removes it with the object
+    although not everything is known: ClusterWatchRule failing: Condition: over budget
+`)
 	require.Equal(t, "services/z/s (version v1)\n  to no destination\n", compile(t).Explain(object("", "v1", "services", "z", "s")).String())
 }
 
