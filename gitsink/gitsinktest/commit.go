@@ -40,8 +40,8 @@ func (r *Repo) Commit(branch string, files map[string]File, message string) stri
 	for {
 		tip, _ := r.Tip(branch)
 		temporary := r.temporaryRef()
-		r.mustRun(fastImport(temporary, tip, files, message), "fast-import", "--quiet", "--date-format=now")
-		commit := r.Git("rev-parse", "--verify", temporary)
+		out := r.mustRun(fastImport(temporary, tip, files, message), "fast-import", "--quiet", "--date-format=now")
+		commit := strings.TrimSpace(string(out))
 		swap := fmt.Sprintf("update refs/heads/%s %s %s\ndelete %s\n", branch, commit, orZeros(tip), temporary)
 		_, _, err := r.run(strings.NewReader(swap), "update-ref", "--stdin")
 		if err == nil {
@@ -69,10 +69,10 @@ func orZeros(hash string) string {
 }
 
 // fastImport writes the commit in the language of git-fast-import(1), removals first, so that a file can take the place
-// of a folder.
+// of a folder, and asks for the commit's hash.
 func fastImport(ref, parent string, files map[string]File, message string) *bytes.Buffer {
 	var in bytes.Buffer
-	fmt.Fprintf(&in, "commit %s\ncommitter %s <%s> now\ndata %d\n%s\n", ref, outsiderName, outsiderEmail, len(message), message)
+	fmt.Fprintf(&in, "commit %s\nmark :1\ncommitter %s <%s> now\ndata %d\n%s\n", ref, outsiderName, outsiderEmail, len(message), message)
 	if parent != "" {
 		fmt.Fprintf(&in, "from %s\n", parent)
 	}
@@ -96,6 +96,7 @@ func fastImport(ref, parent string, files map[string]File, message string) *byte
 			fmt.Fprintf(&in, "M %s inline %s\ndata %d\n%s\n", mode, quotePath(path), len(file.Content), file.Content)
 		}
 	}
+	in.WriteString("get-mark :1\n")
 	return &in
 }
 

@@ -166,7 +166,7 @@ func (s *Server) backend(w http.ResponseWriter, r *http.Request) {
 	user, _, _ := r.BasicAuth()
 	out := testLog{s.t}
 	(&cgi.Handler{
-		Path: s.git, Args: []string{"http-backend"}, Dir: s.root,
+		Path: s.smart, Dir: s.root,
 		Env:    append(s.Env(), "GIT_PROJECT_ROOT="+filepath.ToSlash(s.root), "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER="+user),
 		Logger: log.New(out, "", 0), Stderr: out,
 	}).ServeHTTP(w, r)

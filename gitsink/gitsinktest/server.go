@@ -72,6 +72,7 @@ type Server struct {
 	t      testing.TB
 	opts   ServerOptions
 	git    string // absolute path of the git command
+	smart  string // that of git-http-backend(1): called by its name it is one process less for each request
 	root   string // GIT_PROJECT_ROOT
 	home   string
 	http   *httptest.Server
@@ -88,6 +89,23 @@ type Server struct {
 	temporary   int // names the temporary references of [Repo.Commit]
 }
 
+// programs remembers what programsOf has found, by the path of git.
+var programs sync.Map
+
+// programsOf returns the folder of git's own programs.
+func programsOf(git string) (string, error) {
+	if known, ok := programs.Load(git); ok {
+		return known.(string), nil
+	}
+	out, err := exec.Command(git, "--exec-path").Output()
+	if err != nil {
+		return "", err
+	}
+	folder := strings.TrimSpace(string(out))
+	programs.Store(git, folder)
+	return folder, nil
+}
+
 // NewServer starts a server and closes it at the end of the test. Nil options mean the defaults.
 func NewServer(t testing.TB, opts *ServerOptions) *Server {
 	t.Helper()
@@ -98,11 +116,15 @@ func NewServer(t testing.TB, opts *ServerOptions) *Server {
 	if err == nil {
 		git, err = filepath.Abs(git)
 	}
+	own := ""
+	if err == nil {
+		own, err = programsOf(git)
+	}
 	if err != nil {
 		t.Fatalf("gitsinktest: the judge is the git command: %v", err)
 	}
 	s := &Server{
-		t: t, opts: *opts, git: git, root: t.TempDir(), home: t.TempDir(),
+		t: t, opts: *opts, git: git, smart: filepath.Join(own, "git-http-backend"), root: t.TempDir(), home: t.TempDir(),
 		closed: make(chan struct{}), repos: map[string]*Repo{}, credentials: opts.Credentials, meter: newMeter(),
 	}
 	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
