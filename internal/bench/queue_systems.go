@@ -41,10 +41,11 @@ func lineups() []lineupMaker {
 	return []lineupMaker{{systemSharded, newSharded}, {systemWorkqueue, newWorkqueue}, {systemChannels, newChannels}}
 }
 
-// queueEvents are so many events for each of so many destinations, in turns, with one content for all.
+// queueEvents are so many events for each of so many destinations, in turns, with one content for all, of a byte: a batch
+// holds all that its key has.
 func queueEvents(keys, each int) []event.Event {
 	events := make([]event.Event, 0, keys*each)
-	content := make([]byte, 100)
+	content := []byte("x")
 	for i := range each {
 		for k := range keys {
 			e := queueEvent(fmt.Sprint("repository", k/10), fmt.Sprint("destination", k), fmt.Sprint("object", i))

@@ -27,12 +27,13 @@ func measureFlood(ctx context.Context, system lineupMaker, lasting time.Duration
 	flood, stop := context.WithTimeout(ctx, lasting)
 	defer stop()
 	going.Go(func() {
-		for i := 0; flood.Err() == nil; i++ {
-			e := queueEvent("app", "flooded", fmt.Sprint("object", i%1_000_000))
-			e.Content = []byte("t")
-			q.add(e)
-			if i%10 == 0 { // ten times as fast as the worker
-				time.Sleep(perEvent)
+		began := time.Now()
+		for i := 0; flood.Err() == nil; time.Sleep(perEvent) {
+			// Ten times as fast as the worker, by the clock: a sleep may take far longer than it should.
+			for due := int(10 * time.Since(began) / perEvent); i < due && flood.Err() == nil; i++ {
+				e := queueEvent("app", "flooded", fmt.Sprint("object", i%1_000_000))
+				e.Content = []byte("t")
+				q.add(e)
 			}
 		}
 	})

@@ -32,7 +32,7 @@ func TestEveryNetworkOperationMayFail(t *testing.T) {
 			}
 			lengths, _ := tell(t, "whole", -1, 0, 0)
 			total := len(lengths) * int(places)
-			step := soak(1, max(total/6, 1))
+			step := soak(1, max(total/3, 1))
 			if step > 1 && step%int(places) == 0 {
 				step++ // or all cuts would be in one place
 			}
