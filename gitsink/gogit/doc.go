@@ -6,7 +6,8 @@
 //   - Apply runs the plan on the newest commit that the server advertises, and pushes with that commit as the old value: if
 //     the branch is at anything else by then, the server refuses, and the plan is run again on what is there. So nobody's
 //     commit is overwritten, and nothing is merged.
-//   - Only changed files, the trees on the way to them and the commits are written. Everything else in the repository, of
+//   - Only changed files, the trees on the way to them and the commits are written, and of a large tree only what is
+//     different from the one that the server has (a thin pack, unless it wants none). Everything else in the repository, of
 //     any name and mode, is carried through byte for byte. An executable file stays executable. A folder goes with its last
 //     file.
 //   - What is there already is recognised by its hash; a commit whose tree equals its parent's is left out, and without

@@ -241,6 +241,7 @@ func (e *editor) flush(f *folder) plumbing.Hash {
 	}
 	o := newObject(plumbing.TreeObject, tree)
 	if o.hash != f.hash {
+		o.from = f.hash
 		e.made = append(e.made, o)
 	}
 	f.hash, f.dirty = o.hash, false

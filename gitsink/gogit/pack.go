@@ -22,16 +22,21 @@ type object struct {
 	kind plumbing.ObjectType
 	hash plumbing.Hash
 	data []byte
+	from plumbing.Hash // of a tree: the one that it takes the place of; zero: none
 }
 
 func newObject(kind plumbing.ObjectType, data []byte) object {
 	return object{kind: kind, hash: plumbing.ComputeHash(kind, data), data: data}
 }
 
-// encodePack writes a pack (gitformat-pack(5)) of the objects, each whole: the server needs none of its own to read it. An
-// object that was made twice, as folders of equal content are, is in the pack once: git unpack-objects --strict refuses a
-// repeated tree.
-func encodePack(objects []object) ([]byte, error) {
+// encodePack writes a pack (gitformat-pack(5)) of the objects: each whole, or those trees as deltas whose origins has
+// returns, which the server has to have. An object that was made twice, as folders of equal content are, is in the pack
+// once: git unpack-objects --strict refuses a repeated tree.
+func encodePack(objects []object, has func(plumbing.Hash) (tree string, ok bool)) ([]byte, error) {
+	if has == nil {
+		has = func(plumbing.Hash) (string, bool) { return "", false }
+	}
+	trees := &thinner{has: has, origins: map[plumbing.Hash]plumbing.Hash{}}
 	packed := make(map[plumbing.Hash]bool, len(objects))
 	var bodies bytes.Buffer
 	deflater := takeDeflater()
@@ -41,8 +46,15 @@ func encodePack(objects []object) ([]byte, error) {
 			continue
 		}
 		packed[o.hash] = true
-		bodies.Write(objectHeader(o))
-		if err := deflater.deflate(&bodies, o.data); err != nil {
+		data := o.data
+		if base, delta := trees.thin(o); delta != nil {
+			data = delta
+			bodies.Write(objectHeader(plumbing.REFDeltaObject, len(data)))
+			bodies.Write(base[:])
+		} else {
+			bodies.Write(objectHeader(o.kind, len(data)))
+		}
+		if err := deflater.deflate(&bodies, data); err != nil {
 			return nil, err
 		}
 	}
@@ -59,9 +71,9 @@ func encodePack(objects []object) ([]byte, error) {
 const packHeader = 12
 
 // objectHeader is the type and the size: 4 bits of it in the first byte, 7 in each that follows, the lowest first.
-func objectHeader(o object) []byte {
-	header := []byte{byte(o.kind)<<4 | byte(len(o.data)&0xf)}
-	for size := len(o.data) >> 4; size > 0; size >>= 7 {
+func objectHeader(kind plumbing.ObjectType, length int) []byte {
+	header := []byte{byte(kind)<<4 | byte(length&0xf)}
+	for size := length >> 4; size > 0; size >>= 7 {
 		header[len(header)-1] |= 0x80
 		header = append(header, byte(size&0x7f))
 	}

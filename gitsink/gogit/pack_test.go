@@ -29,7 +29,7 @@ func blobs(sizes ...int) []object {
 
 func TestGitReadsPacksOfObjectsOfAnySize(t *testing.T) {
 	objects := blobs(0, 1, 15, 16, 17, 2047, 2048, 2049, 1<<18, 1<<18+1, 3<<20)
-	pack, err := encodePack(append(objects, objects...)) // each twice
+	pack, err := encodePack(append(objects, objects...), nil) // each twice
 	require.NoError(t, err)
 
 	dir := t.TempDir()
@@ -54,14 +54,14 @@ func TestGitReadsPacksOfObjectsOfAnySize(t *testing.T) {
 
 func TestAHundredLanesThatPushAtOnceShareAFewCompressors(t *testing.T) {
 	objects := blobs(1000)
-	want, err := encodePack(objects)
+	want, err := encodePack(objects, nil)
 	require.NoError(t, err)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	var lanes sync.WaitGroup
 	for range 100 {
 		lanes.Go(func() {
-			if got, err := encodePack(objects); err != nil || !bytes.Equal(want, got) {
+			if got, err := encodePack(objects, nil); err != nil || !bytes.Equal(want, got) {
 				t.Errorf("%d bytes, %v", len(got), err)
 			}
 		})

@@ -87,7 +87,11 @@ func (g *group) unknown(ch *chain, v verdict, tip plumbing.Hash, lookErr error) 
 // send pushes the chain with the hash that the plans were run on as the old value, so that the server refuses it if the
 // branch is at anything else: nobody's commit can be overwritten.
 func (g *group) send(receiver *session, ch *chain) verdict {
-	pack, err := encodePack(ch.objects)
+	has := ch.store.lookup
+	if receiver.refs.Capabilities.Supports(noThin) {
+		has = nil
+	}
+	pack, err := encodePack(ch.objects, has)
 	if err != nil {
 		return verdict{err: err}
 	}

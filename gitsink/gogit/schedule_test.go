@@ -114,7 +114,7 @@ func pkt(line string) string { return fmt.Sprintf("%04x%s", len(line)+4, line) }
 func (m *modelServer) advertise(service string) []byte {
 	line := fmt.Sprintf("%s HEAD\x00report-status symref=HEAD:refs/heads/main\n", m.tip)
 	if service == string(receivePack) {
-		line = fmt.Sprintf("%s refs/heads/main\x00report-status\n", m.tip)
+		line = fmt.Sprintf("%s refs/heads/main\x00report-status no-thin\n", m.tip)
 	}
 	text := pkt("# service="+service+"\n") + "0000" + pkt(line)
 	if service != string(receivePack) {
@@ -134,7 +134,7 @@ func (m *modelServer) upload(body []byte) []byte {
 			m.t.Errorf("a want: %v", err)
 		}
 	}
-	pack, err := encodePack(objects)
+	pack, err := encodePack(objects, nil)
 	if err != nil {
 		m.t.Error(err)
 	}
@@ -187,13 +187,13 @@ func (m *modelServer) receive(body []byte) []byte {
 		return nil
 	}
 	for hash, data := range got.commits {
-		m.objects[hash] = object{plumbing.CommitObject, hash, data}
+		m.objects[hash] = object{kind: plumbing.CommitObject, hash: hash, data: data}
 	}
 	for hash, tree := range got.trees {
-		m.objects[hash] = object{plumbing.TreeObject, hash, []byte(tree)}
+		m.objects[hash] = object{kind: plumbing.TreeObject, hash: hash, data: []byte(tree)}
 	}
 	for hash, data := range got.blobs {
-		m.objects[hash] = object{plumbing.BlobObject, hash, data}
+		m.objects[hash] = object{kind: plumbing.BlobObject, hash: hash, data: data}
 	}
 	command := req.Commands[0]
 	status := "ok refs/heads/main\n"

@@ -57,6 +57,12 @@ func (s *store) addAll(trees map[plumbing.Hash]string) {
 	}
 }
 
+// lookup returns a tree that the server has.
+func (s *store) lookup(hash plumbing.Hash) (tree string, ok bool) {
+	tree, ok = s.trees[hash]
+	return tree, ok
+}
+
 // tree returns the content of a tree; the zero hash is the tree that does not exist.
 func (s *store) tree(hash plumbing.Hash) (string, error) {
 	tree, ok := s.trees[hash]

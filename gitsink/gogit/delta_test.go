@@ -1,0 +1,120 @@
+package gogit
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+)
+
+// treeOf writes a tree with these entries; what an entry holds decides its hash.
+func treeOf(entriesByName map[string]string) string {
+	var sorted []entry
+	for name, content := range entriesByName {
+		sorted = append(sorted, entry{mode: spelledFile, name: name, hash: plumbing.ComputeHash(plumbing.BlobObject, []byte(content))})
+	}
+	slices.SortFunc(sorted, compareEntries)
+	var b strings.Builder
+	for _, e := range sorted {
+		fmt.Fprintf(&b, "%s %s\x00%s", e.mode, e.name, e.hash[:])
+	}
+	return b.String()
+}
+
+func TestADeltaMakesOneTreeOfAnother(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	chance := rand.New(rand.NewPCG(seed, seed))
+	for range 300 {
+		old, size := map[string]string{}, 1+chance.IntN(3000) // up to more than a copy can carry
+		for i := range size {
+			old[fmt.Sprintf("entry-%d", i)] = "1"
+		}
+		tree := map[string]string{"always": "1"}
+		rate := chance.IntN(50) + 1
+		for name, content := range old {
+			switch chance.IntN(rate) {
+			case 0:
+			case 1:
+				tree[name] = "2"
+			default:
+				tree[name] = content
+			}
+		}
+		for range chance.IntN(20) {
+			tree[fmt.Sprintf("%c%d", 'a'+chance.IntN(26), chance.IntN(1000))] = "new"
+		}
+		from, to := treeOf(old), treeOf(tree)
+		got, err := packfile.PatchDelta([]byte(from), treeDelta(from, to))
+		require.NoError(t, err, "%d bytes of %d", len(to), len(from))
+		require.Equal(t, to, string(got))
+	}
+	require.Nil(t, treeDelta("100644 a", treeOf(map[string]string{"b": "1"})), "a damaged tree")
+}
+
+// large plans a commit for each name, of a file in a folder that holds many.
+func large(names ...string) gitsink.Plan {
+	var commits []gitsink.Commit
+	for _, name := range names {
+		commits = append(commits, gitsink.Commit{Message: name, Changes: writes(name, "mine")})
+	}
+	return func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) { return commits, nil }
+}
+
+func TestALargeFolderIsSentByWhatIsDifferentInIt(t *testing.T) {
+	each(t, func(t *testing.T, server *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
+		all := map[string]gitsinktest.File{}
+		for i := range 2000 {
+			all[fmt.Sprintf("base/dir/file-%04d", i)] = gitsinktest.File{Content: "theirs"}
+		}
+		repo.Commit("main", all, "outside")
+		s, d := newSink(t, nil), target(url, "main", "base")
+		apply(t, s, d, large("dir/file-0000"))
+		server.ResetCounts()
+		apply(t, s, d, large("dir/a", "dir/file-1000", "dir/z", "dir/new/x", "dir/file-1999", "dir/file-0500"))
+		sent := server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).In // of HTTP only
+		require.Less(t, sent, int64(8<<10), "six commits of a folder of 70 kB")
+		apply(t, s, d, func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) {
+			return []gitsink.Commit{{Changes: []gitsink.Change{{Path: "dir/file-0001", Remove: true}}}}, nil
+		})
+		repo.Commit("main", files("base/dir/file-0002", "again"), "outside")
+		apply(t, s, d, large("dir/file-0003"))
+		apply(t, s, target(url, "other", "base"), large("dir/file-0004"))
+		var many []string // objects that the server keeps as a pack, which it completes itself
+		for i := range 40 {
+			many = append(many, fmt.Sprintf("dir/file-%04d", 600+i))
+		}
+		apply(t, s, d, large(many...))
+		for _, branch := range []string{"main", "other"} {
+			tree := repo.Tree(branch)
+			require.Len(t, tree, 2002)
+			require.Equal(t, "mine", tree["base/dir/file-0500"])
+			require.Equal(t, "again", tree["base/dir/file-0002"])
+			require.NotContains(t, tree, "base/dir/file-0001")
+		}
+		require.Equal(t, "mine", repo.Tree("other")["base/dir/file-0004"])
+		repo.Fsck()
+	})
+}
+
+// The model server cannot read deltas, and says so.
+func TestAServerThatWantsObjectsWholeGetsThem(t *testing.T) {
+	m := newModelServer(t, nil)
+	s := newSink(t, &Options{Transport: m})
+	d := target("http://model.example/app", "main", "")
+	var names []string
+	for i := range 100 {
+		names = append(names, fmt.Sprint("file", i))
+	}
+	apply(t, s, d, large(names...))
+	require.Len(t, apply(t, s, d, large("file3", "new")).Commits, 1)
+}
