@@ -69,6 +69,15 @@ func TestASteadyStateTakesTwoRequestsAndAnUnchangedFolderOne(t *testing.T) {
 	repo.Fsck()
 }
 
+func TestAPathIsARepositoryToo(t *testing.T) {
+	repo := gitsinktest.NewServer(t, nil).NewRepo("app.git")
+	s, d := newSink(t, nil), target(repo.Dir(), "main", "base")
+	apply(t, s, d, put("a", "1"))
+	repo.Commit("main", files("base/b", "2"), "outside")
+	apply(t, s, d, put("a", "3"))
+	require.Equal(t, map[string]string{"base/a": "3", "base/b": "2"}, repo.Tree("main"))
+}
+
 func TestAMissingBranchStartsWithTheDefaultBranch(t *testing.T) {
 	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
 		base := repo.Commit("main", files("other", "x", "base/a", "1"), "outside")

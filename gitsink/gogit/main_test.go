@@ -105,11 +105,11 @@ func paths(tree gitsink.Tree, prefix string) []string {
 // each runs the test over http and over file.
 func each(t *testing.T, test func(t *testing.T, server *gitsinktest.Server, repo *gitsinktest.Repo, url string)) {
 	t.Helper()
-	for _, protocol := range []string{"http", "file", "path"} {
+	for _, protocol := range []string{"http", "file"} {
 		t.Run(protocol, func(t *testing.T) {
 			server := gitsinktest.NewServer(t, nil)
 			repo := server.NewRepo("app.git")
-			url := map[string]string{"http": repo.URL(), "file": repo.FileURL(), "path": repo.Dir()}[protocol]
+			url := map[string]string{"http": repo.URL(), "file": repo.FileURL()}[protocol]
 			test(t, server, repo, url)
 			repo.Fsck()
 		})
