@@ -26,6 +26,7 @@ func reading(path string) gitsink.Plan {
 }
 
 func TestEveryKindOfServerIsServedByWhatItOffers(t *testing.T) {
+	t.Parallel()
 	deepening := []string{"shallow", "deepen-since", "deepen-not", "deepen-relative"}
 	for name, c := range map[string]struct {
 		opts gitsinktest.ServerOptions
@@ -45,6 +46,7 @@ func TestEveryKindOfServerIsServedByWhatItOffers(t *testing.T) {
 		"no report of a push":     {gitsinktest.ServerOptions{HideCapabilities: []string{"report-status", "report-status-v2"}}, "deepen 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			server := gitsinktest.NewServer(t, &c.opts)
 			repo := server.NewRepo("app")
 			var offences atomic.Int32

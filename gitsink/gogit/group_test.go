@@ -239,8 +239,10 @@ exit 0`)
 }
 
 func TestOnlyTheGuiltyPlanIsRefused(t *testing.T) {
+	t.Parallel()
 	for _, guilty := range [][]int{{0}, {4}, {2, 6}, {0, 1, 2, 3, 4, 5, 6}} {
 		t.Run(fmt.Sprint(guilty), func(t *testing.T) {
+			t.Parallel()
 			server := gitsinktest.NewServer(t, nil)
 			repo := server.NewRepo("app")
 			refused := map[int]bool{}
