@@ -1,0 +1,152 @@
+package gogit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/kubescribe/kubescribe/gitsink"
+)
+
+// plan checks the branch out and runs the plans, each on what those before have made. A plan that fails is left out.
+func (g *group) plan(receiver *session) (*chain, error) {
+	tip, err := g.catchUp(receiver)
+	if err == nil {
+		err = g.settleDoubts(tip)
+	}
+	if err != nil {
+		return nil, err
+	}
+	ch := newChain(g.lane.store, tip)
+	var left []*call
+	for i, c := range g.calls {
+		d, err := g.draft(ch, c)
+		switch {
+		case errors.Is(err, errIncomplete):
+			return nil, err
+		case err != nil:
+			g.release(c)
+			c.finish(err)
+		case g.full(ch, d):
+			g.calls = slices.Concat(left, g.calls[i:])
+			g.postpone(g.calls[len(left):])
+			g.calls = left
+			return ch, nil
+		default:
+			ch.add(c, d)
+			left = append(left, c)
+		}
+	}
+	g.calls = left
+	return ch, nil
+}
+
+// catchUp brings the store to the branch's newest commit, and returns the branch's tip. A repository without any reference
+// is empty: there is nothing to ask for.
+func (g *group) catchUp(receiver *session) (plumbing.Hash, error) {
+	if len(receiver.refs.References) == 0 {
+		g.lane.store = newStore()
+		return plumbing.ZeroHash, nil
+	}
+	folders := make([]string, 0, len(g.calls))
+	for _, c := range g.calls {
+		folders = append(folders, c.dst.BaseFolder)
+	}
+	return g.checkout(g.ctx, receiver.tip(g.ref), folders)
+}
+
+// full tells whether a draft has to wait for another push.
+func (g *group) full(ch *chain, d *draft) bool {
+	n := ch.commits()
+	if n == 0 || len(d.commits) == 0 {
+		return false
+	}
+	size := int64(0)
+	for _, o := range d.objects {
+		size += int64(len(o.data))
+	}
+	return g.pace.MaxCommits > 0 && n+len(d.commits) > g.pace.MaxCommits || ch.size+size > maxPush
+}
+
+// postpone lets calls wait for another push.
+func (g *group) postpone(calls []*call) {
+	for _, c := range calls {
+		g.release(c)
+	}
+	g.sink.lanes.putBack(g.lane, calls)
+}
+
+// draft runs one plan and makes its commits. An error that matches errIncomplete is the cache's, all others are the call's.
+func (g *group) draft(ch *chain, c *call) (*draft, error) {
+	folder, err := g.folder(ch, c)
+	if errors.Is(err, errIncomplete) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, g.failure(c, opFetch, err, "")
+	}
+	r := *g.remote
+	r.dst = c.dst
+	files := &view{remote: &r, chain: ch, folder: folder}
+	commits, err := c.run(files)
+	g.secrets = r.secrets
+	switch {
+	case errors.Is(files.err, errIncomplete):
+		return nil, files.err
+	case files.err != nil:
+		return nil, g.failure(c, opPlan, files.err, "")
+	case err != nil:
+		return nil, &gitsink.Error{Op: opPlan, Destination: c.dst, Err: err}
+	}
+	commits, err = g.withoutFound(ch, c, commits)
+	if err != nil {
+		return nil, g.failure(c, opCommit, err, "")
+	}
+	d, err := ch.draft(c.dst.BaseFolder, commits, g.encode)
+	unsigned := (*signError)(nil)
+	switch {
+	case errors.Is(err, errIncomplete):
+		return nil, err
+	case errors.As(err, &unsigned):
+		return nil, g.failure(c, opCommit, err, "", unsigned.err)
+	case err != nil:
+		return nil, g.failure(c, opCommit, err, "")
+	}
+	return d, nil
+}
+
+// folder finds a call's base folder, as the chain leaves it, and notes whether somebody else has changed it.
+func (g *group) folder(ch *chain, c *call) (plumbing.Hash, error) {
+	before, err := folderIn(ch.store, ch.store.root, c.dst.BaseFolder)
+	if err != nil {
+		return plumbing.ZeroHash, err
+	}
+	if last, ok := g.lane.seen[c.dst.BaseFolder]; ok && before != last.is && before != last.maybe {
+		c.result.Foreign = true
+	}
+	return folderIn(ch, ch.root, c.dst.BaseFolder)
+}
+
+// encode writes a commit object, signed if it has to be.
+func (g *group) encode(root, parent plumbing.Hash, commit gitsink.Commit, now time.Time) ([]byte, error) {
+	if g.signer == nil {
+		ctx, cancel := context.WithTimeout(g.ctx, g.sink.opts.StepTimeout)
+		defer cancel()
+		signer, err := g.sink.opts.Signer(ctx, g.dst)
+		if err != nil {
+			return nil, &signError{fmt.Errorf("getting the signer: %w", err)}
+		}
+		g.signer = func(data []byte) ([]byte, error) {
+			return bounded(g.ctx, g.sink.opts.StepTimeout, func(ctx context.Context) ([]byte, error) { return sign(ctx, signer, data) })
+		}
+	}
+	data, err := g.signer(encodeCommit(root, parent, commit, g.sink.opts.Committer, now))
+	if err != nil {
+		return nil, &signError{err}
+	}
+	return data, nil
+}
