@@ -41,8 +41,9 @@ func (r *remote) learn(s *session) {
 	}
 }
 
-// outdated reports whether a fetch may have failed because the server was not asked first. It is asked the next time.
+// outdated reports whether a fetch may have failed because the server was not asked first. It is asked the next time. Where
+// an object is missing, asking does not help, and what was received is not to be built upon: see store.receive.
 func (r *remote) outdated(ctx context.Context, s *session, err error) bool {
 	r.lane.offers = nil
-	return s.assumed && ctx.Err() == nil && !errors.Is(err, errNoAnswer) && !errors.Is(err, errTooMuch)
+	return s.assumed && ctx.Err() == nil && !errors.Is(err, errNoAnswer) && !errors.Is(err, errTooMuch) && !errors.Is(err, errIncomplete)
 }
