@@ -38,7 +38,12 @@ import (
 
 var server testenv.Shared
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tidying{server.Main(m)}) }
+func TestMain(m *testing.M) {
+	if mirrorChild() {
+		return
+	}
+	goleak.VerifyTestMain(tidying{server.Main(m)})
+}
 
 // tidying removes the trial binary after the tests.
 type tidying struct{ testenv.Runner }

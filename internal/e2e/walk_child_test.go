@@ -1,0 +1,184 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/kubescribe/kubescribe"
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink/gogit"
+	"github.com/kubescribe/kubescribe/queue"
+)
+
+// The Mirror of the walk runs in a process of its own, which is this test binary again, so that it can be killed.
+
+// walkKubeconfig names the kubeconfig of such a process and marks it.
+const walkKubeconfig = "KUBESCRIBE_E2E_MIRROR"
+
+// order is one line that the process is sent; one answer follows.
+type order struct {
+	Rules *walkRules    `json:",omitempty"` // to be set
+	Sync  time.Duration `json:",omitempty"` // wait so long at most until everything is written
+	Prune string        `json:",omitempty"` // the destination whose uncovered files are to go
+	State string        `json:",omitempty"` // the destination whose status is asked for
+	Stop  bool          `json:",omitempty"` // end gracefully
+}
+
+type answer struct{ Err, State string }
+
+// mirrorChild is that process if this is one: it does what it is told on standard input until that ends.
+func mirrorChild() bool {
+	kubeconfig := os.Getenv(walkKubeconfig)
+	if kubeconfig == "" {
+		return false
+	}
+	if err := serveOrders(kubeconfig, os.Stdin, json.NewEncoder(os.Stdout)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	return true
+}
+
+func serveOrders(kubeconfig string, in io.Reader, out *json.Encoder) error {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	m, err := kubescribe.New(config, &kubescribe.Options{
+		Window: func(destination.Destination) queue.Window {
+			return queue.Window{Quiet: 200 * time.Millisecond, Longest: 2 * time.Second}
+		},
+		Pace:       func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} },
+		Rediscover: 500 * time.Millisecond,
+		Logger: funcr.New(func(prefix, args string) {
+			fmt.Fprintf(os.Stderr, "%.3f %s %s\n", time.Since(began).Seconds(), prefix, args)
+		}, funcr.Options{Verbosity: 1}),
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- m.Start(ctx) }()
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var o order
+		if err := json.Unmarshal(lines.Bytes(), &o); err != nil {
+			return err
+		}
+		var a answer
+		err := carryOut(m, o, &a)
+		if o.Stop {
+			cancel()
+			err = <-ended
+		}
+		if err != nil {
+			a.Err = err.Error()
+		}
+		if err := out.Encode(a); err != nil || o.Stop {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+func carryOut(m *kubescribe.Mirror, o order, a *answer) error {
+	switch {
+	case o.Rules != nil:
+		return m.SetRules(o.Rules.rules())
+	case o.Sync > 0:
+		ctx, cancel := context.WithTimeout(context.Background(), o.Sync)
+		defer cancel()
+		return m.WaitSynced(ctx)
+	case o.Prune != "":
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		return m.Prune(ctx, ref("walk", o.Prune))
+	case o.State != "":
+		st, _ := m.DestinationStatus(ref("walk", o.State))
+		a.State = fmt.Sprintf("%+v", st)
+		if st.Uncovered != nil {
+			a.State = fmt.Sprintf("%s\nuncovered %d", a.State, st.Uncovered.Count)
+		}
+	}
+	return nil
+}
+
+// child is such a process, seen from the test.
+type child struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	in    io.WriteCloser
+	out   *bufio.Reader
+	ended bool
+}
+
+// startChild starts one. What it logs is appended to a file.
+func startChild(t *testing.T, kubeconfig string, log *os.File) *child {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(program)
+	cmd.Env = append(os.Environ(), walkKubeconfig+"="+kubeconfig)
+	cmd.Stderr = log
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	c := &child{t: t, cmd: cmd, in: in, out: bufio.NewReader(out)}
+	t.Cleanup(c.kill)
+	return c
+}
+
+// order sends an order and returns the answer to it.
+func (c *child) order(o order) (answer, error) {
+	c.t.Helper()
+	line, err := json.Marshal(o)
+	require.NoError(c.t, err)
+	_, err = c.in.Write(append(line, '\n'))
+	require.NoError(c.t, err, "the process that mirrors is gone")
+	text, err := c.out.ReadBytes('\n')
+	require.NoError(c.t, err, "the process that mirrors is gone")
+	var a answer
+	require.NoError(c.t, json.Unmarshal(text, &a))
+	if a.Err != "" {
+		return a, errors.New(a.Err)
+	}
+	return a, nil
+}
+
+// kill ends it with SIGKILL.
+func (c *child) kill() {
+	if c.ended {
+		return
+	}
+	c.ended = true
+	_ = c.cmd.Process.Kill()
+	_ = c.cmd.Wait() // it was killed
+}
+
+// stop ends it gracefully.
+func (c *child) stop() error {
+	_, err := c.order(order{Stop: true})
+	c.ended = true
+	if waited := c.cmd.Wait(); err == nil {
+		err = waited
+	}
+	return err
+}
