@@ -34,8 +34,8 @@ func (t walkType) gvr() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: t.Group, Version: "v1", Resource: t.Resource}
 }
 
-func (w *walk) resource(k walkKey) dynamic.ResourceInterface {
-	r := w.client.Resource(k.gvr())
+func (c *cluster) resource(k walkKey) dynamic.ResourceInterface {
+	r := c.client.Resource(k.gvr())
 	if k.Cluster {
 		return r
 	}
@@ -71,7 +71,7 @@ func (w *walk) put(k walkKey, obj *unstructured.Unstructured) {
 			stored, err = w.resource(k).Update(w.t.Context(), obj, metav1.UpdateOptions{})
 		}
 		if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) { // an answer was lost with its connection
-			stored, err = w.resource(k).Get(w.t.Context(), k.Name, metav1.GetOptions{})
+			stored, err = w.get(k)
 		}
 		if err == nil {
 			w.objects[k] = stored
@@ -138,7 +138,7 @@ func (w *walk) remove(k walkKey, obj *unstructured.Unstructured) {
 		return
 	}
 	w.insist(func() error {
-		left, err := w.resource(k).Get(w.t.Context(), k.Name, metav1.GetOptions{})
+		left, err := w.get(k)
 		if err == nil {
 			w.objects[k] = left
 		}
@@ -239,7 +239,7 @@ var walkDefinitions = map[walkType]string{walkWidgets: "Namespaced", walkPlanes:
 
 var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 
-// define installs the definition of a custom type and waits until it is served.
+// define installs the definition of a custom type, and some objects as soon as it is served.
 func (w *walk) define(t walkType) {
 	w.t.Helper()
 	kind := w.fresh(walkKey{walkType: t}).GetKind()
@@ -259,10 +259,6 @@ spec:
 		if apierrors.IsAlreadyExists(err) {
 			return nil
 		}
-		return err
-	})
-	w.insist(func() error {
-		_, err := w.client.Resource(t.gvr()).List(w.t.Context(), metav1.ListOptions{Limit: 1})
 		return err
 	})
 	w.served[t] = true

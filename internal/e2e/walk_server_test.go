@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -28,6 +29,7 @@ type walkServer struct {
 	forget     func()               // its history
 	forbid     func(...walkType)    // all others are allowed
 	stumble    func(fails walkType) // a listing of this type breaks off after its first page; nil: cannot be had
+	get        func(walkKey) (*unstructured.Unstructured, error)
 }
 
 // behindRelay writes a kubeconfig whose server is the relay.
@@ -90,6 +92,7 @@ func memoryWalkServer(t *testing.T) *walkServer {
 		defer mu.Unlock()
 		stumbling = t
 	}
+	s.get = func(k walkKey) (*unstructured.Unstructured, error) { return mem.Get(k.gvr(), k.Namespace, k.Name) }
 	s.forget = func() {
 		mem.Compact()
 		each(mem.ExpireWatches)
@@ -107,6 +110,9 @@ func realWalkServer(t *testing.T, options *testenv.Options) *walkServer {
 	env := testenv.Start(t, options)
 	s := &walkServer{cluster: newCluster(t, env.Config(), env.Kubeconfig())}
 	s.relay, s.kubeconfig = behindRelay(t, env.WriteKubeconfig(t, "mirror"))
+	s.get = func(k walkKey) (*unstructured.Unstructured, error) {
+		return s.resource(k).Get(t.Context(), k.Name, metav1.GetOptions{})
+	}
 	s.restart = func() { env.RestartAPIServer(t) }
 	s.forget = func() { env.CompactEtcd(t) }
 	roles := schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"}
