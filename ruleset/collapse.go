@@ -1,6 +1,9 @@
 package ruleset
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // Collapse returns the watches with those of single namespaces of a type replaced by one of all namespaces, for the types
 // for which wide says so. wide is asked once for each type with such watches, and knows what this package cannot: from how
@@ -45,4 +48,30 @@ func merge(watches []Watch) Watch {
 	// They come in the order of namespaces, which stays that of each destination.
 	slices.SortStableFunc(merged.Coverage, func(a, b Coverage) int { return compareNames(a.Destination.Ref, b.Destination.Ref) })
 	return merged
+}
+
+// Split returns what to watch in the place of a Watch of all namespaces that the server refuses: each single namespace for
+// which it was there, too. What cluster rules want of these namespaces comes with them, and counts as covered there. It
+// returns nil if cluster rules alone have asked for the Watch.
+func Split(w Watch) []Watch {
+	single := make(map[string]*Watch)
+	for _, c := range w.Coverage {
+		if ns := c.Scope.Namespace; ns != "" && single[ns] == nil {
+			single[ns] = &Watch{Resource: w.Resource, Namespace: ns}
+		}
+	}
+	var watches []Watch
+	for _, namespace := range slices.Sorted(maps.Keys(single)) {
+		of := single[namespace]
+		for _, c := range w.Coverage {
+			if c.Scope.All {
+				c.Scope.All, c.Scope.Namespace = false, namespace
+			}
+			if c.Scope.Namespace == namespace {
+				of.Coverage = append(of.Coverage, c)
+			}
+		}
+		watches = append(watches, *of)
+	}
+	return watches
 }

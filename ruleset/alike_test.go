@@ -1,0 +1,119 @@
+package ruleset_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+var (
+	pods  = ruleset.Type{Version: "v1", Resource: "pods", Kind: "Pod", Namespaced: true}
+	nodes = ruleset.Type{Version: "v1", Resource: "nodes", Kind: "Node"}
+)
+
+func never(destination.Destination) bool { return false }
+
+// constant is a Condition that can be compared, list one that cannot.
+type constant bool
+
+func (c constant) Holds(ruleset.Input) (bool, error) { return bool(c), nil }
+
+type uncomparable []string
+
+func (uncomparable) Holds(ruleset.Input) (bool, error) { return true, nil }
+
+func TestAlikeComparesWhatTheRulesSayOfOneTypeAndNamespace(t *testing.T) {
+	base := func() ruleset.Rule {
+		r := rule("", "r", "a", resources("pods", "secrets"))
+		r.Exclude = []ruleset.Exclusion{{ResourceRule: resources("pods"), Names: []string{"x*"}}}
+		r.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"k": "v"}}
+		r.Condition = constant(true)
+		r.IgnoreManagers = []string{"m"}
+		return r
+	}
+	with := func(change func(*ruleset.Rule)) ruleset.Rule {
+		r := base()
+		change(&r)
+		return r
+	}
+	for _, tc := range []struct {
+		name  string
+		next  []ruleset.Rule
+		alike bool
+	}{
+		{"nothing changed", []ruleset.Rule{base()}, true},
+		{"another type", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Resources[0].Resources = []string{"pods", "services"} })}, true},
+		{"an exclusion of another type", []ruleset.Rule{with(func(r *ruleset.Rule) {
+			r.Exclude = append(r.Exclude, ruleset.Exclusion{ResourceRule: resources("secrets")})
+		})}, true},
+		{"a rule for another type", []ruleset.Rule{base(), rule("", "s", "a", resources("services"))}, true},
+		{"the type twice", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Resources = append(r.Resources, resources("pods")) })}, true},
+		{"a rule more", []ruleset.Rule{base(), rule("n", "s", "a", resources("pods"))}, false},
+		{"no rule", nil, false},
+		{"another destination", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Destination = name("git", "b") })}, false},
+		{"operations", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Resources[0].Operations = []event.Operation{event.Create} })}, false},
+		{"names of an exclusion", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Exclude[0].Names = []string{"y*"} })}, false},
+		{"selector", []ruleset.Rule{with(func(r *ruleset.Rule) { r.ObjectSelector.MatchLabels["k"] = "w" })}, false},
+		{"no selector", []ruleset.Rule{with(func(r *ruleset.Rule) { r.ObjectSelector = nil })}, false},
+		{"namespace selector", []ruleset.Rule{with(func(r *ruleset.Rule) { r.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"k": "v"}} })}, false},
+		{"condition", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Condition = constant(false) })}, false},
+		{"a condition that cannot be compared", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Condition = uncomparable{} })}, false},
+		{"managers", []ruleset.Rule{with(func(r *ruleset.Rule) { r.IgnoreManagers = nil })}, false},
+		{"controlled", []ruleset.Rule{with(func(r *ruleset.Rule) { r.SkipControlled = true })}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			old := compile(t, base())
+			require.Equal(t, tc.alike, compile(t, tc.next...).Alike(old, pods, "", never))
+		})
+	}
+}
+
+func TestAlikeLooksAtTheNamespaceOfAWatchAndForgetsDestinationsThatAreGone(t *testing.T) {
+	old := compile(t, rule("x", "r", "a", resources("pods")), rule("y", "r", "b", resources("pods")))
+	next := compile(t, rule("x", "r", "a", resources("pods")))
+	require.True(t, next.Alike(old, pods, "x", never))
+	require.False(t, next.Alike(old, pods, "y", never))
+	require.False(t, next.Alike(old, pods, "", never))
+	b := get(t, destinations(t, "b"), "b")
+	require.True(t, next.Alike(old, pods, "", func(d destination.Destination) bool { return d == b }), "what is gone needs no listing")
+	require.False(t, old.Alike(next, pods, "", func(d destination.Destination) bool { return d == b }), "what comes does")
+
+	list := compile(t, func() ruleset.Rule { r := rule("", "r", "a", resources("pods")); r.Condition = uncomparable{}; return r }())
+	require.False(t, list.Alike(list, pods, "", never), "nobody knows whether these Conditions are equal")
+}
+
+func TestRelabelledAsksTheSelectorsOfTheTypeOnly(t *testing.T) {
+	team := rule("", "r", "a", resources("pods", "nodes"))
+	team.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}
+	conditional := rule("x", "c", "a", resources("services"))
+	conditional.Condition = constant(true)
+	s := compile(t, team, conditional, rule("", "s", "a", resources("secrets")))
+	in, out := map[string]string{"team": "a"}, map[string]string{"team": "b"}
+	require.True(t, s.Relabelled(pods, in, out))
+	require.True(t, s.Relabelled(pods, nil, in))
+	require.False(t, s.Relabelled(pods, out, nil), "neither is selected")
+	require.False(t, s.Relabelled(nodes, in, out), "no namespace has them")
+	require.False(t, s.Relabelled(ruleset.Type{Version: "v1", Resource: "secrets", Namespaced: true}, in, out))
+	require.True(t, s.Relabelled(ruleset.Type{Version: "v1", Resource: "services", Namespaced: true}, in, out), "a Condition may look at them")
+}
+
+func TestSplitGivesSingleNamespacesWhatClusterRulesWantThere(t *testing.T) {
+	lists := []*metav1.APIResourceList{list("v1", namespaced("pods"), namespaced("services"))}
+	s := compile(t, rule("", "r", "a", resources("pods", "services")), rule("y", "r", "b", resources("pods")), rule("x", "r", "b", resources("pods")))
+	watches, err := s.Watches(lists)
+	require.NoError(t, err)
+	require.Len(t, watches, 2)
+	require.Empty(t, cmp.Diff(`pods.v1. in x
+  a: x, prune
+  b: x, prune
+pods.v1. in y
+  a: y, prune
+  b: y, prune`, show(ruleset.Split(watches[0]))))
+	require.Nil(t, ruleset.Split(watches[1]), "cluster rules alone want it")
+}
