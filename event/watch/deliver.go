@@ -3,7 +3,9 @@ package watch
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -15,14 +17,21 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// desk turns what streams deliver into ledger entries and events. One desk serves one RuleSet.
+// desk turns what streams deliver into ledger entries and events.
 type desk struct {
-	ledger     *ledger
+	ledger *ledger
+	match  atomic.Pointer[matcher]
+	out    queue.Producer
+	opts   *Options
+	rights chan<- struct{} // told when a stream is refused, or allowed what it was refused
+}
+
+// matcher is what objects are matched by. It is replaced, never changed, while the ledger's mu is held. Objects of which the
+// old and the new one say different things (RuleSet.Changed) are matched again, all by a stream that starts after that, or
+// those of single namespaces by one that goes on; until then, what the stream knows of them is outdated.
+type matcher struct {
 	rules      *ruleset.RuleSet
 	namespaces *namespaces // nil if no rule looks at the labels of namespaces
-	out        queue.Producer
-	opts       *Options
-	denied     chan<- struct{} // told when a stream is refused
 }
 
 // change is one object on its way to the destinations that want it.
@@ -41,6 +50,7 @@ func (d *desk) begin(s *stream) {
 	defer d.ledger.mu.Unlock()
 	s.complete = false
 	s.begun = d.ledger.clock
+	s.updating = slices.Collect(maps.Keys(s.outdated))
 }
 
 func (d *desk) object(ctx context.Context, s *stream, obj *unstructured.Unstructured, how arrival) {
@@ -55,23 +65,24 @@ func (d *desk) object(ctx context.Context, s *stream, obj *unstructured.Unstruct
 	l.clock++
 	tl := l.typeOf(s.watch.Resource)
 	name := c.resource.NamespacedName()
+	key := objectKey{tl, name}
 	old := tl.entries[name]
 	e := entry{hash: l.hash(c.content), seen: l.clock, claims: l.claim(tl, c.matches)}
 	if slices.ContainsFunc(c.matches, func(m ruleset.Match) bool { return m.Err != nil }) {
 		e.hash = 0 // what a Condition could not decide, an update may decide that leaves the content as it is
 	}
 	if len(e.claims.list) > 0 {
-		tl.entries[name] = e
+		tl.put(name, e)
 	} else {
-		delete(tl.entries, name)
+		tl.remove(name)
 	}
-	d.leave(s, dirtyKey{tl, name}, old.claims, e.claims, c.author)
+	d.leave(s, key, old.claims, e.claims, c.author)
 	for _, m := range c.matches {
-		to := l.targets[m.Destination.Ref]
+		to := l.target(m.Destination)
 		if old.claims.have(to) && old.hash == e.hash && m.Err == nil {
 			continue
 		}
-		d.write(to, dirtyKey{tl, name}, c, m)
+		d.write(to, key, c, m)
 	}
 }
 
@@ -85,11 +96,12 @@ func (d *desk) read(ctx context.Context, t ruleset.Type, obj *unstructured.Unstr
 	if how == added {
 		c.operation = event.Create
 	}
-	input := ruleset.NewInput(t, obj, d.namespaces.labels(ctx, obj.GetNamespace()))
+	by := d.match.Load()
+	input := ruleset.NewInput(t, obj, by.namespaces.labels(ctx, obj.GetNamespace()))
 	if how != listed { // a listing cannot tell who made which change
 		input.Managers, _ = ruleset.LastManagers(obj)
 	}
-	if c.matches = d.rules.Match(input); len(c.matches) == 0 {
+	if c.matches = by.rules.Match(input); len(c.matches) == 0 {
 		return c
 	}
 	if d.opts.Attribute != nil && how != listed {
@@ -108,7 +120,7 @@ func resource(t ruleset.Type, namespace, name string) event.Resource {
 }
 
 // write offers one event to the line of a target. The caller holds mu.
-func (d *desk) write(to *target, key dirtyKey, c change, m ruleset.Match) {
+func (d *desk) write(to *target, key objectKey, c change, m ruleset.Match) {
 	if to == nil {
 		return
 	}
@@ -125,8 +137,9 @@ func (d *desk) write(to *target, key dirtyKey, c change, m ruleset.Match) {
 	delete(to.refused, c.resource.ID)
 	// A delete that found no room, and a create after it: written with Always, the content is right all the same. A rule
 	// with only CREATE would find the old file and leave it, so the delete has to go first.
-	if m.Condition != event.Always && to.dirty[key] {
-		if d.send(to, key, deletion(to, key, c.author)); to.dirty[key] {
+	if _, deleted := to.backlog.has(key); m.Condition != event.Always && deleted {
+		d.send(to, key, deletion(to, key, c.author))
+		if waits, _ := to.backlog.has(key); waits {
 			return
 		}
 	}
@@ -145,8 +158,8 @@ func (d *desk) write(to *target, key dirtyKey, c change, m ruleset.Match) {
 // maxRefused bounds what is remembered of refused objects for each destination.
 const maxRefused = 100
 
-func (d *desk) refuse(to *target, key dirtyKey, err error) {
-	delete(to.dirty, key)
+func (d *desk) refuse(to *target, key objectKey, err error) {
+	to.backlog.remove(key)
 	if to.refused == nil {
 		to.refused = map[event.ID]error{}
 	}
@@ -158,16 +171,16 @@ func (d *desk) refuse(to *target, key dirtyKey, err error) {
 
 // send offers an event; one that finds no room is marked, and its object is fetched again when there is room. The caller
 // holds mu.
-func (d *desk) send(to *target, key dirtyKey, e event.Event) {
+func (d *desk) send(to *target, key objectKey, e event.Event) {
 	if to.gone {
 		return
 	}
 	err := d.out.TryAdd(e)
 	switch {
 	case err == nil:
-		delete(to.dirty, key)
+		to.backlog.remove(key)
 	case errors.Is(err, queue.ErrFull), errors.Is(err, queue.ErrShutdown):
-		to.dirty[key] = to.dirty[key] || e.Operation == event.Delete
+		to.backlog.add(key, e.Operation == event.Delete)
 		d.ledger.wake(to)
 	default:
 		d.refuse(to, key, err)
@@ -183,22 +196,22 @@ func (d *desk) deleted(ctx context.Context, s *stream, obj *unstructured.Unstruc
 	defer d.ledger.mu.Unlock()
 	d.ledger.clock++
 	tl := d.ledger.typeOf(s.watch.Resource)
-	d.remove(s, dirtyKey{tl, types.NamespacedName{Namespace: obj.GetNamespace(), Name: obj.GetName()}}, author)
+	d.remove(s, objectKey{tl, types.NamespacedName{Namespace: obj.GetNamespace(), Name: obj.GetName()}}, author)
 }
 
 // remove takes an object out of the ledger and tells those who claimed it. The caller holds mu.
-func (d *desk) remove(s *stream, key dirtyKey, author event.Author) {
+func (d *desk) remove(s *stream, key objectKey, author event.Author) {
 	old, ok := key.of.entries[key.name]
 	if !ok {
 		return
 	}
-	delete(key.of.entries, key.name)
+	key.of.remove(key.name)
 	d.leave(s, key, old.claims, nil, author)
 }
 
 // leave sends deletes to the targets that claimed an object and do so no more. A target whose rules do not cover the type
 // and namespace any more is not told: what no rule covers stays as it is. The caller holds mu.
-func (d *desk) leave(s *stream, key dirtyKey, old, current *claims, author event.Author) {
+func (d *desk) leave(s *stream, key objectKey, old, current *claims, author event.Author) {
 	if old == current || old == nil {
 		return
 	}
@@ -206,7 +219,7 @@ func (d *desk) leave(s *stream, key dirtyKey, old, current *claims, author event
 		if current.have(c.to) {
 			continue
 		}
-		delete(c.to.dirty, key)
+		c.to.backlog.remove(key)
 		delete(c.to.refused, key.id())
 		if c.delete && s.covers(c.to.destination, key.id()) {
 			d.send(c.to, key, deletion(c.to, key, author))
@@ -214,7 +227,7 @@ func (d *desk) leave(s *stream, key dirtyKey, old, current *claims, author event
 	}
 }
 
-func deletion(to *target, key dirtyKey, author event.Author) event.Event {
+func deletion(to *target, key objectKey, author event.Author) event.Event {
 	t := key.of.resource
 	return event.Event{
 		Destination: to.destination,
@@ -242,17 +255,51 @@ func (d *desk) completed(ctx context.Context, s *stream) {
 	tl := l.typeOf(s.watch.Resource)
 	scope := s.scope()
 	for name, e := range tl.entries {
-		if key := (dirtyKey{tl, name}); e.seen <= s.begun && scope.Contains(key.id()) {
+		if key := (objectKey{tl, name}); e.seen <= s.begun && scope.Contains(key.id()) {
 			d.remove(s, key, author)
 		}
 	}
 	s.complete, s.err = true, nil
+	l.updated(s, s.updating...)
 	d.settle(s)
 	for _, c := range s.watch.Coverage {
-		if to := l.targets[c.Destination.Ref]; to != nil {
+		if to := l.target(c.Destination); to != nil {
+			to.stuck = 0
 			d.sync(to)
 		}
 	}
+}
+
+func (d *desk) outdated(s *stream) (namespaces []string, since uint64) {
+	d.ledger.mu.RLock()
+	defer d.ledger.mu.RUnlock()
+	return slices.Sorted(maps.Keys(s.outdated)), d.ledger.clock
+}
+
+func (d *desk) relisted(ctx context.Context, s *stream, namespace string, since uint64) {
+	author := d.unseen(ctx)
+	l := d.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	tl := l.typeOf(s.watch.Resource)
+	for name, e := range tl.entries {
+		if name.Namespace == namespace && e.seen <= since {
+			d.remove(s, objectKey{tl, name}, author)
+		}
+	}
+	l.updated(s, namespace)
+	for _, c := range s.watch.Coverage {
+		if to := l.target(c.Destination); to != nil && within(c, namespace) {
+			d.sync(to)
+		}
+	}
+}
+
+func (d *desk) allowed(s *stream) {
+	d.ledger.mu.Lock()
+	defer d.ledger.mu.Unlock()
+	s.open = true
+	signal(d.rights)
 }
 
 // unseen is who deleted an object that was gone when it was looked for.
@@ -270,8 +317,11 @@ func (d *desk) failed(s *stream, err error) {
 	if !transient(err) {
 		s.complete = false
 	}
-	if s.refused() {
-		signal(d.denied)
+	if !s.complete { // nothing of it is swept before everything is listed, so nobody waits for single namespaces
+		d.ledger.updated(s, slices.Collect(maps.Keys(s.outdated))...)
+	}
+	if s.refused() && !s.probing {
+		signal(d.rights)
 	}
 	d.opts.Logger.V(1).Info("stream failed, trying again",
 		"resource", s.groupResource().String(), "namespace", s.watch.Namespace, "reason", err.Error())
@@ -285,7 +335,7 @@ func (d *desk) settle(s *stream) {
 	}
 	s.settled = true
 	for _, c := range s.watch.Coverage {
-		if to := d.ledger.targets[c.Destination.Ref]; to != nil {
+		if to := d.ledger.target(c.Destination); to != nil {
 			to.unsettled--
 			if to.unsettled == 0 {
 				d.sync(to)

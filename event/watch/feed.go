@@ -18,7 +18,7 @@ import (
 // streams nor other targets ever do. It is started on demand and ends when nothing is left.
 
 const (
-	fetchFew   = 100 // dirty objects fetched one by one in a round
+	fetchFew   = 100 // waiting objects fetched one by one in a round
 	fetchMany  = 250 // from so many in one stream on, they are listed
 	feedPause  = time.Second
 	maxRefetch = time.Minute
@@ -53,7 +53,7 @@ func (d *desk) hungry(to *target) bool {
 	return to.hungry()
 }
 
-// helping serves one round: some dirty objects, or, when there are none, the SeedSync. The SeedSync goes last, so that a
+// helping serves one round: some waiting objects, or, when there are none, the SeedSync. The SeedSync goes last, so that a
 // seed ends with it.
 func (d *desk) helping(ctx context.Context, to *target) error {
 	s, keys, many := d.pick(to)
@@ -72,39 +72,53 @@ func (d *desk) helping(ctx context.Context, to *target) error {
 	return nil
 }
 
-// pick chooses some dirty objects of one stream, and tells whether there are so many that listing is cheaper. Dirty
+// pick chooses some waiting objects of one stream, and tells whether there are so many that listing is cheaper. Waiting
 // objects that have died meanwhile are told on the spot.
-func (d *desk) pick(to *target) (of *stream, keys []dirtyKey, many bool) {
+func (d *desk) pick(to *target) (of *stream, keys []objectKey, many bool) {
 	l := d.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for key := range to.dirty {
-		if _, alive := key.of.entries[key.name]; !alive {
-			d.send(to, key, deletion(to, key, event.Author{}))
-			continue
+	to.stuck = 0
+	for tl := range to.backlog.types {
+		for key := range to.backlog.of(tl) {
+			if _, alive := tl.entries[key.name]; !alive {
+				d.send(to, key, deletion(to, key, event.Author{}))
+				continue
+			}
+			if of == nil {
+				of = d.fetchable(to, key)
+			}
+			if of != nil && of.covers(to.destination, key.id()) {
+				keys = append(keys, key)
+			}
+			if len(keys) == fetchMany {
+				return of, nil, true
+			}
 		}
-		if of == nil {
-			of = l.streamFor(to, key.id())
-		}
-		if of == nil {
-			delete(to.dirty, key)
-			continue
-		}
-		if of.covers(to.destination, key.id()) {
-			keys = append(keys, key)
-		}
-		if len(keys) == fetchMany {
-			return of, nil, true
+		if len(keys) > 0 {
+			break
 		}
 	}
 	return of, keys[:min(len(keys), fetchFew)], false
 }
 
-func (l *ledger) streamFor(to *target, id event.ID) *stream {
-	for _, s := range l.streams {
-		if s.covers(to.destination, id) {
+// fetchable returns the stream by which a waiting object can be fetched. An object that no stream covers waits no more;
+// one whose stream stands still is stuck until that goes on. The caller holds mu.
+func (d *desk) fetchable(to *target, key objectKey) *stream {
+	var still *stream
+	for _, s := range d.ledger.streams {
+		if !s.covers(to.destination, key.id()) {
+			continue
+		}
+		if !s.standsStill() {
 			return s
 		}
+		still = s
+	}
+	if still == nil {
+		to.backlog.remove(key)
+	} else {
+		to.stuck++
 	}
 	return nil
 }
@@ -112,7 +126,7 @@ func (l *ledger) streamFor(to *target, id event.ID) *stream {
 func (d *desk) sendSync(to *target) {
 	d.ledger.mu.Lock()
 	defer d.ledger.mu.Unlock()
-	if to.gone || !to.syncDue || to.unsettled > 0 || len(to.dirty) > 0 {
+	if to.gone || !to.syncDue || to.unsettled > 0 || to.backlog.count > to.stuck {
 		return
 	}
 	err := d.out.TryAdd(event.Event{
@@ -129,12 +143,12 @@ func (d *desk) sendSync(to *target) {
 }
 
 // refetch gets one object and offers it.
-func (d *desk) refetch(ctx context.Context, to *target, s *stream, key dirtyKey) error {
+func (d *desk) refetch(ctx context.Context, to *target, s *stream, key objectKey) error {
 	asked := d.now()
 	obj, err := s.in(key.name.Namespace).Get(ctx, key.name.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		d.ledger.mu.Lock()
-		delete(to.dirty, key) // its stream will say so
+		to.backlog.remove(key) // its stream will say so
 		d.ledger.mu.Unlock()
 		return nil
 	}
@@ -145,7 +159,7 @@ func (d *desk) refetch(ctx context.Context, to *target, s *stream, key dirtyKey)
 	return nil
 }
 
-// relist lists the stream's scope and offers what is dirty. When the room is used up it drops the page and asks for it
+// relist lists the stream's scope and offers what waits. When the room is used up it drops the page and asks for it
 // again later: a page that waits is memory for every destination whose remote hangs.
 func (d *desk) relist(ctx context.Context, to *target, s *stream) error {
 	opts := metav1.ListOptions{Limit: s.page}
@@ -154,7 +168,7 @@ func (d *desk) relist(ctx context.Context, to *target, s *stream) error {
 		asked := d.now()
 		list, err := s.in(s.watch.Namespace).List(ctx, opts)
 		if gone(err) {
-			return nil // the next round begins anew; what was offered is dirty no more
+			return nil // the next round begins anew; what was offered waits no more
 		}
 		if err != nil {
 			return err
@@ -184,7 +198,7 @@ var errNotListed = errors.New("objects to be sent are gone, and their watch has 
 func (d *desk) waiting(to *target) int {
 	d.ledger.mu.RLock()
 	defer d.ledger.mu.RUnlock()
-	return len(to.dirty)
+	return to.backlog.count
 }
 
 func (d *desk) now() uint64 {
@@ -193,7 +207,7 @@ func (d *desk) now() uint64 {
 	return d.ledger.clock
 }
 
-// offer sends a dirty object that was asked for at a time of the ledger's clock. If its stream has spoken of it since, that
+// offer sends a waiting object that was asked for at a time of the ledger's clock. If its stream has spoken of it since, that
 // is newer, and what was asked for is dropped: sent now, it would stand behind the newer one and win. It returns false if
 // there was no room.
 //
@@ -206,26 +220,26 @@ func (d *desk) offer(ctx context.Context, to *target, s *stream, obj *unstructur
 	c := d.read(ctx, s.watch.Resource, obj, listed)
 	d.ledger.mu.Lock()
 	defer d.ledger.mu.Unlock()
-	key := dirtyKey{d.ledger.typeOf(s.watch.Resource), c.resource.NamespacedName()}
-	_, dirty := to.dirty[key]
-	if e, alive := key.of.entries[key.name]; !dirty || !alive || e.seen > asked {
+	key := objectKey{d.ledger.typeOf(s.watch.Resource), c.resource.NamespacedName()}
+	waits, _ := to.backlog.has(key)
+	if e, alive := key.of.entries[key.name]; !waits || !alive || e.seen > asked {
 		return true
 	}
 	i := slices.IndexFunc(c.matches, func(m ruleset.Match) bool { return m.Destination == to.destination })
 	if i < 0 || !c.matches[i].Writes || obj.GetDeletionTimestamp() != nil {
-		delete(to.dirty, key)
+		to.backlog.remove(key)
 		return true
 	}
 	d.write(to, key, c, c.matches[i])
-	_, dirty = to.dirty[key]
-	return !dirty
+	waits, _ = to.backlog.has(key)
+	return !waits
 }
 
-// wants spares the work of encoding what is not dirty.
+// wants spares the work of encoding what does not wait.
 func (d *desk) wants(to *target, s *stream, obj *unstructured.Unstructured) bool {
 	d.ledger.mu.Lock()
 	defer d.ledger.mu.Unlock()
-	key := dirtyKey{d.ledger.typeOf(s.watch.Resource), resource(s.watch.Resource, obj.GetNamespace(), obj.GetName()).NamespacedName()}
-	_, dirty := to.dirty[key]
-	return dirty
+	key := objectKey{d.ledger.typeOf(s.watch.Resource), resource(s.watch.Resource, obj.GetNamespace(), obj.GetName()).NamespacedName()}
+	waits, _ := to.backlog.has(key)
+	return waits
 }

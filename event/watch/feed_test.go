@@ -18,9 +18,10 @@ func newDesk(t *testing.T, out *lines, r ruleset.Rule) (*desk, *target, *stream)
 	require.NoError(t, err)
 	rules, err := ruleset.Compile(set, r)
 	require.NoError(t, err)
-	d := &desk{ledger: newLedger(), rules: rules, out: out, opts: (*Options)(nil).withDefaults()}
+	d := &desk{ledger: newLedger(), out: out, opts: (*Options)(nil).withDefaults()}
+	d.match.Store(&matcher{rules: rules})
 	prod, _ := set.Get(ref("prod"))
-	to := &target{destination: prod, dirty: map[dirtyKey]bool{}, feeding: true}
+	to := &target{destination: prod, feeding: true}
 	d.ledger.targets[ref("prod")] = to
 	s := &stream{watch: ruleset.Watch{Resource: ruleset.Type{Version: "v1", Resource: "configmaps", Kind: "ConfigMap", Namespaced: true}}, to: d}
 	s.watch.Coverage = []ruleset.Coverage{{Destination: prod, Scope: s.scope()}}
@@ -32,26 +33,27 @@ func newDesk(t *testing.T, out *lines, r ruleset.Rule) (*desk, *target, *stream)
 func TestAnAnswerThatIsOlderThanWhatTheStreamSaidIsDropped(t *testing.T) {
 	out := newLines(0)
 	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
-	a := dirtyKey{d.ledger.typeOf(s.watch.Resource), types.NamespacedName{Namespace: "default", Name: "a"}}
+	a := objectKey{d.ledger.typeOf(s.watch.Resource), types.NamespacedName{Namespace: "default", Name: "a"}}
 	old, newer := configMap("default", "a", "old"), configMap("default", "a", "new")
 
-	d.object(t.Context(), s, old, added) // no room: dirty
-	require.Len(t, to.dirty, 1)
+	d.object(t.Context(), s, old, added) // no room: it waits
+	require.Equal(t, 1, to.backlog.count)
 	asked := d.now() // the feeder asks now
 	d.object(t.Context(), s, newer, modified)
-	require.Len(t, to.dirty, 1, "still no room")
+	require.Equal(t, 1, to.backlog.count, "still no room")
 	out.room = -1
 	require.True(t, d.offer(t.Context(), to, s, old, asked), "the old answer")
 	require.Empty(t, out.waiting, "is dropped")
-	require.Contains(t, to.dirty, a, "and asked for again")
+	waits, _ := to.backlog.has(a)
+	require.True(t, waits, "and asked for again")
 
 	require.True(t, d.offer(t.Context(), to, s, newer, d.now()))
 	require.Len(t, out.waiting, 1)
 	require.Contains(t, string(out.waiting[0].Content), "new")
-	require.Empty(t, to.dirty)
+	require.Zero(t, to.backlog.count)
 
 	// What is asked for while the object dies is not brought back.
-	to.dirty[a] = false
+	to.backlog.add(a, false)
 	asked = d.now()
 	d.deleted(t.Context(), s, newer, removed)
 	require.True(t, d.offer(t.Context(), to, s, newer, asked))
@@ -70,12 +72,12 @@ func TestADeleteWithoutRoomIsSentBeforeTheCreateThatARuleWithOnlyCreateWants(t *
 	require.True(t, d.offer(t.Context(), to, s, obj, d.now()), "the first create is in its line")
 	d.deleted(t.Context(), s, obj, removed)
 	d.object(t.Context(), s, configMap("default", "a", "2"), added)
-	require.Len(t, to.dirty, 1, "no room for either")
+	require.Equal(t, 1, to.backlog.count, "no room for either")
 	out.room = 2
 	require.False(t, d.offer(t.Context(), to, s, configMap("default", "a", "2"), d.now()))
 	out.room = 3
 	require.True(t, d.offer(t.Context(), to, s, configMap("default", "a", "2"), d.now()))
-	require.Empty(t, to.dirty)
+	require.Zero(t, to.backlog.count)
 	var got []event.Operation
 	for _, e := range out.waiting {
 		got = append(got, e.Operation)

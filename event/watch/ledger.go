@@ -40,6 +40,7 @@ type ledger struct {
 type typeLedger struct {
 	resource ruleset.Type
 	entries  map[types.NamespacedName]entry
+	places   places
 	interned map[string]*claims
 }
 
@@ -48,6 +49,23 @@ type entry struct {
 	hash   uint64
 	seen   uint64 // the clock when a stream delivered it last
 	claims *claims
+	place  uint32 // in the backlogs; put sets it
+}
+
+func (tl *typeLedger) put(name types.NamespacedName, e entry) {
+	if old, ok := tl.entries[name]; ok {
+		e.place = old.place
+	} else {
+		e.place = tl.places.take(name)
+	}
+	tl.entries[name] = e
+}
+
+func (tl *typeLedger) remove(name types.NamespacedName) {
+	if e, ok := tl.entries[name]; ok {
+		delete(tl.entries, name)
+		tl.places.bury(name, e.place)
+	}
 }
 
 // claims are the destinations that want an object. Most objects of a type share one value, so it is interned.
@@ -71,20 +89,22 @@ type target struct {
 	gone      bool // no rule leads here any more: nothing is sent
 	feeding   bool // a feeder runs
 	stop      func()
-	dirty     map[dirtyKey]bool  // found no room, or has to be sent again; true: a delete of it is among what was not sent
-	unsettled int                // streams that have neither completed nor failed their first listing
+	backlog   backlog            // found no room, or has to be sent again
+	stuck     int                // of the backlog: cannot be fetched, since their streams stand still
+	unsettled int                // streams that have neither completed nor failed their first listing, and outdated namespaces
 	syncDue   bool               // a SeedSync has to be sent
 	synced    uint64             // SeedSyncs sent
 	fault     error              // why the feeder cannot go on
 	refused   map[event.ID]error // objects that cannot be written
 }
 
-type dirtyKey struct {
+// objectKey names an object of the ledger, living or dead.
+type objectKey struct {
 	of   *typeLedger
 	name types.NamespacedName
 }
 
-func (k dirtyKey) id() event.ID {
+func (k objectKey) id() event.ID {
 	return event.ID{Group: k.of.resource.Group, Resource: k.of.resource.Resource, Namespace: k.name.Namespace, Name: k.name.Name}
 }
 
@@ -103,10 +123,14 @@ func (l *ledger) hash(content []byte) uint64 { return maphash.Bytes(l.seed, cont
 
 // typeOf returns the ledger of a type and makes it if there is none. The caller holds mu.
 func (l *ledger) typeOf(t ruleset.Type) *typeLedger {
-	gr := schema.GroupResource{Group: t.Group, Resource: t.Resource}
+	gr := groupResource(t)
 	tl := l.types[gr]
 	if tl == nil {
-		tl = &typeLedger{entries: map[types.NamespacedName]entry{}, interned: map[string]*claims{}}
+		tl = &typeLedger{
+			entries:  map[types.NamespacedName]entry{},
+			places:   places{of: map[types.NamespacedName]uint32{}},
+			interned: map[string]*claims{},
+		}
 		l.types[gr] = tl
 	}
 	tl.resource = t
@@ -115,16 +139,29 @@ func (l *ledger) typeOf(t ruleset.Type) *typeLedger {
 
 // claim returns the interned claims of matches. The caller holds mu.
 func (l *ledger) claim(tl *typeLedger, matches []ruleset.Match) *claims {
-	var room [64]byte
-	key := room[:0]
 	list := make([]claim, 0, len(matches))
 	for _, m := range matches {
-		to := l.targets[m.Destination.Ref]
-		if to == nil || to.gone {
-			continue
+		if to := l.target(m.Destination); to != nil {
+			list = append(list, claim{to: to, delete: m.Delete})
 		}
-		key = binary.AppendUvarint(key, to.number<<1|bit(m.Delete))
-		list = append(list, claim{to: to, delete: m.Delete})
+	}
+	return tl.intern(list)
+}
+
+// target returns the target that serves exactly this destination; nil if there is none. A destination that changed has
+// another target under the same name, which must not get what was meant for the old one. The caller holds mu.
+func (l *ledger) target(d destination.Destination) *target {
+	if to := l.targets[d.Ref]; to != nil && to.destination == d {
+		return to
+	}
+	return nil
+}
+
+func (tl *typeLedger) intern(list []claim) *claims {
+	var room [64]byte
+	key := room[:0]
+	for _, c := range list {
+		key = binary.AppendUvarint(key, c.to.number<<1|bit(c.delete))
 	}
 	if c := tl.interned[string(key)]; c != nil {
 		return c
@@ -145,30 +182,110 @@ func bit(b bool) uint64 {
 // holds mu.
 func (l *ledger) forgetUncovered() {
 	for gr, tl := range l.types {
-		clear(tl.interned) // some are of targets that are gone
+		scopes := l.scopes(gr)
 		for name := range tl.entries {
-			key := dirtyKey{tl, name}
-			if l.covered(key.id()) {
+			key := objectKey{tl, name}
+			if slices.ContainsFunc(scopes, func(s event.Scope) bool { return s.Contains(key.id()) }) {
 				continue
 			}
-			delete(tl.entries, name)
 			for _, to := range l.targets {
-				delete(to.dirty, key) // a mark without an entry reads as a delete
+				to.backlog.remove(key) // a mark without an entry reads as a delete
 			}
+			tl.remove(name)
 		}
-		if len(tl.entries) == 0 {
+		if len(tl.entries) == 0 && len(tl.places.of) == 0 {
 			delete(l.types, gr)
 		}
 	}
 }
 
-func (l *ledger) covered(id event.ID) bool {
-	for _, s := range l.streams {
-		if s.scope().Contains(id) {
-			return true
+// forgetGone takes targets that are gone out of the claims. The caller holds mu.
+func (l *ledger) forgetGone() {
+	for _, tl := range l.types {
+		clear(tl.interned)
+		renewed := map[*claims]*claims{}
+		for name, e := range tl.entries {
+			c := renewed[e.claims]
+			if c == nil {
+				c = tl.intern(slices.DeleteFunc(slices.Clone(e.claims.list), func(c claim) bool { return c.to.gone }))
+				renewed[e.claims] = c
+			}
+			if e.claims = c; len(c.list) == 0 {
+				tl.remove(name)
+			} else {
+				tl.put(name, e)
+			}
 		}
 	}
-	return false
+}
+
+// feeds says which destinations a stream feeds from now on. A SeedSync is due for those that it fed or feeds. The caller
+// holds mu.
+func (l *ledger) feeds(s *stream, coverage []ruleset.Coverage) {
+	count := func(n int) {
+		for _, c := range s.watch.Coverage {
+			if to := l.target(c.Destination); to != nil {
+				to.syncDue = true
+				if !s.settled {
+					to.unsettled += n
+				}
+			}
+		}
+		for namespace := range s.outdated {
+			l.unsettle(s, namespace, n)
+		}
+	}
+	count(-1)
+	s.watch.Coverage = coverage
+	count(1)
+}
+
+// outdate says that what a stream knows of a namespace no longer says who wants its objects. Nothing of it is swept until
+// it was listed again. The caller holds mu.
+func (l *ledger) outdate(s *stream, namespace string) {
+	if _, ok := s.outdated[namespace]; ok {
+		return
+	}
+	if s.outdated == nil {
+		s.outdated = map[string]struct{}{}
+	}
+	s.outdated[namespace] = struct{}{}
+	l.unsettle(s, namespace, 1)
+}
+
+// updated is the end of outdate. The caller holds mu.
+func (l *ledger) updated(s *stream, namespaces ...string) {
+	for _, namespace := range namespaces {
+		if _, ok := s.outdated[namespace]; ok {
+			delete(s.outdated, namespace)
+			l.unsettle(s, namespace, -1)
+		}
+	}
+}
+
+// unsettle makes the targets of a namespace wait for one thing more, or for one less.
+func (l *ledger) unsettle(s *stream, namespace string, n int) {
+	for _, c := range s.watch.Coverage {
+		if to := l.target(c.Destination); to != nil && within(c, namespace) {
+			to.unsettled += n
+		}
+	}
+}
+
+// within tells whether a namespace is among what is covered.
+func within(c ruleset.Coverage, namespace string) bool {
+	return c.Scope.All || c.Scope.Namespace == namespace
+}
+
+// scopes returns what the streams of a type read. The caller holds mu.
+func (l *ledger) scopes(gr schema.GroupResource) []event.Scope {
+	var scopes []event.Scope
+	for _, s := range l.streams {
+		if s.groupResource() == gr {
+			scopes = append(scopes, s.scope())
+		}
+	}
+	return scopes
 }
 
 // wakeIfHungry wakes to if it has work. The caller holds mu.
@@ -181,7 +298,7 @@ func (l *ledger) wakeIfHungry(to *target) {
 // hungry tells whether there is work for a feeder. A SeedSync waits until all streams have settled: one commit for a seed
 // of many types. The caller holds mu.
 func (to *target) hungry() bool {
-	return !to.gone && (len(to.dirty) > 0 || to.syncDue && to.unsettled == 0)
+	return !to.gone && (to.backlog.count > to.stuck || to.syncDue && to.unsettled == 0)
 }
 
 // wake asks for a feeder. The caller holds mu.

@@ -35,7 +35,7 @@ func (v liveView) Scopes() []event.Scope {
 			continue
 		}
 		for _, c := range s.watch.Coverage {
-			if c.Prune && c.Destination == v.to.destination {
+			if c.Prune && c.Destination == v.to.destination && !s.outdates(c) {
 				scopes = append(scopes, c.Scope)
 			}
 		}
@@ -51,7 +51,7 @@ func (v liveView) Resources(scope event.Scope) iter.Seq[event.Resource] {
 			return
 		}
 		for name, e := range tl.entries {
-			id := dirtyKey{tl, name}.id()
+			id := objectKey{tl, name}.id()
 			if !e.claims.have(v.to) || !scope.Contains(id) {
 				continue
 			}

@@ -18,16 +18,23 @@ var namespaceType = ruleset.Type{Version: "v1", Resource: "namespaces", Kind: "N
 // own, which no destination sees.
 type namespaces struct {
 	client  dynamic.ResourceInterface
-	changed chan<- struct{} // told when objects may have moved in or out of a rule
+	changed chan<- struct{} // told when there are moves
 	ready   chan struct{}   // closed when all labels are known
 
 	mu     sync.Mutex
 	known  map[string]map[string]string
 	missed map[string]bool // objects were matched as if these had no labels, since they could not be read
+	moves  map[string]move
+}
+
+// move is a change of a namespace's labels, by which objects may have moved in or out of a rule.
+type move struct {
+	before, after map[string]string
+	several       bool // there were more changes than this one
 }
 
 func newNamespaces(client dynamic.ResourceInterface, changed chan<- struct{}) *namespaces {
-	return &namespaces{client: client, changed: changed, ready: make(chan struct{}), known: map[string]map[string]string{}, missed: map[string]bool{}}
+	return &namespaces{client: client, changed: changed, ready: make(chan struct{}), known: map[string]map[string]string{}, missed: map[string]bool{}, moves: map[string]move{}}
 }
 
 // labels returns the labels of a namespace; nil for none. A namespace whose stream is behind that of its objects is asked
@@ -45,7 +52,7 @@ func (n *namespaces) labels(ctx context.Context, name string) map[string]string 
 	obj, err := n.client.Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		n.mu.Lock()
-		n.missed[name] = true // when its own stream tells the labels, everything is listed again
+		n.missed[name] = true // when its own stream tells the labels, its objects are listed again
 		n.mu.Unlock()
 		return nil
 	}
@@ -69,8 +76,32 @@ func (n *namespaces) object(_ context.Context, _ *stream, obj *unstructured.Unst
 	n.mu.Unlock()
 	n.put(obj)
 	if missed || ready(n.ready) && (!ok || !maps.Equal(old, obj.GetLabels())) && (ok || how != added) {
-		signal(n.changed)
+		n.moved(obj.GetName(), old, obj.GetLabels())
 	}
+}
+
+func (n *namespaces) moved(name string, before, after map[string]string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	m, more := n.moves[name]
+	if !more {
+		m.before = before
+	}
+	m.after, m.several = after, more
+	n.moves[name] = m
+	signal(n.changed)
+}
+
+// take returns the moves since the last call.
+func (n *namespaces) take() map[string]move {
+	if n == nil {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	taken := n.moves
+	n.moves = map[string]move{}
+	return taken
 }
 
 func ready(c <-chan struct{}) bool {
@@ -94,5 +125,8 @@ func (n *namespaces) completed(context.Context, *stream) {
 	}
 }
 
-func (n *namespaces) begin(*stream)         {}
-func (n *namespaces) failed(*stream, error) {}
+func (n *namespaces) begin(*stream)                                     {}
+func (n *namespaces) failed(*stream, error)                             {}
+func (n *namespaces) outdated(*stream) ([]string, uint64)               { return nil, 0 }
+func (n *namespaces) relisted(context.Context, *stream, string, uint64) {}
+func (n *namespaces) allowed(*stream)                                   {}

@@ -2,16 +2,11 @@ package watch
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/discovery"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/ruleset"
@@ -20,7 +15,7 @@ import (
 // planner decides which streams and feeders run. It belongs to the goroutine of Start.
 type planner struct {
 	*Watcher
-	rules      *rules
+	rules      *rules // nil before the first ones
 	desk       *desk
 	running    map[streamKey]*running
 	labels     *running // the stream of namespaces, if rules look at their labels
@@ -28,11 +23,23 @@ type planner struct {
 	stopFeed   context.CancelFunc
 	feedCtx    func() context.Context
 	relabelled chan struct{} // capacity 1: the labels of a namespace changed
-	denied     chan struct{} // capacity 1: a stream is refused
+	rights     chan struct{} // capacity 1: a stream is refused, or allowed what it was refused
 	numbers    uint64
 
 	// narrow has the types of which the server refuses a watch of all namespaces where single ones would do.
 	narrow map[schema.GroupResource]bool
+}
+
+func newPlanner(w *Watcher) *planner {
+	p := &planner{
+		Watcher:    w,
+		running:    map[streamKey]*running{},
+		relabelled: make(chan struct{}, 1),
+		rights:     make(chan struct{}, 1),
+		narrow:     map[schema.GroupResource]bool{},
+	}
+	p.desk = &desk{ledger: w.ledger, out: w.out, opts: w.opts, rights: p.rights}
+	return p
 }
 
 type running struct {
@@ -60,34 +67,92 @@ func run(ctx context.Context, s *stream, after <-chan struct{}) *running {
 	return r
 }
 
-// adopt changes over to new rules. Everything that runs under the old ones has ended before the new ones are asked for the
-// first time, so no event is ever made half by the one and half by the other.
+// adopt changes over to new rules. Streams of which both say the same go on, and so do those for which only rules of single
+// namespaces differ, which list these again. All others have ended before the new rules are asked for the first time.
 func (p *planner) adopt(ctx context.Context, next *rules) time.Duration {
-	p.stopAll()
-	p.rules = next
-	p.retarget(ctx, next.set)
+	p.stopFeeders()
+	outdated := p.stopChanged(next)
+	p.retarget(ctx, next)
 	p.cover(&coverage{rules: next.ruleSet})
-	p.desk = &desk{ledger: p.ledger, rules: next.ruleSet, out: p.out, opts: p.opts, denied: p.denied}
-	p.narrow = map[schema.GroupResource]bool{} // asked again, since rights may have changed with the rules
-	if next.ruleSet.SelectsNamespaces() {
-		p.desk.namespaces = newNamespaces(clientFor(p.client, namespaceType), p.relabelled)
-		s := &stream{watch: ruleset.Watch{Resource: namespaceType}, client: clientFor(p.client, namespaceType),
-			to: p.desk.namespaces, lists: p.lists, page: p.opts.PageSize}
-		p.labels = run(ctx, s, closed)
-	}
+	p.swap(&matcher{rules: next.ruleSet, namespaces: p.followLabels(ctx, next.ruleSet)}, outdated)
 	feedCtx, cancel := context.WithCancel(ctx)
 	p.feedCtx, p.stopFeed = func() context.Context { return feedCtx }, cancel
 	return p.refresh(ctx)
+}
+
+// stopChanged stops the streams that have to list everything again, and returns what others have to.
+func (p *planner) stopChanged(next *rules) map[streamKey][]string {
+	gone := func(d destination.Destination) bool { now, ok := next.set.Get(d.Ref); return !ok || now != d }
+	outdated := map[streamKey][]string{}
+	p.stopStreams(func(key streamKey) bool {
+		all, namespaces := next.ruleSet.Changed(p.rules.ruleSet, key.of, gone)
+		switch {
+		case all || p.running[key].stream.probing:
+			return all
+		case key.namespace != "":
+			return slices.Contains(namespaces, key.namespace)
+		}
+		outdated[key] = namespaces
+		return false
+	})
+	return outdated
+}
+
+// swap replaces what objects are matched by. Until discovery has told what the rules come to, what they say otherwise in
+// single namespaces is not covered there: an object that no rule wants any more must not look like one that is gone.
+func (p *planner) swap(by *matcher, outdated map[streamKey][]string) {
+	p.ledger.mu.Lock()
+	defer p.ledger.mu.Unlock()
+	p.desk.match.Store(by)
+	for key, namespaces := range outdated {
+		s := p.ledger.streams[key]
+		if s == nil || len(namespaces) == 0 {
+			continue
+		}
+		for _, namespace := range namespaces {
+			p.ledger.outdate(s, namespace)
+		}
+		p.ledger.feeds(s, slices.DeleteFunc(slices.Clone(s.watch.Coverage), func(c ruleset.Coverage) bool {
+			return slices.Contains(namespaces, c.Scope.Namespace)
+		}))
+	}
+}
+
+// followLabels returns the labels of namespaces, if the rules look at them, and has them followed.
+func (p *planner) followLabels(ctx context.Context, rs *ruleset.RuleSet) *namespaces {
+	if !rs.SelectsNamespaces() {
+		p.stopLabels()
+		return nil
+	}
+	if p.labels != nil {
+		return p.desk.match.Load().namespaces
+	}
+	n := newNamespaces(clientFor(p.client, namespaceType), p.relabelled)
+	p.labels = run(ctx, p.stream(ruleset.Watch{Resource: namespaceType}, n), closed)
+	return n
+}
+
+func (p *planner) stream(w ruleset.Watch, to receiver) *stream {
+	return &stream{watch: w, client: clientFor(p.client, w.Resource), to: to, lists: p.lists, page: p.opts.PageSize,
+		anew: make(chan struct{}, 1), ahead: map[string]string{}}
 }
 
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 func (p *planner) stopAll() {
 	p.stopStreams(func(streamKey) bool { return true })
+	p.stopLabels()
+	p.stopFeeders()
+}
+
+func (p *planner) stopLabels() {
 	if p.labels != nil {
 		p.labels.stop()
 		p.labels = nil
 	}
+}
+
+func (p *planner) stopFeeders() {
 	if p.stopFeed != nil {
 		p.stopFeed()
 		p.feeders.Wait()
@@ -95,8 +160,10 @@ func (p *planner) stopAll() {
 	}
 }
 
-// stopStreams stops the chosen streams, all at once, waits for them, and returns them. Their ledger entries stay.
-func (p *planner) stopStreams(which func(streamKey) bool) []*running {
+// stopStreams stops the chosen streams, all at once, waits for them, and returns how many they were. Their ledger entries
+// stay. The destinations that they fed get a SeedSync, since some of their files may be uncovered now, which only a plan
+// can tell.
+func (p *planner) stopStreams(which func(streamKey) bool) int {
 	var stopping []*running
 	for key, r := range p.running {
 		if which(key) {
@@ -112,38 +179,46 @@ func (p *planner) stopStreams(which func(streamKey) bool) []*running {
 	defer p.ledger.mu.Unlock()
 	for _, r := range stopping {
 		delete(p.ledger.streams, r.stream.key())
-		if r.stream.settled {
-			continue
-		}
-		for _, c := range r.stream.watch.Coverage {
-			if to := p.ledger.targets[c.Destination.Ref]; to != nil {
-				to.unsettled--
-			}
-		}
+		p.ledger.feeds(r.stream, nil)
 	}
-	return stopping
+	return len(stopping)
 }
 
-// retarget makes the targets those of set. The line of a destination that changed or went away is forgotten.
-func (p *planner) retarget(ctx context.Context, set destination.Set) {
+// retarget makes the targets those of the next rules. The line of a destination that changed or went away is forgotten. One
+// whose rules changed gets a SeedSync, also where no stream feeds it: some of its files may not be covered any more.
+func (p *planner) retarget(ctx context.Context, next *rules) {
+	old := &ruleset.RuleSet{}
+	if p.rules != nil {
+		old = p.rules.ruleSet
+	}
+	p.rules = next
 	var forget []destination.Destination
 	p.ledger.mu.Lock()
 	for ref, to := range p.ledger.targets {
-		if d, ok := set.Get(ref); !ok || d != to.destination {
+		if d, ok := next.set.Get(ref); !ok || d != to.destination {
 			to.gone = true
 			if to.stop != nil {
 				to.stop()
 			}
+			to.backlog.drop()
 			delete(p.ledger.targets, ref)
 			delete(p.ledger.kicked, to)
 			forget = append(forget, to.destination)
 		}
 	}
-	for d := range set.All() {
+	for d := range next.set.All() {
 		if p.ledger.targets[d.Ref] == nil {
 			p.numbers++
-			p.ledger.targets[d.Ref] = &target{destination: d, number: p.numbers, dirty: map[dirtyKey]bool{}}
+			p.ledger.targets[d.Ref] = &target{destination: d, number: p.numbers, syncDue: true}
 		}
+	}
+	for _, ref := range next.ruleSet.ChangedDestinations(old) {
+		if to := p.ledger.targets[ref]; to != nil {
+			to.syncDue = true
+		}
+	}
+	if len(forget) > 0 {
+		p.ledger.forgetGone()
 	}
 	p.ledger.mu.Unlock()
 	for _, d := range forget {
@@ -163,120 +238,22 @@ func (p *planner) cover(c *coverage) {
 	p.ledger.changing.Store(p.next != nil)
 }
 
-// restart lists everything again, under the same rules.
-func (p *planner) restart(ctx context.Context) time.Duration {
-	p.stopStreams(func(streamKey) bool { return true })
-	return p.refresh(ctx)
-}
-
-// refresh asks which types there are and starts and stops streams accordingly. What discovery could not tell about stays
-// as it is: a type that is missing from a partial answer is not gone. It returns when to ask again.
-func (p *planner) refresh(ctx context.Context) time.Duration {
-	if p.rules == nil {
-		return p.opts.Rediscover
-	}
-	_, lists, err := p.discovery.ServerGroupsAndResources()
-	failed, partial := discovery.GroupDiscoveryFailedErrorGroups(err)
-	if err != nil && !partial {
-		p.report(fmt.Errorf("watch: discovery: %w", err))
-		p.cover(&coverage{rules: p.rules.ruleSet}) // what it said before may have changed
-		return min(p.opts.Rediscover, time.Second)
-	}
-	unknown := map[string]bool{}
-	for gv := range failed {
-		unknown[gv.Group] = true
-	}
-	// One version of a group that cannot be read hides which one is to be used, so the whole group stays as it is.
-	lists = slices.DeleteFunc(lists, func(list *metav1.APIResourceList) bool {
-		gv, err := schema.ParseGroupVersion(list.GroupVersion)
-		return err != nil || unknown[gv.Group]
-	})
-	watches, missing := p.rules.ruleSet.Watches(lists)
-	watches = p.collapse(watches)
-	p.report(errors.Join(err, missing))
-	wanted := map[streamKey]ruleset.Watch{}
-	for _, w := range watches {
-		wanted[streamKey{w.Resource, w.Namespace}] = w
-	}
-	stopped := p.stopStreams(func(key streamKey) bool {
-		old := p.running[key].stream
-		if w, ok := wanted[key]; ok && reflect.DeepEqual(w, old.watch) {
-			delete(wanted, key)
-			return false
-		}
-		return !unknown[key.of.Group]
-	})
-	p.begin(ctx, wanted)
-	p.cover(p.ledger.coverage.discovered(lists, unknown))
+// relabel has objects matched again that a change of their namespace's labels may have moved.
+func (p *planner) relabel() {
+	by := p.desk.match.Load()
 	p.ledger.mu.Lock()
 	defer p.ledger.mu.Unlock()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(stopped) > 0 || !p.planned {
-		p.ledger.forgetUncovered()
-	}
-	for _, r := range stopped { // what they fed may be uncovered now, which only a plan can tell
-		for _, c := range r.stream.watch.Coverage {
-			if to := p.ledger.targets[c.Destination.Ref]; to != nil {
-				to.syncDue = true
-				p.ledger.wakeIfHungry(to)
+	for name, m := range by.namespaces.take() {
+		for key, r := range p.running {
+			if key.namespace != "" && key.namespace != name || !key.of.Namespaced || r.stream.probing {
+				continue
+			}
+			if m.several || by.rules.Relabelled(key.of, name, m.before, m.after) {
+				p.ledger.outdate(r.stream, name)
+				signal(r.stream.anew)
 			}
 		}
 	}
-	if !p.planned && p.next == nil {
-		p.planned = true
-		for _, to := range p.ledger.targets {
-			to.syncDue = true // also of a destination that no stream feeds
-			p.ledger.wakeIfHungry(to)
-		}
-	}
-	return p.opts.Rediscover
-}
-
-// begin starts a stream for each watch. All of them are known to the ledger before the first one runs, so that no target
-// takes itself for settled too early.
-func (p *planner) begin(ctx context.Context, watches map[streamKey]ruleset.Watch) {
-	var streams []*stream
-	p.ledger.mu.Lock()
-	for key, w := range watches {
-		s := &stream{watch: w, client: clientFor(p.client, w.Resource), to: p.desk, lists: p.lists, page: p.opts.PageSize}
-		streams = append(streams, s)
-		p.ledger.streams[key] = s
-		for _, c := range w.Coverage {
-			if to := p.ledger.targets[c.Destination.Ref]; to != nil {
-				to.unsettled++
-			}
-		}
-	}
-	p.ledger.mu.Unlock()
-	after := closed
-	if p.desk.namespaces != nil {
-		after = p.desk.namespaces.ready
-	}
-	for _, s := range streams {
-		p.running[s.key()] = run(ctx, s, after)
-	}
-}
-
-// collapse makes one watch of many for single namespaces, unless the server has refused that for the type.
-func (p *planner) collapse(watches []ruleset.Watch) []ruleset.Watch {
-	p.ledger.mu.RLock()
-	for _, s := range p.ledger.streams {
-		if s.refused() {
-			p.narrow[s.groupResource()] = true
-		}
-	}
-	p.ledger.mu.RUnlock()
-	return ruleset.Collapse(watches, func(t ruleset.Type, namespaces []string) bool {
-		gr := schema.GroupResource{Group: t.Group, Resource: t.Resource}
-		return p.opts.Collapse >= 0 && len(namespaces) > p.opts.Collapse && !p.narrow[gr]
-	})
-}
-
-func (p *planner) report(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.missing = err
 }
 
 // startFeeders starts a feeder for every target that was woken.

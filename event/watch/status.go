@@ -51,7 +51,7 @@ func (w *Watcher) Status(ref destination.Ref) (DestinationStatus, bool) {
 	if to == nil {
 		return DestinationStatus{}, false
 	}
-	st := DestinationStatus{Waiting: len(to.dirty), SeedDue: !planned || to.syncDue || to.unsettled > 0, Seeds: to.synced, Err: to.fault}
+	st := DestinationStatus{Waiting: to.backlog.count, SeedDue: !planned || to.syncDue || to.unsettled > 0, Seeds: to.synced, Err: to.fault}
 	for _, s := range w.ledger.streams {
 		for _, c := range s.watch.Coverage {
 			if c.Destination != to.destination {
@@ -104,10 +104,7 @@ func (l *ledger) resync(to *target) {
 	for _, tl := range l.types {
 		for name, e := range tl.entries {
 			if e.claims.have(to) {
-				key := dirtyKey{tl, name}
-				if _, ok := to.dirty[key]; !ok {
-					to.dirty[key] = false
-				}
+				to.backlog.add(objectKey{tl, name}, false)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,17 +28,25 @@ type streamKey struct {
 // stream lists and watches one type. Its goroutine alone delivers objects of its scope; the fields below the line are
 // guarded by the ledger's mu.
 type stream struct {
-	watch  ruleset.Watch
-	client dynamic.NamespaceableResourceInterface
-	to     receiver
-	lists  chan struct{} // a place in it is the right to hold a page
-	page   int64
+	watch   ruleset.Watch // its Coverage is below the line, too
+	client  dynamic.NamespaceableResourceInterface
+	to      receiver
+	lists   chan struct{} // a place in it is the right to hold a page
+	page    int64
+	probing bool // it only asks whether the server allows it by now
+
+	anew  chan struct{}     // capacity 1: some of outdated has to be listed again
+	ahead map[string]string // of namespaces that are ahead of the watch, the resource version of their listing
 
 	// ---
 	begun    uint64 // the clock when the listing began
 	complete bool   // the listing is complete, and the ledger has followed the watch since
 	settled  bool   // the first listing has completed or failed
 	err      error  // why it is not complete
+	open     bool   // probing, it was allowed
+
+	outdated map[string]struct{} // namespaces whose objects are matched otherwise now, and have to be listed again
+	updating []string            // those of them that the running listing settles
 }
 
 // receiver is what a stream delivers to. Calls come from the stream's goroutine.
@@ -46,6 +55,9 @@ type receiver interface {
 	object(ctx context.Context, s *stream, obj *unstructured.Unstructured, how arrival)  // it lives
 	deleted(ctx context.Context, s *stream, obj *unstructured.Unstructured, how arrival) // it lives no more
 	completed(ctx context.Context, s *stream)                                            // the listing is complete: what it did not deliver is dead
+	outdated(s *stream) (namespaces []string, since uint64)                              // what has to be listed again, and the time, for relisted
+	relisted(ctx context.Context, s *stream, namespace string, since uint64)             // it was: what was not delivered since is dead
+	allowed(s *stream)                                                                   // a probing stream is allowed
 	failed(s *stream, err error)                                                         // the stream stands still and will try again
 }
 
@@ -66,13 +78,27 @@ func (s *stream) scope() event.Scope {
 	return event.Scope{Group: t.Group, Resource: t.Resource, Namespace: s.watch.Namespace, All: s.watch.Namespace == ""}
 }
 
-func (s *stream) groupResource() schema.GroupResource {
-	return schema.GroupResource{Group: s.watch.Resource.Group, Resource: s.watch.Resource.Resource}
+func (s *stream) groupResource() schema.GroupResource { return groupResource(s.watch.Resource) }
+
+func groupResource(t ruleset.Type) schema.GroupResource {
+	return schema.GroupResource{Group: t.Group, Resource: t.Resource}
 }
 
 // refused tells whether the server denies the stream what it may allow in the single namespaces that it is there for. The
 // caller holds the ledger's mu.
-func (s *stream) refused() bool { return s.watch.Collapsed() && apierrors.IsForbidden(s.err) }
+func (s *stream) refused() bool {
+	return s.watch.Namespace == "" && apierrors.IsForbidden(s.err) &&
+		slices.ContainsFunc(s.watch.Coverage, func(c ruleset.Coverage) bool { return c.Scope.Namespace != "" })
+}
+
+// outdates tells whether something of a coverage is outdated. The caller holds the ledger's mu.
+func (s *stream) outdates(c ruleset.Coverage) bool {
+	_, ok := s.outdated[c.Scope.Namespace]
+	return ok || c.Scope.All && len(s.outdated) > 0
+}
+
+// standsStill tells whether nothing of the stream can be read at the moment. The caller holds the ledger's mu.
+func (s *stream) standsStill() bool { return s.probing || !s.complete && s.err != nil }
 
 // in returns the client for one namespace, or for all.
 func (s *stream) in(namespace string) dynamic.ResourceInterface {
@@ -94,6 +120,10 @@ const (
 
 // run lists, then watches until it has to list again, until ctx ends.
 func (s *stream) run(ctx context.Context) {
+	if s.probing {
+		s.probe(ctx)
+		return
+	}
 	pause := minPause
 	for ctx.Err() == nil {
 		version, err := s.list(ctx)
@@ -141,6 +171,7 @@ func (s *stream) list(ctx context.Context) (version string, err error) {
 	}
 	for range 3 {
 		s.to.begin(s)
+		clear(s.ahead)
 		version, err = eachPage(ctx, s.in(s.watch.Namespace), s.page, func(items []unstructured.Unstructured) error {
 			for i := range items {
 				s.to.object(ctx, s, &items[i], listed)
@@ -220,7 +251,20 @@ func transient(err error) bool {
 
 // deliver hands over what a watch sends until it ends. It moves version along.
 func (s *stream) deliver(ctx context.Context, w apiwatch.Interface, version *string) error {
-	for e := range w.ResultChan() {
+	for {
+		var e apiwatch.Event
+		select {
+		case <-s.anew:
+			if err := s.listAnew(ctx); err != nil {
+				return err
+			}
+			continue
+		case next, ok := <-w.ResultChan():
+			if !ok {
+				return nil
+			}
+			e = next
+		}
 		if e.Type == apiwatch.Error {
 			err := apierrors.FromObject(e.Object)
 			if gone(err) || !transient(err) {
@@ -232,15 +276,15 @@ func (s *stream) deliver(ctx context.Context, w apiwatch.Interface, version *str
 		if !ok {
 			return fmt.Errorf("the watch sent a %T", e.Object)
 		}
-		switch e.Type {
-		case apiwatch.Added:
+		switch {
+		case s.stale(obj):
+		case e.Type == apiwatch.Added:
 			s.to.object(ctx, s, obj, added)
-		case apiwatch.Modified:
+		case e.Type == apiwatch.Modified:
 			s.to.object(ctx, s, obj, modified)
-		case apiwatch.Deleted:
+		case e.Type == apiwatch.Deleted:
 			s.to.deleted(ctx, s, obj, removed)
 		}
 		*version = obj.GetResourceVersion()
 	}
-	return nil
 }

@@ -145,7 +145,7 @@ func signal(c chan<- struct{}) {
 // Start runs the Watcher until ctx ends, and returns nil then. All its goroutines have ended when it returns. It must be
 // called once.
 func (w *Watcher) Start(ctx context.Context) error {
-	p := &planner{Watcher: w, running: map[streamKey]*running{}, relabelled: make(chan struct{}, 1), denied: make(chan struct{}, 1)}
+	p := newPlanner(w)
 	defer p.stopAll()
 	rediscover := time.NewTimer(w.opts.Rediscover)
 	defer rediscover.Stop()
@@ -165,10 +165,10 @@ func (w *Watcher) Start(ctx context.Context) error {
 			}
 		case <-rediscover.C:
 			rediscover.Reset(p.refresh(ctx))
-		case <-p.denied:
+		case <-p.rights:
 			rediscover.Reset(p.refresh(ctx))
 		case <-p.relabelled:
-			rediscover.Reset(p.restart(ctx))
+			p.relabel()
 		case <-w.ledger.kick:
 			p.startFeeders()
 		case <-resync:

@@ -28,7 +28,7 @@ type uncomparable []string
 
 func (uncomparable) Holds(ruleset.Input) (bool, error) { return true, nil }
 
-func TestAlikeComparesWhatTheRulesSayOfOneTypeAndNamespace(t *testing.T) {
+func TestChangedComparesWhatTheRulesSayOfOneType(t *testing.T) {
 	base := func() ruleset.Rule {
 		r := rule("", "r", "a", resources("pods", "secrets"))
 		r.Exclude = []ruleset.Exclusion{{ResourceRule: resources("pods"), Names: []string{"x*"}}}
@@ -61,7 +61,9 @@ func TestAlikeComparesWhatTheRulesSayOfOneTypeAndNamespace(t *testing.T) {
 		{"names of an exclusion", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Exclude[0].Names = []string{"y*"} })}, false},
 		{"selector", []ruleset.Rule{with(func(r *ruleset.Rule) { r.ObjectSelector.MatchLabels["k"] = "w" })}, false},
 		{"no selector", []ruleset.Rule{with(func(r *ruleset.Rule) { r.ObjectSelector = nil })}, false},
-		{"namespace selector", []ruleset.Rule{with(func(r *ruleset.Rule) { r.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"k": "v"}} })}, false},
+		{"namespace selector", []ruleset.Rule{with(func(r *ruleset.Rule) {
+			r.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"k": "v"}}
+		})}, false},
 		{"condition", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Condition = constant(false) })}, false},
 		{"a condition that cannot be compared", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Condition = uncomparable{} })}, false},
 		{"managers", []ruleset.Rule{with(func(r *ruleset.Rule) { r.IgnoreManagers = nil })}, false},
@@ -69,23 +71,35 @@ func TestAlikeComparesWhatTheRulesSayOfOneTypeAndNamespace(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			old := compile(t, base())
-			require.Equal(t, tc.alike, compile(t, tc.next...).Alike(old, pods, "", never))
+			all, namespaces := compile(t, tc.next...).Changed(old, pods, never)
+			require.Equal(t, tc.alike, !all && len(namespaces) == 0)
 		})
 	}
 }
 
-func TestAlikeLooksAtTheNamespaceOfAWatchAndForgetsDestinationsThatAreGone(t *testing.T) {
+func TestChangedNamesTheNamespacesAndForgetsDestinationsThatAreGone(t *testing.T) {
+	changed := func(next, old *ruleset.RuleSet, gone func(destination.Destination) bool) []string {
+		all, namespaces := next.Changed(old, pods, gone)
+		if all {
+			return []string{"all"}
+		}
+		return namespaces
+	}
 	old := compile(t, rule("x", "r", "a", resources("pods")), rule("y", "r", "b", resources("pods")))
-	next := compile(t, rule("x", "r", "a", resources("pods")))
-	require.True(t, next.Alike(old, pods, "x", never))
-	require.False(t, next.Alike(old, pods, "y", never))
-	require.False(t, next.Alike(old, pods, "", never))
+	next := compile(t, rule("x", "r", "a", resources("pods")), rule("z", "r", "a", resources("pods")))
+	require.Equal(t, []string{"y", "z"}, changed(next, old, never))
 	b := get(t, destinations(t, "b"), "b")
-	require.True(t, next.Alike(old, pods, "", func(d destination.Destination) bool { return d == b }), "what is gone needs no listing")
-	require.False(t, old.Alike(next, pods, "", func(d destination.Destination) bool { return d == b }), "what comes does")
+	gone := func(d destination.Destination) bool { return d == b }
+	require.Equal(t, []string{"z"}, changed(next, old, gone), "what is gone needs no listing")
+	require.Equal(t, []string{"y", "z"}, changed(old, next, gone), "what comes does")
+	require.Equal(t, []string{"all"}, changed(compile(t, rule("", "r", "a", resources("pods"))), old, never))
 
-	list := compile(t, func() ruleset.Rule { r := rule("", "r", "a", resources("pods")); r.Condition = uncomparable{}; return r }())
-	require.False(t, list.Alike(list, pods, "", never), "nobody knows whether these Conditions are equal")
+	list := compile(t, func() ruleset.Rule {
+		r := rule("x", "r", "a", resources("pods"))
+		r.Condition = uncomparable{}
+		return r
+	}())
+	require.Equal(t, []string{"x"}, changed(list, list, never), "nobody knows whether these Conditions are equal")
 }
 
 func TestRelabelledAsksTheSelectorsOfTheTypeOnly(t *testing.T) {
@@ -95,12 +109,13 @@ func TestRelabelledAsksTheSelectorsOfTheTypeOnly(t *testing.T) {
 	conditional.Condition = constant(true)
 	s := compile(t, team, conditional, rule("", "s", "a", resources("secrets")))
 	in, out := map[string]string{"team": "a"}, map[string]string{"team": "b"}
-	require.True(t, s.Relabelled(pods, in, out))
-	require.True(t, s.Relabelled(pods, nil, in))
-	require.False(t, s.Relabelled(pods, out, nil), "neither is selected")
-	require.False(t, s.Relabelled(nodes, in, out), "no namespace has them")
-	require.False(t, s.Relabelled(ruleset.Type{Version: "v1", Resource: "secrets", Namespaced: true}, in, out))
-	require.True(t, s.Relabelled(ruleset.Type{Version: "v1", Resource: "services", Namespaced: true}, in, out), "a Condition may look at them")
+	require.True(t, s.Relabelled(pods, "x", in, out))
+	require.True(t, s.Relabelled(pods, "x", nil, in))
+	require.False(t, s.Relabelled(pods, "x", out, nil), "neither is selected")
+	require.False(t, s.Relabelled(nodes, "", in, out), "no namespace has them")
+	require.False(t, s.Relabelled(ruleset.Type{Version: "v1", Resource: "secrets", Namespaced: true}, "x", in, out))
+	require.True(t, s.Relabelled(ruleset.Type{Version: "v1", Resource: "services", Namespaced: true}, "x", in, out), "a Condition may look at them")
+	require.False(t, s.Relabelled(ruleset.Type{Version: "v1", Resource: "services", Namespaced: true}, "y", in, out), "that of another namespace does not")
 }
 
 func TestSplitGivesSingleNamespacesWhatClusterRulesWantThere(t *testing.T) {
@@ -116,4 +131,18 @@ pods.v1. in y
   a: y, prune
   b: y, prune`, show(ruleset.Split(watches[0]))))
 	require.Nil(t, ruleset.Split(watches[1]), "cluster rules alone want it")
+}
+
+func TestChangedDestinationsAreThoseOfWhoseRulesAnythingDiffers(t *testing.T) {
+	a, b := rule("x", "r", "a", resources("pods")), rule("x", "q", "b", resources("pods"))
+	old := compile(t, a, b)
+	require.Empty(t, compile(t, b, a).ChangedDestinations(old))
+	require.Equal(t, []destination.Ref{name("git", "b")}, compile(t, a).ChangedDestinations(old))
+	require.Equal(t, []destination.Ref{name("git", "c")}, compile(t, a, b, rule("x", "s", "c", resources("pods"))).ChangedDestinations(old))
+	a.Resources[0].Resources = []string{"pods", "unheard-of"}
+	require.Equal(t, []destination.Ref{name("git", "a")}, compile(t, a, b).ChangedDestinations(old))
+	a.Resources[0].Resources = []string{"pods/status"}
+	faulty, err := ruleset.Compile(destinations(t, "a", "b"), a, b)
+	require.Error(t, err)
+	require.Equal(t, []destination.Ref{name("git", "a")}, faulty.ChangedDestinations(old))
 }
