@@ -98,13 +98,18 @@ func sameCondition(a, b Condition) bool {
 	return reflect.TypeOf(a).Comparable() && reflect.TypeOf(b).Comparable() && a == b
 }
 
-// Relabelled tells whether a change of a namespace's labels may move objects of a type in it, in or out of a rule: the
-// NamespaceSelector of one decides otherwise, or a Condition may.
-func (s *RuleSet) Relabelled(t Type, namespace string, before, after map[string]string) bool {
+// Relabelled tells whether objects of a type in a namespace may move in or out of a rule when the namespace's labels change
+// from one to the next of had: the NamespaceSelector of a rule decides otherwise, or a Condition may.
+func (s *RuleSet) Relabelled(t Type, namespace string, had ...map[string]string) bool {
+	if !t.Namespaced || len(had) == 0 {
+		return false
+	}
 	rules := s.feeding(&t)
-	return t.Namespaced && slices.ContainsFunc(slices.Concat(rules[""], rules[namespace]), func(r *rule) bool {
+	return slices.ContainsFunc(slices.Concat(rules[""], rules[namespace]), func(r *rule) bool {
 		sel := r.namespaceSelector
-		return r.condition != nil || sel != nil && sel.Matches(labels.Set(before)) != sel.Matches(labels.Set(after))
+		return r.condition != nil || sel != nil && slices.ContainsFunc(had, func(l map[string]string) bool {
+			return sel.Matches(labels.Set(l)) != sel.Matches(labels.Set(had[0]))
+		})
 	})
 }
 

@@ -112,6 +112,7 @@ func TestRelabelledAsksTheSelectorsOfTheTypeOnly(t *testing.T) {
 	require.True(t, s.Relabelled(pods, "x", in, out))
 	require.True(t, s.Relabelled(pods, "x", nil, in))
 	require.False(t, s.Relabelled(pods, "x", out, nil), "neither is selected")
+	require.True(t, s.Relabelled(pods, "x", out, in, nil), "it was selected for a while")
 	require.False(t, s.Relabelled(nodes, "", in, out), "no namespace has them")
 	require.False(t, s.Relabelled(ruleset.Type{Version: "v1", Resource: "secrets", Namespaced: true}, "x", in, out))
 	require.True(t, s.Relabelled(ruleset.Type{Version: "v1", Resource: "services", Namespaced: true}, "x", in, out), "a Condition may look at them")

@@ -219,16 +219,19 @@ func (l *ledger) forgetGone() {
 	}
 }
 
-// feeds says which destinations a stream feeds from now on. A SeedSync is due for those that it fed or feeds. The caller
+// feeds says which destinations a stream feeds from now on. A SeedSync is due where that is not what it fed. The caller
 // holds mu.
 func (l *ledger) feeds(s *stream, coverage []ruleset.Coverage) {
+	old := s.watch.Coverage
 	count := func(n int) {
 		for _, c := range s.watch.Coverage {
-			if to := l.target(c.Destination); to != nil {
-				to.syncDue = true
-				if !s.settled {
-					to.unsettled += n
-				}
+			to := l.target(c.Destination)
+			if to == nil {
+				continue
+			}
+			to.syncDue = to.syncDue || !slices.Contains(old, c) || !slices.Contains(coverage, c)
+			if !s.settled {
+				to.unsettled += n
 			}
 		}
 		for namespace := range s.outdated {

@@ -23,18 +23,12 @@ type namespaces struct {
 
 	mu     sync.Mutex
 	known  map[string]map[string]string
-	missed map[string]bool // objects were matched as if these had no labels, since they could not be read
-	moves  map[string]move
-}
-
-// move is a change of a namespace's labels, by which objects may have moved in or out of a rule.
-type move struct {
-	before, after map[string]string
-	several       bool // there were more changes than this one
+	missed map[string]bool                // objects were matched as if these had no labels, since they could not be read
+	moves  map[string][]map[string]string // the labels that a namespace has had since take, if they changed
 }
 
 func newNamespaces(client dynamic.ResourceInterface, changed chan<- struct{}) *namespaces {
-	return &namespaces{client: client, changed: changed, ready: make(chan struct{}), known: map[string]map[string]string{}, missed: map[string]bool{}, moves: map[string]move{}}
+	return &namespaces{client: client, changed: changed, ready: make(chan struct{}), known: map[string]map[string]string{}, missed: map[string]bool{}, moves: map[string][]map[string]string{}}
 }
 
 // labels returns the labels of a namespace; nil for none. A namespace whose stream is behind that of its objects is asked
@@ -83,24 +77,22 @@ func (n *namespaces) object(_ context.Context, _ *stream, obj *unstructured.Unst
 func (n *namespaces) moved(name string, before, after map[string]string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	m, more := n.moves[name]
-	if !more {
-		m.before = before
+	if n.moves[name] == nil {
+		n.moves[name] = []map[string]string{before}
 	}
-	m.after, m.several = after, more
-	n.moves[name] = m
+	n.moves[name] = append(n.moves[name], after)
 	signal(n.changed)
 }
 
-// take returns the moves since the last call.
-func (n *namespaces) take() map[string]move {
+// take returns the moves since the last call, by which objects may have moved in or out of a rule.
+func (n *namespaces) take() map[string][]map[string]string {
 	if n == nil {
 		return nil
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	taken := n.moves
-	n.moves = map[string]move{}
+	n.moves = map[string][]map[string]string{}
 	return taken
 }
 

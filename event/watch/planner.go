@@ -243,12 +243,12 @@ func (p *planner) relabel() {
 	by := p.desk.match.Load()
 	p.ledger.mu.Lock()
 	defer p.ledger.mu.Unlock()
-	for name, m := range by.namespaces.take() {
+	for name, had := range by.namespaces.take() {
 		for key, r := range p.running {
 			if key.namespace != "" && key.namespace != name || !key.of.Namespaced || r.stream.probing {
 				continue
 			}
-			if m.several || by.rules.Relabelled(key.of, name, m.before, m.after) {
+			if by.rules.Relabelled(key.of, name, had...) {
 				p.ledger.outdate(r.stream, name)
 				signal(r.stream.anew)
 			}

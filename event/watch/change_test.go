@@ -1,0 +1,229 @@
+package watch
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/memcluster"
+)
+
+// listings notes what is listed from now on: type, and namespace if it is one. What the labels of namespaces need is left
+// out.
+func (f *fixture) listings() (taken func() []string) {
+	var mu sync.Mutex
+	var seen []string
+	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+		if r.Verb == "list" && r.Page == 1 && r.Resource.Resource != "namespaces" {
+			mu.Lock()
+			defer mu.Unlock()
+			seen = append(seen, r.Resource.Resource+"/"+r.Namespace)
+		}
+		return nil
+	})
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		got := slices.Sorted(slices.Values(seen))
+		seen = nil
+		return got
+	}
+}
+
+func service(namespace, name string) *unstructured.Unstructured {
+	return object("v1", "Service", namespace, name, map[string]any{"spec": map[string]any{"type": "ClusterIP"}})
+}
+
+func TestARuleChangeListsOnlyWhatItChanges(t *testing.T) {
+	f := newFixture(t, -1, &Options{Collapse: 1})
+	for _, ns := range []string{"one", "two", "three"} {
+		f.apply(object("v1", "Namespace", "", ns, map[string]any{}), configMap(ns, "a", "1"), service(ns, "s"))
+	}
+	prod, dev, old := spec("prod", "main"), spec("dev", "dev"), spec("old", "old")
+	services := rule("services", "prod", "services")
+	maps := inNamespaces("dev", "one", "two")
+	f.setRules([]destination.Spec{prod, dev, old}, append(maps, services, rule("old", "old", "services"))...)
+	f.seeded("prod", "dev", "old")
+	listed := f.listings()
+
+	t.Run("a destination less needs no listing", func(t *testing.T) {
+		f.setRules([]destination.Spec{prod, dev}, append(maps, services)...)
+		f.apply(service("one", "new"))
+		require.Equal(t, "CREATE services/one/new for default/prod", f.next().String())
+		require.Eventually(t, func() bool { st, _ := f.watcher.Status(ref("prod")); return st.Idle() }, wait, tick)
+		require.Empty(t, listed())
+	})
+	t.Run("a rule for one namespace more lists that namespace", func(t *testing.T) {
+		maps = inNamespaces("dev", "one", "two", "three")
+		f.setRules([]destination.Spec{prod, dev}, append(maps, services)...)
+		require.Equal(t, []string{"UPDATE configmaps/three/a for default/dev", "SEED_SYNC for default/dev"}, f.seeded("dev"))
+		require.Equal(t, []string{"configmaps/three"}, listed())
+	})
+	t.Run("a rule less takes no file away, and deletes of its objects are no longer sent", func(t *testing.T) {
+		maps = inNamespaces("dev", "one", "two")
+		f.setRules([]destination.Spec{prod, dev}, append(maps, services)...)
+		e := f.next()
+		require.Equal(t, event.SeedSync, e.Operation)
+		scopes, _ := view(t, e)
+		require.Len(t, scopes, 2)
+		require.NoError(t, f.cluster.Delete(configMaps, "three", "a"))
+		require.NoError(t, f.cluster.Delete(configMaps, "two", "a"))
+		require.Equal(t, "DELETE configmaps/two/a for default/dev", f.next().String())
+		require.Contains(t, f.files, "dev configmaps/three/a")
+		require.Subset(t, []string{"configmaps/three"}, listed())
+	})
+	t.Run("a branch that changes lists what its destination wants", func(t *testing.T) {
+		moved := spec("prod", "other")
+		f.setRules([]destination.Spec{moved, dev}, append(maps, services)...)
+		got := f.seeded("prod")
+		require.Len(t, got, 5, "%q", got)
+		require.Equal(t, []string{"services/"}, listed())
+	})
+}
+
+func TestLabelsOfANamespaceListOnlyWhatTheyMove(t *testing.T) {
+	f := newFixture(t, -1, nil)
+	team := object("v1", "Namespace", "", "team", map[string]any{})
+	f.apply(team, object("v1", "Namespace", "", "other", map[string]any{}))
+	f.apply(configMap("team", "a", "1"), configMap("other", "a", "1"), service("team", "s"))
+	selective := rule("maps", "prod", "configmaps")
+	selective.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"env": "prod"}}
+	f.setRules([]destination.Spec{spec("prod", "main")}, selective, rule("services", "prod", "services"))
+	f.seeded("prod")
+	listed := f.listings()
+	label := func(labels map[string]string) {
+		team.SetLabels(labels)
+		f.apply(team)
+	}
+	label(map[string]string{"env": "prod"})
+	require.Equal(t, []string{"UPDATE configmaps/team/a for default/prod", "SEED_SYNC for default/prod"}, f.seeded("prod"))
+	require.Equal(t, []string{"configmaps/team"}, listed())
+	label(map[string]string{"env": "prod", "unheard": "of"})
+	label(nil)
+	require.Equal(t, []string{"DELETE configmaps/team/a for default/prod", "SEED_SYNC for default/prod"}, f.seeded("prod"))
+	require.Equal(t, []string{"configmaps/team"}, listed())
+}
+
+// A destination begins to want a namespace whose files are there already, from an earlier life of its rule. Between the
+// change of rules and the listing a plan runs.
+func TestNothingIsSweptOfANamespaceThatHasStillToBeListed(t *testing.T) {
+	f := newFixture(t, -1, &Options{Collapse: 1})
+	for _, ns := range []string{"one", "two", "three"} {
+		f.apply(object("v1", "Namespace", "", ns, map[string]any{}), configMap(ns, "a", "1"))
+	}
+	f.setRules([]destination.Spec{spec("prod", "main")}, inNamespaces("prod", "one", "two")...)
+	f.seeded("prod")
+	release, reached := make(chan struct{}), make(chan struct{})
+	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+		if r.Verb == "list" && r.Namespace == "three" {
+			close(reached)
+			<-release
+		}
+		return nil
+	})
+	f.setRules([]destination.Spec{spec("prod", "main")}, inNamespaces("prod", "one", "two", "three")...)
+	<-reached
+	st, _ := f.watcher.Status(ref("prod"))
+	require.False(t, st.Idle())
+	f.watcher.ledger.mu.RLock()
+	to := f.watcher.ledger.targets[ref("prod")]
+	f.watcher.ledger.mu.RUnlock()
+	scopes, _ := view(t, event.Event{Live: live{f.watcher.ledger, to}})
+	require.ElementsMatch(t, []event.Scope{{Resource: "configmaps", Namespace: "one"}, {Resource: "configmaps", Namespace: "two"}}, scopes)
+	close(release)
+	f.seeded("prod")
+	scopes, living := view(t, event.Event{Live: live{f.watcher.ledger, to}})
+	require.Len(t, scopes, 3)
+	require.Len(t, living, 3)
+}
+
+// The listing of a namespace overtakes the watch: what the watch then says of the time before must not come through.
+func TestAWatchThatIsBehindAListingOfTheNamespaceIsNotHeard(t *testing.T) {
+	s := &stream{ahead: map[string]string{"team": "20"}}
+	at := func(namespace, version string) *unstructured.Unstructured {
+		obj := configMap(namespace, "a", "1")
+		obj.SetResourceVersion(version)
+		return obj
+	}
+	require.True(t, s.stale(at("team", "9")))
+	require.True(t, s.stale(at("team", "20")))
+	require.False(t, s.stale(at("other", "9")))
+	require.False(t, s.stale(at("team", "100")))
+	require.Empty(t, s.ahead)
+	s.ahead["team"] = "20"
+	require.False(t, s.stale(at("team", "opaque")), "nobody knows")
+}
+
+func TestAForbiddenWatchOfAllNamespacesDoesNotStarveRulesOfSingleOnes(t *testing.T) {
+	f := newFixture(t, -1, &Options{Rediscover: time.Hour})
+	for _, ns := range []string{"one", "two"} {
+		f.apply(object("v1", "Namespace", "", ns, map[string]any{}), configMap(ns, "a", "1"))
+	}
+	var forbidden atomic.Bool
+	forbidden.Store(true)
+	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+		if forbidden.Load() && r.Resource == configMaps && r.Namespace == "" {
+			return &memcluster.Fault{Error: apierrors.NewForbidden(configMaps.GroupResource(), "", nil)}
+		}
+		return nil
+	})
+	rules := append(inNamespaces("dev", "one"), rule("prod", "prod", "configmaps"))
+	f.setRules([]destination.Spec{spec("prod", "main"), spec("dev", "dev")}, rules...)
+	for len(f.files) < 2 {
+		f.next()
+	}
+	require.Contains(t, f.files, "dev configmaps/one/a")
+	require.Contains(t, f.files, "prod configmaps/one/a", "what is allowed goes to the cluster rule's destination, too")
+	require.Eventually(t, func() bool {
+		prod, _ := f.watcher.Status(ref("prod"))
+		dev, _ := f.watcher.Status(ref("dev"))
+		return dev.Complete == dev.Streams && prod.Complete == 1 && len(prod.Incomplete) == 1 && apierrors.IsForbidden(prod.Incomplete[0].Err)
+	}, wait, tick)
+	require.NoError(t, f.cluster.Delete(configMaps, "one", "a"))
+	for len(f.files) > 0 {
+		f.next()
+	}
+	forbidden.Store(false)
+	for f.files["prod configmaps/two/a"] == "" {
+		f.next()
+	}
+	require.Eventually(t, func() bool {
+		prod, _ := f.watcher.Status(ref("prod"))
+		return prod.Streams == 1 && prod.Complete == 1
+	}, wait, tick)
+}
+
+// Objects of a type that may not be read any more wait; all others are fetched, and the destination is swept.
+func TestObjectsThatCannotBeFetchedHoldUpNoOthers(t *testing.T) {
+	f := newFixture(t, -1, nil)
+	f.apply(configMap("default", "a", "1"), service("default", "s"))
+	f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps", "services"))
+	f.seeded("prod")
+	var forbidden atomic.Bool
+	forbidden.Store(true)
+	services := configMaps.GroupVersion().WithResource("services")
+	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+		if forbidden.Load() && r.Resource == services {
+			return &memcluster.Fault{Error: apierrors.NewForbidden(services.GroupResource(), "", nil)}
+		}
+		return nil
+	})
+	f.cluster.CutWatches(services.GroupResource())
+	require.Eventually(t, func() bool { st, _ := f.watcher.Status(ref("prod")); return len(st.Incomplete) == 1 }, wait, tick)
+	require.NoError(t, f.watcher.Resync(ref("prod")))
+	require.Equal(t, []string{"UPDATE configmaps/default/a for default/prod", "SEED_SYNC for default/prod"}, f.seeded("prod"))
+	st, _ := f.watcher.Status(ref("prod"))
+	require.Equal(t, 1, st.Waiting)
+	forbidden.Store(false)
+	got := f.seeded("prod")
+	require.Equal(t, []string{"UPDATE services/default/s for default/prod", "SEED_SYNC for default/prod"}, got)
+}
