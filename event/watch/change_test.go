@@ -126,7 +126,7 @@ func TestNothingIsSweptOfANamespaceThatHasStillToBeListed(t *testing.T) {
 	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
 		if r.Verb == "list" && r.Namespace == "three" {
 			close(reached)
-			<-release
+			return &memcluster.Fault{Hold: release}
 		}
 		return nil
 	})
@@ -144,6 +144,32 @@ func TestNothingIsSweptOfANamespaceThatHasStillToBeListed(t *testing.T) {
 	scopes, living := view(t, event.Event{Live: live{f.watcher.ledger, to}})
 	require.Len(t, scopes, 3)
 	require.Len(t, living, 3)
+}
+
+// A rule goes; before discovery has told what the rest comes to, an object changes that it alone had selected.
+func TestAnObjectThatNoRuleWantsAnyMoreIsNotTakenForDeletedBeforeDiscoveryAnswers(t *testing.T) {
+	f := newFixture(t, -1, &Options{Collapse: 1})
+	for _, ns := range []string{"one", "two", "three"} {
+		f.apply(object("v1", "Namespace", "", ns, map[string]any{}), configMap(ns, "a", "1"))
+	}
+	f.setRules([]destination.Spec{spec("prod", "main")}, inNamespaces("prod", "one", "two", "three")...)
+	f.seeded("prod")
+	release := make(chan struct{})
+	asked := make(chan struct{}, 100)
+	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+		if r.Verb == "discover" {
+			asked <- struct{}{}
+			return &memcluster.Fault{Hold: release}
+		}
+		return nil
+	})
+	f.setRules([]destination.Spec{spec("prod", "main")}, inNamespaces("prod", "one", "two")...)
+	<-asked
+	f.apply(configMap("three", "a", "2"), configMap("one", "a", "2"))
+	require.Equal(t, "UPDATE configmaps/one/a for default/prod", f.next().String())
+	close(release)
+	require.Equal(t, event.SeedSync, f.next().Operation)
+	require.Len(t, f.files, 3)
 }
 
 // The listing of a namespace overtakes the watch: what the watch then says of the time before must not come through.
