@@ -253,3 +253,72 @@ func TestObjectsThatCannotBeFetchedHoldUpNoOthers(t *testing.T) {
 	got := f.seeded("prod")
 	require.Equal(t, []string{"UPDATE services/default/s for default/prod", "SEED_SYNC for default/prod"}, got)
 }
+
+func TestARuleThatChangesInItsOneNamespaceIsAskedAgain(t *testing.T) {
+	f := newFixture(t, -1, nil)
+	f.apply(object("v1", "Namespace", "", "one", map[string]any{}), configMap("one", "a", "1"))
+	rules := inNamespaces("prod", "one")
+	f.setRules([]destination.Spec{spec("prod", "main")}, rules...)
+	f.seeded("prod")
+	rules[0].ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"mirror": "yes"}}
+	f.setRules([]destination.Spec{spec("prod", "main")}, rules...)
+	require.Equal(t, []string{"DELETE configmaps/one/a for default/prod", "SEED_SYNC for default/prod"}, f.seeded("prod"))
+}
+
+// forbid has a type refused, in one namespace or in all ("").
+func (f *fixture) forbid(resource, namespace string) (allow func()) {
+	return f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+		if r.Resource.Resource == resource && r.Namespace == namespace {
+			return &memcluster.Fault{Error: apierrors.NewForbidden(r.Resource.GroupResource(), "", nil)}
+		}
+		return nil
+	})
+}
+
+func (f *fixture) idle(to string) func() bool {
+	return func() bool { st, _ := f.watcher.Status(ref(to)); return st.Idle() }
+}
+
+func TestAForbiddenListingOfARelabelledNamespaceHoldsUpNoSweep(t *testing.T) {
+	f := newFixture(t, -1, nil)
+	team := object("v1", "Namespace", "", "team", map[string]any{})
+	f.apply(team, configMap("team", "a", "1"))
+	selective := rule("maps", "prod", "configmaps")
+	selective.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"env": "prod"}}
+	f.setRules([]destination.Spec{spec("prod", "main")}, selective)
+	f.seeded("prod")
+	f.forbid("configmaps", "team")
+	allow := f.forbid("configmaps", "")
+	team.SetLabels(map[string]string{"env": "prod"})
+	f.apply(team)
+	require.Eventually(t, func() bool { st, _ := f.watcher.Status(ref("prod")); return len(st.Incomplete) == 1 }, wait, tick)
+	require.NoError(t, f.watcher.Sweep(ref("prod")))
+	scopes, _ := view(t, f.next())
+	require.Empty(t, scopes)
+	allow()
+	require.Equal(t, []string{"UPDATE configmaps/team/a for default/prod", "SEED_SYNC for default/prod"}, f.seeded("prod"))
+	require.Eventually(t, f.idle("prod"), wait, tick)
+}
+
+func TestARelabelledNamespaceOfAForbiddenWatchIsNotWaitedFor(t *testing.T) {
+	f := newFixture(t, -1, nil)
+	one := object("v1", "Namespace", "", "one", map[string]any{})
+	two := object("v1", "Namespace", "", "two", map[string]any{})
+	f.apply(one, two, configMap("one", "a", "1"))
+	f.forbid("configmaps", "")
+	selective := rule("prod", "prod", "configmaps")
+	selective.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"env": "prod"}}
+	f.setRules([]destination.Spec{spec("prod", "main"), spec("dev", "dev")}, append(inNamespaces("dev", "one"), selective)...)
+	for f.files["dev configmaps/one/a"] == "" {
+		f.next()
+	}
+	require.Eventually(t, f.idle("prod"), wait, tick)
+	for _, ns := range []*unstructured.Unstructured{one, two} {
+		ns.SetLabels(map[string]string{"env": "prod"})
+		f.apply(ns)
+	}
+	for f.files["prod configmaps/one/a"] == "" {
+		f.next()
+	}
+	require.Eventually(t, f.idle("prod"), wait, tick)
+}
