@@ -57,6 +57,7 @@ func TestARuleChangeListsOnlyWhatItChanges(t *testing.T) {
 
 	t.Run("a destination less needs no listing", func(t *testing.T) {
 		f.setRules([]destination.Spec{prod, dev}, append(maps, services)...)
+		require.Eventually(t, func() bool { _, ok := f.watcher.Status(ref("old")); return !ok }, wait, tick)
 		f.apply(service("one", "new"))
 		require.Equal(t, "CREATE services/one/new for default/prod", f.next().String())
 		require.Eventually(t, func() bool { st, _ := f.watcher.Status(ref("prod")); return st.Idle() }, wait, tick)
