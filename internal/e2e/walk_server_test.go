@@ -117,7 +117,6 @@ func realWalkServer(t *testing.T, options *testenv.Options) *walkServer {
 	s.forget = func() { env.CompactEtcd(t) }
 	roles := schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"}
 	bindings := schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterrolebindings"}
-	var version string
 	s.forbid = func(types ...walkType) {
 		t.Helper()
 		role := parse(t, `{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: mirror}}`)
@@ -129,13 +128,8 @@ func realWalkServer(t *testing.T, options *testenv.Options) *walkServer {
 			}
 		}
 		role.Object["rules"] = rules
-		role.SetResourceVersion(version)
-		stored, err := s.client.Resource(roles).Update(t.Context(), role, metav1.UpdateOptions{})
-		if version == "" {
-			stored, err = s.client.Resource(roles).Create(t.Context(), role, metav1.CreateOptions{})
-		}
+		_, err := s.client.Resource(roles).Update(t.Context(), role, metav1.UpdateOptions{}) // it creates as well
 		require.NoError(t, err)
-		version = stored.GetResourceVersion()
 	}
 	s.forbid()
 	s.apply(bindings, `
