@@ -2,11 +2,13 @@ package e2e
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"testing"
@@ -57,10 +59,14 @@ func serveOrders(kubeconfig string, in io.Reader, out *json.Encoder) error {
 		return err
 	}
 	began := time.Now()
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return listener{next} })
 	m, err := kubescribe.New(config, &kubescribe.Options{
-		Window: func(destination.Destination) queue.Window {
-			return queue.Window{Quiet: 200 * time.Millisecond, Longest: 2 * time.Second}
-		},
+		Queue: queue.NewSharded(&queue.Options{
+			// So little room is used up at once when the remote is down.
+			Window:         queue.Window{Quiet: 200 * time.Millisecond, Longest: 2 * time.Second, Bytes: 200_000},
+			MaxBytesPerKey: 400_000,
+			MaxBackoff:     4 * time.Second,
+		}),
 		Pace:       func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} },
 		Rediscover: 500 * time.Millisecond,
 		Logger: funcr.New(func(prefix, args string) {
@@ -95,6 +101,36 @@ func serveOrders(kubeconfig string, in io.Reader, out *json.Encoder) error {
 		}
 	}
 	return lines.Err()
+}
+
+// listener writes down what the API server refuses.
+type listener struct{ http.RoundTripper }
+
+func (l listener) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := l.RoundTripper.RoundTrip(r)
+	if err == nil {
+		response.Body = &heard{ReadCloser: response.Body}
+	}
+	return response, err
+}
+
+// heard is a body in which refusals are looked for. That one could lie across two reads does not matter: they are many.
+type heard struct{ io.ReadCloser }
+
+// The words of a Status, which are found in the log afterwards.
+const (
+	saidGone      = `"reason":"Expired"`
+	saidForbidden = `"reason":"Forbidden"`
+)
+
+func (h *heard) Read(into []byte) (int, error) {
+	n, err := h.ReadCloser.Read(into)
+	for _, words := range []string{saidGone, saidForbidden} {
+		if bytes.Contains(into[:n], []byte(words)) {
+			fmt.Fprintf(os.Stderr, "the API server said %s\n", words)
+		}
+	}
+	return n, err
 }
 
 func carryOut(m *kubescribe.Mirror, o order, a *answer) error {

@@ -192,13 +192,16 @@ func walkPlaces(dest string) []walkDest {
 
 const walkDests = 4
 
+// walkBroad is the rule that never changes, so that there is always much to get wrong; its destination moves.
+const walkBroad = "broad"
+
 func firstWalkRules(url string) walkRules {
 	r := walkRules{URL: url, Dests: map[string]walkDest{}, Rules: map[string]walkRule{}}
 	for i := range walkDests - 1 {
 		r.Dests[destName(i)] = walkPlaces(destName(i))[i%2]
 	}
 	production := []walkSelector{{"tier", []string{"prod", "both"}}}
-	r.Rules["r0"] = walkRule{Dest: destName(0), Types: walkTypes, InNamespaces: walkOurs}
+	r.Rules[walkBroad] = walkRule{Dest: destName(0), Types: walkTypes, InNamespaces: walkOurs}
 	r.Rules["r1"] = walkRule{Dest: destName(1), Types: []walkType{walkConfigMaps, walkWidgets}, InNamespaces: walkOurs, OnObjects: production}
 	r.Rules["r2"] = walkRule{Dest: destName(2), Types: []walkType{walkConfigMaps}, Namespace: walkNamespace(1)}
 	r.Rules["r3"] = walkRule{Dest: destName(2), Types: []walkType{walkDeployments}, InNamespaces: append(walkOurs, walkSelector{"team", []string{"red"}})}
@@ -215,13 +218,13 @@ func (r walkRules) mutate(chance *rand.Rand) (walkRules, string) {
 	next := r.clone()
 	dest := destName(chance.IntN(walkDests))
 	_, exists := next.Dests[dest]
-	names := slices.Sorted(maps.Keys(next.Rules))
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(next.Rules)), func(name string) bool { return name == walkBroad })
 	switch what := chance.IntN(10); {
 	case !exists:
 		next.Dests[dest] = pick(chance, walkPlaces(dest))
 		next.Rules[freeName(next.Rules)] = randomRule(chance, dest)
 		return next, "destination added: " + dest
-	case what == 0 && len(next.Dests) > 2:
+	case what == 0 && dest != next.Rules[walkBroad].Dest:
 		delete(next.Dests, dest)
 		maps.DeleteFunc(next.Rules, func(_ string, rule walkRule) bool { return rule.Dest == dest })
 		return next, "destination removed: " + dest
@@ -232,7 +235,7 @@ func (r walkRules) mutate(chance *rand.Rand) (walkRules, string) {
 		name := freeName(next.Rules)
 		next.Rules[name] = randomRule(chance, dest)
 		return next, fmt.Sprintf("rule added: %s %+v", name, next.Rules[name])
-	case what <= 5 && len(next.Rules) > 3:
+	case what <= 5 && len(names) > 3:
 		name := pick(chance, names)
 		delete(next.Rules, name)
 		return next, "rule removed: " + name

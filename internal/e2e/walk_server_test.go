@@ -27,6 +27,7 @@ type walkServer struct {
 	kubeconfig string               // of the Mirror
 	restart    func()               // ends the server and starts it again
 	forget     func()               // its history
+	forgets    bool                 // what was forgotten is answered with 410
 	forbid     func(...walkType)    // all others are allowed
 	stumble    func(fails walkType) // a listing of this type breaks off after its first page; nil: cannot be had
 	get        func(walkKey) (*unstructured.Unstructured, error)
@@ -58,7 +59,7 @@ func memoryWalkServer(t *testing.T) *walkServer {
 	text := fmt.Sprintf("apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: %q}}]\n"+
 		"contexts: [{name: c, context: {cluster: c}}]\ncurrent-context: c\n", mem.URL())
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-	s := &walkServer{cluster: newCluster(t, mem.Config(), path)}
+	s := &walkServer{cluster: newCluster(t, mem.Config(), path), forgets: true}
 	s.relay, s.kubeconfig = behindRelay(t, path)
 	var mu sync.Mutex
 	var forbidden []walkType
@@ -108,7 +109,7 @@ func memoryWalkServer(t *testing.T) *walkServer {
 func realWalkServer(t *testing.T, options *testenv.Options) *walkServer {
 	t.Helper()
 	env := testenv.Start(t, options)
-	s := &walkServer{cluster: newCluster(t, env.Config(), env.Kubeconfig())}
+	s := &walkServer{cluster: newCluster(t, env.Config(), env.Kubeconfig()), forgets: options != nil && options.DisableWatchCache}
 	s.relay, s.kubeconfig = behindRelay(t, env.WriteKubeconfig(t, "mirror"))
 	s.get = func(k walkKey) (*unstructured.Unstructured, error) {
 		return s.resource(k).Get(t.Context(), k.Name, metav1.GetOptions{})

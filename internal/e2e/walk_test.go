@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -38,6 +39,7 @@ func TestWalkWithoutAWatchCache(t *testing.T) {
 type walk struct {
 	*walkServer
 	chance *rand.Rand
+	git    *gitsinktest.Server
 	repo   *gitsinktest.Repo
 	log    *os.File
 	child  *child // nil: killed
@@ -53,6 +55,7 @@ type walk struct {
 	said     []string             // since the last quiet point, for people
 	reviveAt int                  // the operation before which a killed process is started
 	allowAt  int                  // the operation before which everything is allowed again; 0: it is
+	upAt     int                  // the operation before which the Git server is on the net again; 0: it is
 
 	// Since the last quiet point: what was touched, and all that the Mirror may have taken for true.
 	touched        map[walkKey]bool
@@ -68,9 +71,9 @@ func newWalk(t *testing.T, server *walkServer) *walk {
 	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), "mirror.log"))
 	require.NoError(t, err)
+	git := gitsinktest.NewServer(t, nil)
 	w := &walk{
-		walkServer: server, chance: seed(t), log: log, names: soak(1000, 1000),
-		repo:    gitsinktest.NewServer(t, nil).NewRepo("walk.git"),
+		walkServer: server, chance: seed(t), log: log, names: 1000, git: git, repo: git.NewRepo("walk.git"),
 		objects: map[walkKey]*unstructured.Unstructured{}, served: map[walkType]bool{}, blobs: map[blobKey]string{},
 		history: map[walkKey][]string{}, touched: map[walkKey]bool{}, touchedTypes: map[walkType]bool{},
 		namespacesSeen: map[string][]map[string]string{}, servedSeen: map[walkType][]bool{}, tips: map[string]string{},
@@ -117,7 +120,15 @@ func (w *walk) run() {
 	}
 	require.NoError(w.t, w.child.stop())
 	w.repo.Fsck()
-	w.t.Logf("%d objects, %d commits on main", len(w.objects), commits(w.repo, "main"))
+	log, err := os.ReadFile(w.log.Name())
+	require.NoError(w.t, err)
+	gone, forbidden := bytes.Count(log, []byte(saidGone)), bytes.Count(log, []byte(saidForbidden))
+	w.t.Logf("%d objects, %d commits on main; the server said %d times gone, %d times forbidden",
+		len(w.objects), commits(w.repo, "main"), gone, forbidden)
+	require.Positive(w.t, forbidden)
+	if w.forgets {
+		require.Positive(w.t, gone)
+	}
 }
 
 // populate fills the cluster.
@@ -147,6 +158,9 @@ func (w *walk) step() {
 	if w.allowAt > 0 && w.count >= w.allowAt {
 		w.allow()
 	}
+	if w.upAt > 0 && w.count >= w.upAt {
+		w.up()
+	}
 	switch what := w.chance.IntN(1000); {
 	case what < 12:
 		w.changeRules()
@@ -158,6 +172,9 @@ func (w *walk) step() {
 	case what < 32:
 		w.say("the server forgets the past")
 		w.forget()
+		if w.chance.IntN(2) == 0 {
+			w.relay.cut()
+		}
 	case what < 34:
 		w.say("the server is started again")
 		w.restart()
@@ -165,6 +182,10 @@ func (w *walk) step() {
 		w.deny()
 	case what < 44 && w.child != nil:
 		w.kill()
+	case what < 48 && w.upAt == 0:
+		w.say("the Git server is off the net")
+		w.git.Down()
+		w.upAt = w.count + 1 + w.chance.IntN(80)
 	default:
 		w.operate()
 	}
@@ -236,6 +257,12 @@ func (w *walk) allow() {
 	w.allowAt = 0
 }
 
+func (w *walk) up() {
+	w.say("the Git server is back")
+	w.git.Up()
+	w.upAt = 0
+}
+
 // calm bounds how long a Mirror may take to catch up: it may be in the longest pause that it makes after failures.
 const calm = 150 * time.Second
 
@@ -244,6 +271,7 @@ func (w *walk) quiet(prune bool) {
 	w.t.Helper()
 	began := time.Now()
 	w.allow()
+	w.up()
 	if w.child == nil {
 		w.revive()
 	}
