@@ -102,8 +102,9 @@ func (d *desk) pick(to *target) (of *stream, keys []objectKey, many bool) {
 	return of, keys[:min(len(keys), fetchFew)], false
 }
 
-// fetchable returns the stream by which a waiting object can be fetched. An object that no stream covers waits no more;
-// one whose stream stands still is stuck until that goes on. The caller holds mu.
+// fetchable returns the stream by which a waiting object can be fetched. An object that no stream covers waits no more,
+// unless discovery has not told yet which streams there are to be; the next stream would not send it again, since the ledger
+// has its content. Until then it is stuck, as is one whose stream stands still until that goes on. The caller holds mu.
 func (d *desk) fetchable(to *target, key objectKey) *stream {
 	var still *stream
 	for _, s := range d.ledger.streams {
@@ -115,7 +116,7 @@ func (d *desk) fetchable(to *target, key objectKey) *stream {
 		}
 		still = s
 	}
-	if still == nil {
+	if c := d.ledger.coverage; still == nil && c != nil && c.served != nil {
 		to.backlog.remove(key)
 	} else {
 		to.stuck++
@@ -164,8 +165,8 @@ func (d *desk) refetch(ctx context.Context, to *target, s *stream, key objectKey
 func (d *desk) relist(ctx context.Context, to *target, s *stream) error {
 	opts := metav1.ListOptions{Limit: s.page}
 	before := d.waiting(to)
+	asked := d.now() // for all pages: each shows the moment of the first one, however late it is asked for
 	for {
-		asked := d.now()
 		list, err := s.in(s.watch.Namespace).List(ctx, opts)
 		if gone(err) {
 			return nil // the next round begins anew; what was offered waits no more

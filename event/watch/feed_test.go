@@ -1,13 +1,19 @@
 package watch
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/memcluster"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
@@ -59,6 +65,80 @@ func TestAnAnswerThatIsOlderThanWhatTheStreamSaidIsDropped(t *testing.T) {
 	require.True(t, d.offer(t.Context(), to, s, newer, asked))
 	require.Len(t, out.waiting, 2)
 	require.Equal(t, "DELETE configmaps/default/a for default/prod", out.waiting[1].String())
+}
+
+// noticed tells when somebody waits for room.
+type noticed struct {
+	*lines
+	waits chan struct{}
+}
+
+func (n noticed) Room(ctx context.Context, d destination.Destination) error {
+	n.waits <- struct{}{}
+	return n.lines.Room(ctx, d)
+}
+
+// All pages of a listing show the moment of the first one. While a feeder waits for room for the second page, the stream
+// delivers a newer version of what is on it; what that page says must not be sent.
+func TestALaterPageIsAsOldAsTheFirst(t *testing.T) {
+	cluster := memcluster.New(nil)
+	t.Cleanup(cluster.Close)
+	client, err := dynamic.NewForConfig(cluster.Config())
+	require.NoError(t, err)
+	out := newLines(0)
+	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	waits := make(chan struct{})
+	d.out = noticed{out, waits}
+	s.client, s.page = clientFor(client, s.watch.Resource), 1
+	for _, name := range []string{"a", "b"} {
+		obj := configMap("default", name, "old")
+		require.NoError(t, cluster.Apply(obj))
+		d.object(t.Context(), s, obj, added) // no room: it waits
+	}
+	out.setRoom(1)
+	done := make(chan error)
+	go func() { done <- d.relist(t.Context(), to, s) }()
+	<-waits
+	newer := configMap("default", "b", "new")
+	require.NoError(t, cluster.Apply(newer))
+	d.object(t.Context(), s, newer, modified)
+	out.setRoom(-1)
+	require.NoError(t, <-done)
+	require.Len(t, out.waiting, 1, "only a is sent")
+	require.Equal(t, 1, to.backlog.count, "b is asked for again")
+	require.NoError(t, d.relist(t.Context(), to, s))
+	require.Len(t, out.waiting, 2)
+	require.Contains(t, string(out.waiting[1].Content), "new")
+	require.Zero(t, to.backlog.count)
+}
+
+// Rules change while discovery does not answer, so no stream feeds the destination for a while. What has found no room
+// until then has still to be sent.
+func TestWhatWaitsForRoomOutlivesARuleChangeThatDiscoveryDoesNotAnswer(t *testing.T) {
+	f := newFixture(t, 1, nil)
+	for i := range 5 {
+		f.apply(configMap("default", fmt.Sprintf("cm-%d", i), "1"))
+	}
+	r := rule("prod", "prod", "configmaps")
+	f.setRules([]destination.Spec{spec("prod", "main")}, r)
+	require.Eventually(t, func() bool {
+		st, _ := f.watcher.Status(ref("prod"))
+		return st.Waiting == 4
+	}, wait, tick, "one has found room")
+
+	remove := f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+		if r.Verb == "discover" {
+			return &memcluster.Fault{Error: errors.New("out of order")}
+		}
+		return nil
+	})
+	r.ObjectSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "skip", Operator: "DoesNotExist"}}}
+	f.setRules([]destination.Spec{spec("prod", "main")}, r)
+	require.Eventually(t, func() bool { return f.watcher.Err() != nil }, wait, tick)
+	f.seeded("prod") // takes all that comes meanwhile
+	remove()
+	f.seeded("prod")
+	require.Len(t, f.files, 5)
 }
 
 func TestADeleteWithoutRoomIsSentBeforeTheCreateThatARuleWithOnlyCreateWants(t *testing.T) {

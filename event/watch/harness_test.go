@@ -42,6 +42,13 @@ func (l *lines) notify() {
 	l.changed = make(chan struct{})
 }
 
+func (l *lines) setRoom(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.room = n
+	l.notify()
+}
+
 func (l *lines) TryAdd(e event.Event) error {
 	if err := e.Validate(); err != nil {
 		return err
