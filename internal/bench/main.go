@@ -23,6 +23,7 @@ var commands = map[string]func(ctx context.Context, args []string, stdout, stder
 	"push":   pushCommand,
 	"queue":  queueCommand,
 	"scope":  scopeCommand,
+	"watch":  watchCommand,
 }
 
 func main() {

@@ -47,16 +47,11 @@ type field struct {
 func compete(
 	ctx context.Context, progress func(string, ...any), groups func(context.Context, *field) ([][]*contender, error),
 ) (rows []row, err error) {
-	home, err := os.MkdirTemp("", "kubescribe-bench-")
+	f, err := newField(ctx, progress)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(home)) }()
-	f := &field{progress: progress, home: home, env: environment(home)}
-	if err := f.serve(ctx); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.server.stop()) }()
+	defer func() { err = errors.Join(err, f.close()) }()
 	all, err := groups(ctx, f)
 	if err != nil {
 		return nil, err
@@ -71,6 +66,21 @@ func compete(
 	nothing, err := f.idle(ctx)
 	return tabulate(contenders, nothing), err
 }
+
+// newField makes the folder and starts the server.
+func newField(ctx context.Context, progress func(string, ...any)) (*field, error) {
+	home, err := os.MkdirTemp("", "kubescribe-bench-")
+	if err != nil {
+		return nil, err
+	}
+	f := &field{progress: progress, home: home, env: environment(home)}
+	if err := f.serve(ctx); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(home))
+	}
+	return f, nil
+}
+
+func (f *field) close() error { return errors.Join(f.server.stop(), os.RemoveAll(f.home)) }
 
 // serve starts the server.
 func (f *field) serve(ctx context.Context) error {

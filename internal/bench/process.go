@@ -18,8 +18,10 @@ var errNoChild = errors.New("this process is nobody's child")
 
 // roles are what a child process can be. Each works until in ends.
 var roles = map[string]func(ctx context.Context, in *json.Decoder, out *json.Encoder) error{
-	"serve": serve,
-	"work":  work,
+	"cluster": serveCluster,
+	"serve":   serve,
+	"watch":   watchWork,
+	"work":    work,
 }
 
 // child does the work of a child process until standard input ends, or returns errNoChild at once.

@@ -135,8 +135,8 @@ func (c *Cluster) Config() *rest.Config {
 }
 
 // Apply creates obj or replaces what is stored under its name, whatever resourceVersion it carries. Its status is
-// written too; an obj without one keeps the stored one. A new object keeps the UID it comes with. The field manager is
-// "memcluster". obj itself is not changed.
+// written too; an obj without one keeps the stored one. A new object keeps the UID and the managedFields it comes with. The
+// field manager is otherwise "memcluster". obj itself is not changed.
 // Errors are those of the API (see k8s.io/apimachinery/pkg/api/errors): the type or the namespace is not there.
 func (c *Cluster) Apply(obj *unstructured.Unstructured) error {
 	data, err := obj.MarshalJSON() // normalizes the numbers, and copies

@@ -25,7 +25,7 @@ type write struct {
 	operation   metav1.ManagedFieldsOperationType // "" is Update
 	subresource string                            // "" or "status"
 	dryRun      bool
-	direct      bool // by a method of Cluster: status goes along, a missing resourceVersion is fine, a fixed UID is kept
+	direct      bool // by a method of Cluster: status goes along, a missing resourceVersion is fine, UID and managers are kept
 }
 
 // serverFields are those of metadata that a client cannot set.
@@ -39,7 +39,7 @@ func (c *Cluster) create(r *resource, u *unstructured.Unstructured, w write) (*o
 	if err := c.admitNew(r, u); err != nil {
 		return nil, err
 	}
-	uid := u.GetUID()
+	uid, managers := u.GetUID(), unstructuredMetadata(u)["managedFields"]
 	for _, f := range serverFields {
 		unstructured.RemoveNestedField(u.Object, "metadata", f)
 	}
@@ -57,7 +57,11 @@ func (c *Cluster) create(r *resource, u *unstructured.Unstructured, w write) (*o
 	if err := c.complete(r, u); err != nil {
 		return nil, err
 	}
-	recordManager(u, w)
+	if w.direct && managers != nil {
+		unstructuredMetadata(u)["managedFields"] = managers
+	} else {
+		recordManager(u, w)
+	}
 	if w.dryRun {
 		return encode(u), nil
 	}
