@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -32,15 +33,21 @@ func Encode(obj *unstructured.Unstructured) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("event: cannot encode the object: %w", err)
 	}
-	var b bytes.Buffer
-	encoder := yaml.NewEncoder(&b)
+	b := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(b)
+	b.Reset()
+	encoder := yaml.NewEncoder(b)
 	encoder.SetIndent(2)
 	encoder.CompactSeqIndent()
 	if err := errors.Join(encoder.Encode(root), encoder.Close()); err != nil {
 		return nil, errors.New("event: cannot encode the object as YAML") // the emitter's words could quote the content
 	}
-	return b.Bytes(), nil
+	return bytes.Clone(b.Bytes()), nil
 }
+
+// buffers are written to by Encode. A buffer that grows is up to twice as large as what is in it, and content waits in queues
+// in great numbers: what is counted there must be what is held.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 func node(v any) (*yaml.Node, error) {
 	switch v := v.(type) {

@@ -107,6 +107,14 @@ metadata:
 	}
 }
 
+// What waits in a queue is counted by its length, so that is what it must take.
+func TestEncodedContentTakesNoMoreThanItsLength(t *testing.T) {
+	for _, size := range []int{1, 100, 1000, 2100, 5000, 33_000, 600_000} {
+		text := encode(t, map[string]any{"data": strings.Repeat("x", size)})
+		require.LessOrEqual(t, cap(text), len(text)*5/4+16, "%d bytes", len(text)) // the allocator rounds up
+	}
+}
+
 func TestEncodeFoldsNoLine(t *testing.T) {
 	line := strings.Repeat("word ", 100)
 	require.Equal(t, "a: 'x "+line+"'\nb: "+strings.TrimSpace(line)+"\n", string(encode(t, map[string]any{"a": "x " + line, "b": strings.TrimSpace(line)})))

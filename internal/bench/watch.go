@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -28,6 +29,7 @@ type watchSettings struct {
 	common
 	objects, size, destinations, runs, writes int
 	idle                                      time.Duration
+	only                                      string // the case that is measured; "" for all
 }
 
 // watchCommand measures event/watch, and the library as a whole, on a large cluster beside client-go's informers.
@@ -40,6 +42,7 @@ func watchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	flags.IntVar(&s.runs, "runs", 3, "processes of each system that are measured")
 	flags.IntVar(&s.writes, "writes", 10, "objects that are changed, one after the other, when everything is synced")
 	flags.DurationVar(&s.idle, "idle", 10*time.Second, "how long CPU time is counted while nothing happens")
+	flags.StringVar(&s.only, "case", "", "measure only the contests of this case")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -72,7 +75,7 @@ type contest struct {
 }
 
 func (s watchSettings) contests() []contest {
-	return []contest{
+	return slices.DeleteFunc([]contest{
 		{kase: caseWatch, system: kubescribe, destinations: 1},
 		{kase: caseWatch, system: kubescribe, destinations: s.destinations},
 		{kase: caseWatch, system: systemInformer},
@@ -81,7 +84,7 @@ func (s watchSettings) contests() []contest {
 		{kase: caseMirror, system: kubescribe, destinations: s.destinations, restarts: true},
 		{kase: caseOneHang, system: kubescribe, destinations: s.destinations, hung: 1},
 		{kase: caseAllHang, system: kubescribe, destinations: s.destinations, hung: s.destinations},
-	}
+	}, func(c contest) bool { return s.only != "" && c.kase != s.only })
 }
 
 // measure measures a process of each contest in turn, on one cluster.

@@ -1,0 +1,168 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/queue"
+)
+
+// bothBranches mirrors all ConfigMaps of $NS to main and to dev.
+const bothBranches = `
+apiVersion: configbutler.ai/v1alpha1
+kind: GitRepoConfig
+metadata: {name: repo, namespace: $NS}
+spec: {repoURL: $REPO}
+---
+apiVersion: configbutler.ai/v1alpha1
+kind: GitDestination
+metadata: {name: prod, namespace: $NS}
+spec: {repoRef: {name: repo}, branch: main, baseFolder: clusters/prod}
+---
+apiVersion: configbutler.ai/v1alpha1
+kind: GitDestination
+metadata: {name: dev, namespace: $NS}
+spec: {repoRef: {name: repo}, branch: dev, baseFolder: clusters/dev}
+---
+apiVersion: configbutler.ai/v1alpha1
+kind: WatchRule
+metadata: {name: prod, namespace: $NS}
+spec:
+  destinationRef: {name: prod}
+  rules: [{apiGroups: [""], resources: [configmaps]}]
+---
+apiVersion: configbutler.ai/v1alpha1
+kind: WatchRule
+metadata: {name: dev, namespace: $NS}
+spec:
+  destinationRef: {name: dev}
+  rules: [{apiGroups: [""], resources: [configmaps]}]
+`
+
+// listings counts the requests that list ConfigMaps.
+type listings struct {
+	mu            sync.Mutex
+	pages, begins int // a listing begins without a continue token
+}
+
+func (l *listings) count(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		if query := req.URL.Query(); req.Method == http.MethodGet && strings.HasSuffix(req.URL.Path, "/configmaps") && query.Get("watch") == "" {
+			l.mu.Lock()
+			l.pages++
+			if query.Get("continue") == "" {
+				l.begins++
+			}
+			l.mu.Unlock()
+		}
+		return next.RoundTrip(req)
+	})
+}
+
+func (l *listings) counted() (pages, begins int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pages, l.begins
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// twoKB is the data of a ConfigMap, of which no two are equal.
+func twoKB(i int) string {
+	random := rand.New(rand.NewPCG(1, uint64(i)))
+	var b strings.Builder
+	for b.Len() < 2048 {
+		_, _ = fmt.Fprintf(&b, "%016x", random.Uint64())
+	}
+	return b.String()
+}
+
+func TestALargeClusterIsSeededOnceAndARestartWritesNothing(t *testing.T) {
+	c := sharedCluster(t)
+	ns := c.namespace()
+	objects := soak(100_000, 5_000)
+	each(t, objects, func(ctx context.Context, i int) error {
+		obj := parse(t, configMapYAML(ns, fmt.Sprintf("cm-%06d", i), twoKB(i)))
+		_, err := c.client.Resource(configMaps).Namespace(ns).Create(ctx, obj, metav1.CreateOptions{})
+		return err
+	})
+	git := gitsinktest.NewServer(t, nil)
+	repo := git.NewRepo("large.git")
+	rules := load(t, bothBranches, "NS", ns, "REPO", repo.URL())
+
+	// run lets a Mirror live until all is written, and counts its listings.
+	run := func() *listings {
+		counting := &listings{}
+		counted := *c
+		counted.config = rest.CopyConfig(c.config)
+		counted.config.Wrap(counting.count)
+		opts := options(t)
+		// Batches are as large as they may be as long as the listing does not pause for longer than the quiet time.
+		opts.Window = func(destination.Destination) queue.Window {
+			return queue.Window{Quiet: 5 * time.Second, Longest: time.Hour, Bytes: batchBytes}
+		}
+		m := start(&counted, rules, opts)
+		m.synced()
+		m.stop()
+		return counting
+	}
+	seeding := run()
+	pages, begins := seeding.counted()
+	t.Logf("%d pages in %d listings", pages, begins)
+	require.Equal(t, 1, begins, "listings that began")
+	require.Equal(t, (objects+249)/250, pages, "pages")
+	tips := map[string]string{}
+	for branch, folder := range map[string]string{"main": "clusters/prod", "dev": "clusters/dev"} {
+		bytes := seededOnce(t, repo, branch, folder, objects)
+		require.LessOrEqual(t, commits(repo, branch), bytes/batchBytes+1, "commits for %d bytes", bytes)
+		tips[branch], _ = repo.Tip(branch)
+	}
+	repo.Fsck()
+
+	git.ResetCounts()
+	run()
+	for branch, tip := range tips {
+		now, _ := repo.Tip(branch)
+		require.Equal(t, tip, now, "no commit")
+	}
+	require.Zero(t, git.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests, "no push")
+}
+
+const batchBytes = 4 << 20
+
+// seededOnce fails unless the folder has a file for each object, which was written in one commit only. It returns how many
+// bytes the files have.
+func seededOnce(t *testing.T, repo *gitsinktest.Repo, branch, folder string, objects int) (bytes int) {
+	t.Helper()
+	written := map[string]int{}
+	for path := range strings.Lines(repo.Git("log", "--format=", "--name-only", branch, "--", folder)) {
+		if path = strings.TrimSuffix(path, "\n"); strings.HasSuffix(path, ".yaml") {
+			written[path]++
+		}
+	}
+	require.Len(t, written, objects)
+	for path, n := range written {
+		require.Equal(t, 1, n, "commits that wrote %s", path)
+	}
+	for line := range strings.Lines(repo.Git("ls-tree", "-r", "-l", branch, folder)) {
+		var size int
+		_, err := fmt.Sscan(strings.Fields(line)[3], &size)
+		require.NoError(t, err)
+		bytes += size
+	}
+	return bytes
+}
