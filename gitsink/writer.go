@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
@@ -134,8 +135,12 @@ func (w *Writer) Handle(ctx context.Context, b queue.Batch) error {
 	}
 }
 
-// split groups events by destination; each group keeps their order.
+// split groups events by destination; each group keeps their order. Where there is one destination, as in each line of the
+// default queue, nothing is copied: batches of many destinations may be in hand while a remote hangs.
 func split(events []event.Event) [][]event.Event {
+	if len(events) > 0 && !slices.ContainsFunc(events[1:], func(e event.Event) bool { return e.Destination != events[0].Destination }) {
+		return [][]event.Event{events}
+	}
 	var parts [][]event.Event
 	index := map[destination.Destination]int{}
 	for _, e := range events {

@@ -291,3 +291,14 @@ func TestAnEventThatSupersedesNothingNeedsRoomOfItsOwn(t *testing.T) {
 	require.ErrorIs(t, q.TryAdd(conditional(event.IfPresent, "a", "2")), ErrFull)
 	add(t, q, conditional(event.IfAbsent, "a", "3"))
 }
+
+// A listing that is larger than the room is refused object by object, for each destination anew.
+func TestRefusingForWantOfRoomCostsNothing(t *testing.T) {
+	q := NewSharded(&Options{MaxEvents: 1})
+	add(t, q, write(prod, "a", "1"))
+	e := write(prod, "b", "1")
+	var err error
+	require.Zero(t, testing.AllocsPerRun(100, func() { err = q.TryAdd(e) }))
+	require.ErrorIs(t, err, ErrFull)
+	require.ErrorContains(t, err, prod.Ref.String())
+}

@@ -85,10 +85,19 @@ func (q *Sharded) TryAdd(e event.Event) error {
 	if !q.offer(t, &e, true) {
 		q.counts.Refused++
 		t.line.refusedBy = loadOf(&e).bytes
-		return fmt.Errorf("%w: no room for %s", ErrFull, e)
+		return (*noRoom)(t)
 	}
 	return nil
 }
+
+// noRoom is ErrFull for a target. A listing that is larger than the room is refused object by object, once for each
+// destination, so refusing must cost nothing: no text is made before somebody reads it.
+type noRoom target
+
+func (r *noRoom) Error() string {
+	return fmt.Sprintf("%v: no room for an event for %s", ErrFull, r.dst.Ref)
+}
+func (r *noRoom) Unwrap() error { return ErrFull }
 
 // Add implements Producer.
 func (q *Sharded) Add(ctx context.Context, e event.Event) error {
