@@ -128,7 +128,9 @@ func TestALargeClusterIsSeededOnceAndARestartWritesNothing(t *testing.T) {
 	tips := map[string]string{}
 	for branch, folder := range map[string]string{"main": "clusters/prod", "dev": "clusters/dev"} {
 		bytes := seededOnce(t, repo, branch, folder, objects)
-		require.LessOrEqual(t, commits(repo, branch), bytes/batchBytes+1, "commits for %d bytes", bytes)
+		// What waited beyond a full batch is due at once, full or not, so a full one may be followed by a short one.
+		require.LessOrEqual(t, commits(repo, branch), 2*(bytes/batchBytes)+1, "commits for %d bytes", bytes)
+		t.Logf("%s: %d commits for %d bytes", branch, commits(repo, branch), bytes)
 		tips[branch], _ = repo.Tip(branch)
 	}
 	repo.Fsck()
