@@ -24,14 +24,19 @@
 //   - What no rule of a destination covers any more is neither deleted nor kept up to date. Its Live says what that is
 //     (event.CoverageView), and leaves out what is in doubt: types that a faulty rule might mean, groups that discovery
 //     could not read, and everything while the rules change.
-//   - After 410 Gone, and when rules change, types are listed again; what the ledger knew and the listing lacks is sent as
-//     a delete.
+//   - After 410 Gone a type is listed again; what the ledger knew and the listing lacks is sent as a delete.
+//   - New rules list only what they say otherwise than the old ones (ruleset.RuleSet.Changed): a type, or single namespaces
+//     of it; so do labels of a namespace that move it in or out of a rule. What is being listed again is swept only when that
+//     is done. A destination that is gone, or a rule for another type, lists nothing.
+//   - Where a server forbids a watch of all namespaces, rules of single ones are served by watches of their own, and the wide
+//     one is asked for until it is allowed.
 //   - Not more than the newest state is ever known: what happened to an object while nobody watched is lost.
 //
 // # Memory
 //
 // There is no cache of objects. The ledger holds for each wanted object its name, a hash of its content and a shared
-// pointer to its destinations, about 100 bytes; a destination without room holds a mark for each object it waits for.
+// pointer to its destinations, about 100 bytes; a destination without room holds a bit for each object of a type for which it
+// waits, and a bit more for deletes.
 //
 // # Concurrency
 //

@@ -73,7 +73,7 @@ func (d *desk) helping(ctx context.Context, to *target) error {
 }
 
 // pick chooses some waiting objects of one stream, and tells whether there are so many that listing is cheaper. Waiting
-// objects that have died meanwhile are told on the spot.
+// objects that have died meanwhile, for this target at least, are told on the spot.
 func (d *desk) pick(to *target) (of *stream, keys []objectKey, many bool) {
 	l := d.ledger
 	l.mu.Lock()
@@ -81,7 +81,7 @@ func (d *desk) pick(to *target) (of *stream, keys []objectKey, many bool) {
 	to.stuck = 0
 	for tl := range to.backlog.types {
 		for key := range to.backlog.of(tl) {
-			if _, alive := tl.entries[key.name]; !alive {
+			if !tl.entries[key.name].claims.have(to) {
 				d.send(to, key, deletion(to, key, event.Author{}))
 				continue
 			}
@@ -102,9 +102,19 @@ func (d *desk) pick(to *target) (of *stream, keys []objectKey, many bool) {
 	return of, keys[:min(len(keys), fetchFew)], false
 }
 
+// drop takes the mark of an object away without having sent it. Whoever hears of the object next cannot know what is in the
+// file, so it is sent then, however little it changed. The caller holds mu.
+func (d *desk) drop(to *target, key objectKey) {
+	to.backlog.remove(key)
+	if e, ok := key.of.entries[key.name]; ok {
+		e.hash = 0
+		key.of.put(key.name, e)
+	}
+}
+
 // fetchable returns the stream by which a waiting object can be fetched. An object that no stream covers waits no more,
-// unless discovery has not told yet which streams there are to be; the next stream would not send it again, since the ledger
-// has its content. Until then it is stuck, as is one whose stream stands still until that goes on. The caller holds mu.
+// unless discovery has not told yet which streams there are to be; until then it is stuck, as is one whose stream stands
+// still until that goes on. The caller holds mu.
 func (d *desk) fetchable(to *target, key objectKey) *stream {
 	var still *stream
 	for _, s := range d.ledger.streams {
@@ -117,7 +127,7 @@ func (d *desk) fetchable(to *target, key objectKey) *stream {
 		still = s
 	}
 	if c := d.ledger.coverage; still == nil && c != nil && c.served != nil {
-		to.backlog.remove(key)
+		d.drop(to, key)
 	} else {
 		to.stuck++
 	}
@@ -149,7 +159,7 @@ func (d *desk) refetch(ctx context.Context, to *target, s *stream, key objectKey
 	obj, err := s.in(key.name.Namespace).Get(ctx, key.name.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		d.ledger.mu.Lock()
-		to.backlog.remove(key) // its stream will say so
+		d.drop(to, key) // its stream will say so
 		d.ledger.mu.Unlock()
 		return nil
 	}
@@ -223,12 +233,12 @@ func (d *desk) offer(ctx context.Context, to *target, s *stream, obj *unstructur
 	defer d.ledger.mu.Unlock()
 	key := objectKey{d.ledger.typeOf(s.watch.Resource), c.resource.NamespacedName()}
 	waits, _ := to.backlog.has(key)
-	if e, alive := key.of.entries[key.name]; !waits || !alive || e.seen > asked {
+	if e := key.of.entries[key.name]; !waits || !e.claims.have(to) || e.seen > asked {
 		return true
 	}
 	i := slices.IndexFunc(c.matches, func(m ruleset.Match) bool { return m.Destination == to.destination })
 	if i < 0 || !c.matches[i].Writes || obj.GetDeletionTimestamp() != nil {
-		to.backlog.remove(key)
+		d.drop(to, key)
 		return true
 	}
 	d.write(to, key, c, c.matches[i])

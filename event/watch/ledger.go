@@ -178,20 +178,30 @@ func bit(b bool) uint64 {
 	return 0
 }
 
-// forgetUncovered drops what no stream covers any more: it is neither alive nor dead to us, and its files stay. The caller
-// holds mu.
+// forgetUncovered takes back the claims of destinations that are gone, and those on what no stream covers for them any more:
+// it is neither alive nor dead to them, and its files stay. Were a claim kept, the object would be taken for written when a
+// rule wants it again, whatever has become of its file meanwhile. The caller holds mu.
 func (l *ledger) forgetUncovered() {
+	covered := l.reaches()
 	for gr, tl := range l.types {
-		scopes := l.scopes(gr)
-		for name := range tl.entries {
-			key := objectKey{tl, name}
-			if slices.ContainsFunc(scopes, func(s event.Scope) bool { return s.Contains(key.id()) }) {
-				continue
+		reaches := covered[gr]
+		for _, to := range l.targets {
+			for key := range to.backlog.of(tl) {
+				if !reaches[to].has(key.name.Namespace) {
+					to.backlog.remove(key)
+				}
 			}
-			for _, to := range l.targets {
-				to.backlog.remove(key) // a mark without an entry reads as a delete
+		}
+		clear(tl.interned)
+		for name, e := range tl.entries {
+			e.claims = tl.intern(slices.DeleteFunc(slices.Clone(e.claims.list), func(c claim) bool {
+				return !reaches[c.to].has(name.Namespace)
+			}))
+			if len(e.claims.list) == 0 {
+				tl.remove(name)
+			} else {
+				tl.put(name, e)
 			}
-			tl.remove(name)
 		}
 		if len(tl.entries) == 0 && len(tl.places.of) == 0 {
 			delete(l.types, gr)
@@ -199,24 +209,41 @@ func (l *ledger) forgetUncovered() {
 	}
 }
 
-// forgetGone takes targets that are gone out of the claims. The caller holds mu.
-func (l *ledger) forgetGone() {
-	for _, tl := range l.types {
-		clear(tl.interned)
-		renewed := map[*claims]*claims{}
-		for name, e := range tl.entries {
-			c := renewed[e.claims]
-			if c == nil {
-				c = tl.intern(slices.DeleteFunc(slices.Clone(e.claims.list), func(c claim) bool { return c.to.gone }))
-				renewed[e.claims] = c
+// reach is which namespaces of a type a target is fed from; "" stands for cluster scope, nil for none.
+type reach map[string]struct{}
+
+const everywhere = "*" // no namespace has this name
+
+func (r reach) has(namespace string) bool {
+	_, all := r[everywhere]
+	_, one := r[namespace]
+	return all || one
+}
+
+// reaches returns what streams cover, by type. The caller holds mu.
+func (l *ledger) reaches() map[schema.GroupResource]map[*target]reach {
+	reaches := map[schema.GroupResource]map[*target]reach{}
+	for _, s := range l.streams {
+		gr := s.groupResource()
+		if reaches[gr] == nil {
+			reaches[gr] = map[*target]reach{}
+		}
+		for _, c := range s.watch.Coverage {
+			to := l.target(c.Destination)
+			if to == nil {
+				continue
 			}
-			if e.claims = c; len(c.list) == 0 {
-				tl.remove(name)
-			} else {
-				tl.put(name, e)
+			if reaches[gr][to] == nil {
+				reaches[gr][to] = reach{}
 			}
+			namespace := c.Scope.Namespace
+			if c.Scope.All {
+				namespace = everywhere
+			}
+			reaches[gr][to][namespace] = struct{}{}
 		}
 	}
+	return reaches
 }
 
 // feeds says which destinations a stream feeds from now on. A SeedSync is due where that is not what it fed. The caller
@@ -246,6 +273,8 @@ func (l *ledger) feeds(s *stream, coverage []ruleset.Coverage) {
 // outdate says that what a stream knows of a namespace no longer says who wants its objects. Nothing of it is swept until
 // it was listed again. The caller holds mu.
 func (l *ledger) outdate(s *stream, namespace string) {
+	// A listing that runs has matched some of the objects before this.
+	s.updating = slices.DeleteFunc(s.updating, func(listed string) bool { return listed == namespace })
 	if _, ok := s.outdated[namespace]; ok {
 		return
 	}
@@ -278,17 +307,6 @@ func (l *ledger) unsettle(s *stream, namespace string, n int) {
 // within tells whether a namespace is among what is covered.
 func within(c ruleset.Coverage, namespace string) bool {
 	return c.Scope.All || c.Scope.Namespace == namespace
-}
-
-// scopes returns what the streams of a type read. The caller holds mu.
-func (l *ledger) scopes(gr schema.GroupResource) []event.Scope {
-	var scopes []event.Scope
-	for _, s := range l.streams {
-		if s.groupResource() == gr {
-			scopes = append(scopes, s.scope())
-		}
-	}
-	return scopes
 }
 
 // wakeIfHungry wakes to if it has work. The caller holds mu.

@@ -217,9 +217,6 @@ func (p *planner) retarget(ctx context.Context, next *rules) {
 			to.syncDue = true
 		}
 	}
-	if len(forget) > 0 {
-		p.ledger.forgetGone()
-	}
 	p.ledger.mu.Unlock()
 	for _, d := range forget {
 		if err := p.out.Forget(ctx, d); err != nil {

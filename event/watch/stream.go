@@ -254,6 +254,8 @@ func (s *stream) deliver(ctx context.Context, w apiwatch.Interface, version *str
 	for {
 		var e apiwatch.Event
 		select {
+		case <-ctx.Done():
+			return ctx.Err()
 		case <-s.anew:
 			if err := s.listAnew(ctx); err != nil {
 				return err

@@ -1,0 +1,222 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
+)
+
+// gatedAPI is an API server in which every request, every page of a listing and every event of a watch happens when the
+// schedule says so. It is used from one bubble of testing/synctest; the schedule touches it only while all others wait.
+type gatedAPI struct {
+	dynamic.Interface
+	version  int
+	history  []happening
+	requests chan *gatedRequest // to be picked up by the schedule
+	watches  []*gatedWatch
+	told     map[string]int // of each object, the newest version that a listing or a watch has told
+}
+
+// happening is a version of an object.
+type happening struct {
+	version  int
+	resource string
+	kind     apiwatch.EventType
+	object   *unstructured.Unstructured
+}
+
+type gatedRequest struct {
+	ctx                context.Context
+	verb               string
+	resource, ns, name string
+	options            metav1.ListOptions
+	done               chan struct{}
+	list               *unstructured.UnstructuredList
+	object             *unstructured.Unstructured
+	watch              *gatedWatch
+	err                error
+}
+
+type gatedWatch struct {
+	*apiwatch.FakeWatcher // for Stop
+	events                chan apiwatch.Event
+	resource, ns          string
+	at                    int
+	over                  bool
+	sent                  []*unstructured.Unstructured // not told yet, as far as is known
+}
+
+func (w *gatedWatch) ResultChan() <-chan apiwatch.Event { return w.events }
+
+func (w *gatedWatch) Stop() { w.over = true }
+
+func newGatedAPI() *gatedAPI {
+	return &gatedAPI{requests: make(chan *gatedRequest, 100), told: map[string]int{}}
+}
+
+func (a *gatedAPI) Resource(gvr schema.GroupVersionResource) dynamic.NamespaceableResourceInterface {
+	return &gatedResource{api: a, resource: gvr.Resource}
+}
+
+type gatedResource struct {
+	dynamic.NamespaceableResourceInterface
+	api          *gatedAPI
+	resource, ns string
+}
+
+func (r *gatedResource) Namespace(ns string) dynamic.ResourceInterface {
+	return &gatedResource{api: r.api, resource: r.resource, ns: ns}
+}
+
+func (r *gatedResource) ask(ctx context.Context, verb, name string, opts metav1.ListOptions) *gatedRequest {
+	q := &gatedRequest{ctx: ctx, verb: verb, resource: r.resource, ns: r.ns, name: name, options: opts, done: make(chan struct{})}
+	r.api.requests <- q
+	select {
+	case <-q.done:
+	case <-ctx.Done():
+		return &gatedRequest{err: ctx.Err()}
+	}
+	return q
+}
+
+func (r *gatedResource) List(ctx context.Context, opts metav1.ListOptions) (*unstructured.UnstructuredList, error) {
+	q := r.ask(ctx, "list", "", opts)
+	return q.list, q.err
+}
+
+func (r *gatedResource) Get(ctx context.Context, name string, _ metav1.GetOptions, _ ...string) (*unstructured.Unstructured, error) {
+	q := r.ask(ctx, "get", name, metav1.ListOptions{})
+	return q.object, q.err
+}
+
+func (r *gatedResource) Watch(ctx context.Context, opts metav1.ListOptions) (apiwatch.Interface, error) {
+	q := r.ask(ctx, "watch", "", opts)
+	if q.err != nil {
+		return nil, q.err
+	}
+	return q.watch, nil
+}
+
+// ServerGroupsAndResources implements Discovery.
+func (a *gatedAPI) ServerGroupsAndResources() ([]*metav1.APIGroup, []*metav1.APIResourceList, error) {
+	verbs := metav1.Verbs{"get", "list", "watch"}
+	return nil, []*metav1.APIResourceList{{GroupVersion: "v1", APIResources: []metav1.APIResource{
+		{Name: "configmaps", Kind: "ConfigMap", Namespaced: true, Verbs: verbs},
+		{Name: "namespaces", Kind: "Namespace", Verbs: verbs},
+	}}}, nil
+}
+
+// write makes a new version of an object; with apiwatch.Deleted the last one.
+func (a *gatedAPI) write(resource string, kind apiwatch.EventType, obj *unstructured.Unstructured) {
+	a.version++
+	obj = obj.DeepCopy()
+	obj.SetResourceVersion(strconv.Itoa(a.version))
+	a.history = append(a.history, happening{a.version, resource, kind, obj})
+}
+
+// state returns the objects that lived at a version, by name.
+func (a *gatedAPI) state(resource, ns string, version int) []unstructured.Unstructured {
+	living := map[string]*unstructured.Unstructured{}
+	for _, h := range a.history {
+		if h.version > version || h.resource != resource || ns != "" && h.object.GetNamespace() != ns {
+			continue
+		}
+		key := h.object.GetNamespace() + "/" + h.object.GetName()
+		if living[key] = h.object; h.kind == apiwatch.Deleted {
+			delete(living, key)
+		}
+	}
+	var list []unstructured.Unstructured
+	for _, obj := range living {
+		list = append(list, *obj.DeepCopy())
+	}
+	slices.SortFunc(list, func(a, b unstructured.Unstructured) int {
+		return slices.Compare([]string{a.GetNamespace(), a.GetName()}, []string{b.GetNamespace(), b.GetName()})
+	})
+	return list
+}
+
+// answer serves a request, with the state of the cluster as it is now.
+func (a *gatedAPI) answer(q *gatedRequest, fault error) {
+	defer close(q.done)
+	if q.err = fault; fault != nil {
+		return
+	}
+	switch q.verb {
+	case "list":
+		q.list = a.page(q)
+	case "watch":
+		at, _ := strconv.Atoi(q.options.ResourceVersion)
+		q.watch = &gatedWatch{events: make(chan apiwatch.Event, 1000), resource: q.resource, ns: q.ns, at: at}
+		a.watches = append(a.watches, q.watch)
+	case "get":
+		for _, obj := range a.state(q.resource, q.ns, a.version) {
+			if obj.GetName() == q.name {
+				q.object = &obj
+				return
+			}
+		}
+		q.err = apierrors.NewNotFound(schema.GroupResource{Resource: q.resource}, q.name)
+	}
+}
+
+// page returns a page of a listing; its continue token has the version and how many objects came before.
+func (a *gatedAPI) page(q *gatedRequest) *unstructured.UnstructuredList {
+	version, from := a.version, 0
+	if q.options.Continue != "" {
+		_, _ = fmt.Sscanf(q.options.Continue, "%d/%d", &version, &from)
+	}
+	all := a.state(q.resource, q.ns, version)
+	to := min(len(all), from+int(q.options.Limit))
+	list := &unstructured.UnstructuredList{Object: map[string]any{}, Items: all[from:to]}
+	list.SetResourceVersion(strconv.Itoa(version))
+	for i := range list.Items {
+		a.tell(q.resource, &list.Items[i])
+	}
+	if to < len(all) {
+		list.SetContinue(fmt.Sprintf("%d/%d", version, to))
+	}
+	return list
+}
+
+// next returns what a watch has to say next.
+func (a *gatedAPI) next(w *gatedWatch) (happening, bool) {
+	for _, h := range a.history {
+		if h.version > w.at && h.resource == w.resource && (w.ns == "" || h.object.GetNamespace() == w.ns) {
+			return h, true
+		}
+	}
+	return happening{}, false
+}
+
+func (a *gatedAPI) deliver(w *gatedWatch) {
+	if h, ok := a.next(w); ok {
+		w.at = h.version
+		w.sent = append(w.sent, h.object)
+		w.events <- apiwatch.Event{Type: h.kind, Object: h.object.DeepCopy()}
+	}
+}
+
+// hear notes what was taken from the watches.
+func (a *gatedAPI) hear() {
+	for _, w := range a.watches {
+		for len(w.sent) > len(w.events) {
+			a.tell(w.resource, w.sent[0])
+			w.sent = w.sent[1:]
+		}
+	}
+}
+
+func (a *gatedAPI) tell(resource string, obj *unstructured.Unstructured) {
+	version, _ := strconv.Atoi(obj.GetResourceVersion())
+	key := resource + "/" + obj.GetNamespace() + "/" + obj.GetName()
+	a.told[key] = max(a.told[key], version)
+}

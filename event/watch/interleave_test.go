@@ -1,0 +1,511 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/queue"
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+// Listings, watches, writes to the cluster, labels of namespaces, rule changes, a queue with little room and plans are
+// interleaved at random, each a step of its own. Two things are checked. No file is taken away whose object lives and has
+// been wanted ever since the file was written. And when all have come to rest, the files are what the rules say.
+func TestWhateverTheOrderOfListingsWatchesRulesAndPlansNoFileIsLost(t *testing.T) {
+	schedules := 300
+	if os.Getenv("KUBESCRIBE_SOAK") != "" {
+		schedules = 20_000
+	}
+	first := rand.Uint64()
+	if s := os.Getenv("KUBESCRIBE_SEED"); s != "" {
+		_, err := fmt.Sscan(s, &first)
+		require.NoError(t, err)
+		schedules = 1
+	}
+	for i := range uint64(schedules) {
+		ok := t.Run(fmt.Sprintf("KUBESCRIBE_SEED=%d", first+i), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { newSchedule(t, first+i).run(60) })
+		})
+		if !ok {
+			return
+		}
+	}
+}
+
+// schedule is one interleaving.
+type schedule struct {
+	t        *testing.T
+	chance   *rand.Rand
+	api      *gatedAPI
+	watcher  *Watcher
+	requests []*gatedRequest
+	said     []string
+	faults   []string
+	step     int
+
+	room     int  // events that may wait; negative: any number
+	teams    bool // rules look at the labels of namespaces
+	waiting  []queued
+	sent     map[fileKey]file // the last write that came into the queue
+	files    map[fileKey]file
+	live     map[string]bool
+	labelled map[string]int // the version of each namespace
+	rules    []scheduleRule
+	branch   map[string]string          // of each destination
+	since    map[string]map[string]want // destination, object: since when it is wanted without a break
+}
+
+// want is the beginning of a time in which an object is wanted.
+type want struct {
+	step    int
+	version int // of the object, then
+}
+
+type queued struct {
+	event.Event
+	step int
+}
+
+type fileKey struct{ destination, branch, object string }
+
+type file struct {
+	content string
+	version int // the object's
+	step    int // when it came into the queue
+}
+
+// scheduleRule is a rule in the words of the checker, which reads it for itself.
+type scheduleRule struct {
+	Namespace, To string // "": a cluster rule
+	Team, Tier    bool   // only namespaces with team=a, only objects with tier=a
+}
+
+var scheduleNamespaces = []string{"x", "y"}
+
+func newSchedule(t *testing.T, seed uint64) *schedule {
+	s := &schedule{
+		t: t, chance: rand.New(rand.NewPCG(seed, 0)), api: newGatedAPI(), room: -1,
+		files: map[fileKey]file{}, sent: map[fileKey]file{}, live: map[string]bool{}, labelled: map[string]int{}, branch: map[string]string{"p": "main", "q": "main"},
+		since: map[string]map[string]want{"p": {}, "q": {}},
+	}
+	if s.chance.IntN(2) == 0 {
+		s.room = 1 + s.chance.IntN(3)
+	}
+	s.teams = s.chance.IntN(2) == 0
+	s.watcher = New(s.api, s.api, s, &Options{PageSize: 1, Collapse: s.chance.IntN(2) + 1, Resync: -1})
+	for _, ns := range scheduleNamespaces {
+		s.label(ns)
+	}
+	for range 3 {
+		s.write()
+	}
+	return s
+}
+
+func (s *schedule) say(format string, args ...any) {
+	s.said = append(s.said, fmt.Sprintf("%d ", s.step)+fmt.Sprintf(format, args...))
+}
+
+// fault is called by the Watcher's goroutines, too; check ends the test.
+func (s *schedule) fault(format string, args ...any) {
+	s.faults = append(s.faults, fmt.Sprintf(format, args...))
+}
+
+func (s *schedule) check() {
+	s.t.Helper()
+	if len(s.faults) > 0 {
+		s.t.Fatalf("%s\n%s", strings.Join(s.said, "\n"), strings.Join(s.faults, "\n"))
+	}
+}
+
+func (s *schedule) run(steps int) {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	ended := make(chan error)
+	go func() { ended <- s.watcher.Start(ctx) }()
+	defer func() {
+		cancel()
+		require.NoError(s.t, <-ended)
+	}()
+	s.changeRules()
+	for s.step = 1; s.step <= steps; s.step++ {
+		synctest.Wait()
+		s.check()
+		s.act()
+		s.account()
+	}
+	s.rest()
+	s.check()
+}
+
+// act does one step.
+func (s *schedule) act() {
+	switch n := s.chance.IntN(100); {
+	case n < 15:
+		s.write()
+	case n < 20:
+		s.label(pick(s.chance, scheduleNamespaces))
+	case n < 25:
+		s.changeRules()
+	case n < 50:
+		s.serve(s.chance.IntN(12) == 0)
+	case n < 70:
+		s.tell()
+	case n < 75:
+		s.expire()
+	case n < 90:
+		s.take()
+	default:
+		s.say("time passes")
+		time.Sleep(time.Duration(s.chance.IntN(3000)) * time.Millisecond)
+	}
+}
+
+func pick[T any](chance *rand.Rand, list []T) T { return list[chance.IntN(len(list))] }
+
+// write does something to one object.
+func (s *schedule) write() {
+	obj := configMap(pick(s.chance, scheduleNamespaces), pick(s.chance, []string{"a", "b"}), "")
+	key := obj.GetNamespace() + "/" + obj.GetName()
+	kind := apiwatch.Modified
+	switch lives := s.live[key]; {
+	case !lives:
+		kind = apiwatch.Added
+	case s.chance.IntN(3) == 0:
+		kind = apiwatch.Deleted
+	}
+	obj.Object["data"] = map[string]any{"version": fmt.Sprint(s.api.version + 1)}
+	if s.chance.IntN(2) == 0 {
+		obj.SetLabels(map[string]string{"tier": "a"})
+	}
+	s.api.write("configmaps", kind, obj)
+	s.live[key] = kind != apiwatch.Deleted
+	s.say("%s %s %v, version %d", kind, key, obj.GetLabels(), s.api.version)
+}
+
+func (s *schedule) label(ns string) {
+	obj := object("v1", "Namespace", "", ns, map[string]any{})
+	if s.chance.IntN(2) == 0 {
+		obj.SetLabels(map[string]string{"team": "a"})
+	}
+	s.say("namespace %s gets %v", ns, obj.GetLabels())
+	kind := apiwatch.Modified
+	if s.step == 0 {
+		kind = apiwatch.Added
+	}
+	s.api.write("namespaces", kind, obj)
+	s.labelled[ns] = s.api.version
+}
+
+func (s *schedule) changeRules() {
+	s.rules = nil
+	for range 1 + s.chance.IntN(3) {
+		r := scheduleRule{Namespace: pick(s.chance, []string{"", "x", "y"}), To: pick(s.chance, []string{"p", "q"}), Tier: s.chance.IntN(3) == 0}
+		r.Team = s.teams && r.Namespace == "" && s.chance.IntN(2) == 0
+		s.rules = append(s.rules, r)
+	}
+	if s.chance.IntN(4) == 0 {
+		s.branch["p"] = pick(s.chance, []string{"main", "dev"})
+	}
+	s.say("rules %+v, p on %s", s.rules, s.branch["p"])
+	specs := []destination.Spec{spec("p", s.branch["p"]), spec("q", s.branch["q"])}
+	set, err := destination.Resolve([]destination.Repository{{Ref: ref("repo"), URL: "https://git.example/r.git"}}, specs)
+	require.NoError(s.t, err)
+	var rules []ruleset.Rule
+	for i, of := range s.rules {
+		r := rule(fmt.Sprint("rule-", i), of.To, "configmaps")
+		r.Name.Namespace = of.Namespace
+		if of.Team {
+			r.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}
+		}
+		if of.Tier {
+			r.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"tier": "a"}}
+		}
+		rules = append(rules, r)
+	}
+	rs, err := ruleset.Compile(set, rules...)
+	require.NoError(s.t, err)
+	s.watcher.SetRules(set, rs)
+}
+
+// pending returns the requests that wait for their answer.
+func (s *schedule) pending() []*gatedRequest {
+	for {
+		select {
+		case q := <-s.api.requests:
+			s.requests = append(s.requests, q)
+			continue
+		default:
+		}
+		s.requests = slices.DeleteFunc(s.requests, func(q *gatedRequest) bool { return q.ctx.Err() != nil })
+		return s.requests
+	}
+}
+
+// serve answers a request, or refuses it.
+func (s *schedule) serve(refuse bool) {
+	requests := s.pending()
+	if len(requests) == 0 {
+		return
+	}
+	i := s.chance.IntN(len(requests))
+	q := requests[i]
+	s.requests = slices.Delete(requests, i, i+1)
+	var err error
+	if refuse {
+		err = pick(s.chance, []error{
+			apierrors.NewForbidden(configMaps.GroupResource(), "", nil), apierrors.NewInternalError(fmt.Errorf("broken")),
+			apierrors.NewResourceExpired("too old"),
+		})
+	}
+	s.say("%s %s %s/%s %s answered: %v", q.verb, q.resource, q.ns, q.name, q.options.Continue, err)
+	s.api.answer(q, err)
+}
+
+func (s *schedule) watches() []*gatedWatch {
+	s.api.watches = slices.DeleteFunc(s.api.watches, func(w *gatedWatch) bool { return w.over })
+	return s.api.watches
+}
+
+// tell lets a watch say what comes next.
+func (s *schedule) tell() {
+	if watches := s.watches(); len(watches) > 0 {
+		w := pick(s.chance, watches)
+		if h, ok := s.api.next(w); ok {
+			s.say("watch of %s %s says %s %s/%s", w.resource, w.ns, h.kind, h.object.GetNamespace(), h.object.GetName())
+		}
+		s.api.deliver(w)
+	}
+}
+
+// expire ends a watch: it is cut, or what it stands on is forgotten.
+func (s *schedule) expire() {
+	watches := s.watches()
+	if len(watches) == 0 {
+		return
+	}
+	w := pick(s.chance, watches)
+	w.over = true
+	if s.chance.IntN(2) == 0 {
+		s.say("watch of %s %s is gone", w.resource, w.ns)
+		w.events <- apiwatch.Event{Type: apiwatch.Error, Object: &apierrors.NewResourceExpired("too old").ErrStatus}
+	} else {
+		s.say("watch of %s %s is cut", w.resource, w.ns)
+	}
+	close(w.events)
+}
+
+// take has a sink do what the first event in the queue says.
+func (s *schedule) take() {
+	if len(s.waiting) == 0 {
+		return
+	}
+	e := s.waiting[0]
+	s.waiting = s.waiting[1:]
+	s.say("done: %s", e)
+	to := fileOf(e.Event)
+	switch e.Operation {
+	case event.Delete:
+		delete(s.files, to)
+	case event.SeedSync:
+		for _, orphan := range s.orphans(e.Event) {
+			to.object = orphan
+			s.judge(to, s.files[to])
+			delete(s.files, to)
+		}
+	default:
+		s.files[to] = file{content: string(e.Content), version: versionOf(e.Event), step: e.step}
+	}
+}
+
+func fileOf(e event.Event) fileKey {
+	return fileKey{destination: e.Destination.Ref.Name, branch: e.Destination.Branch, object: e.Resource.Namespace + "/" + e.Resource.Name}
+}
+
+func versionOf(e event.Event) (version int) {
+	_, rest, _ := strings.Cut(string(e.Content), "version: \"")
+	_, _ = fmt.Sscanf(rest, "%d", &version)
+	return version
+}
+
+// orphans returns the files that a sweep takes for orphans.
+func (s *schedule) orphans(e event.Event) (orphans []string) {
+	_ = e.Live.View(func(v event.View) error {
+		for _, scope := range v.Scopes() {
+			living := map[string]bool{}
+			for r := range v.Resources(scope) {
+				living[r.Namespace+"/"+r.Name] = true
+			}
+			for _, key := range slices.SortedFunc(maps.Keys(s.files), func(a, b fileKey) int { return strings.Compare(a.object, b.object) }) {
+				ns, name, _ := strings.Cut(key.object, "/")
+				id := event.ID{Resource: "configmaps", Namespace: ns, Name: name}
+				mine := key.destination == e.Destination.Ref.Name && key.branch == e.Destination.Branch
+				if mine && scope.Contains(id) && !living[key.object] {
+					orphans = append(orphans, key.object)
+				}
+			}
+		}
+		return nil
+	})
+	return orphans
+}
+
+// judge complains if a file goes that tells of a time since which its object is wanted without a break, unless the Watcher
+// was not told of that time yet: it may have fetched the object for want of room while its watch is behind.
+func (s *schedule) judge(key fileKey, f file) {
+	since, wanted := s.since[key.destination][key.object]
+	ns, _, _ := strings.Cut(key.object, "/")
+	s.api.hear()
+	told := s.api.told["configmaps/"+key.object] >= since.version && (!s.teams || s.api.told["namespaces//"+ns] >= s.labelled[ns])
+	if wanted && told && key.branch == s.branch[key.destination] && f.step > since.step && f.version >= since.version {
+		s.fault("%v goes; it was sent at %d, and its object is wanted since %d", key, f.step, since.step)
+	}
+}
+
+// account notes since when objects are wanted.
+func (s *schedule) account() {
+	for to, since := range s.since {
+		wanted := s.wanted(to)
+		for key := range wanted {
+			if _, ok := since[key]; !ok {
+				since[key] = want{s.step, versionOf(event.Event{Content: []byte(wanted[key])})}
+			}
+		}
+		maps.DeleteFunc(since, func(key string, _ want) bool { _, ok := wanted[key]; return !ok })
+	}
+}
+
+// wanted returns the objects that a destination wants now, and their content.
+func (s *schedule) wanted(to string) map[string]string {
+	teams := map[string]bool{}
+	for _, ns := range s.api.state("namespaces", "", s.api.version) {
+		teams[ns.GetName()] = ns.GetLabels()["team"] == "a"
+	}
+	wanted := map[string]string{}
+	for _, obj := range s.api.state("configmaps", "", s.api.version) {
+		for _, r := range s.rules {
+			if r.To == to && (r.Namespace == "" || r.Namespace == obj.GetNamespace()) &&
+				(!r.Team || teams[obj.GetNamespace()]) && (!r.Tier || obj.GetLabels()["tier"] == "a") {
+				wanted[obj.GetNamespace()+"/"+obj.GetName()] = encode(s.t, &obj)
+			}
+		}
+	}
+	return wanted
+}
+
+func encode(t *testing.T, obj *unstructured.Unstructured) string {
+	content, err := event.Content(obj, &event.Options{})
+	require.NoError(t, err)
+	return string(content)
+}
+
+// covered tells whether a rule of a destination covers a namespace.
+func (s *schedule) covered(to, namespace string) bool {
+	return slices.ContainsFunc(s.rules, func(r scheduleRule) bool {
+		return r.To == to && (r.Namespace == "" || r.Namespace == namespace)
+	})
+}
+
+// rest lets everything come to an end, and compares. That nothing is left to do counts when it is still so after the
+// longest pause that a stream makes.
+func (s *schedule) rest() {
+	s.room = -1
+	idle := 0
+	for range 400 {
+		synctest.Wait()
+		s.step++
+		for len(s.pending()) > 0 {
+			s.serve(false)
+			synctest.Wait()
+		}
+		for _, w := range s.watches() {
+			for _, more := s.api.next(w); more; _, more = s.api.next(w) {
+				s.api.deliver(w)
+				synctest.Wait()
+			}
+		}
+		synctest.Wait()
+		for len(s.waiting) > 0 {
+			s.take()
+		}
+		s.account()
+		p, okP := s.watcher.Status(ref("p"))
+		q, okQ := s.watcher.Status(ref("q"))
+		if !okP || !okQ || !p.Idle() || !q.Idle() || p.Complete < p.Streams || q.Complete < q.Streams {
+			idle = 0
+		} else if idle++; idle == 3 {
+			s.compare()
+			return
+		}
+		time.Sleep(2 * maxPause)
+	}
+	s.fault("it does not come to rest")
+}
+
+func (s *schedule) compare() {
+	for to := range s.since {
+		held := map[string]string{}
+		for key, f := range s.files {
+			ns, _, _ := strings.Cut(key.object, "/")
+			if key.destination == to && key.branch == s.branch[to] && s.covered(to, ns) {
+				held[key.object] = f.content
+			}
+		}
+		if diff := cmp.Diff(s.wanted(to), held); diff != "" {
+			s.fault("%s is not what the rules say:\n%s", to, diff)
+		}
+	}
+}
+
+// The schedule is the queue as well.
+
+func (s *schedule) TryAdd(e event.Event) error {
+	if e.Destination.Branch != s.branch[e.Destination.Ref.Name] {
+		return nil // of a destination that has moved: it is forgotten soon
+	}
+	if s.room >= 0 && len(s.waiting) >= s.room {
+		return queue.ErrFull
+	}
+	s.waiting = append(s.waiting, queued{e, s.step})
+	switch key := fileOf(e); e.Operation {
+	case event.SeedSync:
+	case event.Delete:
+		s.judge(key, s.sent[key])
+	default:
+		s.sent[key] = file{version: versionOf(e), step: s.step}
+	}
+	return nil
+}
+
+func (s *schedule) Add(context.Context, event.Event) error { panic("the watcher must not block") }
+
+func (s *schedule) Room(ctx context.Context, _ destination.Destination) error {
+	for s.room >= 0 && len(s.waiting) >= s.room {
+		rest(ctx, 100*time.Millisecond)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (s *schedule) Forget(_ context.Context, d destination.Destination) error {
+	s.waiting = slices.DeleteFunc(s.waiting, func(e queued) bool { return e.Destination == d })
+	return nil
+}
