@@ -82,6 +82,10 @@ func (d *desk) pick(to *target) (of *stream, keys []objectKey, many bool) {
 	for tl := range to.backlog.types {
 		for key := range to.backlog.of(tl) {
 			if !tl.entries[key.name].claims.have(to) {
+				if l.inDoubt(to, key) {
+					to.stuck++
+					continue
+				}
 				d.send(to, key, deletion(to, key, event.Author{}))
 				continue
 			}
@@ -100,6 +104,16 @@ func (d *desk) pick(to *target) (of *stream, keys []objectKey, many bool) {
 		}
 	}
 	return of, keys[:min(len(keys), fetchFew)], false
+}
+
+// inDoubt tells whether an object has still to be matched anew, which may bring it back. The caller holds mu.
+func (l *ledger) inDoubt(to *target, key objectKey) bool {
+	for _, s := range l.streams {
+		if _, outdated := s.outdated[key.name.Namespace]; outdated && s.covers(to.destination, key.id()) {
+			return true
+		}
+	}
+	return false
 }
 
 // drop takes the mark of an object away without having sent it. Whoever hears of the object next cannot know what is in the

@@ -90,7 +90,7 @@ type target struct {
 	feeding   bool // a feeder runs
 	stop      func()
 	backlog   backlog            // found no room, or has to be sent again
-	stuck     int                // of the backlog: cannot be fetched, since their streams stand still
+	stuck     int                // of the backlog: nothing can be said of them before their streams go on
 	unsettled int                // streams that have neither completed nor failed their first listing, and outdated namespaces
 	syncDue   bool               // a SeedSync has to be sent
 	synced    uint64             // SeedSyncs sent
@@ -291,6 +291,12 @@ func (l *ledger) updated(s *stream, namespaces ...string) {
 		if _, ok := s.outdated[namespace]; ok {
 			delete(s.outdated, namespace)
 			l.unsettle(s, namespace, -1)
+		}
+	}
+	for _, c := range s.watch.Coverage {
+		if to := l.target(c.Destination); to != nil && len(namespaces) > 0 {
+			to.stuck = 0
+			l.wakeIfHungry(to)
 		}
 	}
 }
