@@ -13,8 +13,9 @@
 //     others are written. A v1 Secret is encrypted or left out.
 //   - A Writer's plan first asks whether the lease of the batch is still held: a worker that lost it never writes old
 //     content over new.
-//   - A folder has one owner. The OwnerFile names it; another owner's folder is refused with ErrOwned. In a folder that
-//     held files when we first wrote to it, nothing is pruned before it is adopted.
+//   - A folder has one owner on a branch. The OwnerFile names both; another owner's folder is refused with ErrOwned, unless
+//     the file came along from another branch, by branching or merging. In a folder that held files when we first wrote to
+//     it, nothing is pruned before it is adopted.
 //   - A folder below ours that has an OwnerFile of its own is left alone: nothing in it is written, deleted, swept or pruned.
 //   - What no rule covers any more is pruned only by order (WriterOptions.Prune), in a commit of its own, and only files
 //     that name the object that the layout keeps at their path. It obeys ownership, adoption, the policy Never and the limit.

@@ -13,14 +13,15 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 )
 
-// OwnerFile is the file in the base folder that names the folder's owner. It is written with the first commit and read by
-// each plan, so that two clusters with copied configuration cannot delete each other's files for ever.
+// OwnerFile is the file in the base folder that names the folder's owner on a branch. It is written with the first commit
+// and read by each plan, so that two clusters with copied configuration cannot delete each other's files for ever.
 const OwnerFile = ".kubescribe"
 
 // owner is the content of an OwnerFile.
 type owner struct {
 	Source      string `json:"source"`      // the cluster
 	Destination string `json:"destination"` // the GitDestination
+	Branch      string `json:"branch"`      // on which the source owns the folder; elsewhere the file is a copy of the one there
 	Layout      string `json:"layout"`
 	// Adopted is false while files of others may be among those that the layout could have written: nothing is pruned then.
 	Adopted bool `json:"adopted"`
@@ -73,12 +74,19 @@ func readClaim(ctx context.Context, base Tree, us owner) (claim, error) {
 	if err := yaml.UnmarshalStrict(files[OwnerFile], &them); err != nil {
 		return claim{}, fmt.Errorf("%w: %s cannot be read (%w); adopt the folder to take it over", ErrOwned, OwnerFile, err)
 	}
-	if them.as(us.Adopted) != us {
-		return claim{}, fmt.Errorf("%w: %s says source %q, destination %q, layout %q; we are source %q, destination %q, layout %q; "+
-			"adopt the folder to take it over", ErrOwned, OwnerFile, them.Source, them.Destination, them.Layout,
-			us.Source, us.Destination, us.Layout)
+	switch {
+	case them.as(us.Adopted) == us:
+		return claim{owner: them}, nil
+	case them.Source == us.Source && them.Destination == us.Destination && them.Layout == us.Layout: // we have moved here
+		return claim{owner: us.as(them.Adopted), write: true}, nil
+	case them.Branch != us.Branch && them.Branch != "":
+		// The branch was made from theirs, or theirs was merged into it. What is here is theirs only there, but it is not ours
+		// either before it is adopted.
+		return claim{owner: us.as(false), write: true}, nil
 	}
-	return claim{owner: them}, nil
+	return claim{}, fmt.Errorf("%w: %s says source %q, destination %q, layout %q; we are source %q, destination %q, layout %q; "+
+		"adopt the folder to take it over", ErrOwned, OwnerFile, them.Source, them.Destination, them.Layout,
+		us.Source, us.Destination, us.Layout)
 }
 
 func (o owner) as(adopted bool) owner {
@@ -87,7 +95,7 @@ func (o owner) as(adopted bool) owner {
 }
 
 func (w *Writer) owner(d destination.Destination) owner {
-	return owner{Source: w.source, Destination: d.Ref.String(), Layout: w.opts.Layout.Name()}
+	return owner{Source: w.source, Destination: d.Ref.String(), Branch: d.Branch, Layout: w.opts.Layout.Name()}
 }
 
 // ownedFolder returns the OwnerFile of a folder below ours that a path lies in, if there is one: that folder has an owner

@@ -267,6 +267,40 @@ func TestWriterAcceptsAnOwnerFileThatSaysTheSameInOtherWords(t *testing.T) {
 	require.True(t, (*reports)[0].Adopted)
 }
 
+// A branch was made from another one, or that was merged into ours: the OwnerFile came along.
+func TestWriterTakesAnOwnerFileOfAnotherBranchForACopy(t *testing.T) {
+	ownerFile := func(source, destination, branch string) *fstest.MapFile {
+		return &fstest.MapFile{Data: owner{source, destination, branch, event.DefaultLayout.Name(), true}.encode()}
+	}
+	for _, other := range []string{"cluster-1", "cluster-2"} {
+		sink := &memorySink{}
+		sink.folder("prod")[OwnerFile] = ownerFile(other, "default/other", "elsewhere")
+		sink.folder("prod")["ns/configmaps/theirs.yaml"] = &fstest.MapFile{Data: []byte("x")}
+		w, reports := newTestWriter(t, sink, nil)
+		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), sync("prod", "a"))))
+		require.Equal(t, []string{"ns/configmaps/a.yaml", "ns/configmaps/theirs.yaml"}, sink.names("prod"), "nothing goes before it is adopted")
+		require.Equal(t, []string{"ns/configmaps/theirs.yaml"}, (*reports)[0].Unadopted)
+		require.Contains(t, string(sink.folder("prod")[OwnerFile].Data), "branch: main\n")
+
+		late, err := NewWriter(sink, "cluster-3", nil)
+		require.NoError(t, err)
+		require.ErrorIs(t, late.Handle(t.Context(), batch(write("prod", "a", "2"))), ErrOwned, "here it is ours now")
+	}
+	// The destination has moved to a branch that was made from its old one: what it had adopted it has adopted.
+	sink := &memorySink{}
+	sink.folder("prod")[OwnerFile] = ownerFile("cluster-1", "default/prod", "elsewhere")
+	sink.folder("prod")["ns/configmaps/old.yaml"] = &fstest.MapFile{Data: []byte("x")}
+	w, _ := newTestWriter(t, sink, nil)
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), sync("prod", "a"))))
+	require.Equal(t, []string{"ns/configmaps/a.yaml"}, sink.names("prod"))
+
+	// Nobody knows of which branch the file is.
+	sink = &memorySink{}
+	sink.folder("prod")[OwnerFile] = ownerFile("cluster-2", "default/prod", "")
+	w, _ = newTestWriter(t, sink, nil)
+	require.ErrorIs(t, w.Handle(t.Context(), batch(write("prod", "a", "1"))), ErrOwned)
+}
+
 func TestWriterLeavesOutWhatCannotBeWritten(t *testing.T) {
 	sink := &memorySink{}
 	sink.folder("prod")["ns/configmaps/dir.yaml/file"] = &fstest.MapFile{Data: []byte("x")}
