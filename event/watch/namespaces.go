@@ -111,7 +111,10 @@ func (n *namespaces) deleted(_ context.Context, _ *stream, obj *unstructured.Uns
 	delete(n.known, obj.GetName())
 }
 
-func (n *namespaces) completed(context.Context, *stream) {
+func (n *namespaces) completed(context.Context, *stream) { n.release() }
+
+// release lets streams begin that wait for the labels, since these are known, or nobody looks at them any more.
+func (n *namespaces) release() {
 	if !ready(n.ready) {
 		close(n.ready)
 	}

@@ -149,6 +149,7 @@ func (p *planner) stopLabels() {
 	if p.labels != nil {
 		p.labels.stop()
 		p.labels = nil
+		p.desk.match.Load().namespaces.release()
 	}
 }
 
