@@ -323,3 +323,34 @@ func TestARelabelledNamespaceOfAForbiddenWatchIsNotWaitedFor(t *testing.T) {
 	}
 	require.Eventually(t, f.idle("prod"), wait, tick)
 }
+
+// The last objects of a type go, and the type with them, while the destination has no room.
+func TestADeleteThatWaitsIsSentAlthoughItsTypeHasGone(t *testing.T) {
+	for _, asked := range []bool{true, false} {
+		f := newFixture(t, -1, nil)
+		require.NoError(t, f.cluster.AddType(memcluster.Type{Group: "example.com", Versions: []string{"v1"}, Resource: "widgets", Kind: "Widget", Namespaced: true}))
+		widgets := configMaps.GroupVersion().WithResource("widgets")
+		widgets.Group = "example.com"
+		f.apply(object("example.com/v1", "Widget", "default", "w", map[string]any{}), configMap("default", "a", "1"))
+		r := rule("prod", "prod", "widgets", "configmaps")
+		r.Resources[0].APIGroups = nil
+		f.setRules([]destination.Spec{spec("prod", "main")}, r)
+		f.seeded("prod")
+		f.lines.setRoom(0)
+		require.NoError(t, f.cluster.Delete(widgets, "default", "w"))
+		waits := func(n int) func() bool {
+			return func() bool { st, _ := f.watcher.Status(ref("prod")); return st.Waiting == n }
+		}
+		require.Eventually(t, waits(1), wait, tick)
+		f.cluster.RemoveType(widgets.GroupResource())
+		require.Eventually(t, func() bool { return f.watcher.Err() != nil }, wait, tick)
+		if !asked {
+			f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
+			require.Eventually(t, waits(0), wait, tick)
+		}
+		f.lines.setRoom(-1)
+		f.seeded("prod")
+		_, there := f.files["prod widgets.example.com/default/w"]
+		require.Equal(t, !asked, there)
+	}
+}

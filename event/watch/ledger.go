@@ -187,7 +187,9 @@ func (l *ledger) forgetUncovered() {
 		reaches := covered[gr]
 		for _, to := range l.targets {
 			for key := range to.backlog.of(tl) {
-				if !reaches[to].has(key.name.Namespace) {
+				// A delete that was heard of is honoured, also of a type that has gone since, unless no rule asks for it any more.
+				deleted := !tl.entries[key.name].claims.have(to)
+				if !reaches[to].has(key.name.Namespace) && !(deleted && l.asks(to, key)) {
 					to.backlog.remove(key)
 				}
 			}
@@ -207,6 +209,12 @@ func (l *ledger) forgetUncovered() {
 			delete(l.types, gr)
 		}
 	}
+}
+
+func (l *ledger) asks(to *target, key objectKey) bool {
+	id := key.id()
+	asked, _ := l.coverage.rules.Asks(to.destination.Ref, event.Scope{Group: id.Group, Resource: id.Resource, Namespace: id.Namespace})
+	return asked
 }
 
 // reach is which namespaces of a type a target is fed from; "" stands for cluster scope, nil for none.
