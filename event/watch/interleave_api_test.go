@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,7 +16,7 @@ import (
 )
 
 // gatedAPI is an API server in which every request, every page of a listing and every event of a watch happens when the
-// schedule says so. It is used from one bubble of testing/synctest; the schedule touches it only while all others wait.
+// schedule says so. It is used from one bubble of testing/synctest; the schedule's mu guards all but requests.
 type gatedAPI struct {
 	dynamic.Interface
 	version  int
@@ -50,13 +51,13 @@ type gatedWatch struct {
 	events                chan apiwatch.Event
 	resource, ns          string
 	at                    int
-	over                  bool
+	over                  atomic.Bool
 	sent                  []*unstructured.Unstructured // not told yet, as far as is known
 }
 
 func (w *gatedWatch) ResultChan() <-chan apiwatch.Event { return w.events }
 
-func (w *gatedWatch) Stop() { w.over = true }
+func (w *gatedWatch) Stop() { w.over.Store(true) }
 
 func newGatedAPI() *gatedAPI {
 	return &gatedAPI{requests: make(chan *gatedRequest, 100), told: map[string]int{}}

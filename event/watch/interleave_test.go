@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,8 +50,10 @@ func TestWhateverTheOrderOfListingsWatchesRulesAndPlansNoFileIsLost(t *testing.T
 	}
 }
 
-// schedule is one interleaving.
+// schedule is one interleaving. It is the queue and, with its api, the API server as well. mu guards it; it is not held while
+// the Watcher is asked something, since the Watcher's goroutines come here with locks of theirs.
 type schedule struct {
+	mu       sync.Mutex
 	t        *testing.T
 	chance   *rand.Rand
 	api      *gatedAPI
@@ -143,15 +146,24 @@ func (s *schedule) run(steps int) {
 		cancel()
 		require.NoError(s.t, <-ended)
 	}()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.changeRules()
-	for s.step = 1; s.step <= steps; s.step++ {
-		synctest.Wait()
+	for range steps {
+		s.unlocked(synctest.Wait)
 		s.check()
+		s.step++
 		s.act()
 		s.account()
 	}
 	s.rest()
 	s.check()
+}
+
+func (s *schedule) unlocked(f func()) {
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	f()
 }
 
 // act does one step.
@@ -173,7 +185,7 @@ func (s *schedule) act() {
 		s.take()
 	default:
 		s.say("time passes")
-		time.Sleep(time.Duration(s.chance.IntN(3000)) * time.Millisecond)
+		s.unlocked(func() { time.Sleep(time.Duration(s.chance.IntN(3000)) * time.Millisecond) })
 	}
 }
 
@@ -279,7 +291,7 @@ func (s *schedule) serve(refuse bool) {
 }
 
 func (s *schedule) watches() []*gatedWatch {
-	s.api.watches = slices.DeleteFunc(s.api.watches, func(w *gatedWatch) bool { return w.over })
+	s.api.watches = slices.DeleteFunc(s.api.watches, func(w *gatedWatch) bool { return w.over.Load() })
 	return s.api.watches
 }
 
@@ -301,7 +313,7 @@ func (s *schedule) expire() {
 		return
 	}
 	w := pick(s.chance, watches)
-	w.over = true
+	w.over.Store(true)
 	if s.chance.IntN(2) == 0 {
 		s.say("watch of %s %s is gone", w.resource, w.ns)
 		w.events <- apiwatch.Event{Type: apiwatch.Error, Object: &apierrors.NewResourceExpired("too old").ErrStatus}
@@ -346,6 +358,8 @@ func versionOf(e event.Event) (version int) {
 
 // orphans returns the files that a sweep takes for orphans.
 func (s *schedule) orphans(e event.Event) (orphans []string) {
+	s.mu.Unlock()
+	defer s.mu.Lock()
 	_ = e.Live.View(func(v event.View) error {
 		for _, scope := range v.Scopes() {
 			living := map[string]bool{}
@@ -428,34 +442,40 @@ func (s *schedule) rest() {
 	s.room = -1
 	idle := 0
 	for range 400 {
-		synctest.Wait()
+		s.unlocked(synctest.Wait)
 		s.step++
 		for len(s.pending()) > 0 {
 			s.serve(false)
-			synctest.Wait()
+			s.unlocked(synctest.Wait)
 		}
 		for _, w := range s.watches() {
 			for _, more := s.api.next(w); more; _, more = s.api.next(w) {
 				s.api.deliver(w)
-				synctest.Wait()
+				s.unlocked(synctest.Wait)
 			}
 		}
-		synctest.Wait()
+		s.unlocked(synctest.Wait)
 		for len(s.waiting) > 0 {
 			s.take()
 		}
 		s.account()
-		p, okP := s.watcher.Status(ref("p"))
-		q, okQ := s.watcher.Status(ref("q"))
-		if !okP || !okQ || !p.Idle() || !q.Idle() || p.Complete < p.Streams || q.Complete < q.Streams {
+		if !s.idle("p") || !s.idle("q") {
 			idle = 0
 		} else if idle++; idle == 3 {
 			s.compare()
 			return
 		}
-		time.Sleep(2 * maxPause)
+		s.unlocked(func() { time.Sleep(2 * maxPause) })
 	}
 	s.fault("it does not come to rest")
+}
+
+func (s *schedule) idle(to string) (idle bool) {
+	s.unlocked(func() {
+		st, ok := s.watcher.Status(ref(to))
+		idle = ok && st.Idle() && st.Complete == st.Streams
+	})
+	return idle
 }
 
 func (s *schedule) compare() {
@@ -473,9 +493,9 @@ func (s *schedule) compare() {
 	}
 }
 
-// The schedule is the queue as well.
-
 func (s *schedule) TryAdd(e event.Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if e.Destination.Branch != s.branch[e.Destination.Ref.Name] {
 		return nil // of a destination that has moved: it is forgotten soon
 	}
@@ -496,7 +516,12 @@ func (s *schedule) TryAdd(e event.Event) error {
 func (s *schedule) Add(context.Context, event.Event) error { panic("the watcher must not block") }
 
 func (s *schedule) Room(ctx context.Context, _ destination.Destination) error {
-	for s.room >= 0 && len(s.waiting) >= s.room {
+	full := func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.room >= 0 && len(s.waiting) >= s.room
+	}
+	for full() {
 		rest(ctx, 100*time.Millisecond)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -506,6 +531,8 @@ func (s *schedule) Room(ctx context.Context, _ destination.Destination) error {
 }
 
 func (s *schedule) Forget(_ context.Context, d destination.Destination) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.waiting = slices.DeleteFunc(s.waiting, func(e queued) bool { return e.Destination == d })
 	return nil
 }
