@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
-	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 	"github.com/kubescribe/kubescribe/queue"
 )
@@ -100,51 +100,75 @@ func TestALargeClusterIsSeededOnceAndARestartWritesNothing(t *testing.T) {
 		_, err := c.client.Resource(configMaps).Namespace(ns).Create(ctx, obj, metav1.CreateOptions{})
 		return err
 	})
+	t.Run("with room for all", func(t *testing.T) {
+		l := &large{cluster: c, ns: ns, objects: objects, room: 1 << 30}
+		pages, begins := l.seedAndRestart(t)
+		require.Equal(t, 1, begins, "listings that began")
+		require.Equal(t, (objects+249)/250, pages, "pages")
+	})
+	t.Run("with the default room", func(t *testing.T) {
+		l := &large{cluster: c, ns: ns, objects: objects}
+		pages, begins := l.seedAndRestart(t)
+		t.Logf("%d pages in %d listings", pages, begins) // what finds no room is listed again, for its destination
+	})
+}
+
+// large is a cluster of many objects that two branches mirror.
+type large struct {
+	*cluster
+	ns      string
+	objects int
+	room    int64 // of the queue and of each line; 0: the default
+}
+
+const batchBytes = 4 << 20 // the queue's default
+
+// seedAndRestart mirrors to a new repository, and once more. It counts the first Mirror's listings.
+func (l *large) seedAndRestart(t *testing.T) (pages, begins int) {
+	t.Helper()
 	git := gitsinktest.NewServer(t, nil)
 	repo := git.NewRepo("large.git")
-	rules := load(t, bothBranches, "NS", ns, "REPO", repo.URL())
-
-	// run lets a Mirror live until all is written, and counts its listings.
-	run := func() *listings {
-		counting := &listings{}
-		counted := *c
-		counted.config = rest.CopyConfig(c.config)
-		counted.config.Wrap(counting.count)
-		opts := options(t)
-		// Batches are as large as they may be as long as the listing does not pause for longer than the quiet time.
-		opts.Window = func(destination.Destination) queue.Window {
-			return queue.Window{Quiet: 5 * time.Second, Longest: time.Hour, Bytes: batchBytes}
-		}
-		m := start(&counted, rules, opts)
-		m.synced()
-		m.stop()
-		return counting
-	}
-	seeding := run()
-	pages, begins := seeding.counted()
-	t.Logf("%d pages in %d listings", pages, begins)
-	require.Equal(t, 1, begins, "listings that began")
-	require.Equal(t, (objects+249)/250, pages, "pages")
+	rules := load(t, bothBranches, "NS", l.ns, "REPO", repo.URL())
+	pages, begins = l.run(t, rules).counted()
 	tips := map[string]string{}
 	for branch, folder := range map[string]string{"main": "clusters/prod", "dev": "clusters/dev"} {
-		bytes := seededOnce(t, repo, branch, folder, objects)
-		// What waited beyond a full batch is due at once, full or not, so a full one may be followed by a short one.
-		require.LessOrEqual(t, commits(repo, branch), 2*(bytes/batchBytes)+1, "commits for %d bytes", bytes)
+		bytes := seededOnce(t, repo, branch, folder, l.objects)
 		t.Logf("%s: %d commits for %d bytes", branch, commits(repo, branch), bytes)
+		// What waited beyond a full batch is due at once, full or not, so a full one may be followed by a short one.
+		require.LessOrEqual(t, commits(repo, branch), 2*(bytes/batchBytes)+1)
 		tips[branch], _ = repo.Tip(branch)
 	}
 	repo.Fsck()
 
 	git.ResetCounts()
-	run()
+	l.run(t, rules)
 	for branch, tip := range tips {
 		now, _ := repo.Tip(branch)
 		require.Equal(t, tip, now, "no commit")
 	}
 	require.Zero(t, git.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests, "no push")
+	return pages, begins
 }
 
-const batchBytes = 4 << 20
+// run lets a Mirror live until all is written, and counts its listings.
+func (l *large) run(t *testing.T, rules kubescribe.Rules) *listings {
+	t.Helper()
+	counting := &listings{}
+	c := newCluster(t, rest.CopyConfig(l.config), l.kubeconfig)
+	c.config.Wrap(counting.count)
+	opts := options(t)
+	opts.Queue = queue.NewSharded(&queue.Options{
+		MaxBytesPerKey: l.room, MaxBytes: l.room, MaxEventsPerKey: int(l.room), MaxEvents: int(l.room),
+		// Batches are as large as they may be as long as the listing does not pause for longer than the quiet time.
+		Window: queue.Window{Quiet: 5 * time.Second, Longest: time.Hour, Bytes: batchBytes},
+	})
+	m := start(c, rules, opts)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute) // the full size takes longer than others' patience
+	defer cancel()
+	require.NoError(t, m.WaitSynced(ctx))
+	m.stop()
+	return counting
+}
 
 // seededOnce fails unless the folder has a file for each object, which was written in one commit only. It returns how many
 // bytes the files have.
