@@ -273,3 +273,23 @@ func TestDeletingANamespaceDeletesItsContentFirst(t *testing.T) {
 	require.NoError(t, c.Apply(held))
 	expect(t, w, "DELETED team")
 }
+
+func TestOnlyADirectWriteBringsManagersAlong(t *testing.T) {
+	c, client := start(t, nil)
+	brought := []metav1.ManagedFieldsEntry{{
+		Manager: "helm", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1", FieldsType: "FieldsV1",
+		FieldsV1: metav1.NewFieldsV1(`{"f:data":{"f:key":{}}}`),
+	}}
+	direct, request := configMap("direct", "one"), configMap("request", "one")
+	direct.SetManagedFields(brought)
+	request.SetManagedFields(brought)
+	require.NoError(t, c.Apply(direct))
+	_, err := client.Resource(configMaps).Namespace("default").Create(t.Context(), request, metav1.CreateOptions{FieldManager: "kubectl"})
+	require.NoError(t, err)
+	for name, want := range map[string]string{"direct": "helm", "request": "kubectl"} {
+		u, err := c.Get(configMaps, "default", name)
+		require.NoError(t, err)
+		require.Len(t, u.GetManagedFields(), 1)
+		require.Equal(t, want, u.GetManagedFields()[0].Manager)
+	}
+}
