@@ -185,6 +185,7 @@ func TestTheCommandLineIsCheckedBeforeAnythingIsMeasured(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"pull"}, {"push", "-files", "1,x"}, {"push", "-files", "20,10"}, {"push", "-runs", "0"},
 		{"push", "-with", "relative"}, {"scope", "-folders", "1"}, {"branch", "-destinations", "0"}, {"hung", "-runs", "-1"}, {"events", "-events", "0"},
+		{"watch", "-destinations", "1"}, {"watch", "-idle", "0s"}, {"watch", "-case", "nap"},
 	} {
 		require.Error(t, run(t.Context(), args, io.Discard, io.Discard), "%q", args)
 	}

@@ -5,6 +5,7 @@
 //	go -C internal/bench run . push -smoke    # tiny, for CI: does every row come out?
 //	go -C internal/bench run . all -smoke     # every command
 //	go -C internal/bench run . queue          # package queue beside client-go's workqueue and a map of channels
+//	go -C internal/bench run . watch          # a large cluster, followed and mirrored, beside client-go's informers
 //
 // Those that push do so over HTTP to git http-backend on loopback:
 //
@@ -16,6 +17,9 @@
 //   - hung: one event, alone and beside a repository that accepts connections and never answers, whose many destinations
 //     have events, too.
 //   - events: many events for destinations in many repositories, until all are pushed.
+//   - watch: a cluster of very many ConfigMaps, in a process of its own, is followed: by event/watch with a queue whose
+//     consumer drops what it gets and by client-go's informer, and by the library as a whole, whose repositories answer,
+//     hang, or hold everything already.
 //
 // Where there are events, kubescribe is the library as its users have it: queue, Runner, Writer and sink. Pushes are not
 // paced, and a line is due with as many events as a round brings.
@@ -31,7 +35,7 @@
 //
 // CPU time is that of the process and the processes it started and waited for (getrusage(2)). Peak memory is the
 // process's own high-water mark, and for git that of its largest process; Linux counts in what the program held that
-// started it, so git's can be this program's own 10 to 15 MB. Memory above idle is the peak less that of the same program
+// started it, so git's can be this program's own 25 to 30 MB. Memory above idle is the peak less that of the same program
 // doing nothing. The server's part of the wall time is how long its requests took: Git's check that a push leaves
 // nothing out takes longer the more files the branch has, whoever pushes. It needs Linux (/proc) and git.
 //

@@ -52,6 +52,9 @@ func watchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if err := positive(map[string]int{"objects": s.objects, "size": s.size, "destinations": s.destinations - 1, "runs": s.runs, "writes": s.writes}); err != nil {
 		return err
 	}
+	if s.idle <= 0 || len(s.contests()) == 0 {
+		return fmt.Errorf("-idle %s, -case %q: want a time, and a case that there is", s.idle, s.only)
+	}
 	facts := machine(ctx)
 	rows, err := s.measure(ctx, printer(stderr))
 	if err != nil {
@@ -63,7 +66,11 @@ func watchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if _, err := fmt.Fprintf(stdout, "%s\n\n%s", facts, markdown(watchCells(rows))); err != nil || s.smoke {
 		return err
 	}
-	return writeBars(stdout, s.bars(rows))
+	bars := s.bars(rows)
+	if len(bars) == 0 { // of the case that was asked for
+		return nil
+	}
+	return writeBars(stdout, bars)
 }
 
 // contest is one system on one number of destinations. Its restart, if it has one, is a contest of its own.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // watchSite is where the contests of the command watch take place: a cluster, a Git server and one that hangs.
@@ -104,6 +105,7 @@ func (s *watchSite) run(ctx context.Context, job watchJob, repositories []string
 	r.served, s.total = served.Served.minus(s.total), served.Served
 	r.Lists, s.lists = cluster.Lists-s.lists, cluster.Lists
 	r.Commits = after - before
+	s.progress("  synced after %s, peak %.1f MB, %d lists, %d pushes", r.Synced.Round(time.Millisecond), megabytes(r.Peak), r.Lists, r.Pushes)
 	to.add(job, r)
 	return nil
 }

@@ -73,7 +73,7 @@ func (w *watchResults) row(key watchKey) watchRow {
 	row := watchRow{Case: key.kase, System: key.system, Destinations: key.destinations, Objects: w.objects, Runs: len(w.rounds[key])}
 	for _, r := range w.rounds[key] {
 		synced, cpu, lags = append(synced, r.Synced), append(cpu, r.CPU), append(lags, r.Lags...)
-		idle = append(idle, r.IdleCPU*time.Duration(time.Second)/r.Idle)
+		idle = append(idle, r.IdleCPU*time.Second/r.Idle)
 		row.Peak = max(row.Peak, megabytes(r.Peak))
 		row.Extra = max(row.Extra, megabytes(r.Peak-w.nothing))
 		row.Live = max(row.Live, megabytes(r.Live))
