@@ -178,11 +178,11 @@ func (w *walk) step() {
 	case what < 34:
 		w.say("the server is started again")
 		w.restart()
-	case what < 39 && w.allowAt == 0:
+	case what < 43 && w.allowAt == 0:
 		w.deny()
-	case what < 44 && w.child != nil:
+	case what < 48 && w.child != nil:
 		w.kill()
-	case what < 48 && w.upAt == 0:
+	case what < 52 && w.upAt == 0:
 		w.say("the Git server is off the net")
 		w.git.Down()
 		w.upAt = w.count + 1 + w.chance.IntN(80)
@@ -236,7 +236,7 @@ func (w *walk) changeRules() {
 // deny forbids some types, or has the listing of one break off, for a while.
 func (w *walk) deny() {
 	w.allowAt = w.count + 1 + w.chance.IntN(80)
-	if w.stumble != nil && w.chance.IntN(2) == 0 {
+	if w.stumble != nil && w.chance.IntN(3) == 0 {
 		t := pick(w.chance, walkTypes)
 		w.say("listings of %s break off", t)
 		w.stumble(t)
@@ -263,8 +263,12 @@ func (w *walk) up() {
 	w.upAt = 0
 }
 
-// calm bounds how long a Mirror may take to catch up: it may be in the longest pause that it makes after failures.
-const calm = 150 * time.Second
+const (
+	// calm bounds how long a Mirror may take to catch up: it may be in the longest pause that it makes after failures.
+	calm = 150 * time.Second
+	// lying bounds how long it may say that everything is written when it is not: it may not have heard yet.
+	lying = 20 * time.Second
+)
 
 // quiet waits until the Mirror has caught up and compares everything. With prune what no rule covers goes as well.
 func (w *walk) quiet(prune bool) {
@@ -315,15 +319,19 @@ func files(wanted map[string]map[string]string) (n int) {
 // settle waits until the branches are as they should be while the Mirror says that it has written everything.
 func (w *walk) settle(wanted map[string]map[string]string) (held map[walkDest]map[string]string, uncovered int) {
 	w.t.Helper()
-	for deadline := time.Now().Add(calm); ; time.Sleep(200 * time.Millisecond) {
+	deadline, doubtful := time.Now().Add(calm), time.Now()
+	for ; ; time.Sleep(200 * time.Millisecond) {
 		_, err := w.child.order(order{Sync: 10 * time.Second})
+		if err != nil {
+			doubtful = time.Now()
+		}
 		held = w.held()
 		var faults []string
 		faults, uncovered = w.differences(wanted, held)
 		if err == nil && len(faults) == 0 {
 			return held, uncovered
 		}
-		if time.Now().After(deadline) {
+		if time.Now().After(deadline) || time.Since(doubtful) > lying {
 			if err != nil {
 				faults = append(faults, "not synced: "+err.Error())
 			}
