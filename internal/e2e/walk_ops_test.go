@@ -234,6 +234,39 @@ func (w *walk) relabelNamespace(k walkKey) {
 	w.namespacesSeen[k.Name] = append(w.namespacesSeen[k.Name], labels)
 }
 
+// raze deletes a namespace with all that is in it, and makes it anew.
+func (w *walk) raze(namespace string) {
+	w.t.Helper()
+	w.say("namespace %s is deleted", namespace)
+	for k, obj := range w.objects {
+		if k.Namespace != namespace {
+			continue
+		}
+		if len(obj.GetFinalizers()) > 0 { // which would hold the namespace
+			free := obj.DeepCopy()
+			free.SetFinalizers(nil)
+			w.insist(func() error {
+				_, err := w.resource(k).Update(w.t.Context(), free, metav1.UpdateOptions{})
+				return ignoreGone(err)
+			})
+		}
+		w.note(k, "goes with its namespace")
+		w.touched[k] = true
+		delete(w.objects, k)
+	}
+	k := walkKey{walkType: walkNamespaces, Name: namespace}
+	w.insist(func() error {
+		return ignoreGone(w.resource(k).Delete(w.t.Context(), namespace, metav1.DeleteOptions{}))
+	})
+	eventually(w.t, func() bool {
+		_, err := w.get(k)
+		return apierrors.IsNotFound(err)
+	}, func() string { return "namespace " + namespace + " stays" })
+	delete(w.objects, k)
+	w.namespacesSeen[namespace] = append(w.namespacesSeen[namespace], nil)
+	w.relabelNamespace(k)
+}
+
 // plural and scope of the types that the walk defines.
 var walkDefinitions = map[walkType]string{walkWidgets: "Namespaced", walkPlanes: "Cluster"}
 

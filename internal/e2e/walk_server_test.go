@@ -30,6 +30,7 @@ type walkServer struct {
 	forgets    bool                 // what was forgotten is answered with 410
 	forbid     func(...walkType)    // all others are allowed
 	stumble    func(fails walkType) // a listing of this type breaks off after its first page; nil: cannot be had
+	razes      bool                 // deletes what is in a namespace that is deleted
 	get        func(walkKey) (*unstructured.Unstructured, error)
 }
 
@@ -59,7 +60,7 @@ func memoryWalkServer(t *testing.T) *walkServer {
 	text := fmt.Sprintf("apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: %q}}]\n"+
 		"contexts: [{name: c, context: {cluster: c}}]\ncurrent-context: c\n", mem.URL())
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-	s := &walkServer{cluster: newCluster(t, mem.Config(), path), forgets: true}
+	s := &walkServer{cluster: newCluster(t, mem.Config(), path), forgets: true, razes: true}
 	s.relay, s.kubeconfig = behindRelay(t, path)
 	var mu sync.Mutex
 	var forbidden []walkType

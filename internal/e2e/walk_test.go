@@ -118,17 +118,24 @@ func (w *walk) run() {
 		}
 		w.quiet(point%2 == 1)
 	}
-	require.NoError(w.t, w.child.stop())
-	w.repo.Fsck()
-	log, err := os.ReadFile(w.log.Name())
-	require.NoError(w.t, err)
-	gone, forbidden := bytes.Count(log, []byte(saidGone)), bytes.Count(log, []byte(saidForbidden))
-	w.t.Logf("%d objects, %d commits on main; the server said %d times gone, %d times forbidden",
-		len(w.objects), commits(w.repo, "main"), gone, forbidden)
+	gone, forbidden := w.end()
 	require.Positive(w.t, forbidden)
 	if w.forgets {
 		require.Positive(w.t, gone)
 	}
+}
+
+// end stops the Mirror. It returns how often the server said that the past is gone, and that something is forbidden.
+func (w *walk) end() (gone, forbidden int) {
+	w.t.Helper()
+	require.NoError(w.t, w.child.stop())
+	w.repo.Fsck()
+	log, err := os.ReadFile(w.log.Name())
+	require.NoError(w.t, err)
+	gone, forbidden = bytes.Count(log, []byte(saidGone)), bytes.Count(log, []byte(saidForbidden))
+	w.t.Logf("%d objects, %d commits on main; the server said %d times gone, %d times forbidden",
+		len(w.objects), commits(w.repo, "main"), gone, forbidden)
+	return gone, forbidden
 }
 
 // populate fills the cluster.
@@ -182,7 +189,9 @@ func (w *walk) step() {
 		w.deny()
 	case what < 48 && w.child != nil:
 		w.kill()
-	case what < 52 && w.upAt == 0:
+	case what < 49 && w.razes:
+		w.raze(walkNamespace(w.chance.IntN(walkNamespaceCount)))
+	case what < 53 && w.upAt == 0:
 		w.say("the Git server is off the net")
 		w.git.Down()
 		w.upAt = w.count + 1 + w.chance.IntN(80)
