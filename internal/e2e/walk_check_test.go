@@ -250,22 +250,26 @@ func (w *walk) mistaken(dest string, place walkDest, path string) string {
 	if k.Cluster {
 		labels = []map[string]string{nil}
 	}
-	obj, lives := w.objects[k], hasKey(w.before[place], path) && !w.touched[k] && !w.touchedTypes[k.walkType]
-	selected, uncovered := lives && obj != nil, true
+	obj := w.objects[k]
+	lives := obj != nil && hasKey(w.before[place], path) && !w.touched[k] && !w.touchedTypes[k.walkType]
+	uncovered := true // all the time
 	for _, rules := range w.rulesSeen {
-		if rules.Dests[dest] != place {
+		switch {
+		case rules.Dests[dest] != place:
 			return "" // it went with another place, perhaps
+		case !rules.covers(dest, k.walkType, k.Namespace):
+			continue // so it stays as it is
 		}
+		uncovered = uncovered && !slices.Contains(w.servedSeen[k.walkType], true)
 		for _, l := range labels {
-			selected = selected && rules.selects(dest, k.walkType, k.Namespace, k.Name, obj.GetLabels(), l)
+			lives = lives && rules.selects(dest, k.walkType, k.Namespace, k.Name, obj.GetLabels(), l)
 		}
-		uncovered = uncovered && (!rules.covers(dest, k.walkType, k.Namespace) || !slices.Contains(w.servedSeen[k.walkType], true))
 	}
 	switch {
-	case selected:
-		return "its object is as it was, and selected"
 	case uncovered:
 		return "no rule covers it"
+	case lives:
+		return "its object is as it was, and selected by the rules that cover it"
 	}
 	return ""
 }

@@ -146,14 +146,14 @@ func (w *walk) remove(k walkKey, obj *unstructured.Unstructured) {
 	})
 }
 
-// anyKey chooses an object, there or not. Namespaces are relabelled rather seldom, since that is dear.
+// anyKey chooses an object, there or not.
 func (w *walk) anyKey() walkKey {
 	for {
 		k := walkKey{Namespace: walkNamespace(w.chance.IntN(walkNamespaceCount)), Name: fmt.Sprintf("o-%d", w.chance.IntN(w.names))}
 		switch n := w.chance.IntN(200); {
-		case n < 2:
+		case n < 5:
 			return walkKey{walkType: walkNamespaces, Name: k.Namespace}
-		case n < 12:
+		case n < 15:
 			k.walkType, k.Namespace = walkPlanes, ""
 		case n < 50:
 			k.walkType = walkWidgets
@@ -217,7 +217,7 @@ func (w *walk) fill(k walkKey, obj *unstructured.Unstructured) {
 // relabelNamespace moves everything in a namespace in or out of selectors.
 func (w *walk) relabelNamespace(k walkKey) {
 	labels := map[string]string{"walk": "yes", "change": w.value()}
-	if w.chance.IntN(10) == 0 {
+	if w.chance.IntN(5) == 0 {
 		delete(labels, "walk")
 	}
 	if team := w.chance.IntN(len(walkTeams) + 1); team < len(walkTeams) {

@@ -221,6 +221,9 @@ func (w *walk) kill() {
 		w.child.kill()
 	}
 	w.child, w.reviveAt = nil, w.count+w.chance.IntN(60)
+	if w.chance.IntN(2) == 0 {
+		w.reviveAt = w.count // in the middle of what goes on, and knowing nothing
+	}
 }
 
 func (w *walk) setRules() {
@@ -253,6 +256,9 @@ func (w *walk) deny() {
 		types := []walkType{pick(w.chance, walkTypes), pick(w.chance, walkTypes)}
 		w.say("forbidden: %v", types)
 		w.forbid(types...)
+	}
+	if w.child != nil && w.chance.IntN(2) == 0 {
+		w.kill()
 	}
 	w.relay.cut() // what runs is not asked about again
 }
