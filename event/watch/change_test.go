@@ -147,6 +147,42 @@ func TestNothingIsSweptOfANamespaceThatHasStillToBeListed(t *testing.T) {
 	require.Len(t, living, 3)
 }
 
+// A namespace is being listed anew when rules change once more: what was listed before that has to be listed again.
+func TestANamespaceThatIsBeingListedAnewIsListedOnceMoreForRulesThatComeMeanwhile(t *testing.T) {
+	f := newFixture(t, -1, &Options{Collapse: 1})
+	for _, ns := range []string{"one", "two", "three"} {
+		f.apply(object("v1", "Namespace", "", ns, map[string]any{}))
+	}
+	for _, name := range []string{"a", "b", "c", "d"} {
+		f.apply(configMap("three", name, "1"))
+	}
+	specs := []destination.Spec{spec("prod", "main"), spec("dev", "dev")}
+	prod := inNamespaces("prod", "one", "two")
+	f.setRules(specs, prod...)
+	f.seeded("prod", "dev")
+	release, reached := make(chan struct{}), make(chan struct{})
+	var first sync.Once
+	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+		if r.Verb == "list" && r.Namespace == "three" && r.Page == 2 {
+			first.Do(func() { close(reached) })
+			return &memcluster.Fault{Hold: release}
+		}
+		return nil
+	})
+	prod = inNamespaces("prod", "one", "two", "three")
+	f.setRules(specs, prod...)
+	<-reached
+	f.setRules(specs, append(prod, inNamespaces("dev", "three")...)...)
+	require.Eventually(t, func() bool {
+		f.watcher.mu.Lock()
+		defer f.watcher.mu.Unlock()
+		return f.watcher.planned
+	}, wait, tick)
+	close(release)
+	f.seeded("prod", "dev")
+	require.Len(t, f.files, 8)
+}
+
 // A rule goes; before discovery has told what the rest comes to, an object changes that it alone had selected.
 func TestAnObjectThatNoRuleWantsAnyMoreIsNotTakenForDeletedBeforeDiscoveryAnswers(t *testing.T) {
 	f := newFixture(t, -1, &Options{Collapse: 1})

@@ -271,9 +271,10 @@ func (d *desk) completed(ctx context.Context, s *stream) {
 }
 
 func (d *desk) outdated(s *stream) (namespaces []string, since uint64) {
-	d.ledger.mu.RLock()
-	defer d.ledger.mu.RUnlock()
-	return slices.Sorted(maps.Keys(s.outdated)), d.ledger.clock
+	d.ledger.mu.Lock()
+	defer d.ledger.mu.Unlock()
+	s.updating = slices.Sorted(maps.Keys(s.outdated))
+	return slices.Clone(s.updating), d.ledger.clock
 }
 
 func (d *desk) relisted(ctx context.Context, s *stream, namespace string, since uint64) {
@@ -287,7 +288,9 @@ func (d *desk) relisted(ctx context.Context, s *stream, namespace string, since 
 			d.remove(s, objectKey{tl, name}, author)
 		}
 	}
-	l.updated(s, namespace)
+	if slices.Contains(s.updating, namespace) { // else it was outdated again meanwhile, and is listed once more
+		l.updated(s, namespace)
+	}
 	for _, c := range s.watch.Coverage {
 		if to := l.target(c.Destination); to != nil && within(c, namespace) {
 			d.sync(to)
