@@ -69,7 +69,7 @@ type schedule struct {
 	sent     map[fileKey]file // the last write that came into the queue
 	files    map[fileKey]file
 	live     map[string]bool
-	labelled map[string]int // the version of each namespace
+	newest   map[string]int // the version of each object and namespace
 	rules    []scheduleRule
 	branch   map[string]string          // of each destination
 	since    map[string]map[string]want // destination, object: since when it is wanted without a break
@@ -105,7 +105,7 @@ var scheduleNamespaces = []string{"x", "y"}
 func newSchedule(t *testing.T, seed uint64) *schedule {
 	s := &schedule{
 		t: t, chance: rand.New(rand.NewPCG(seed, 0)), api: newGatedAPI(), room: -1,
-		files: map[fileKey]file{}, sent: map[fileKey]file{}, live: map[string]bool{}, labelled: map[string]int{}, branch: map[string]string{"p": "main", "q": "main"},
+		files: map[fileKey]file{}, sent: map[fileKey]file{}, live: map[string]bool{}, newest: map[string]int{}, branch: map[string]string{"p": "main", "q": "main"},
 		since: map[string]map[string]want{"p": {}, "q": {}},
 	}
 	if s.chance.IntN(2) == 0 {
@@ -208,6 +208,7 @@ func (s *schedule) write() {
 	}
 	s.api.write("configmaps", kind, obj)
 	s.live[key] = kind != apiwatch.Deleted
+	s.newest["configmaps/"+key] = s.api.version
 	s.say("%s %s %v, version %d", kind, key, obj.GetLabels(), s.api.version)
 }
 
@@ -222,7 +223,7 @@ func (s *schedule) label(ns string) {
 		kind = apiwatch.Added
 	}
 	s.api.write("namespaces", kind, obj)
-	s.labelled[ns] = s.api.version
+	s.newest["namespaces//"+ns] = s.api.version
 }
 
 func (s *schedule) changeRules() {
@@ -381,12 +382,15 @@ func (s *schedule) orphans(e event.Event) (orphans []string) {
 }
 
 // judge complains if a file goes that tells of a time since which its object is wanted without a break, unless the Watcher
-// was not told of that time yet: it may have fetched the object for want of room while its watch is behind.
+// was not told of the present yet: another state of the object or of its namespace's labels may not have been wanted.
 func (s *schedule) judge(key fileKey, f file) {
 	since, wanted := s.since[key.destination][key.object]
 	ns, _, _ := strings.Cut(key.object, "/")
 	s.api.hear()
-	told := s.api.told["configmaps/"+key.object] >= since.version && (!s.teams || s.api.told["namespaces//"+ns] >= s.labelled[ns])
+	told := true
+	for _, what := range []string{"configmaps/" + key.object, "namespaces//" + ns} {
+		told = told && (s.api.told[what] >= s.newest[what] || what[0] == 'n' && !s.teams)
+	}
 	if wanted && told && key.branch == s.branch[key.destination] && f.step > since.step && f.version >= since.version {
 		s.fault("%v goes; it was sent at %d, and its object is wanted since %d", key, f.step, since.step)
 	}
