@@ -63,16 +63,16 @@ type schedule struct {
 	faults   []string
 	step     int
 
-	room     int  // events that may wait; negative: any number
-	teams    bool // rules look at the labels of namespaces
-	waiting  []queued
-	sent     map[fileKey]file // the last write that came into the queue
-	files    map[fileKey]file
-	live     map[string]bool
-	newest   map[string]int // the version of each object and namespace
-	rules    []scheduleRule
-	branch   map[string]string          // of each destination
-	since    map[string]map[string]want // destination, object: since when it is wanted without a break
+	room    int  // events that may wait; negative: any number
+	teams   bool // rules look at the labels of namespaces
+	waiting []queued
+	sent    map[fileKey]file // the last write that came into the queue
+	files   map[fileKey]file
+	live    map[string]bool
+	newest  map[string]int // the version of each object and namespace
+	rules   []scheduleRule
+	branch  map[string]string          // of each destination
+	since   map[string]map[string]want // destination, object: since when it is wanted without a break
 }
 
 // want is the beginning of a time in which an object is wanted.
