@@ -107,7 +107,8 @@ func (w *walk) note(k walkKey, format string, args ...any) {
 }
 
 func (w *walk) run() {
-	w.populate(5000)
+	const objects = 5000
+	w.populate(objects)
 	w.revive()
 	operations, points := soak(20_000, 2000), soak(50, 10)
 	w.quiet(true)
@@ -117,7 +118,9 @@ func (w *walk) run() {
 			w.step()
 		}
 		w.quiet(point%2 == 1)
+		w.fillUp(objects)
 	}
+	w.quiet(true)
 	gone, forbidden := w.end()
 	require.Positive(w.t, forbidden)
 	if w.forgets {
@@ -150,8 +153,15 @@ func (w *walk) populate(objects int) {
 	for t := range walkDefinitions {
 		w.define(t)
 	}
+	w.fillUp(objects)
+}
+
+// fillUp creates objects until there are so many; types and namespaces that went took many along.
+func (w *walk) fillUp(objects int) {
+	w.t.Helper()
 	for len(w.objects) < objects {
 		if k := w.anyKey(); w.objects[k] == nil {
+			w.note(k, "create")
 			w.put(k, w.fresh(k))
 		}
 	}
