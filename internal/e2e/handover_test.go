@@ -102,8 +102,8 @@ func (h *handover) candidate() *candidate {
 	h.t.Helper()
 	h.last++
 	me := h.last
-	sink := &trapped{GitSink: gogit.New(&gogit.Options{Pace: func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} }})}
 	opts := options(h.t)
+	sink := &trapped{GitSink: gogit.New(&gogit.Options{Pace: opts.Pace})}
 	opts.GitSink = sink
 	opts.DrainTimeout = time.Second
 	opts.StillLeader = func(context.Context) bool { return h.holder.Load() == me }

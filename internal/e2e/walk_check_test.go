@@ -113,7 +113,8 @@ func clean(obj *unstructured.Unstructured) map[string]any {
 			delete(meta, "annotations")
 		}
 	}
-	if template, ok, _ := unstructured.NestedMap(out, "spec", "template", "metadata"); ok && template["creationTimestamp"] == nil {
+	template, ok, _ := unstructured.NestedMap(out, "spec", "template", "metadata")
+	if ok && template["creationTimestamp"] == nil {
 		unstructured.RemoveNestedField(out, "spec", "template", "metadata", "creationTimestamp")
 	}
 	if obj.GetKind() == "Namespace" {

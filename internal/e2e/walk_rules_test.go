@@ -202,9 +202,11 @@ func firstWalkRules(url string) walkRules {
 	}
 	production := []walkSelector{{"tier", []string{"prod", "both"}}}
 	r.Rules[walkBroad] = walkRule{Dest: destName(0), Types: walkTypes, InNamespaces: walkOurs}
-	r.Rules["r1"] = walkRule{Dest: destName(1), Types: []walkType{walkConfigMaps, walkWidgets}, InNamespaces: walkOurs, OnObjects: production}
+	r.Rules["r1"] = walkRule{Dest: destName(1), Types: []walkType{walkConfigMaps, walkWidgets},
+		InNamespaces: walkOurs, OnObjects: production}
 	r.Rules["r2"] = walkRule{Dest: destName(2), Types: []walkType{walkConfigMaps}, Namespace: walkNamespace(1)}
-	r.Rules["r3"] = walkRule{Dest: destName(2), Types: []walkType{walkDeployments}, InNamespaces: append(walkOurs, walkSelector{"team", []string{"red"}})}
+	r.Rules["r3"] = walkRule{Dest: destName(2), Types: []walkType{walkDeployments},
+		InNamespaces: append(slices.Clone(walkOurs), walkSelector{"team", []string{"red"}})}
 	return r
 }
 
