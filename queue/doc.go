@@ -34,8 +34,9 @@
 //
 //   - A line is due when it has been quiet for Window.Quiet, when its oldest event has waited for Window.Longest, when
 //     Window.Count live events or Window.Bytes of content wait, whichever comes first.
-//   - A batch holds the line up to Window.Bytes, and at least one event; what was beyond that is due at once. So is a line
-//     that had to refuse an event.
+//   - A batch holds the line up to Window.Bytes, and at least one event; what was beyond that is due at once if the batch was
+//     due by its age, and else when it would be as a line of its own: batches of a long listing are full. A line that had to
+//     refuse an event is due at once.
 //   - Lines that are due take turns, those with live changes first; one that holds nothing but what a listing found waits
 //     four turns at most. Within a line a listing waits four batches at most.
 //   - A line whose batch failed backs off, exponentially and with jitter, whatever comes in meanwhile; the others go on. A

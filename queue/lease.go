@@ -25,10 +25,11 @@ type lease struct {
 func (q *Sharded) hand(l *line) (b Batch, size load, waited time.Duration) {
 	q.unschedule(l)
 	l.lease = &lease{q: q, line: l, last: q.closing}
+	aged := l.overdue || q.now() >= min(l.first+l.window.Longest, l.last+l.window.Quiet)
 	size = q.cut(l, &l.lease.hand)
 	q.inHand.add(size)
 	l.inHand.add(size)
-	l.overdue = l.waiting.events > 0 // the rest of a batch that was due
+	l.overdue = aged && l.waiting.events > 0 // the rest of a batch that was due by its age; by its size, the rest is none
 	b = Batch{Key: l.key, Attempt: 1, Lease: l.lease, Events: make([]event.Event, 0, size.events)}
 	if l.failure != nil {
 		b.Attempt += l.failure.attempts

@@ -289,22 +289,33 @@ func TestABatchIsDueAtACountOfLiveEventsOrItsBytes(t *testing.T) {
 	})
 }
 
-func TestABatchIsCutAtItsBytesAndTheRestIsDueAtOnce(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		q := NewSharded(&Options{Window: Window{Bytes: 100}})
-		add(t, q, write(prod, "a", strings.Repeat("x", 60)), write(prod, "b", strings.Repeat("x", 40)), write(prod, "c", strings.Repeat("x", 500)),
-			write(prod, "d", "1"))
-		require.Zero(t, since(func() {
-			for _, names := range []string{"ab", "c", "d"} {
-				b := next(t, q)
-				got := ""
-				for _, e := range b.Events {
-					got += e.Resource.Name
-				}
-				require.Equal(t, names, got)
-				done(t, b)
+func TestABatchIsCutAtItsBytesAndTheRestOfOneThatWasOldIsDueAtOnce(t *testing.T) {
+	large := func(name string, bytes int) event.Event { return write(prod, name, strings.Repeat("x", bytes)) }
+	took := func(t *testing.T, q *Sharded, names string) time.Duration {
+		t.Helper()
+		return since(func() {
+			b := next(t, q)
+			got := ""
+			for _, e := range b.Events {
+				got += e.Resource.Name
 			}
-		}))
+			require.Equal(t, names, got)
+			done(t, b)
+		})
+	}
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(&Options{Window: Window{Bytes: 100, Quiet: time.Second, Longest: 10 * time.Second}})
+		add(t, q, large("a", 60), large("b", 40), large("c", 500), write(prod, "d", "1"))
+		require.Zero(t, took(t, q, "ab"))
+		require.Zero(t, took(t, q, "c"))
+		require.Equal(t, time.Second, took(t, q, "d"), "what is beyond a full batch may become a full one")
+		drained(t, q)
+
+		add(t, q, large("a", 60), write(prod, "b", "1"))
+		time.Sleep(10 * time.Second) // nobody asks for it
+		add(t, q, large("c", 60))
+		require.Zero(t, took(t, q, "ab"))
+		require.Zero(t, took(t, q, "c"), "it was its turn to be pushed")
 		drained(t, q)
 	})
 }

@@ -9,6 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/ruleset"
@@ -191,30 +192,47 @@ func (d *desk) relist(ctx context.Context, to *target, s *stream) error {
 	before := d.waiting(to)
 	asked := d.now() // for all pages: each shows the moment of the first one, however late it is asked for
 	for {
-		list, err := s.in(s.watch.Namespace).List(ctx, opts)
+		full, next, err := d.relistPage(ctx, to, s, opts, asked)
 		if gone(err) {
 			return nil // the next round begins anew; what was offered waits no more
 		}
 		if err != nil {
 			return err
 		}
-		full := false
-		for i := range list.Items {
-			full = !d.offer(ctx, to, s, &list.Items[i], asked) || full
-		}
 		switch {
 		case full:
 			if err := d.out.Room(ctx, to.destination); err != nil {
 				return err
 			}
-		case list.GetContinue() != "":
-			opts.Continue = list.GetContinue()
+		case next != "":
+			opts.Continue = next
 		case d.waiting(to) >= before:
 			return errNotListed
 		default:
 			return nil
 		}
 	}
+}
+
+// relistPage lists a page and offers what waits, when it has its turn: a page is memory, and many destinations may have a
+// feeder each.
+func (d *desk) relistPage(
+	ctx context.Context, to *target, s *stream, opts metav1.ListOptions, asked uint64,
+) (full bool, next string, err error) {
+	select {
+	case s.lists <- struct{}{}:
+		defer func() { <-s.lists }()
+	case <-ctx.Done():
+		return false, "", ctx.Err()
+	}
+	list, err := s.in(s.watch.Namespace).List(ctx, opts)
+	if err != nil {
+		return false, "", err
+	}
+	for i := range list.Items {
+		full = !d.offer(ctx, to, s, &list.Items[i], asked) || full
+	}
+	return full, list.GetContinue(), nil
 }
 
 // errNotListed keeps a feeder from listing in a tight loop while a stream is behind.
@@ -232,39 +250,51 @@ func (d *desk) now() uint64 {
 	return d.ledger.clock
 }
 
-// offer sends a waiting object that was asked for at a time of the ledger's clock. If its stream has spoken of it since, that
-// is newer, and what was asked for is dropped: sent now, it would stand behind the newer one and win. It returns false if
-// there was no room.
+// offer sends a waiting object that was asked for at a time of the ledger's clock: to one target, and to all others that wait
+// for it and have room by now, which spares them the asking. If its stream has spoken of it since, that is newer, and what was
+// asked for is dropped: sent now, it would stand behind the newer one and win. It returns false if the one had no room.
 //
-// The entry's hash stays as it is. What was fetched may be newer than what the stream has delivered, but only to this
-// target: taking its hash over would hide the change from the others.
+// The entry's hash stays as it is. What was fetched may be newer than what the stream has delivered, but only to these
+// targets: taking its hash over would hide the change from the others.
 func (d *desk) offer(ctx context.Context, to *target, s *stream, obj *unstructured.Unstructured, asked uint64) bool {
-	if !d.wants(to, s, obj) {
+	if !d.wanted(s, obj) {
 		return true
 	}
 	c := d.read(ctx, s.watch.Resource, obj, listed)
 	d.ledger.mu.Lock()
 	defer d.ledger.mu.Unlock()
 	key := objectKey{d.ledger.typeOf(s.watch.Resource), c.resource.NamespacedName()}
+	e := key.of.entries[key.name]
+	if e.seen > asked || !e.claims.have(to) {
+		return true
+	}
+	for _, claim := range e.claims.list {
+		if waits, _ := claim.to.backlog.has(key); waits && s.covers(claim.to.destination, key.id()) {
+			d.deliver(claim.to, key, c, obj.GetDeletionTimestamp() != nil)
+		}
+	}
 	waits, _ := to.backlog.has(key)
-	if e := key.of.entries[key.name]; !waits || !e.claims.have(to) || e.seen > asked {
-		return true
-	}
-	i := slices.IndexFunc(c.matches, func(m ruleset.Match) bool { return m.Destination == to.destination })
-	if i < 0 || !c.matches[i].Writes || obj.GetDeletionTimestamp() != nil {
-		d.drop(to, key)
-		return true
-	}
-	d.write(to, key, c, c.matches[i])
-	waits, _ = to.backlog.has(key)
 	return !waits
 }
 
-// wants spares the work of encoding what does not wait.
-func (d *desk) wants(to *target, s *stream, obj *unstructured.Unstructured) bool {
-	d.ledger.mu.Lock()
-	defer d.ledger.mu.Unlock()
-	key := objectKey{d.ledger.typeOf(s.watch.Resource), resource(s.watch.Resource, obj.GetNamespace(), obj.GetName()).NamespacedName()}
-	waits, _ := to.backlog.has(key)
-	return waits
+// deliver sends what was fetched to a target that waits for it. The caller holds mu.
+func (d *desk) deliver(to *target, key objectKey, c change, dying bool) {
+	i := slices.IndexFunc(c.matches, func(m ruleset.Match) bool { return m.Destination == to.destination })
+	if i < 0 || !c.matches[i].Writes || dying {
+		d.drop(to, key)
+		return
+	}
+	d.write(to, key, c, c.matches[i])
+}
+
+// wanted spares the work of encoding what nobody waits for.
+func (d *desk) wanted(s *stream, obj *unstructured.Unstructured) bool {
+	d.ledger.mu.RLock()
+	defer d.ledger.mu.RUnlock()
+	tl := d.ledger.types[s.groupResource()]
+	if tl == nil {
+		return false
+	}
+	place, ok := tl.placeOf(types.NamespacedName{Namespace: obj.GetNamespace(), Name: obj.GetName()})
+	return ok && tl.places.marks[place] > 0
 }

@@ -29,7 +29,7 @@ func newDesk(t *testing.T, out *lines, r ruleset.Rule) (*desk, *target, *stream)
 	prod, _ := set.Get(ref("prod"))
 	to := &target{destination: prod, feeding: true}
 	d.ledger.targets[ref("prod")] = to
-	s := &stream{watch: ruleset.Watch{Resource: ruleset.Type{Version: "v1", Resource: "configmaps", Kind: "ConfigMap", Namespaced: true}}, to: d}
+	s := &stream{watch: ruleset.Watch{Resource: ruleset.Type{Version: "v1", Resource: "configmaps", Kind: "ConfigMap", Namespaced: true}}, to: d, lists: make(chan struct{}, 1)}
 	s.watch.Coverage = []ruleset.Coverage{{Destination: prod, Scope: s.scope()}}
 	return d, to, s
 }
@@ -163,4 +163,31 @@ func TestADeleteWithoutRoomIsSentBeforeTheCreateThatARuleWithOnlyCreateWants(t *
 		got = append(got, e.Operation)
 	}
 	require.Equal(t, []event.Operation{event.Update, event.Delete, event.Update}, got)
+}
+
+// Two destinations wait for the same object; what one has fetched the other gets as well, if it has room, and the content is
+// shared.
+func TestWhatOneTargetFetchesIsSentToAllThatWaitForIt(t *testing.T) {
+	out := newLines(0)
+	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	other := *to
+	other.destination.Ref, other.destination.BaseFolder, other.number = ref("dev"), "clusters/dev", 1
+	set, err := destination.Resolve([]destination.Repository{{Ref: ref("repo"), URL: "https://git.example/r.git"}},
+		[]destination.Spec{spec("prod", "main"), spec("dev", "main")})
+	require.NoError(t, err)
+	other.destination, _ = set.Get(ref("dev"))
+	rules, err := ruleset.Compile(set, rule("prod", "prod", "configmaps"), rule("dev", "dev", "configmaps"))
+	require.NoError(t, err)
+	d.match.Store(&matcher{rules: rules})
+	d.ledger.targets[ref("dev")] = &other
+	s.watch.Coverage = append(s.watch.Coverage, ruleset.Coverage{Destination: other.destination, Scope: s.scope()})
+
+	obj := configMap("default", "a", "1")
+	d.object(t.Context(), s, obj, added)
+	require.Equal(t, []int{1, 1}, []int{to.backlog.count, other.backlog.count})
+	out.setRoom(-1)
+	require.True(t, d.offer(t.Context(), to, s, obj, d.now()))
+	require.Zero(t, to.backlog.count+other.backlog.count)
+	require.Len(t, out.waiting, 2)
+	require.Same(t, &out.waiting[0].Content[0], &out.waiting[1].Content[0])
 }

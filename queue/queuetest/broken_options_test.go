@@ -87,8 +87,8 @@ var brokenOptions = []broken{
 	{
 		name: "its batches have no end",
 		by: map[string]string{
-			"a batch is cut at its bytes, and the rest is due at once": "the batch is",
-			"what depends on each other comes in one batch":            "the batch is",
+			"a batch is cut at its bytes, and the rest is due at once if the batch was due by its age": "the batch is",
+			"what depends on each other comes in one batch":                                            "the batch is",
 		},
 		make: with(func(o *queue.Options) { o.Window.Bytes = 1 << 40 }),
 	},

@@ -88,31 +88,43 @@ var dueChecks = []check{
 		},
 	},
 	{
-		name:    "a batch is cut at its bytes, and the rest is due at once",
-		promise: "A batch holds the line up to Window.Bytes, and at least one event; what was beyond that is due at once.",
+		name:    "a batch is cut at its bytes, and the rest is due at once if the batch was due by its age",
+		promise: "what was beyond that is due at once if the batch was due by its age, and else when it would be as a line of its own",
 		run: func(e *env) error {
-			q := e.open(func(o *queue.Options) { o.Window.Bytes = 100 })
-			large := strings.Repeat("y", 300)
+			q := e.open(func(o *queue.Options) {
+				o.Window = queue.Window{Quiet: 10 * e.tick, Longest: 50 * e.tick, Bytes: 100}
+			})
+			half, large := strings.Repeat("x", 60), strings.Repeat("y", 300)
+			parts := func(wants ...string) func() error {
+				return func() error {
+					for _, want := range wants {
+						if err := e.done(q, want); err != nil {
+							return err
+						}
+					}
+					return nil
+				}
+			}
 			return first(
 				func() error {
-					return e.add(q, write(prod, "a", strings.Repeat("x", 60)), write(prod, "b", strings.Repeat("x", 40)), write(prod, "c", large), write(prod, "d", "1"))
+					return e.add(q, write(prod, "a", half), write(prod, "b", strings.Repeat("x", 40)), write(prod, "c", large), write(prod, "d", "1"))
 				},
 				func() error {
-					return e.took(0, 0, "the parts came", func() error {
-						for _, want := range []string{"a=" + strings.Repeat("x", 20) + " b=" + strings.Repeat("x", 20), "c=" + large[:20], "d=1"} {
-							if err := e.done(q, want); err != nil {
-								return err
-							}
-						}
-						return nil
-					})
+					return e.took(0, 0, "the full parts came", parts("a="+half[:20]+" b="+half[:20], "c="+large[:20]))
 				},
+				func() error { return e.took(10, 10, "the rest came", parts("d=1")) },
+				func() error { return e.add(q, write(prod, "e", half)) },
+				func() error {
+					time.Sleep(60 * e.tick) // the line is old by now, although nobody asked for it
+					return e.add(q, write(prod, "f", half))
+				},
+				func() error { return e.took(0, 0, "both parts came", parts("e="+half[:20], "f="+half[:20])) },
 			)
 		},
 	},
 	{
 		name:    "a line that had to refuse an event is due at once",
-		promise: "So is a line that had to refuse an event.",
+		promise: "A line that had to refuse an event is due at once.",
 		run: func(e *env) error {
 			q := e.open(func(o *queue.Options) {
 				o.Window.Quiet, o.Window.Longest, o.MaxEventsPerKey = 50*e.tick, 500*e.tick, 1
