@@ -21,3 +21,32 @@ func HoldsLease(lock resourcelock.Interface) func(context.Context) bool {
 		return time.Since(record.RenewTime.Time) < time.Duration(record.LeaseDurationSeconds)*time.Second
 	}
 }
+
+// handoverLooks is how often every folder is looked at again after the start, each time after twice the pause: with the
+// default of a minute a push is found that has taken a quarter of an hour.
+const handoverLooks = 4
+
+// lookAgain has every folder looked at anew, since a push of the leader before us may have come in behind a seed of ours that
+// had nothing to write: nobody's compare-and-swap notices that. A folder that is not as we left it is seeded (report).
+func (m *Mirror) lookAgain(ctx context.Context) {
+	pause := m.opts.Handover
+	for range handoverLooks {
+		if pause < 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		m.mu.Lock()
+		set := m.set
+		m.mu.Unlock()
+		for d := range set.All() {
+			if err := m.watcher.Sweep(d.Ref); err != nil {
+				m.opts.Logger.V(1).Info("cannot look at the folder again", "destination", d.Ref, "reason", err.Error())
+			}
+		}
+		pause *= 2
+	}
+}

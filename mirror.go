@@ -146,6 +146,7 @@ func (m *Mirror) Start(ctx context.Context) error {
 	defer stop()
 	var watchErr error
 	watching.Go(func() { watchErr = m.watcher.Start(watchCtx) })
+	watching.Go(func() { m.lookAgain(watchCtx) })
 	err = runner.Start(ctx)
 	stop()
 	watching.Wait()

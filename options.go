@@ -62,6 +62,10 @@ type Options struct {
 	// StillLeader is asked before each run of a plan and when the context of Start ends; when it says no, nothing more is
 	// written. See HoldsLease. Default: always.
 	StillLeader func(context.Context) bool
+	// Handover is when every folder is looked at again after Start, and then three times more, each after twice the time: a push
+	// that the leader before had begun may come in behind a seed that found nothing to write. Negative: never. Default: 1 min
+	// if StillLeader is set, else never.
+	Handover time.Duration
 	// DrainTimeout bounds what Start does after its context has ended: push what was accepted. Default: 20 s.
 	DrainTimeout time.Duration
 	// Resync is how often every destination is seeded anew. Negative: never. Default: 1 h.
@@ -85,6 +89,12 @@ func (o *Options) withDefaults() Options {
 	}
 	if out.OnStatus == nil {
 		out.OnStatus = func(destination.Ref, DestinationStatus) {}
+	}
+	if out.Handover == 0 {
+		out.Handover = time.Minute
+		if out.StillLeader == nil {
+			out.Handover = -1
+		}
 	}
 	if out.StillLeader == nil {
 		out.StillLeader = func(context.Context) bool { return true }

@@ -106,6 +106,7 @@ func (h *handover) candidate() *candidate {
 	sink := &trapped{GitSink: gogit.New(&gogit.Options{Pace: opts.Pace})}
 	opts.GitSink = sink
 	opts.DrainTimeout = time.Second
+	opts.Handover = 500 * time.Millisecond // a push of the old leader may come in behind the seed of the next one
 	opts.StillLeader = func(context.Context) bool { return h.holder.Load() == me }
 	h.holder.Store(me)
 	return &candidate{start(h.c, h.rules, opts), sink}
@@ -152,8 +153,8 @@ func TestAnOldLeaderThatStillPushesBringsNothingBack(t *testing.T) {
 	h.repo.Fsck()
 }
 
-// round hands the lease over from a candidate that is held up at a stage, and returns the next one.
-func (h *handover) round(old *candidate, at stage) *candidate {
+// hold sets a trap for a candidate.
+func (h *handover) hold(old *candidate, at stage) *trap {
 	trap := newTrap(at)
 	old.sink.trap.Store(trap)
 	h.git.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
@@ -168,6 +169,12 @@ func (h *handover) round(old *candidate, at stage) *candidate {
 		}
 		return gitsinktest.Fault{}
 	})
+	return trap
+}
+
+// round hands the lease over from a candidate that is held up at a stage, and returns the next one.
+func (h *handover) round(old *candidate, at stage) *candidate {
+	trap := h.hold(old, at)
 	h.churn(5)
 	h.mark("marker") // so that there is something to write in any case
 	select {
@@ -192,13 +199,39 @@ func (h *handover) round(old *candidate, at stage) *candidate {
 	<-old.ended // it may say what it left
 	require.NoError(h.t, old.sink.Close())
 	h.git.Intercept(nil)
-	// A push of the old leader may have come in behind the seed of the next one, which sees it as soon as it writes again.
 	next.synced()
-	h.mark("marker")
 	want := living(h.t, h.c, h.ns)
 	becomes(h.t, h.repo, "main", "f", want)
 	h.t.Logf("held up %s, came through after %v: %d commits", at, delay, commits(h.repo, "main"))
 	return next
+}
+
+// The push of an old leader comes in behind the seed of the next one, which had nothing to write: the object is by now what
+// the branch held before.
+func TestAPushOfTheOldLeaderBehindASeedThatWroteNothingIsFound(t *testing.T) {
+	h := &handover{t: t, c: sharedCluster(t), git: gitsinktest.NewServer(t, nil)}
+	h.ns, h.repo = h.c.namespace(), h.git.NewRepo("behind.git")
+	h.rules = load(t, oneDestination, "NS", h.ns, "REPO", h.repo.URL(), "DEST", "dest", "FOLDER", "f")
+	h.c.configMap(h.ns, "a", "one")
+	old := h.candidate()
+	old.synced()
+	trap := h.hold(old, beforePush)
+	h.c.configMap(h.ns, "a", "two")
+	<-trap.reached
+	h.c.configMap(h.ns, "a", "one")
+	tip, _ := h.repo.Tip("main")
+	next := h.candidate()
+	next.synced()
+	now, _ := h.repo.Tip("main")
+	require.Equal(t, tip, now, "the seed had nothing to write")
+	close(trap.release)
+	eventually(t, func() bool { now, _ := h.repo.Tip("main"); return now != tip }, func() string { return "the old push does not come in" })
+	becomes(t, h.repo, "main", "f", configMapFiles(h.ns, "a", "one"))
+	old.cancel()
+	<-old.ended
+	require.NoError(t, old.sink.Close())
+	next.stop()
+	require.NoError(t, next.sink.Close())
 }
 
 // onlyNewer checks in the whole history of the branch that each file's value is newer than the ones before.
