@@ -54,13 +54,13 @@ func (s *stream) stale(obj *unstructured.Unstructured) bool {
 
 // probe asks again and again whether the server allows what it refused, until it does or ctx ends.
 func (s *stream) probe(ctx context.Context) {
-	for pause := minPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {
+	for ctx.Err() == nil {
 		_, err := s.in(s.watch.Namespace).List(ctx, metav1.ListOptions{Limit: 1})
 		if err == nil {
 			s.to.allowed(s)
 			return
 		}
 		s.to.failed(s, err)
-		rest(ctx, pause)
+		s.pause.rest(ctx, err)
 	}
 }

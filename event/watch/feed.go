@@ -39,7 +39,7 @@ func (d *desk) feed(ctx context.Context, to *target) {
 			pause = feedPause
 			continue
 		}
-		rest(ctx, pause)
+		restAfter(ctx, pause, err)
 		pause = min(2*pause, maxRefetch)
 		if ctx.Err() != nil {
 			return

@@ -31,8 +31,11 @@ type stream struct {
 	watch   ruleset.Watch // its Coverage is below the line, too
 	client  dynamic.NamespaceableResourceInterface
 	to      receiver
-	lists   chan struct{} // a place in it is the right to hold a page
+	lists   chan struct{} // a place in it is the right to list
 	page    int64
+	paging  *paging
+	pause   pause
+	broken  bool // its last listing by a watch broke off
 	probing bool // it only asks whether the server allows it by now
 
 	anew  chan struct{}     // capacity 1: some of outdated has to be listed again
@@ -112,43 +115,26 @@ func clientFor(client dynamic.Interface, t ruleset.Type) dynamic.NamespaceableRe
 	return client.Resource(schema.GroupVersionResource{Group: t.Group, Version: t.Version, Resource: t.Resource})
 }
 
-// The bounds of the pause after a failure. It doubles with each failure in a row.
-const (
-	minPause = 500 * time.Millisecond
-	maxPause = time.Minute
-)
-
 // run lists, then watches until it has to list again, until ctx ends.
 func (s *stream) run(ctx context.Context) {
 	if s.probing {
 		s.probe(ctx)
 		return
 	}
-	pause := minPause
 	for ctx.Err() == nil {
-		version, err := s.list(ctx)
+		at, err := s.list(ctx)
 		if err == nil {
-			pause = minPause
-			err = s.follow(ctx, version)
+			err = s.follow(ctx, at)
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		if !gone(err) {
-			s.to.failed(s, err)
-			rest(ctx, pause)
-			pause = min(2*pause, maxPause)
+		if gone(err) {
+			s.pause.unlessFirst(ctx, err)
+			continue
 		}
-	}
-}
-
-// rest waits for d, more or less a quarter, or until ctx ends.
-func rest(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d*3/4 + rand.N(d/2+1))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
+		s.to.failed(s, err)
+		s.pause.rest(ctx, err)
 	}
 }
 
@@ -160,33 +146,43 @@ func gone(err error) bool {
 // errExpired is returned by a listing whose continue token expired, again and again.
 var errExpired = errors.New("the continue token expired before the listing was complete")
 
-// list delivers a whole listing, page by page, and returns its resource version. A listing that breaks off in the middle
-// is begun anew and never completed from what there was: half a listing looks like a mass deletion.
-func (s *stream) list(ctx context.Context) (version string, err error) {
+// list delivers a whole listing and returns where the watch goes on. A listing that breaks off in the middle is begun anew
+// and never completed from what there was: half a listing looks like a mass deletion.
+func (s *stream) list(ctx context.Context) (at place, err error) {
 	select {
 	case s.lists <- struct{}{}:
 		defer func() { <-s.lists }()
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return place{}, ctx.Err()
 	}
 	for range 3 {
-		s.to.begin(s)
-		clear(s.ahead)
-		version, err = eachPage(ctx, s.in(s.watch.Namespace), s.page, func(items []unstructured.Unstructured) error {
-			for i := range items {
-				s.to.object(ctx, s, &items[i], listed)
-			}
-			return ctx.Err()
-		})
+		at, err = s.listOnce(ctx)
 		if err == nil {
 			s.to.completed(ctx, s)
-			return version, nil
+			return at, nil
 		}
 		if !gone(err) {
-			return "", err
+			return place{}, err
 		}
 	}
-	return "", fmt.Errorf("%w: %w", errExpired, &notGone{err})
+	return place{}, fmt.Errorf("%w: %w", errExpired, &notGone{err})
+}
+
+// pages delivers a listing page by page.
+func (s *stream) pages(ctx context.Context) (place, error) {
+	s.begin()
+	version, err := eachPage(ctx, s.in(s.watch.Namespace), s.page, func(items []unstructured.Unstructured) error {
+		for i := range items {
+			s.to.object(ctx, s, &items[i], listed)
+		}
+		return ctx.Err()
+	})
+	return place{version: version}, err
+}
+
+func (s *stream) begin() {
+	s.to.begin(s)
+	clear(s.ahead)
 }
 
 // notGone hides the status of an error, so that run pauses on it.
@@ -213,39 +209,69 @@ func eachPage(ctx context.Context, c dynamic.ResourceInterface, limit int64, f f
 	}
 }
 
-// follow watches from version on, reconnecting where it left off, until the server has forgotten where that was or
+// place is where a listing ends and a watch goes on.
+type place struct {
+	version string
+	watch   apiwatch.Interface // stands there; nil: it has to be opened
+}
+
+// follow watches from a place on, reconnecting where it left off, until the server has forgotten where that was or
 // refuses.
-func (s *stream) follow(ctx context.Context, version string) error {
+func (s *stream) follow(ctx context.Context, at place) error {
 	for ctx.Err() == nil {
-		timeout := int64(300 + rand.N(300)) // seconds; reflectors spread their reconnects the same way
-		w, err := s.in(s.watch.Namespace).Watch(ctx, metav1.ListOptions{
-			ResourceVersion: version, AllowWatchBookmarks: true, TimeoutSeconds: &timeout,
-		})
-		if err != nil {
-			if transient(err) {
-				s.to.failed(s, err)
-				rest(ctx, minPause)
-				continue
-			}
-			return err
+		from := at.version
+		lived, err := s.watchOnce(ctx, &at)
+		if at.version != from || lived >= maxPause {
+			s.pause.reset()
 		}
-		began := time.Now()
-		err = s.deliver(ctx, w, &version)
-		w.Stop()
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil && !transient(err):
 			return err
-		}
-		if time.Since(began) < time.Second { // a server that closes at once must not be asked in a tight loop
-			rest(ctx, minPause)
+		case err != nil:
+			s.to.failed(s, err)
+			s.pause.rest(ctx, err)
+		case lived < time.Second: // a server that closes at once must not be asked in a tight loop
+			s.pause.rest(ctx, nil)
 		}
 	}
 	return ctx.Err()
 }
 
+// watchOnce delivers what one watch sends, moves the place along, and returns how long the watch was open.
+func (s *stream) watchOnce(ctx context.Context, at *place) (time.Duration, error) {
+	w := at.watch
+	at.watch = nil
+	if w == nil {
+		var err error
+		opts := watchOptions()
+		opts.ResourceVersion = at.version
+		if w, err = s.in(s.watch.Namespace).Watch(ctx, opts); err != nil {
+			return 0, err
+		}
+	}
+	defer w.Stop()
+	began := time.Now()
+	err := s.deliver(ctx, w, &at.version)
+	return time.Since(began), err
+}
+
+func watchOptions() metav1.ListOptions {
+	timeout := int64(300 + rand.N(300)) // seconds; reflectors spread their reconnects the same way
+	return metav1.ListOptions{AllowWatchBookmarks: true, TimeoutSeconds: &timeout}
+}
+
+// relist is an error after which everything has to be listed, although a watch could go on.
+type relist struct{ error }
+
+func (e *relist) Unwrap() error { return e.error }
+
 // transient tells whether a watch that could not be opened may be opened later from the same version: what is known of
 // the cluster is old then, not wrong.
 func transient(err error) bool {
-	return !gone(err) && !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) && !apierrors.IsNotFound(err) &&
+	var list *relist
+	return !errors.As(err, &list) && !gone(err) && !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) && !apierrors.IsNotFound(err) &&
 		!apierrors.IsMethodNotSupported(err)
 }
 
@@ -258,7 +284,7 @@ func (s *stream) deliver(ctx context.Context, w apiwatch.Interface, version *str
 			return ctx.Err()
 		case <-s.anew:
 			if err := s.listAnew(ctx); err != nil {
-				return err
+				return &relist{err}
 			}
 			continue
 		case next, ok := <-w.ResultChan():
@@ -268,15 +294,11 @@ func (s *stream) deliver(ctx context.Context, w apiwatch.Interface, version *str
 			e = next
 		}
 		if e.Type == apiwatch.Error {
-			err := apierrors.FromObject(e.Object)
-			if gone(err) || !transient(err) {
-				return err
-			}
-			return nil
+			return apierrors.FromObject(e.Object)
 		}
 		obj, ok := e.Object.(*unstructured.Unstructured)
 		if !ok {
-			return fmt.Errorf("the watch sent a %T", e.Object)
+			return &relist{fmt.Errorf("the watch sent a %T", e.Object)}
 		}
 		switch {
 		case s.stale(obj):

@@ -90,6 +90,7 @@ type Watcher struct {
 	opts      *Options
 	ledger    *ledger
 	lists     chan struct{}
+	paging    paging
 	changed   chan struct{} // capacity 1: next is set
 
 	mu      sync.Mutex
