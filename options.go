@@ -75,6 +75,9 @@ type Options struct {
 	// Collapse is for how many namespaces a type is watched one by one; rules for more share one watch of all. Negative:
 	// any number. Default: 50. See event/watch.Options.
 	Collapse int
+	// InitialEvents has listings come by watches, where the server can do it, which takes less memory where objects are large.
+	// Default: pages. See event/watch.Options.
+	InitialEvents bool
 	// MeterProvider gets the metrics of the queue and its Runner, which package queue lists. Of the Queue it is of use to the
 	// default one only. Default: nothing is measured.
 	MeterProvider metric.MeterProvider

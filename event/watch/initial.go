@@ -13,8 +13,8 @@ import (
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 )
 
-// A listing is best had from a watch that sends what there is first (sendInitialEvents), and goes on from there. One object
-// at a time is in memory then. A page has 250, each of which may be as large as 1 MiB, and is in memory twice while it is
+// A listing may be had from a watch that sends what there is first (sendInitialEvents), and goes on from there. One object at
+// a time is in memory then. A page has 250, each of which may be as large as 1 MiB, and is in memory twice while it is
 // decoded. Servers that cannot do it are asked for pages.
 
 // The bounds of a listing by a watch. A server that ignores sendInitialEvents sends objects, perhaps, but never the bookmark
@@ -57,7 +57,7 @@ func (p *paging) remember(group string) {
 
 // listOnce delivers a listing, in the way that the server can.
 func (s *stream) listOnce(ctx context.Context) (place, error) {
-	if s.broken || s.paging.needed(s.watch.Resource.Group) {
+	if !s.initialEvents || s.broken || s.paging.needed(s.watch.Resource.Group) {
 		at, err := s.pages(ctx)
 		s.broken = s.broken && err != nil
 		return at, err
@@ -84,7 +84,7 @@ func (s *stream) initial(ctx context.Context) (at place, err error) {
 	}
 	if err == nil {
 		at = place{watch: &cancelled{w, cancel}}
-		if at.version, err = s.initialEvents(ctx, w); err == nil {
+		if at.version, err = s.initialListing(ctx, w); err == nil {
 			return at, nil
 		}
 	}
@@ -109,9 +109,9 @@ func (c *cancelled) Stop() {
 	c.cancel()
 }
 
-// initialEvents delivers objects until the bookmark that ends the listing, and returns its resource version: where the
+// initialListing delivers objects until the bookmark that ends the listing, and returns its resource version: where the
 // watch stands. Changes of the meantime may come before it.
-func (s *stream) initialEvents(ctx context.Context, w apiwatch.Interface) (version string, err error) {
+func (s *stream) initialListing(ctx context.Context, w apiwatch.Interface) (version string, err error) {
 	quiet, bound := time.NewTimer(initialTimeout), time.NewTimer(initialBound)
 	defer quiet.Stop()
 	defer bound.Stop()

@@ -24,6 +24,7 @@ type gatedAPI struct {
 	requests chan *gatedRequest // to be picked up by the schedule
 	watches  []*gatedWatch
 	told     map[string]int // of each object, the newest version that a listing or a watch has told
+	initial  initialMode
 }
 
 // happening is a version of an object.
@@ -33,6 +34,16 @@ type happening struct {
 	kind     apiwatch.EventType
 	object   *unstructured.Unstructured
 }
+
+// initialMode is what the server makes of sendInitialEvents.
+type initialMode int
+
+const (
+	refusesInitial initialMode = iota
+	ignoresInitial             // the objects come, but not the bookmark that ends them
+	servesInitial
+	initialModes
+)
 
 type gatedRequest struct {
 	ctx                context.Context
@@ -52,6 +63,7 @@ type gatedWatch struct {
 	resource, ns          string
 	at                    int
 	over                  atomic.Bool
+	initial               []happening                  // to be sent first
 	sent                  []*unstructured.Unstructured // not told yet, as far as is known
 }
 
@@ -157,6 +169,13 @@ func (a *gatedAPI) answer(q *gatedRequest, fault error) {
 	case "watch":
 		at, _ := strconv.Atoi(q.options.ResourceVersion)
 		q.watch = &gatedWatch{events: make(chan apiwatch.Event, 1000), resource: q.resource, ns: q.ns, at: at}
+		if q.options.SendInitialEvents != nil {
+			if a.initial == refusesInitial {
+				q.err = apierrors.NewInvalid(schema.GroupKind{Kind: "ListOptions"}, "", nil)
+				return
+			}
+			q.watch.at, q.watch.initial = a.version, a.initialEvents(q)
+		}
 		a.watches = append(a.watches, q.watch)
 	case "get":
 		for _, obj := range a.state(q.resource, q.ns, a.version) {
@@ -188,8 +207,25 @@ func (a *gatedAPI) page(q *gatedRequest) *unstructured.UnstructuredList {
 	return list
 }
 
+// initialEvents are the state of now, and the bookmark that ends them.
+func (a *gatedAPI) initialEvents(q *gatedRequest) (events []happening) {
+	for _, obj := range a.state(q.resource, q.ns, a.version) {
+		events = append(events, happening{a.version, q.resource, apiwatch.Added, &obj})
+	}
+	end := object("v1", "ConfigMap", "", "", map[string]any{})
+	end.SetResourceVersion(strconv.Itoa(a.version))
+	end.SetAnnotations(map[string]string{metav1.InitialEventsAnnotationKey: "true"})
+	if a.initial == ignoresInitial {
+		return events
+	}
+	return append(events, happening{a.version, q.resource, apiwatch.Bookmark, end})
+}
+
 // next returns what a watch has to say next.
 func (a *gatedAPI) next(w *gatedWatch) (happening, bool) {
+	if len(w.initial) > 0 {
+		return w.initial[0], true
+	}
 	for _, h := range a.history {
 		if h.version > w.at && h.resource == w.resource && (w.ns == "" || h.object.GetNamespace() == w.ns) {
 			return h, true
@@ -201,6 +237,9 @@ func (a *gatedAPI) next(w *gatedWatch) (happening, bool) {
 func (a *gatedAPI) deliver(w *gatedWatch) {
 	if h, ok := a.next(w); ok {
 		w.at = h.version
+		if len(w.initial) > 0 {
+			w.initial = w.initial[1:]
+		}
 		w.sent = append(w.sent, h.object)
 		w.events <- apiwatch.Event{Type: h.kind, Object: h.object.DeepCopy()}
 	}

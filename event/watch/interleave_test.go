@@ -112,7 +112,10 @@ func newSchedule(t *testing.T, seed uint64) *schedule {
 		s.room = 1 + s.chance.IntN(3)
 	}
 	s.teams = s.chance.IntN(2) == 0
-	s.watcher = New(s.api, s.api, s, &Options{PageSize: 1, Collapse: s.chance.IntN(2) + 1, Resync: -1})
+	s.api.initial = initialMode(s.chance.IntN(int(initialModes)))
+	s.watcher = New(s.api, s.api, s, &Options{
+		PageSize: 1, Collapse: s.chance.IntN(2) + 1, Resync: -1, InitialEvents: s.chance.IntN(2) == 0,
+	})
 	for _, ns := range scheduleNamespaces {
 		s.label(ns)
 	}

@@ -133,7 +133,8 @@ func (p *planner) followLabels(ctx context.Context, rs *ruleset.RuleSet) *namesp
 }
 
 func (p *planner) stream(w ruleset.Watch, to receiver) *stream {
-	return &stream{watch: w, client: clientFor(p.client, w.Resource), to: to, lists: p.lists, page: p.opts.PageSize, paging: &p.paging,
+	return &stream{watch: w, client: clientFor(p.client, w.Resource), to: to, lists: p.lists, page: p.opts.PageSize,
+		initialEvents: p.opts.InitialEvents, paging: &p.paging,
 		anew: make(chan struct{}, 1), ahead: map[string]string{}}
 }
 

@@ -28,14 +28,17 @@ type streamKey struct {
 // stream lists and watches one type. Its goroutine alone delivers objects of its scope; the fields below the line are
 // guarded by the ledger's mu.
 type stream struct {
-	watch   ruleset.Watch // its Coverage is below the line, too
-	client  dynamic.NamespaceableResourceInterface
-	to      receiver
-	lists   chan struct{} // a place in it is the right to list
-	page    int64
-	paging  *paging
-	pause   pause
-	broken  bool // its last listing by a watch broke off
+	watch  ruleset.Watch // its Coverage is below the line, too
+	client dynamic.NamespaceableResourceInterface
+	to     receiver
+	lists  chan struct{} // a place in it is the right to list
+	page   int64
+	pause  pause
+
+	initialEvents bool // listings come by watches
+	paging        *paging
+	broken        bool // its last listing by a watch broke off
+
 	probing bool // it only asks whether the server allows it by now
 
 	anew  chan struct{}     // capacity 1: some of outdated has to be listed again

@@ -32,6 +32,10 @@ type Lines interface {
 type Options struct {
 	// PageSize is the number of objects asked for in one request of a listing. Default: 250.
 	PageSize int64
+	// InitialEvents has listings come by watches that begin with what there is (sendInitialEvents, "Streaming lists" in the
+	// Kubernetes API concepts), where the server can do it; others are asked for pages, after ten seconds if a server just
+	// ignores it. One object at a time is in memory then, not a page of them: it pays where objects are large. Default: pages.
+	InitialEvents bool
 	// Lists is how many listings run at the same time; each holds one page in memory. Default: 4.
 	Lists int
 	// Rediscover is how often the server is asked which types it serves. Default: 30 s.
