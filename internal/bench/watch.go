@@ -22,6 +22,8 @@ const (
 const (
 	systemInformer = "informer"
 	systemLean     = "informer, lean"
+
+	systemByWatch = "kubescribe, by watch" // with event/watch.Options.InitialEvents
 )
 
 // watchSettings are what the command line of watch asks for.
@@ -85,6 +87,7 @@ func (s watchSettings) contests() []contest {
 	return slices.DeleteFunc([]contest{
 		{kase: caseWatch, system: kubescribe, destinations: 1},
 		{kase: caseWatch, system: kubescribe, destinations: s.destinations},
+		{kase: caseWatch, system: systemByWatch, destinations: s.destinations},
 		{kase: caseWatch, system: systemInformer},
 		{kase: caseWatch, system: systemLean},
 		{kase: caseMirror, system: kubescribe, destinations: 1, restarts: true},

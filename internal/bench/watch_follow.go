@@ -61,7 +61,7 @@ func newWatcherFollower(job watchJob, config *rest.Config) (follower, error) {
 		job: job, queue: queue.NewSharded(&queue.Options{Window: queue.Window{Count: 1}}), // what changed need not wait
 		arrivals: make(arrivals, len(job.Repositories)*(job.Writes+1)),
 	}
-	f.watcher = watch.New(client, disco, f.queue, nil)
+	f.watcher = watch.New(client, disco, f.queue, &watch.Options{InitialEvents: job.System == systemByWatch})
 	return f, nil
 }
 

@@ -47,6 +47,7 @@ type follower interface {
 
 var followers = map[[2]string]func(watchJob, *rest.Config) (follower, error){
 	{caseWatch, kubescribe}:     newWatcherFollower,
+	{caseWatch, systemByWatch}:  newWatcherFollower,
 	{caseWatch, systemInformer}: newInformerFollower,
 	{caseWatch, systemLean}:     newInformerFollower,
 	{caseMirror, kubescribe}:    newMirrorFollower,

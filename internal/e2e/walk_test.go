@@ -102,7 +102,7 @@ func (w *walk) say(format string, args ...any) {
 }
 
 func (w *walk) note(k walkKey, format string, args ...any) {
-	h := append(w.history[k], fmt.Sprintf("%d %s", w.count, fmt.Sprintf(format, args...)))
+	h := append(slices.Clone(w.history[k]), fmt.Sprintf("%d %s", w.count, fmt.Sprintf(format, args...)))
 	w.history[k] = h[max(0, len(h)-8):]
 }
 
