@@ -41,7 +41,7 @@ func TestSmokeRunOfTheWatchMeasuresEachSystemInEachCase(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{
-		"watch kubescribe 1", "watch kubescribe 3", "watch informer 0", "watch informer, lean 0",
+		"watch kubescribe 1", "watch kubescribe 3", "watch kubescribe, by watch 3", "watch informer 0", "watch informer, lean 0",
 		"mirror kubescribe 1", "restart kubescribe 1", "mirror kubescribe 3", "restart kubescribe 3",
 		"one hangs kubescribe 3", "all hang kubescribe 3",
 	}, got)
