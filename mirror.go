@@ -84,6 +84,8 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 		Encryptor:  o.Encryptor,
 		Attribute:  o.Attribute,
 		Logger:     o.Logger,
+
+		InitialEvents: o.InitialEvents,
 	})
 	return m, nil
 }

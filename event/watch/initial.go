@@ -28,7 +28,7 @@ const (
 
 var (
 	errNoInitialEvents = errors.New("the server sends no initial events")
-	errBrokenOff       = errors.New("the watch broke off before all initial events were there")
+	errBrokenOff       = errors.New("the watch did not open, or broke off, before all initial events were there")
 )
 
 // paging remembers which groups have to be listed in pages. A group is served by one server. That of the core group is the
@@ -79,8 +79,8 @@ func (s *stream) initial(ctx context.Context) (at place, err error) {
 	open, cancel := context.WithCancel(ctx)
 	late := time.AfterFunc(openTimeout, cancel) // a server may answer with the first event
 	w, err := s.in(s.watch.Namespace).Watch(open, opts)
-	if !late.Stop() && ctx.Err() == nil {
-		err = errNoInitialEvents
+	if !late.Stop() && ctx.Err() == nil { // client-go may have waited for a busy server, so nothing is known of what it can do
+		err = errBrokenOff
 	}
 	if err == nil {
 		at = place{watch: &cancelled{w, cancel}}

@@ -228,3 +228,37 @@ func TestABookmarkMovesThePlaceFromWhichAWatchGoesOn(t *testing.T) {
 		require.Equal(t, "17", f.answer("watch", nil).options.ResourceVersion)
 	})
 }
+
+func TestAWatchThatDoesNotOpenIsFollowedByPagesThisTimeOnly(t *testing.T) {
+	bubbled(t, servesInitial, true, func(t *testing.T, f *solo) {
+		q, _ := f.next()
+		require.Equal(t, "watch", q.verb)
+		began := time.Now()
+		q, _ = f.next() // the first one is never answered
+		require.Equal(t, "list", q.verb)
+		require.GreaterOrEqual(t, time.Since(began), openTimeout)
+		f.api.answer(q, nil)
+		f.answer("list", nil)
+		require.Contains(t, f.delivered(), "completed")
+		f.answer("watch", apierrors.NewResourceExpired("too old"))
+		q, _ = f.next()
+		require.Equal(t, "watch", q.verb)
+		require.NotNil(t, q.options.SendInitialEvents)
+	})
+}
+
+func TestWhatIsGoneAgainAndAgainIsNotAskedForInATightLoop(t *testing.T) {
+	bubbled(t, refusesInitial, false, func(t *testing.T, f *solo) {
+		var pauses []time.Duration
+		for range 5 {
+			q, took := f.next()
+			pauses = append(pauses, took)
+			f.api.answer(q, nil)
+			f.answer("list", nil)
+			f.answer("watch", apierrors.NewResourceExpired("too old"))
+		}
+		require.Zero(t, pauses[1], "a new listing helps, at once")
+		require.Greater(t, pauses[4], pauses[2])
+		require.GreaterOrEqual(t, pauses[2], minPause*3/4)
+	})
+}

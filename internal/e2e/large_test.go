@@ -191,3 +191,27 @@ func seededOnce(t *testing.T, repo *gitsinktest.Repo, branch, folder string, obj
 	}
 	return bytes
 }
+
+func TestAListingByAWatchSeedsTheSame(t *testing.T) {
+	c := sharedCluster(t)
+	ns := c.namespace()
+	for _, name := range []string{"a", "b", "c"} {
+		c.configMap(ns, name, "v0")
+	}
+	repo := gitsinktest.NewServer(t, nil).NewRepo("by-watch.git")
+	counting := &listings{}
+	counted := *c
+	counted.config = rest.CopyConfig(c.config)
+	counted.config.Wrap(counting.count)
+	opts := options(t)
+	opts.InitialEvents = true
+	m := start(&counted, load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f"), opts)
+	m.synced()
+	becomes(t, repo, "main", "f", configMapFiles(ns, "a", "v0", "b", "v0", "c", "v0"))
+	c.configMap(ns, "b", "v1")
+	c.delete(configMaps, ns, "c")
+	becomes(t, repo, "main", "f", configMapFiles(ns, "a", "v0", "b", "v1"))
+	m.stop()
+	pages, _ := counting.counted()
+	require.Zero(t, pages, "requests for a list")
+}

@@ -252,7 +252,7 @@ func (w *walk) mistaken(dest string, place walkDest, path string) string {
 		labels = []map[string]string{nil}
 	}
 	obj := w.objects[k]
-	lives := obj != nil && hasKey(w.before[place], path) && !w.touched[k] && !w.touchedTypes[k.walkType]
+	lives := obj != nil && obj.GetDeletionTimestamp() == nil && hasKey(w.before[place], path) && !w.touched[k] && !w.touchedTypes[k.walkType]
 	uncovered := true // all the time
 	for _, rules := range w.rulesSeen {
 		switch {
