@@ -20,36 +20,7 @@ import (
 )
 
 // bothBranches mirrors all ConfigMaps of $NS to main and to dev.
-const bothBranches = `
-apiVersion: configbutler.ai/v1alpha1
-kind: GitRepoConfig
-metadata: {name: repo, namespace: $NS}
-spec: {repoURL: $REPO}
----
-apiVersion: configbutler.ai/v1alpha1
-kind: GitDestination
-metadata: {name: prod, namespace: $NS}
-spec: {repoRef: {name: repo}, branch: main, baseFolder: clusters/prod}
----
-apiVersion: configbutler.ai/v1alpha1
-kind: GitDestination
-metadata: {name: dev, namespace: $NS}
-spec: {repoRef: {name: repo}, branch: dev, baseFolder: clusters/dev}
----
-apiVersion: configbutler.ai/v1alpha1
-kind: WatchRule
-metadata: {name: prod, namespace: $NS}
-spec:
-  destinationRef: {name: prod}
-  rules: [{apiGroups: [""], resources: [configmaps]}]
----
-apiVersion: configbutler.ai/v1alpha1
-kind: WatchRule
-metadata: {name: dev, namespace: $NS}
-spec:
-  destinationRef: {name: dev}
-  rules: [{apiGroups: [""], resources: [configmaps]}]
-`
+var bothBranches = strings.Replace(twoBranches, "  objectSelector: {matchLabels: {tier: dev}}\n", "", 1)
 
 // listings counts the requests that list ConfigMaps.
 type listings struct {
