@@ -8,7 +8,7 @@ MAKEFLAGS   += --no-print-directory
 FUZZTIME ?= 30s
 # What the suites may take before their goroutines are dumped. They are bounds against hanging, not budgets.
 RACE_TIMEOUT ?= 15m
-E2E_TIMEOUT  ?= 15m
+E2E_TIMEOUT  ?= 25m
 SOAK_TIMEOUT ?= 2h
 # The command line of `make bench`; see internal/bench/doc.go.
 BENCH ?= push
