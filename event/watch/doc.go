@@ -32,6 +32,8 @@
 //     one is asked for until it is allowed.
 //   - Not more than the newest state is ever known: what happened to an object while nobody watched is lost.
 //
+// It needs the rights to get, list and watch what the rules ask for, and namespaces if they look at their labels.
+//
 // # Memory
 //
 // There is no cache of objects. The ledger holds for each wanted object its name, a hash of its content and a shared
