@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +20,8 @@ import (
 type solo struct {
 	t   *testing.T
 	api *gatedAPI
+
+	mu  sync.Mutex
 	got []string
 }
 
@@ -50,22 +53,37 @@ func (f *solo) start(byWatch bool, paging *paging) {
 	})
 }
 
-func (f *solo) begin(*stream) { f.got = append(f.got, "begin") }
+func (f *solo) note(what string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.got = append(f.got, what)
+}
+
+func (f *solo) begin(*stream) { f.note("begin") }
 
 func (f *solo) object(_ context.Context, _ *stream, obj *unstructured.Unstructured, how arrival) {
-	f.got = append(f.got, [...]string{"listed ", "added ", "modified "}[how]+obj.GetName())
+	f.note([...]string{"listed ", "added ", "modified "}[how] + obj.GetName())
 }
 
 func (f *solo) deleted(_ context.Context, _ *stream, obj *unstructured.Unstructured, _ arrival) {
-	f.got = append(f.got, "deleted "+obj.GetName())
+	f.note("deleted " + obj.GetName())
 }
 
-func (f *solo) completed(context.Context, *stream)                { f.got = append(f.got, "completed") }
+func (f *solo) completed(context.Context, *stream)                { f.note("completed") }
 func (f *solo) outdated(*stream) ([]string, uint64)               { return nil, 0 }
 func (f *solo) relisted(context.Context, *stream, string, uint64) {}
 func (f *solo) allowed(*stream)                                   {}
-func (f *solo) failed(_ *stream, err error)                       { f.got = append(f.got, "failed") }
-func (f *solo) delivered() (got []string)                         { synctest.Wait(); got, f.got = f.got, nil; return got }
+func (f *solo) failed(*stream, error)                             { f.note("failed") }
+
+// delivered returns what has come since the last call.
+func (f *solo) delivered() []string {
+	synctest.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	got := f.got
+	f.got = nil
+	return got
+}
 
 // next returns the next request, and how long it took to come.
 func (f *solo) next() (*gatedRequest, time.Duration) {

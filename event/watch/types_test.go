@@ -35,6 +35,14 @@ func onWidgets(t *testing.T, versions ...string) *fixture {
 	return f
 }
 
+// complete tells whether all streams of a destination are listed and followed, and all is handed over.
+func (f *fixture) complete(to string) func() bool {
+	return func() bool {
+		st, _ := f.watcher.Status(ref(to))
+		return st.Idle() && st.Complete == st.Streams
+	}
+}
+
 // swept asks what a sweep of this moment would look at, and requires that it spares what is there.
 func (f *fixture) swept() []string {
 	f.t.Helper()
@@ -75,7 +83,7 @@ func TestATypeWhoseScopeChangesTakesNothingWithIt(t *testing.T) {
 		e := f.next()
 		require.NotEqual(t, event.Delete, e.Operation, "%s", e)
 	}
-	require.Eventually(t, f.idle("prod"), wait, tick)
+	require.Eventually(t, f.complete("prod"), wait, tick)
 	require.ElementsMatch(t, []string{"configmaps", "widgets"}, f.swept())
 	require.True(t, f.uncovered("prod", widgetsIn("default")), "the file of old is reported, and stays")
 	require.Contains(t, f.files, "prod widgets.example.com/default/w")
@@ -132,7 +140,7 @@ func TestATypeThatCannotBeListedIsNotSwept(t *testing.T) {
 			for f.files["prod widgets.example.com/default/new"] == "" {
 				require.NotEqual(t, event.Delete, f.next().Operation)
 			}
-			require.Eventually(t, f.idle("prod"), wait, tick)
+			require.Eventually(t, f.complete("prod"), wait, tick)
 			require.ElementsMatch(t, []string{"configmaps", "widgets"}, f.swept())
 		})
 	}
@@ -165,6 +173,6 @@ func TestATypeThatComesBackIsSeededAnew(t *testing.T) {
 	for f.files["prod widgets.example.com/default/other"] == "" {
 		require.NotEqual(t, event.Delete, f.next().Operation, "a sweep decides about the old one, when all is listed")
 	}
-	require.Eventually(t, f.idle("prod"), wait, tick)
+	require.Eventually(t, f.complete("prod"), wait, tick)
 	require.ElementsMatch(t, []string{"configmaps", "widgets"}, f.swept())
 }
