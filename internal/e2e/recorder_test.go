@@ -62,6 +62,9 @@ func newRecorder(t *testing.T, gvr schema.GroupVersionResource) *recorder {
 // begin lists, and watches from there on.
 func (r *recorder) begin() {
 	r.t.Helper()
+	// Whether anything else was written since decides whether the listing is newer than its newest object: make sure it is.
+	other := fmt.Sprintf("{apiVersion: v1, kind: Secret, metadata: {name: between, namespace: %s}}", r.namespace)
+	r.apply(schema.GroupVersionResource{Version: "v1", Resource: "secrets"}, other)
 	body := r.get("")
 	list, err := io.ReadAll(body)
 	require.NoError(r.t, err)
