@@ -13,7 +13,7 @@ import (
 // takes its place: all of them, or those of some namespaces, in their order. What old says of destinations for which gone
 // returns true does not count.
 //
-// Conditions are compared with ==, and taken for different where their type does not allow that: give a rule that stays as
+// Conditions are compared with ==, and taken for different where what they hold does not allow that: give a rule that stays as
 // it was the Condition that it had, and nothing is listed again for its sake.
 func (s *RuleSet) Changed(old *RuleSet, t Type, gone func(destination.Destination) bool) (all bool, namespaces []string) {
 	mine, theirs := s.feeding(&t), old.feeding(&t)
@@ -95,7 +95,7 @@ func sameCondition(a, b Condition) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil
 	}
-	return reflect.TypeOf(a).Comparable() && reflect.TypeOf(b).Comparable() && a == b
+	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
 // Relabelled tells whether objects of a type in a namespace may move in or out of a rule when the namespace's labels change

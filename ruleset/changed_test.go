@@ -26,6 +26,9 @@ func (c constant) Holds(ruleset.Input) (bool, error) { return bool(c), nil }
 
 type uncomparable []string
 
+// holder's type can be compared, what it holds may not.
+type holder struct{ ruleset.Condition }
+
 func (uncomparable) Holds(ruleset.Input) (bool, error) { return true, nil }
 
 func TestChangedComparesWhatTheRulesSayOfOneType(t *testing.T) {
@@ -66,6 +69,7 @@ func TestChangedComparesWhatTheRulesSayOfOneType(t *testing.T) {
 		})}, false},
 		{"condition", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Condition = constant(false) })}, false},
 		{"a condition that cannot be compared", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Condition = uncomparable{} })}, false},
+		{"a condition that holds what cannot be compared", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Condition = holder{uncomparable{}} })}, false},
 		{"managers", []ruleset.Rule{with(func(r *ruleset.Rule) { r.IgnoreManagers = nil })}, false},
 		{"controlled", []ruleset.Rule{with(func(r *ruleset.Rule) { r.SkipControlled = true })}, false},
 	} {
@@ -75,6 +79,14 @@ func TestChangedComparesWhatTheRulesSayOfOneType(t *testing.T) {
 			require.Equal(t, tc.alike, !all && len(namespaces) == 0)
 		})
 	}
+}
+
+func TestConditionsThatHoldWhatCannotBeComparedAreTakenForDifferent(t *testing.T) {
+	r := rule("", "r", "a", resources("pods"))
+	r.Condition = holder{uncomparable{}}
+	s := compile(t, r)
+	all, _ := s.Changed(s, pods, never)
+	require.True(t, all)
 }
 
 func TestChangedNamesTheNamespacesAndForgetsDestinationsThatAreGone(t *testing.T) {
