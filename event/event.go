@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/internal/quote"
 )
 
 // Operation says what happened to an object, in the words of the Kubernetes watch and admission APIs, or, for SeedSync,
@@ -63,16 +64,17 @@ type ID struct {
 	Name      string
 }
 
-// String returns the ID as resource[.group]/[namespace/]name.
+// String returns the ID as resource[.group]/[namespace/]name, for logs, errors and commit messages. What could be read there
+// as something else than a name, such as a line break or "[skip ci]", is written as %XX.
 func (id ID) String() string {
-	s := id.Resource
+	s := quote.Name(id.Resource)
 	if id.Group != "" {
-		s += "." + id.Group
+		s += "." + quote.Name(id.Group)
 	}
 	if id.Namespace != "" {
-		s += "/" + id.Namespace
+		s += "/" + quote.Name(id.Namespace)
 	}
-	return s + "/" + id.Name
+	return s + "/" + quote.Name(id.Name)
 }
 
 // NamespacedName returns the namespace and the name, without the type.

@@ -35,7 +35,8 @@ type Options struct {
 // the object's, group, resource and version are those of gvr. A Create and an Update carry the Content of obj, whatever
 // its deletionTimestamp says; a Delete carries none.
 //
-// The error matches ErrSecret for a Secret without an Encryptor, and ErrIncomplete if something is missing.
+// The error matches ErrSecret for a Secret without an Encryptor and for one whose kind and resource disagree, and ErrIncomplete
+// if something is missing.
 func FromObject(d destination.Destination, op Operation, gvr schema.GroupVersionResource, obj runtime.Object, opts *Options) (Event, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -102,6 +103,10 @@ func validated(e Event) (Event, error) {
 func contentOf(r Resource, obj runtime.Object, opts *Options) ([]byte, error) {
 	if IsSecret(r.ID) && opts.Encryptor == nil {
 		return nil, fmt.Errorf("%w: set Options.Encryptor", ErrSecret)
+	}
+	// The resource decides whether an object is encrypted, so kind and resource must agree about Secrets.
+	if IsSecretKind(r) != IsSecret(r.ID) && r.Kind != "" {
+		return nil, fmt.Errorf("%w: its kind is %q, its resource %q", ErrSecret, r.Kind, r.Resource)
 	}
 	u, ok := obj.(*unstructured.Unstructured)
 	if !ok {

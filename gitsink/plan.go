@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
@@ -157,25 +156,6 @@ func (d *draft) fold(ctx context.Context, e event.Event) error {
 	return nil
 }
 
-// content returns what to write; nil if the file says it already.
-func (d *draft) content(ctx context.Context, e event.Event, path string, exists bool) ([]byte, error) {
-	if !event.IsSecret(e.Resource.ID) {
-		return e.Content, nil
-	}
-	enc := d.writer.opts.Encryptor
-	if enc == nil {
-		return nil, fmt.Errorf("%w: no Encryptor is configured", event.ErrSecret)
-	}
-	_, changed := d.overlay[path] // then what is stored is not what stands there any more
-	if stored, ok := d.stored[path]; ok && exists && !changed {
-		equal, err := enc.Same(ctx, d.to, e.Resource, stored, e.Content)
-		if err != nil || equal {
-			return nil, err
-		}
-	}
-	return enc.Encrypt(ctx, d.to, e.Resource, e.Content)
-}
-
 // blocked tells why a path cannot be written: something of somebody else's stands in the way. It is found out here, since
 // the sink would refuse the whole commit for one such path.
 func (d *draft) blocked(path string, entry Entry, exists bool) error {
@@ -318,61 +298,4 @@ func author(events []event.Event) Signature {
 		}
 	}
 	return s
-}
-
-const maxListed = 50 // objects named in a commit message
-
-// message says what happened: a line, and below it the objects.
-func message(to destination.Destination, g group) string {
-	var b strings.Builder
-	switch {
-	case len(g.events) == 1 && g.removed == 0:
-		fmt.Fprintf(&b, "%s %s\n", verb(g.events[0]), g.events[0].Resource.ID)
-		return b.String()
-	case g.pruned > 0:
-		fmt.Fprintf(&b, "Remove %s that no rule covers any more from %s\n", files(g.pruned), folderName(to))
-		return b.String()
-	case len(g.events) == 0:
-		fmt.Fprintf(&b, "Remove %s without an object from %s\n", files(g.removed), folderName(to))
-		return b.String()
-	}
-	fmt.Fprintf(&b, "Sync %s in %s\n\n", files(len(g.events)+g.removed), folderName(to))
-	for i, e := range g.events {
-		if i == maxListed {
-			fmt.Fprintf(&b, "- and %d more\n", len(g.events)-i)
-			break
-		}
-		fmt.Fprintf(&b, "- %s %s\n", verb(e), e.Resource.ID)
-	}
-	if g.removed > 0 {
-		fmt.Fprintf(&b, "- Remove %s without an object\n", files(g.removed))
-	}
-	return b.String()
-}
-
-func verb(e event.Event) string {
-	switch {
-	case e.Operation == event.Delete:
-		return "Delete"
-	case e.Listed:
-		return "Sync"
-	case e.Operation == event.Create:
-		return "Create"
-	default:
-		return "Update"
-	}
-}
-
-func files(n int) string {
-	if n == 1 {
-		return "1 file"
-	}
-	return fmt.Sprintf("%d files", n)
-}
-
-func folderName(d destination.Destination) string {
-	if d.BaseFolder == "" {
-		return "the repository root"
-	}
-	return d.BaseFolder
 }

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/internal/panics"
 )
 
 // settleTimeout bounds how long a Runner waits for a Lease to be settled.
@@ -240,11 +241,11 @@ func take(ctx context.Context, places chan<- struct{}) error {
 	}
 }
 
-// call calls the handler and makes an error of a panic.
+// call calls the handler and makes an error of a panic, without its value: the handler has content in hand.
 func (r *Runner) call(ctx context.Context, b Batch) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", errPanic, p)
+			err = fmt.Errorf("%w: %w", errPanic, panics.Error(p))
 			r.opts.Logger.Error(err, "Handler panicked", "destination", b.Events[0].Destination, "stack", string(debug.Stack()))
 		}
 	}()

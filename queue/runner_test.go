@@ -41,7 +41,7 @@ func TestTheRunnerSettlesWhatTheHandlerReturns(t *testing.T) {
 	}{
 		"nil is Done":              {func(Batch) error { return nil }, 0, ""},
 		"an error is Retry":        {func(Batch) error { return errPush }, 2, "push failed"},
-		"a panic is Retry":         {func(Batch) error { panic("oops") }, 2, "panicked: oops"},
+		"a panic is Retry":         {func(Batch) error { panic("oops") }, 2, "panicked: panic with a value of the type string"},
 		"an exit is Retry":         {func(Batch) error { runtime.Goexit(); return nil }, 2, "ended its goroutine"},
 		"a partial error":          {func(b Batch) error { return fmt.Errorf("some: %w", &PartialError{b.Events[1:], errPush}) }, 1, "push failed"},
 		"a partial error of none":  {func(Batch) error { return &PartialError{nil, errPush} }, 0, ""},

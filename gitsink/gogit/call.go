@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/internal/panics"
 )
 
 // leaveTimeout is how long a caller whose context has ended waits to learn what has become of a push that may hold its
@@ -113,7 +114,7 @@ func (c *call) run(base gitsink.Tree) (commits []gitsink.Commit, err error) {
 		err = errPlanEnded
 		defer func() {
 			if r := recover(); r != nil {
-				err = fmt.Errorf("the plan panicked: %v\n%s", r, debug.Stack())
+				err = fmt.Errorf("the plan panicked: %w\n%s", panics.Error(r), debug.Stack())
 			}
 		}()
 		commits, err = c.plan(c.ctx, base)

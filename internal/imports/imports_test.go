@@ -20,20 +20,22 @@ const module = "github.com/kubescribe/kubescribe"
 // the root all of them.
 var library = map[string][]string{
 	"destination":         {},
-	"event":               {"destination"},
+	"event":               {"destination", "internal/quote"},
 	"ruleset":             {"destination", "event"},
-	"queue":               {"destination", "event"},
+	"queue":               {"destination", "event", "internal/panics"},
 	"queue/queuetest":     {"destination", "event", "queue"},
 	"orphan":              {"destination", "event"},
 	"event/watch":         {"destination", "event", "queue", "ruleset"},
-	"gitsink":             {"destination", "event", "orphan", "queue"},
-	"gitsink/gogit":       {"destination", "event", "gitsink", "queue"},
+	"gitsink":             {"destination", "event", "internal/panics", "internal/quote", "orphan", "queue"},
+	"gitsink/gogit":       {"destination", "event", "gitsink", "internal/panics", "queue"},
 	"gitsink/gitsinktest": {"destination", "gitsink", "queue"},
 	".":                   {"destination", "event", "event/watch", "gitsink", "gitsink/gogit", "orphan", "queue", "ruleset"},
 }
 
 // others may be imported by no package of the library.
 var others = map[string][]string{
+	"internal/panics":     {},
+	"internal/quote":      {},
 	"internal/manifest":   {"destination", "event", "orphan", "ruleset"},
 	"internal/memcluster": {},
 	"internal/testenv":    {},

@@ -1,0 +1,84 @@
+package gitsink
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/queue"
+)
+
+const plainSecret = "apiVersion: v1\ndata:\n  password: aHVudGVyMg==\nkind: Secret\n"
+
+// misbehaving is an Encryptor of the two given functions.
+type misbehaving struct {
+	encrypt func(plain []byte) ([]byte, error)
+	same    func(stored, plain []byte) (bool, error)
+}
+
+func (m misbehaving) Encrypt(_ context.Context, _ destination.Destination, _ event.Resource, plain []byte) ([]byte, error) {
+	return m.encrypt(plain)
+}
+
+func (m misbehaving) Same(_ context.Context, _ destination.Destination, _ event.Resource, stored, plain []byte) (bool, error) {
+	return m.same(stored, plain)
+}
+
+func secretNamed(name string) event.Event {
+	e := write("prod", name, plainSecret)
+	e.Resource.Resource, e.Resource.Kind = "secrets", "Secret"
+	return e
+}
+
+func TestWriterRefusesWhatAnEncryptorMustNotReturn(t *testing.T) {
+	different := func(stored, plain []byte) (bool, error) { return false, nil }
+	good := func([]byte) ([]byte, error) { return []byte("sealed"), nil }
+	for name, broken := range map[string]misbehaving{
+		"nothing":                  {func([]byte) ([]byte, error) { return nil, nil }, different},
+		"an empty result":          {func([]byte) ([]byte, error) { return []byte{}, nil }, different},
+		"white space":              {func([]byte) ([]byte, error) { return []byte(" \n"), nil }, different},
+		"the plain text":           {func(plain []byte) ([]byte, error) { return plain, nil }, different},
+		"the plain text with more": {func(plain []byte) ([]byte, error) { return append([]byte("# sealed\n"), plain...), nil }, different},
+		"the plain text trimmed":   {func(plain []byte) ([]byte, error) { return plain[:len(plain)-1], nil }, different},
+		"a panic with the content": {func(plain []byte) ([]byte, error) { panic(string(plain)) }, different},
+		"a panic in Same":          {good, func(_, plain []byte) (bool, error) { panic(fmt.Errorf("cannot read %s", plain)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sink := &memorySink{}
+			first, _ := newTestWriter(t, sink, &WriterOptions{Encryptor: misbehaving{good, different}})
+			require.NoError(t, first.Handle(t.Context(), batch(secretNamed("s"))))
+			w, reports := newTestWriter(t, sink, &WriterOptions{Encryptor: broken})
+			err := w.Handle(t.Context(), batch(secretNamed("s"), write("prod", "neighbour", "1")))
+			var partial *queue.PartialError
+			require.ErrorAs(t, err, &partial, "the Secret is tried again")
+			require.Len(t, partial.Events, 1)
+			require.ErrorIs(t, err, ErrEncryptor)
+			require.NotContains(t, err.Error(), "aHVudGVyMg")
+			require.Len(t, (*reports)[0].Skipped, 1)
+			require.True(t, (*reports)[0].Skipped[0].Retry)
+			require.Equal(t, "sealed", string(sink.folder("prod")["ns/secrets/s.yaml"].Data), "what was stored stays")
+			require.Contains(t, sink.names("prod"), "ns/configmaps/neighbour.yaml")
+		})
+	}
+}
+
+func TestWriterRefusesASecretOfAnotherResource(t *testing.T) {
+	for name, change := range map[string]func(*event.Event){
+		"by its kind":  func(e *event.Event) { e.Resource.Kind, e.Content = "Secret", []byte("a: b\n") },
+		"by its words": func(e *event.Event) { e.Content = []byte(plainSecret) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			sink := &memorySink{}
+			w, reports := newTestWriter(t, sink, &WriterOptions{Encryptor: &reverser{}})
+			e := write("prod", "s", "")
+			change(&e)
+			require.NoError(t, w.Handle(t.Context(), batch(e, write("prod", "neighbour", "1"))))
+			require.ErrorIs(t, (*reports)[0].Skipped[0].Err, event.ErrSecret)
+			require.Equal(t, []string{"ns/configmaps/neighbour.yaml"}, sink.names("prod"))
+		})
+	}
+}
