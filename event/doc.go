@@ -15,7 +15,8 @@
 //
 // # Secrets
 //
-// A core v1 Secret is refused with ErrSecret unless there is an Encryptor. No option allows plain text.
+// A core v1 Secret is refused with ErrSecret unless there is an Encryptor. No option allows plain text. The resource says
+// whether an object is encrypted, so a Secret that comes under another resource is refused as well.
 //
 // # Layout
 //

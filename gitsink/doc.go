@@ -10,7 +10,9 @@
 //   - Nothing outside the base folder is touched, nor anything in it that the plan does not name.
 //   - Content that is there already makes no commit.
 //   - A Writer folds the events of a batch in their order. One object that cannot be written is left out and reported; the
-//     others are written. A v1 Secret is encrypted or left out.
+//     others are written. A v1 Secret is encrypted or left out, also when it comes under another resource; an Encryptor that
+//     panics, or returns nothing or the plain text, is refused with ErrEncryptor for that object.
+//   - Names of objects are quoted in commit messages: none can become a trailer, a mention, or a subject's "[skip ci]".
 //   - A Writer's plan first asks whether the lease of the batch is still held: a worker that lost it never writes old
 //     content over new.
 //   - A folder has one owner on a branch. The OwnerFile names both; another owner's folder is refused with ErrOwned, unless

@@ -36,10 +36,19 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	context.AfterFunc(ctx, func() {
+		stop() // a second signal ends the process at once
+		time.AfterFunc(endTimeout, func() {
+			fmt.Fprintln(os.Stderr, "mirror: not everything ended within", endTimeout, "of the signal; what was not pushed is made good at the next start")
+			os.Exit(exitFailed)
+		})
+	})
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
+
+// endTimeout is when a signal ends the process whatever it does. It is longer than a Mirror takes that drains for its
+// default time, and ten seconds more at the most.
+const endTimeout = 45 * time.Second
 
 // flags are the command line.
 type flags struct {

@@ -20,7 +20,13 @@ import (
 	"github.com/kubescribe/kubescribe/internal/memcluster"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if args := os.Getenv("MIRROR_ARGS"); args != "" { // the test binary stands in for the program
+		os.Args = append(os.Args[:1], strings.Split(args, "\n")...)
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var configMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 

@@ -4,9 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
-	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -52,7 +49,8 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("(secret)"))
 func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"(secret)"`), nil }
 
 // Load reads the manifests of a folder. The error joins an *Error for each fault of each file, in the order of files and
-// lines; the Config is nil then. A folder without manifests is an error.
+// lines; the Config is nil then. A folder without manifests is an error. So is a file that is not a regular one or larger than
+// 1 MiB, and a folder of more than 10,000 files.
 func Load(fsys fs.FS) (*Config, error) {
 	files, err := list(fsys)
 	if err != nil {
@@ -75,23 +73,4 @@ func Load(fsys fs.FS) (*Config, error) {
 		return nil, err
 	}
 	return &l.Config, nil
-}
-
-// list returns the paths of the manifests in byte order.
-func list(fsys fs.FS) ([]string, error) {
-	var files []string
-	err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
-		hidden := name != "." && strings.HasPrefix(entry.Name(), ".")
-		switch {
-		case err != nil:
-			return err
-		case hidden && entry.IsDir():
-			return fs.SkipDir
-		case !hidden && !entry.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)):
-			files = append(files, name)
-		}
-		return nil
-	})
-	slices.Sort(files)
-	return files, err
 }

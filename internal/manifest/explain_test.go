@@ -152,7 +152,7 @@ func TestAFolderThatCannotBeReadIsAnError(t *testing.T) {
 	require.NoError(t, os.Symlink("absent", filepath.Join(dir, "a.yaml")))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "b.yaml"), []byte("kind: Pod"), 0o600))
 	_, err = Load(os.DirFS(dir))
-	require.ErrorContains(t, err, "a.yaml: open a.yaml: no such file or directory\nb.yaml:1: kind: unknown kind")
+	require.ErrorContains(t, err, "a.yaml: stat a.yaml: no such file or directory\nb.yaml:1: kind: unknown kind")
 }
 
 func load(t *testing.T, manifests string) *Config {

@@ -34,7 +34,7 @@ type reference struct {
 }
 
 func (l *loader) file(fsys fs.FS, name string) {
-	content, err := fs.ReadFile(fsys, name)
+	content, err := readFile(fsys, name)
 	if err != nil {
 		l.incomplete = true
 		l.document(Position{File: name}).fault("", "%v", err)
