@@ -48,7 +48,7 @@ func BenchmarkWatches(b *testing.B) {
 	lists := []*metav1.APIResourceList{list("example.com/v1", types...)}
 	s := compile(b, rules...)
 	for b.Loop() {
-		if _, err := s.Watches(lists); err != nil {
+		if _, err := s.Watches(served(lists)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -134,7 +134,7 @@ func TestRelabelledAsksTheSelectorsOfTheTypeOnly(t *testing.T) {
 func TestSplitGivesSingleNamespacesWhatClusterRulesWantThere(t *testing.T) {
 	lists := []*metav1.APIResourceList{list("v1", namespaced("pods"), namespaced("services"))}
 	s := compile(t, rule("", "r", "a", resources("pods", "services")), rule("y", "r", "b", resources("pods")), rule("x", "r", "b", resources("pods")))
-	watches, err := s.Watches(lists)
+	watches, err := s.Watches(served(lists))
 	require.NoError(t, err)
 	require.Len(t, watches, 2)
 	require.Empty(t, cmp.Diff(`pods.v1. in x

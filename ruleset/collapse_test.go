@@ -18,7 +18,7 @@ func TestCollapseMakesOneWatchOfThoseForSingleNamespaces(t *testing.T) {
 		rule("x", "r", "b", resources("pods", "secrets")), rule("y", "r", "a", resources("pods")), rule("x", "s", "a", resources("pods")), kept,
 		rule("", "wide", "c", resources("services", "nodes")), rule("x", "narrow", "c", resources("services")),
 	)
-	watches, err := s.Watches(lists)
+	watches, err := s.Watches(served(lists))
 	require.NoError(t, err)
 	before := slices.Clone(watches)
 	asked := map[string][]string{}
@@ -51,9 +51,9 @@ func TestCollapseGivesADestinationWhatItGetsBesideAClusterRule(t *testing.T) {
 	narrow := []ruleset.Rule{
 		rule("x", "r", "a", resources("pods")), rule("y", "r", "a", operations(resources("pods"), "UPDATE")), rule("y", "s", "b", resources("pods")),
 	}
-	alone, err := compile(t, narrow...).Watches(lists)
+	alone, err := compile(t, narrow...).Watches(served(lists))
 	require.NoError(t, err)
-	beside, err := compile(t, append(narrow, rule("", "wide", "c", resources("pods")))...).Watches(lists)
+	beside, err := compile(t, append(narrow, rule("", "wide", "c", resources("pods")))...).Watches(served(lists))
 	require.NoError(t, err)
 	require.Len(t, beside, 1)
 	collapsed := ruleset.Collapse(alone, func(ruleset.Type, []string) bool { return true })

@@ -141,7 +141,7 @@ func TestTheZeroRuleSetHasNoRules(t *testing.T) {
 	var s ruleset.RuleSet
 	require.Nil(t, s.Match(pod("x", "p")))
 	require.NoError(t, s.Err(name("", "r")))
-	watches, err := s.Watches([]*metav1.APIResourceList{list("v1", namespaced("pods"))})
+	watches, err := s.Watches(served([]*metav1.APIResourceList{list("v1", namespaced("pods"))}))
 	require.NoError(t, err)
 	require.Empty(t, watches)
 }

@@ -42,7 +42,7 @@ func TestEachObjectThatADestinationWantsIsWatchedOnceAndLiesInItsCoverage(t *tes
 		}
 		s, err := ruleset.Compile(set, rules...)
 		require.NoError(t, err)
-		single, _ := s.Watches(discovered)
+		single, _ := s.Watches(served(discovered))
 		narrowest := r.IntN(3)
 		shared := ruleset.Collapse(single, func(_ ruleset.Type, namespaces []string) bool { return len(namespaces) > narrowest })
 		require.ElementsMatch(t, coverages(single), coverages(shared), "seed %d", seed)

@@ -9,7 +9,45 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/version"
 )
+
+// Served is what a server serves, as discovery's ServerGroupsAndResources tells it. No order in it means anything:
+// client-go makes the lists of an aggregated discovery by ranging over a map.
+//
+// If discovery could not read one version of a group, leave the lists of the whole group out and keep what is watched of
+// it, else the next version would be read in its place for as long as that lasts.
+type Served struct {
+	// Groups say which version each group prefers. A group that is absent prefers none.
+	Groups []*metav1.APIGroup
+	// Resources are the resources of all served versions of all groups.
+	Resources []*metav1.APIResourceList
+	// Keep has the version in which a type is read already. It is kept while it is served and some rule allows it: a new
+	// rule, or a new version beside it, must not write all files of the type anew. Leave a type out once its
+	// group prefers another version than it did. Default: none.
+	Keep map[schema.GroupResource]string
+}
+
+// Preferred returns the version that a group prefers, "" if it is not told.
+func (s Served) Preferred(group string) string {
+	for _, g := range s.Groups {
+		if g.Name == group {
+			return g.PreferredVersion.Version
+		}
+	}
+	return ""
+}
+
+// Types returns each served type once, in the version in which it is read if all versions are allowed and can be watched,
+// by group and resource. What cannot be read in Resources is left out.
+func (s Served) Types() []Type {
+	served, _ := readDiscovery(s)
+	types := make([]Type, 0, len(served.types))
+	for _, t := range served.types {
+		types = append(types, t.versions[0].Type)
+	}
+	return types
+}
 
 // servedType is a group and resource in all versions that the server has, the preferred one first.
 type servedType struct {
@@ -29,10 +67,10 @@ type discovery struct {
 }
 
 // readDiscovery leaves out lists that it cannot read and returns what is wrong with them.
-func readDiscovery(lists []*metav1.APIResourceList) (discovery, []error) {
+func readDiscovery(from Served) (discovery, []error) {
 	var faults []error
 	served := make(map[typeKey]*servedType)
-	for _, list := range lists {
+	for _, list := range from.Resources {
 		gv, err := schema.ParseGroupVersion(list.GroupVersion)
 		if err != nil || gv.Version == "" {
 			faults = append(faults, fmt.Errorf("ruleset: discovery: group and version %q of a resource list: not GROUP/VERSION", list.GroupVersion))
@@ -60,6 +98,8 @@ func readDiscovery(lists []*metav1.APIResourceList) (discovery, []error) {
 		return cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.resource, b.resource))
 	})
 	for _, t := range d.types {
+		preferred := from.Preferred(t.group)
+		slices.SortFunc(t.versions, func(a, b servedVersion) int { return compareVersions(a.Version, b.Version, preferred) })
 		for _, key := range keysOf(t.group, t.resource) {
 			d.byKey[key] = append(d.byKey[key], t)
 		}
@@ -67,15 +107,35 @@ func readDiscovery(lists []*metav1.APIResourceList) (discovery, []error) {
 	return d, faults
 }
 
-// choose returns the version in which the type is read: of those that can be watched and that some rule allows, the one
-// that the server prefers. It does not depend on how many rules allow a version, so that a rule of one team cannot change
-// in which version the files of all others are written.
-func (t *servedType) choose(rules []*rule) (*Type, bool) {
+// compareVersions orders the versions of a type: the preferred one of its group, then by Kubernetes' version priority.
+func compareVersions(a, b, preferred string) int {
+	if a != b && (a == preferred || b == preferred) {
+		if a == preferred {
+			return -1
+		}
+		return 1
+	}
+	return version.CompareKubeAwareVersionStrings(b, a)
+}
+
+func (t *servedType) groupResource() schema.GroupResource {
+	return schema.GroupResource{Group: t.group, Resource: t.resource}
+}
+
+// choose returns the version in which the type is read, as Watches says. It does not depend on how many rules allow a
+// version, so that a rule of one team cannot change in which version the files of all others are written.
+func (t *servedType) choose(rules []*rule, keep string) (chosen *Type, ok bool) {
 	for i := range t.versions {
 		v := &t.versions[i]
-		if v.watchable && slices.ContainsFunc(rules, func(r *rule) bool { return r.valid && r.covers(&v.Type, false) != 0 }) {
+		if !v.watchable || !slices.ContainsFunc(rules, func(r *rule) bool { return r.valid && r.covers(&v.Type, false) != 0 }) {
+			continue
+		}
+		if v.Version == keep {
 			return &v.Type, true
 		}
+		if chosen == nil {
+			chosen = &v.Type
+		}
 	}
-	return nil, false
+	return chosen, chosen != nil
 }

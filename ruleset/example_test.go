@@ -45,9 +45,9 @@ func Example() {
 		}
 	}
 
-	watches, err := rules.Watches([]*metav1.APIResourceList{{GroupVersion: "v1", APIResources: []metav1.APIResource{
+	watches, err := rules.Watches(ruleset.Served{Resources: []*metav1.APIResourceList{{GroupVersion: "v1", APIResources: []metav1.APIResource{
 		{Name: "configmaps", Kind: "ConfigMap", Namespaced: true, Verbs: metav1.Verbs{"get", "list", "watch"}},
-	}}})
+	}}}})
 	for _, w := range watches {
 		fmt.Println("watch", w.Resource.Resource, "in", w.Namespace)
 	}

@@ -282,7 +282,7 @@ func TestMatchMayBeCalledConcurrently(t *testing.T) {
 					t.Error("another result than alone")
 				}
 				got[0].Rules[0].Name = "the result is the caller's"
-				_, _ = s.Watches([]*metav1.APIResourceList{list("v1", namespaced("pods"))})
+				_, _ = s.Watches(served([]*metav1.APIResourceList{list("v1", namespaced("pods"))}))
 			}
 		})
 	}

@@ -62,11 +62,11 @@ func TestPresetsOfWholeTypesAreNotWatched(t *testing.T) {
 	}
 	r := rule("", "r", "a", ruleset.ResourceRule{})
 	r.Skip = ruleset.Presets()
-	watches, err := compile(t, r).Watches(lists)
+	watches, err := compile(t, r).Watches(served(lists))
 	require.NoError(t, err)
 	require.Equal(t, "configmaps.v1. in all\n  a: all, prune", show(watches))
 	r.Skip = nil
-	watches, err = compile(t, r).Watches(lists)
+	watches, err = compile(t, r).Watches(served(lists))
 	require.NoError(t, err)
 	require.Len(t, watches, 6)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -67,6 +68,21 @@ func pod(namespace, n string) ruleset.Input { return object("", "v1", "pods", na
 // list is a list of discovery.
 func list(groupVersion string, resources ...metav1.APIResource) *metav1.APIResourceList {
 	return &metav1.APIResourceList{GroupVersion: groupVersion, APIResources: resources}
+}
+
+// served are lists of which the first of each group is that of its preferred version.
+func served(lists []*metav1.APIResourceList) ruleset.Served {
+	from := ruleset.Served{Resources: lists}
+	for _, list := range lists {
+		gv, err := schema.ParseGroupVersion(list.GroupVersion)
+		if err != nil || from.Preferred(gv.Group) != "" {
+			continue
+		}
+		from.Groups = append(from.Groups, &metav1.APIGroup{
+			Name: gv.Group, PreferredVersion: metav1.GroupVersionForDiscovery{GroupVersion: list.GroupVersion, Version: gv.Version},
+		})
+	}
+	return from
 }
 
 func namespaced(n string) metav1.APIResource {

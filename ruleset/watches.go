@@ -6,25 +6,26 @@ import (
 	"maps"
 	"slices"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/kubescribe/kubescribe/event"
 )
 
 // Watches returns the smallest set of watches that feeds every valid rule, by group, resource and namespace. It is a pure
-// function of the rules and of what the server serves: all served versions of all groups, of each group the preferred
-// version first, as the second result of discovery's ServerGroupsAndResources has them. What is not in the lists gives no
-// Watch; nobody takes it for empty. If discovery could not read one version of a group, leave out the whole group and keep
-// what is watched of it, else the next version would be read in its place for as long as that lasts.
+// function of the rules and of what the server serves, in whatever order. What is not served gives no Watch; nobody takes
+// it for empty.
+//
+// A type is read in one version: its version in Served.Keep, else the preferred version of its group, else the first by
+// Kubernetes' version priority (v2, v1, v1beta2, v1beta1, v1alpha1, others by name). A version counts
+// only if it can be listed and watched and some rule allows it.
+// https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/#version-priority
 //
 // The error joins a *TypeError for each type that a rule names and does not get. It does not make the watches any less
 // complete for all else.
-func (s *RuleSet) Watches(lists []*metav1.APIResourceList) ([]Watch, error) {
-	served, faults := readDiscovery(lists)
+func (s *RuleSet) Watches(from Served) ([]Watch, error) {
+	served, faults := readDiscovery(from)
 	var watches []Watch
 	for _, t := range served.types {
 		rules := rulesOf(t.group, t.resource, s.index, s.invalid)
-		chosen, ok := t.choose(rules)
+		chosen, ok := t.choose(rules, from.Keep[t.groupResource()])
 		if !ok {
 			continue
 		}

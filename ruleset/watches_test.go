@@ -172,7 +172,7 @@ deployments.v1beta1.apps in all
 		t.Run(tt.promise, func(t *testing.T) {
 			for range tt.rules {
 				tt.rules = append(tt.rules[1:], tt.rules[0])
-				watches, err := compile(t, tt.rules...).Watches(lists)
+				watches, err := compile(t, tt.rules...).Watches(served(lists))
 				require.NoError(t, err)
 				require.Empty(t, cmp.Diff(strings.TrimSpace(tt.want), show(watches)))
 			}
@@ -181,7 +181,7 @@ deployments.v1beta1.apps in all
 }
 
 func TestWatchesSayTypeAndScopeInFull(t *testing.T) {
-	watches, err := compile(t, rule("x", "r", "a", resources("pods"))).Watches([]*metav1.APIResourceList{list("v1", namespaced("pods"))})
+	watches, err := compile(t, rule("x", "r", "a", resources("pods"))).Watches(served([]*metav1.APIResourceList{list("v1", namespaced("pods"))}))
 	require.NoError(t, err)
 	require.Equal(t, []ruleset.Watch{{
 		Resource:  podType(),
@@ -197,10 +197,10 @@ func TestWatchesSayTypeAndScopeInFull(t *testing.T) {
 func TestWatchesDoNotDependOnTheOrderOfGroups(t *testing.T) {
 	lists := []*metav1.APIResourceList{list("v1", namespaced("pods"), clusterScoped("nodes")), list("apps/v1", namespaced("deployments"))}
 	s := compile(t, rule("", "r", "a", ruleset.ResourceRule{}))
-	want, err := s.Watches(lists)
+	want, err := s.Watches(served(lists))
 	require.NoError(t, err)
 	slices.Reverse(lists)
-	got, err := s.Watches(lists)
+	got, err := s.Watches(served(lists))
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 }
@@ -243,7 +243,7 @@ func TestWatchesPruneNothingThatAnInvalidRuleCovers(t *testing.T) {
 		t.Run(tt.promise, func(t *testing.T) {
 			s, err := ruleset.Compile(destinations(t, "a", "b"), append(tt.valid, tt.bad)...)
 			require.Error(t, err)
-			watches, err := s.Watches(lists)
+			watches, err := s.Watches(served(lists))
 			require.NoError(t, err)
 			var pruned []string
 			for _, w := range watches {
@@ -298,7 +298,7 @@ func TestWatchesReportTypesThatARuleNamesAndDoesNotGet(t *testing.T) {
 		t.Run(tt.promise, func(t *testing.T) {
 			other := rule("", "other", "b", resources("pods", "deployments"))
 			s := compile(t, tt.rule, other)
-			watches, err := s.Watches(lists)
+			watches, err := s.Watches(served(lists))
 			var fault *ruleset.TypeError
 			require.ErrorAs(t, err, &fault)
 			require.ErrorIs(t, err, tt.err)
@@ -317,7 +317,7 @@ func TestWatchesReportNothingThatARuleDoesNotName(t *testing.T) {
 		rule("", "wildcard", "a", ruleset.ResourceRule{APIVersions: []string{"v1", "v9"}}),
 		rule("x", "group", "a", ruleset.ResourceRule{APIGroups: []string{"apps"}}),
 	)
-	_, err := s.Watches(lists)
+	_, err := s.Watches(served(lists))
 	require.NoError(t, err)
 }
 
@@ -336,7 +336,7 @@ func TestWatchesPruneNothingThatARuleHasWrittenInAnotherVersion(t *testing.T) {
 		{"the old one is gone", []*metav1.APIResourceList{v1}, ruleset.ErrNotServed},
 	} {
 		t.Run(tt.promise, func(t *testing.T) {
-			watches, err := s.Watches(tt.lists)
+			watches, err := s.Watches(served(tt.lists))
 			require.ErrorIs(t, err, tt.err)
 			require.Equal(t, "deployments.v1.apps in all\n  a: all", show(watches))
 		})
@@ -346,9 +346,9 @@ func TestWatchesPruneNothingThatARuleHasWrittenInAnotherVersion(t *testing.T) {
 func TestWatchesPruneNothingOfARuleThatAsksForLessInThisVersion(t *testing.T) {
 	beta := ruleset.ResourceRule{Resources: []string{"deployments"}, APIVersions: []string{"v1beta1"}, Operations: keep}
 	stable := ruleset.ResourceRule{Resources: []string{"deployments"}, APIVersions: []string{"v1"}, Operations: []event.Operation{event.Delete}}
-	watches, err := compile(t, rule("", "r", "a", beta, beta, stable)).Watches([]*metav1.APIResourceList{
+	watches, err := compile(t, rule("", "r", "a", beta, beta, stable)).Watches(served([]*metav1.APIResourceList{
 		list("apps/v1", namespaced("deployments")), list("apps/v1beta1", namespaced("deployments")),
-	})
+	}))
 	require.ErrorIs(t, err, ruleset.ErrOtherVersion)
 	require.Equal(t, 1, strings.Count(err.Error(), "deployments"), "one rule, one type, one error")
 	require.Equal(t, "deployments.v1.apps in all\n  a: all", show(watches))
@@ -363,7 +363,7 @@ func TestWatchesLetNoInvalidRuleChooseTheVersion(t *testing.T) {
 		bad := rule("", "bad", "a", operations(in(tt.invalid), "CONNECT"))
 		s, err := ruleset.Compile(destinations(t, "a", "b"), bad, rule("", "good", "b", in(tt.valid)))
 		require.Error(t, err)
-		watches, err := s.Watches(lists)
+		watches, err := s.Watches(served(lists))
 		require.NoError(t, err, "what is wrong with a rule that is left out, Compile has said")
 		require.Equal(t, "deployments."+tt.valid+".apps in all\n  b: all, prune", show(watches))
 	}
@@ -372,7 +372,7 @@ func TestWatchesLetNoInvalidRuleChooseTheVersion(t *testing.T) {
 func TestWatchesGiveMatchTheVersionThatItExpects(t *testing.T) {
 	lists := []*metav1.APIResourceList{list("apps/v1", namespaced("deployments")), list("apps/v1beta1", namespaced("deployments"))}
 	s := compile(t, rule("", "r", "a", ruleset.ResourceRule{APIVersions: []string{"v1beta1"}}))
-	watches, err := s.Watches(lists)
+	watches, err := s.Watches(served(lists))
 	require.NoError(t, err)
 	require.Len(t, watches, 1)
 	w := watches[0].Resource
@@ -382,16 +382,16 @@ func TestWatchesGiveMatchTheVersionThatItExpects(t *testing.T) {
 
 func TestWatchesTakeAVersionThatCanBeWatched(t *testing.T) {
 	lists := []*metav1.APIResourceList{list("example.com/v2", unwatchable("widgets")), list("example.com/v1", namespaced("widgets"))}
-	watches, err := compile(t, rule("", "r", "a", resources("widgets"))).Watches(lists)
+	watches, err := compile(t, rule("", "r", "a", resources("widgets"))).Watches(served(lists))
 	require.NoError(t, err)
 	require.Equal(t, "widgets.v1.example.com in all\n  a: all, prune", show(watches))
 }
 
 func TestWatchesReportAListThatTheyCannotRead(t *testing.T) {
 	for _, groupVersion := range []string{"", "a/b/c"} {
-		watches, err := compile(t, rule("", "r", "a", ruleset.ResourceRule{})).Watches([]*metav1.APIResourceList{
+		watches, err := compile(t, rule("", "r", "a", ruleset.ResourceRule{})).Watches(served([]*metav1.APIResourceList{
 			list(groupVersion, namespaced("pods")), list("v1", namespaced("pods")),
-		})
+		}))
 		require.ErrorContains(t, err, groupVersion)
 		require.Len(t, watches, 1)
 	}

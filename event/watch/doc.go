@@ -28,6 +28,9 @@
 //   - New rules list only what they say otherwise than the old ones (ruleset.RuleSet.Changed): a type, or single namespaces
 //     of it; so do labels of a namespace that move it in or out of a rule. What is being listed again is swept only when that
 //     is done. A destination that is gone, or a rule for another type, lists nothing.
+//   - A type is read in the version that its group prefers, if a rule allows it, else in the best that one allows
+//     (ruleset.RuleSet.Watches). It stays until it is gone or the preference changes; the order in which discovery tells
+//     types and versions means nothing.
 //   - Where a server forbids a watch of all namespaces, rules of single ones are served by watches of their own, and the wide
 //     one is asked for until it is allowed.
 //   - Not more than the newest state is ever known: what happened to an object while nobody watched is lost.

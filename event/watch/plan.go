@@ -26,7 +26,7 @@ func (p *planner) refresh(ctx context.Context) time.Duration {
 	if p.rules == nil {
 		return p.opts.Rediscover
 	}
-	_, lists, err := p.discovery.ServerGroupsAndResources()
+	groups, lists, err := p.discovery.ServerGroupsAndResources()
 	failed, partial := discovery.GroupDiscoveryFailedErrorGroups(err)
 	if err != nil && !partial {
 		p.report(fmt.Errorf("watch: discovery: %w", err))
@@ -42,7 +42,10 @@ func (p *planner) refresh(ctx context.Context) time.Duration {
 		gv, err := schema.ParseGroupVersion(list.GroupVersion)
 		return err != nil || unknown[gv.Group]
 	})
-	watches, missing := p.rules.ruleSet.Watches(lists)
+	served := ruleset.Served{Groups: groups, Resources: lists}
+	served.Keep = p.versions.kept(served)
+	watches, missing := p.rules.ruleSet.Watches(served)
+	p.versions.read(watches, served, unknown)
 	p.report(errors.Join(err, missing))
 	stopped := p.change(ctx, p.plan(watches), unknown)
 	p.settleOn(p.ledger.coverage.discovered(lists, unknown), stopped)

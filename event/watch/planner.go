@@ -26,6 +26,8 @@ type planner struct {
 	rights     chan struct{} // capacity 1: a stream is refused, or allowed what it was refused
 	numbers    uint64
 
+	versions versions // in which the types are read
+
 	// narrow has the types of which the server refuses a watch of all namespaces where single ones would do.
 	narrow map[schema.GroupResource]bool
 }
@@ -37,6 +39,7 @@ func newPlanner(w *Watcher) *planner {
 		relabelled: make(chan struct{}, 1),
 		rights:     make(chan struct{}, 1),
 		narrow:     map[schema.GroupResource]bool{},
+		versions:   versions{},
 	}
 	p.desk = &desk{ledger: w.ledger, out: w.out, opts: w.opts, rights: p.rights}
 	return p

@@ -2,8 +2,10 @@ package watch
 
 import (
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -175,4 +177,72 @@ func TestATypeThatComesBackIsSeededAnew(t *testing.T) {
 	}
 	require.Eventually(t, f.complete("prod"), wait, tick)
 	require.ElementsMatch(t, []string{"configmaps", "widgets"}, f.swept())
+}
+
+// discoveries lets the watcher ask n times more which types there are.
+func (f *fixture) discoveries(n int) {
+	f.t.Helper()
+	until := f.cluster.Requests("discover", schema.GroupResource{}) + 2*n // /api and /apis
+	require.Eventually(f.t, func() bool { return f.cluster.Requests("discover", schema.GroupResource{}) >= until }, wait, tick)
+}
+
+// client-go makes the lists of an aggregated discovery by ranging over a map.
+func TestATypeOfSeveralVersionsKeepsTheOneThatItIsReadIn(t *testing.T) {
+	f := newFixture(t, -1, &Options{Rediscover: time.Millisecond})
+	of := widgets
+	of.Versions = []string{"v1", "v2", "v1beta1"}
+	require.NoError(t, f.cluster.AddType(of))
+	f.apply(widget("v1", "default", "w"))
+	one, all := widgetRule("prod"), widgetRule("prod")
+	one.Resources[0].APIVersions = []string{"v1"}
+	all.Name.Name = "all-versions"
+	specs := []destination.Spec{spec("prod", "main")}
+	reads := func(version string) {
+		t.Helper()
+		require.Contains(t, f.files["prod widgets.example.com/default/w"], "apiVersion: example.com/"+version+"\n")
+	}
+
+	f.setRules(specs, rule("maps", "prod", "configmaps"), all)
+	f.seeded("prod")
+	reads("v2")
+	f.discoveries(50)
+	require.Equal(t, 1, f.cluster.Requests("list", widgets.GroupResource()), "nothing has changed")
+	f.cluster.SetPreferredVersion(widgets.Group, "v1beta1")
+	f.seeded("prod")
+	reads("v1beta1")
+
+	f.setRules(specs, rule("maps", "prod", "configmaps"), one)
+	f.seeded("prod")
+	reads("v1")
+	f.setRules(specs, rule("maps", "prod", "configmaps"), one, all)
+	f.seeded("prod")
+	f.discoveries(20)
+	reads("v1") // what the files are written in is not for a new rule to change
+
+	of.Versions = []string{"v2", "v1beta1"}
+	require.NoError(t, f.cluster.AddType(of))
+	for !strings.Contains(f.files["prod widgets.example.com/default/w"], "example.com/v1beta1") {
+		require.NotEqual(t, event.Delete, f.next().Operation)
+	}
+	f.quiet("prod")
+}
+
+// client-go takes the first version that is not stale for the preferred one of its group.
+func TestAStaleVersionIsNotReplacedByTheNext(t *testing.T) {
+	f := onWidgets(t, "v1", "v2")
+	require.Contains(t, f.files["prod widgets.example.com/default/w"], "example.com/v2\n")
+	lists := f.cluster.Requests("list", widgets.GroupResource())
+	var stale atomic.Bool
+	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+		if stale.Load() && r.Verb == "discover" && r.Resource.Group == widgets.Group && r.Resource.Version == "v2" {
+			return &memcluster.Fault{Error: apierrors.NewServiceUnavailable("no endpoints available")}
+		}
+		return nil
+	})
+	for range 3 {
+		stale.Store(!stale.Load())
+		f.discoveries(2)
+	}
+	f.quiet("prod")
+	require.Equal(t, lists, f.cluster.Requests("list", widgets.GroupResource()))
 }

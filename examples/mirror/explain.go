@@ -132,24 +132,23 @@ func (e *explainer) print(w io.Writer, explained ruleset.Explanation, notes []st
 
 // typeOf returns the type in the version in which the mirror reads it, or in the server's preferred one if it does not.
 func (e *explainer) typeOf(id event.ID) (t ruleset.Type, notes []string, err error) {
-	_, lists, err := e.discovery.ServerGroupsAndResources()
+	groups, lists, err := e.discovery.ServerGroupsAndResources()
 	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
 		return t, nil, err
 	}
-	served := typesNamed(lists, id)
-	if len(served) == 0 {
+	served := ruleset.Served{Groups: groups, Resources: lists}
+	named := typesNamed(served, id)
+	if len(named) == 0 {
 		return t, nil, fmt.Errorf("the cluster serves no resource %q of group %q", id.Resource, id.Group)
 	}
-	t = served[0]
-	for _, other := range served {
-		if other.Group != t.Group {
-			return t, nil, fmt.Errorf("several groups serve it: write %s.%s or %s.%s", id.Resource, t.Group, id.Resource, other.Group)
-		}
+	t = named[0]
+	if len(named) > 1 {
+		return t, nil, fmt.Errorf("several groups serve it: write %s.%s or %s.%s", id.Resource, t.Group, id.Resource, named[1].Group)
 	}
 	if t.Namespaced != (id.Namespace != "") {
 		return t, nil, fmt.Errorf("%s is namespaced: %t; write RESOURCE/NAMESPACE/NAME if it is, else RESOURCE/NAME", id.Resource, t.Namespaced)
 	}
-	watches, _ := e.rules.Watches(lists)
+	watches, _ := e.rules.Watches(served)
 	for _, w := range watches {
 		if w.Resource.Group == t.Group && w.Resource.Resource == t.Resource {
 			return w.Resource, nil, nil
@@ -158,28 +157,18 @@ func (e *explainer) typeOf(id event.ID) (t ruleset.Type, notes []string, err err
 	return t, []string{"no rule asks for this type, so it is not watched"}, nil
 }
 
-// typesNamed returns the types that id names, preferred versions first. Without a group, it means the core group if that has
-// such a resource, and else any.
-func typesNamed(lists []*metav1.APIResourceList, id event.ID) []ruleset.Type {
-	var exact, anyGroup []ruleset.Type
-	for _, list := range lists {
-		gv, err := schema.ParseGroupVersion(list.GroupVersion)
-		if err != nil {
-			continue
+// typesNamed returns the types that id names, in the versions that the server prefers. Without a group, it means the core
+// group if that has such a resource, and else any.
+func typesNamed(served ruleset.Served, id event.ID) []ruleset.Type {
+	var anyGroup []ruleset.Type
+	for _, t := range served.Types() {
+		switch {
+		case t.Resource != id.Resource:
+		case t.Group == id.Group:
+			return []ruleset.Type{t}
+		case id.Group == "":
+			anyGroup = append(anyGroup, t)
 		}
-		for _, r := range list.APIResources {
-			t := ruleset.Type{Group: gv.Group, Version: gv.Version, Resource: r.Name, Kind: r.Kind, Namespaced: r.Namespaced}
-			switch {
-			case r.Name != id.Resource:
-			case gv.Group == id.Group:
-				exact = append(exact, t)
-			case id.Group == "":
-				anyGroup = append(anyGroup, t)
-			}
-		}
-	}
-	if len(exact) > 0 {
-		return exact
 	}
 	return anyGroup
 }

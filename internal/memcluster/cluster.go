@@ -3,6 +3,7 @@ package memcluster
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -26,6 +27,11 @@ type Options struct {
 	// IgnoreSendInitialEvents makes watches behave like those of a server that does not know sendInitialEvents: the
 	// bookmark that ends the initial events never comes. Default: false.
 	IgnoreSendInitialEvents bool
+	// LegacyDiscovery makes discovery that of servers before 1.27, which know no aggregated document. Default: false.
+	LegacyDiscovery bool
+	// Seed decides the order of all that the API gives no order: groups and resources of discovery, items of a
+	// page, fields of an object. Default: random; Cluster.Seed says it.
+	Seed uint64
 }
 
 // Cluster is a running API server. New makes one, Close ends it.
@@ -46,6 +52,7 @@ type Cluster struct {
 	terminating map[string]bool   // namespaces that wait for their content to go
 	hooks       []*hook
 	requests    map[requestKey]int
+	random      *rand.Rand
 }
 
 // New starts a cluster on a free port of the loopback interface. It panics if there is none, like net/http/httptest.
@@ -66,6 +73,10 @@ func New(opts *Options) *Cluster {
 	if c.options.History <= 0 {
 		c.options.History = 100_000
 	}
+	for c.options.Seed == 0 {
+		c.options.Seed = rand.Uint64()
+	}
+	c.random = rand.New(rand.NewPCG(c.options.Seed, 0))
 	c.fill()
 	c.listen()
 	return c
@@ -116,6 +127,14 @@ func (c *Cluster) Close() {
 	<-c.stopped
 	c.inFlight.Lock()
 	defer c.inFlight.Unlock()
+}
+
+// Seed is Options.Seed, or what was drawn in its place.
+func (c *Cluster) Seed() uint64 { return c.options.Seed }
+
+// shuffle puts into any order what the API gives none. c.mu is held.
+func shuffle[T any](c *Cluster, list []T) {
+	c.random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 }
 
 // URL is the server's base URL, "http://127.0.0.1:port".

@@ -16,8 +16,12 @@ var serverVersion = version.Info{
 	GoVersion: "go", Compiler: "gc", Platform: "linux/amd64",
 }
 
-// serveDiscovery answers with the unaggregated documents, which every client understands.
-func (c *Cluster) serveDiscovery(w http.ResponseWriter, path string) error {
+// serveDiscovery answers with the aggregated document where the client takes it, else with the older ones.
+func (c *Cluster) serveDiscovery(w http.ResponseWriter, accept, path string) error {
+	if c.wantsAggregated(accept, path) {
+		c.writeAggregated(w, path)
+		return nil
+	}
 	document, err := c.discover(strings.Split(path, "/"))
 	if err != nil {
 		return err
@@ -40,10 +44,9 @@ func (c *Cluster) discover(path []string) (any, error) {
 		return c.discoverVersion(schema.GroupVersion{Version: path[1]})
 	case len(path) == 1:
 		list := &metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}, Groups: []metav1.APIGroup{}}
-		for _, r := range c.sortedResources() {
-			known := func(g metav1.APIGroup) bool { return g.Name == r.def.Group }
-			if r.def.Group != "" && !slices.ContainsFunc(list.Groups, known) {
-				list.Groups = append(list.Groups, c.discoverGroup(r.def.Group))
+		for _, group := range c.groups() {
+			if group != "" {
+				list.Groups = append(list.Groups, c.discoverGroup(group))
 			}
 		}
 		return list, nil
@@ -78,22 +81,50 @@ func (c *Cluster) discoverVersion(gv schema.GroupVersion) (any, error) {
 		TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: gv.String(),
 		APIResources: []metav1.APIResource{},
 	}
-	for _, r := range c.sortedResources() {
-		if r.def.Group == gv.Group && slices.Contains(r.def.Versions, gv.Version) {
-			list.APIResources = append(list.APIResources, r.def.discovery()...)
-		}
+	for _, r := range c.resourcesIn(gv.Group, gv.Version) {
+		list.APIResources = append(list.APIResources, r.def.discovery()...)
 	}
 	return list, nil
 }
 
+// groups returns the served groups, in any order.
+func (c *Cluster) groups() []string {
+	var groups []string
+	for gr := range c.resources {
+		if !slices.Contains(groups, gr.Group) {
+			groups = append(groups, gr.Group)
+		}
+	}
+	slices.Sort(groups)
+	shuffle(c, groups)
+	return groups
+}
+
+// resourcesIn returns the types that a group serves in a version, in any order.
+func (c *Cluster) resourcesIn(group, version string) []*resource {
+	var found []*resource
+	for _, r := range c.sortedResources() {
+		if r.def.Group == group && slices.Contains(r.def.Versions, version) {
+			found = append(found, r)
+		}
+	}
+	shuffle(c, found)
+	return found
+}
+
+var (
+	mainVerbs   = metav1.Verbs{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
+	statusVerbs = metav1.Verbs{"get", "patch", "update"}
+)
+
 func (d *definition) discovery() []metav1.APIResource {
 	all := []metav1.APIResource{{
 		Name: d.Resource, SingularName: d.Singular, Namespaced: d.Namespaced, Kind: d.Kind, ShortNames: d.ShortNames,
-		Verbs: metav1.Verbs{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"},
+		Verbs: mainVerbs,
 	}}
 	if d.Status {
 		all = append(all, metav1.APIResource{
-			Name: d.Resource + "/status", Namespaced: d.Namespaced, Kind: d.Kind, Verbs: metav1.Verbs{"get", "patch", "update"},
+			Name: d.Resource + "/status", Namespaced: d.Namespaced, Kind: d.Kind, Verbs: statusVerbs,
 		})
 	}
 	return all

@@ -100,7 +100,7 @@ func TestFailCutsPagesShortAndLosesNothing(t *testing.T) {
 			break
 		}
 	}
-	require.Equal(t, []string{"0", "1", "2", "3", "4"}, names)
+	require.ElementsMatch(t, []string{"0", "1", "2", "3", "4"}, names)
 }
 
 func TestFailCutsAnAnswerInTheMiddle(t *testing.T) {

@@ -76,7 +76,7 @@ func (c *Cluster) serve(w http.ResponseWriter, r *http.Request) error {
 		fault = nil
 	}
 	if req.Verb == "discover" {
-		return c.serveDiscovery(w, path)
+		return c.serveDiscovery(w, r.Header.Get("Accept"), path)
 	}
 	return c.serveObjects(r.Context(), w, req, fault)
 }

@@ -122,7 +122,11 @@ func (c *Cluster) list(req *request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	return state.page(s, from, int(req.Options.Limit)), nil
+	p := state.page(s, from, int(req.Options.Limit))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	shuffle(c, p.objects) // which objects a page holds is the server's promise, their order is not
+	return p, nil
 }
 
 // state returns the state that a list shows, and keeps it for its next pages.

@@ -75,16 +75,24 @@ func (p *page) write(w http.ResponseWriter, v view) {
 
 func writeBytes(w http.ResponseWriter, code int, data []byte) {
 	w.Header().Set("Content-Type", "application/json")
+	writeBody(w, code, data)
+}
+
+func writeBody(w http.ResponseWriter, code int, data []byte) {
 	w.WriteHeader(code)
 	_, _ = w.Write(data) // a broken connection is the client's affair
 }
 
 func writeJSON(w http.ResponseWriter, code int, value any) {
+	writeBytes(w, code, mustMarshal(value))
+}
+
+func mustMarshal(value any) []byte {
 	data, err := json.Marshal(value)
 	if err != nil {
 		panic(fmt.Sprintf("memcluster: encoding %T: %v", value, err))
 	}
-	writeBytes(w, code, data)
+	return data
 }
 
 func writeError(w http.ResponseWriter, err error) {

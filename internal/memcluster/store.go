@@ -2,8 +2,9 @@ package memcluster
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
 	"slices"
 	"sort"
 	"strconv"
@@ -30,7 +31,7 @@ type object struct {
 	body []byte
 }
 
-// encode makes the stored form of u.
+// encode makes the stored form of u. The order of its fields follows from its resourceVersion.
 func encode(u *unstructured.Unstructured) *object {
 	content := make(map[string]any, len(u.Object))
 	for field, value := range u.Object {
@@ -38,10 +39,9 @@ func encode(u *unstructured.Unstructured) *object {
 			content[field] = value
 		}
 	}
-	body, err := json.Marshal(content)
-	if err != nil {
-		panic(fmt.Sprintf("memcluster: encoding decoded JSON: %v", err)) // the content came from JSON
-	}
+	order := fnv.New64a()
+	_, _ = order.Write([]byte(u.GetResourceVersion() + "/" + u.GetName())) // a hash never fails
+	body := appendJSON(nil, content, rand.New(rand.NewPCG(order.Sum64(), 0)))
 	return &object{key: key{u.GetNamespace(), u.GetName()}, labels: u.GetLabels(), body: body}
 }
 
