@@ -105,6 +105,7 @@ type fixture struct {
 func newFixture(t *testing.T, room int, opts *Options) *fixture {
 	t.Helper()
 	f := &fixture{t: t, cluster: memcluster.New(nil), lines: newLines(room), files: map[string]string{}}
+	t.Logf("memcluster.Options{Seed: %d}", f.cluster.Seed())
 	config := f.cluster.Config()
 	client, err := dynamic.NewForConfig(config)
 	require.NoError(t, err)

@@ -108,6 +108,7 @@ func sharedCluster(t *testing.T) *cluster {
 func memoryCluster(t *testing.T) *cluster {
 	t.Helper()
 	mem := memcluster.New(nil)
+	t.Logf("memcluster.Options{Seed: %d}", mem.Seed())
 	t.Cleanup(mem.Close)
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	text := fmt.Sprintf("apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: %q}}]\n"+

@@ -55,6 +55,7 @@ func behindRelay(t *testing.T, kubeconfig string) (*relay, string) {
 func memoryWalkServer(t *testing.T) *walkServer {
 	t.Helper()
 	mem := memcluster.New(nil)
+	t.Logf("memcluster.Options{Seed: %d}", mem.Seed())
 	t.Cleanup(mem.Close)
 	path := filepath.Join(t.TempDir(), "kubeconfig")
 	text := fmt.Sprintf("apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: %q}}]\n"+

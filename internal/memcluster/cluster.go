@@ -29,6 +29,9 @@ type Options struct {
 	IgnoreSendInitialEvents bool
 	// LegacyDiscovery makes discovery that of servers before 1.27, which know no aggregated document. Default: false.
 	LegacyDiscovery bool
+	// Scheme has the types that the cluster also speaks in protobuf, as client-go's kubernetes/scheme has them. Generated
+	// clients may want nothing else. Default: none, protobuf is refused.
+	Scheme *runtime.Scheme
 	// Seed decides the order of all that the API gives no order: groups and resources of discovery, items of a
 	// page, fields of an object. Default: random; Cluster.Seed says it.
 	Seed uint64
@@ -110,7 +113,7 @@ func (c *Cluster) listen() {
 	c.url = "http://" + listener.Addr().String()
 	c.stop = cancel
 	c.server = &http.Server{
-		Handler:           http.HandlerFunc(c.handle),
+		Handler:           c.handler(),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: time.Minute,
 	}
@@ -118,6 +121,14 @@ func (c *Cluster) listen() {
 		defer close(c.stopped)
 		_ = c.server.Serve(listener) // always returns ErrServerClosed after Close
 	}()
+}
+
+func (c *Cluster) handler() http.Handler {
+	if c.options.Scheme == nil {
+		return http.HandlerFunc(c.handle)
+	}
+	codec := newProtobufCodec(c.options.Scheme)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { codec.serve(w, r, c.handle) })
 }
 
 // Close breaks all connections, ends all watches and returns when no request runs any more. Later calls do nothing.

@@ -33,12 +33,17 @@ func TestDiscoveryListsTheBuiltInTypes(t *testing.T) {
 	c, _ := start(t, nil)
 	groups, lists, err := discoveryClient(t, c).ServerGroupsAndResources()
 	require.NoError(t, err)
-	require.Len(t, groups, 5)
+	require.Len(t, groups, 8)
 	require.Equal(t, []string{
 		"apiextensions.k8s.io/v1/customresourcedefinitions", "apiextensions.k8s.io/v1/customresourcedefinitions/status",
-		"apps/v1/deployments", "apps/v1/deployments/status", "coordination.k8s.io/v1/leases",
+		"apps/v1/deployments", "apps/v1/deployments/status",
+		"autoscaling/v1/horizontalpodautoscalers", "autoscaling/v1/horizontalpodautoscalers/status",
+		"autoscaling/v2/horizontalpodautoscalers", "autoscaling/v2/horizontalpodautoscalers/status",
+		"coordination.k8s.io/v1/leases", "events.k8s.io/v1/events",
+		"flowcontrol.apiserver.k8s.io/v1/flowschemas", "flowcontrol.apiserver.k8s.io/v1/flowschemas/status",
+		"flowcontrol.apiserver.k8s.io/v1beta3/flowschemas", "flowcontrol.apiserver.k8s.io/v1beta3/flowschemas/status",
 		"rbac.authorization.k8s.io/v1/clusterroles",
-		"v1/configmaps", "v1/namespaces", "v1/namespaces/status", "v1/secrets", "v1/serviceaccounts",
+		"v1/configmaps", "v1/events", "v1/namespaces", "v1/namespaces/status", "v1/secrets", "v1/serviceaccounts",
 		"v1/services", "v1/services/status",
 	}, served(lists))
 	version, err := discoveryClient(t, c).ServerVersion()

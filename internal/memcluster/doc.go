@@ -1,13 +1,13 @@
 // Package memcluster is a Kubernetes API server in memory, for tests and demonstrations.
 //
 // A [Cluster] listens on loopback and speaks the API's own HTTP, so client-go's discovery, dynamic and metadata clients,
-// generated clients that use JSON, and the watchers of tools/watch work on it unchanged. Tests that do not care about
+// generated clients, and the watchers of tools/watch work on it unchanged. Tests that do not care about
 // HTTP write to the store directly with [Cluster.Apply] and [Cluster.Delete].
 //
 // # What it serves
 //
-// Namespaces, ConfigMaps, Secrets, Services, ServiceAccounts, Deployments, ClusterRoles, Leases and
-// CustomResourceDefinitions, and every type that a CustomResourceDefinition or [Cluster.AddType] declares. The namespaces
+// Namespaces, ConfigMaps, Secrets, Services, ServiceAccounts, Deployments, ClusterRoles, Leases, Events of both groups,
+// HorizontalPodAutoscalers and FlowSchemas in two versions, CustomResourceDefinitions, and every type that a CustomResourceDefinition or [Cluster.AddType] declares. The namespaces
 // default, kube-system, kube-public and kube-node-lease exist from the start.
 //
 //   - One resourceVersion counter for all types. A write that changes nothing leaves it alone.
@@ -24,8 +24,13 @@
 // # What it does not do
 //
 // No schema validation, defaulting, conversion, admission, garbage collection or authorization. An apply patch creates or
-// merges: it detects no conflict and removes no field. Strategic merge patches replace lists. JSON patches, protobuf and
-// CBOR are refused with 415 and 406. A CustomResourceDefinition must serve at least one version.
+// merges: it detects no conflict and removes no field. Strategic merge patches replace lists. JSON patches and CBOR, and
+// protobuf without [Options].Scheme, are refused with 415 and 406. A CustomResourceDefinition must serve at least one version.
+//
+// # Order
+//
+// What the API gives no order comes in any: groups and resources of discovery, the items of a page, the fields of an
+// object. [Options].Seed repeats it. Discovery is aggregated, as that of all servers since 1.27.
 //
 // # Faults
 //

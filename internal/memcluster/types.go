@@ -52,6 +52,12 @@ var builtins = []definition{
 	},
 	{Type: Type{Group: "rbac.authorization.k8s.io", Versions: v1, Kind: "ClusterRole", Resource: "clusterroles", Singular: "clusterrole"}},
 	{Type: Type{Group: "coordination.k8s.io", Versions: v1, Kind: "Lease", Resource: "leases", Singular: "lease", Namespaced: true}},
+	{Type: Type{Group: "autoscaling", Versions: []string{"v2", "v1"}, Kind: "HorizontalPodAutoscaler", Resource: "horizontalpodautoscalers",
+		Singular: "horizontalpodautoscaler", ShortNames: []string{"hpa"}, Namespaced: true, Status: true}},
+	{Type: Type{Group: "flowcontrol.apiserver.k8s.io", Versions: []string{"v1", "v1beta3"}, Kind: "FlowSchema", Resource: "flowschemas",
+		Singular: "flowschema", Status: true}},
+	{Type: Type{Versions: v1, Kind: "Event", Resource: "events", Singular: "event", ShortNames: []string{"ev"}, Namespaced: true}},
+	{Type: Type{Group: "events.k8s.io", Versions: v1, Kind: "Event", Resource: "events", Singular: "event", ShortNames: []string{"ev"}, Namespaced: true}},
 	{
 		Type: Type{
 			Group: crds.Group, Versions: v1, Kind: "CustomResourceDefinition", Resource: crds.Resource,
