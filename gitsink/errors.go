@@ -9,14 +9,17 @@ import (
 
 var (
 	// permanent are the failures that stay until somebody acts: on the destination, its credentials or the server.
-	permanent = []error{ErrAuth, ErrProtected, ErrRejected, ErrNotFound, ErrPath, ErrOwned, ErrTooLarge, destination.ErrInvalid}
+	permanent = []error{
+		ErrAuth, ErrProtected, ErrRejected, ErrUnsupported, ErrNotFound, ErrPath, ErrOwned, ErrTooLarge, destination.ErrInvalid,
+	}
 	// passing are the failures that may be over by the next try, whatever else the error matches.
 	passing = []error{ErrUnavailable, ErrConflict, ErrUnknown}
 )
 
 // Is makes an Error match queue.ErrPermanent if trying again cannot help: if its cause matches ErrAuth, ErrProtected,
-// ErrRejected, ErrNotFound, ErrPath, ErrOwned, ErrTooLarge or destination.ErrInvalid, and none of ErrUnavailable,
-// ErrConflict and ErrUnknown.
+// ErrRejected, ErrUnsupported, ErrNotFound, ErrPath, ErrOwned, ErrTooLarge or destination.ErrInvalid, and none of
+// ErrUnavailable, ErrConflict and ErrUnknown. ErrRefused and ErrProtocol alone are neither: they are tried again with a
+// backoff that grows, since nobody knows whether they pass.
 func (e *Error) Is(target error) bool {
 	return target == queue.ErrPermanent && matches(e.Err, permanent) && !matches(e.Err, passing)
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 	"time"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/internal/quote"
 )
 
 // GitSink writes commits to branches. Its contract is the package comment.
@@ -86,14 +86,25 @@ type Result struct {
 
 // The classes of failure. Test with errors.Is.
 var (
-	ErrAuth        = errors.New("gitsink: the server refused the credentials")
-	ErrProtected   = errors.New("gitsink: the branch is protected")
-	ErrRejected    = errors.New("gitsink: the server refused the push")
+	// ErrAuth: other credentials, other rights or another known_hosts are needed.
+	ErrAuth = errors.New("gitsink: the server refused the credentials")
+	// ErrProtected: the branch or the whole repository is not to be pushed to, whoever asks.
+	ErrProtected = errors.New("gitsink: the branch is protected")
+	// ErrRejected: the server refused a push, perhaps for what is in it.
+	ErrRejected = errors.New("gitsink: the server refused the push")
+	// ErrRefused: the server answered with a refusal whose words are not known. It is tried again, with backoff; it is not
+	// ErrUnavailable, since waiting will hardly help.
+	ErrRefused = errors.New("gitsink: the server refused, for a reason that is not known")
+	// ErrProtocol: what came is no answer of Git's protocol. It is tried again, with backoff.
+	ErrProtocol = errors.New("gitsink: the server's answer is not understood")
+	// ErrUnsupported: the repository or the server needs what this sink cannot do, such as object-format sha256.
+	ErrUnsupported = errors.New("gitsink: the repository is of a kind that is not supported")
 	ErrNotFound    = errors.New("gitsink: repository not found")
 	ErrPath        = errors.New("gitsink: path cannot be written")
 	ErrOwned       = errors.New("gitsink: the folder belongs to another owner")
 	ErrUnadopted   = errors.New("gitsink: the folder is not adopted")
 	ErrTooLarge    = errors.New("gitsink: too large")
+	// ErrUnavailable: no answer came, or one that says to come again.
 	ErrUnavailable = errors.New("gitsink: the server cannot be reached")
 	ErrConflict    = errors.New("gitsink: the branch kept moving")
 	ErrUnknown     = errors.New("gitsink: the outcome of a push is unknown")
@@ -104,7 +115,7 @@ var (
 type Error struct {
 	Op          string // "fetch", "plan", "commit", "push"
 	Destination destination.Destination
-	Server      string // the server's own words, if it sent any; without credentials
+	Server      string // the server's own words, if it sent any; without credentials, as one line that can be shown
 	Err         error
 	RetryAfter  time.Duration // how long the server wants to be left alone; zero: it did not say
 }
@@ -115,7 +126,7 @@ func (e *Error) RetryDelay() time.Duration { return e.RetryAfter }
 // Error says what failed where, with the server's words.
 func (e *Error) Error() string {
 	s := fmt.Sprintf("gitsink: %s %s: %v", e.Op, e.Destination, e.Err)
-	if words := strings.TrimSpace(e.Server); words != "" {
+	if words := quote.Words(e.Server); words != "" {
 		s += fmt.Sprintf(" (server: %s)", words)
 	}
 	return s

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -26,8 +27,8 @@ type Auth struct {
 	// BearerToken is sent by HTTP in place of Username and Password, for servers that want it so. Default: not sent.
 	BearerToken string
 
-	// SSHPrivateKey is a key in PEM, as ssh-keygen(1) writes it, and SSHPassphrase what it is encrypted with. The user is
-	// the one in the URL, or else "git". Default: none, and SSH is refused with ErrAuth.
+	// SSHPrivateKey is a key in PEM, as ssh-keygen(1) writes it, and SSHPassphrase what it is encrypted with; it is not used
+	// for a key that is not. The user is the one in the URL, or else "git". Default: none, and SSH is refused with ErrAuth.
 	SSHPrivateKey []byte
 	SSHPassphrase string
 
@@ -143,16 +144,20 @@ func (a Auth) sshConfig(user, address string) (*ssh.ClientConfig, error) {
 	}, nil
 }
 
+// signer reads the key. One Secret may hold a password for HTTPS and a key that is not encrypted, so a passphrase is used only
+// where it is needed.
 func (a Auth) signer() (ssh.Signer, error) {
-	var signer ssh.Signer
-	var err error
-	if a.SSHPassphrase != "" {
-		signer, err = ssh.ParsePrivateKeyWithPassphrase(a.SSHPrivateKey, []byte(a.SSHPassphrase))
-	} else {
-		signer, err = ssh.ParsePrivateKey(a.SSHPrivateKey)
+	signer, err := ssh.ParsePrivateKey(a.SSHPrivateKey)
+	if missing := (*ssh.PassphraseMissingError)(nil); errors.As(err, &missing) {
+		if a.SSHPassphrase == "" {
+			return nil, invalidAuth("SSHPrivateKey is encrypted: set SSHPassphrase")
+		}
+		if signer, err = ssh.ParsePrivateKeyWithPassphrase(a.SSHPrivateKey, []byte(a.SSHPassphrase)); err != nil {
+			return nil, invalidAuth("SSHPrivateKey cannot be read with this SSHPassphrase")
+		}
 	}
 	if err != nil {
-		return nil, invalidAuth("SSHPrivateKey cannot be read with this SSHPassphrase")
+		return nil, invalidAuth("SSHPrivateKey is no private key in PEM")
 	}
 	return signer, nil
 }

@@ -41,8 +41,8 @@ func (r *remote) update(ctx context.Context, known plumbing.Hash, folders []stri
 	defer sender.close()
 	tip := sender.tip(r.ref)
 	want := tip
-	if want.IsZero() && sender.refs.Head != nil {
-		want = *sender.refs.Head
+	if want.IsZero() {
+		want = sender.refs.head
 	}
 	if want.IsZero() {
 		r.lane.store = newStore()
@@ -58,7 +58,7 @@ func (r *remote) update(ctx context.Context, known plumbing.Hash, folders []stri
 		return plumbing.ZeroHash, r.tooLarge(sender, err)
 	}
 	if !again {
-		r.sink.opts.Logger.V(1).Info("cache dropped", "destination", r.dst, "reason", r.redact(err.Error()))
+		r.sink.opts.Logger.V(1).Info("cache dropped", "destination", r.dst, "reason", r.show(err.Error()))
 		r.lane.store = newStore()
 		if ctx.Err() != nil || errors.Is(err, errNoAnswer) || errors.Is(err, errTooMuch) && first {
 			return plumbing.ZeroHash, r.tooLarge(sender, err)
@@ -87,7 +87,7 @@ func (r *remote) tooLarge(sender *session, err error) error {
 	switch limit := r.sink.opts.MaxPackBytes; {
 	case !errors.Is(err, errTooMuch):
 		return err
-	case sender.refs.Capabilities.Supports(capability.Filter):
+	case sender.refs.capabilities.Supports(capability.Filter):
 		return fmt.Errorf("%w: %w of %d bytes: raise MaxPackBytes", gitsink.ErrTooLarge, err, limit)
 	default:
 		return fmt.Errorf("%w: %w of %d bytes: the server offers no partial fetch; set uploadpack.allowFilter there, or raise MaxPackBytes",
@@ -98,7 +98,7 @@ func (r *remote) tooLarge(sender *session, err error) error {
 // scoped tells whether only the trees of the folders are to be fetched. A store that has all trees already goes on with what
 // is new.
 func (r *remote) scoped(sender *session, folders []string) bool {
-	offered := sender.refs.Capabilities
+	offered := sender.refs.capabilities
 	return !r.lane.noScope && !r.lane.store.complete && !slices.Contains(folders, "") && offered.Supports(capability.Filter) &&
 		(offered.Supports(capability.AllowTipSHA1InWant) || offered.Supports(capability.AllowReachableSHA1InWant))
 }

@@ -48,7 +48,7 @@ func (g *group) plan(receiver *session) (*chain, error) {
 // catchUp brings the store to the branch's newest commit, and returns the branch's tip. A repository without any reference
 // is empty: there is nothing to ask for.
 func (g *group) catchUp(receiver *session) (plumbing.Hash, error) {
-	if len(receiver.refs.References) == 0 {
+	if receiver.refs.empty {
 		g.lane.store = newStore()
 		return plumbing.ZeroHash, nil
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/internal/quote"
 )
 
 // The values of gitsink.Error.Op.
@@ -50,10 +51,15 @@ func (r *remote) fail(ctx context.Context, op string, err error, words string, c
 		text = fmt.Sprintf("%v: %s", ctx.Err(), text)
 	}
 	return &gitsink.Error{
-		Op: op, Destination: r.dst, Server: r.redact(strings.ToValidUTF8(words, "?")), Err: &failure{r.redact(text), classes},
+		Op: op, Destination: r.dst, Server: r.show(words), Err: &failure{r.show(text), classes},
 		RetryAfter: restOf(err),
 	}
 }
+
+// show returns a text for errors and logs. All that a server said, and all that a library made of it, goes through here: it
+// may hold neither credentials, nor what a log or a terminal would take for more than text, nor be long. Credentials are masked
+// last but cut never: what stood between their characters is gone by then.
+func (r *remote) show(text string) string { return quote.Words(r.redact(quote.Words(text))) }
 
 func only(class error, classes []error) []error {
 	for _, c := range classes {
@@ -67,11 +73,12 @@ func only(class error, classes []error) []error {
 // own are errors that say themselves what they are.
 var own = []error{
 	gitsink.ErrAuth, gitsink.ErrProtected, gitsink.ErrRejected, gitsink.ErrNotFound, gitsink.ErrPath, gitsink.ErrOwned,
-	gitsink.ErrTooLarge, gitsink.ErrUnavailable, gitsink.ErrConflict, gitsink.ErrUnknown, destination.ErrInvalid,
+	gitsink.ErrRefused, gitsink.ErrProtocol, gitsink.ErrUnsupported, gitsink.ErrTooLarge, gitsink.ErrUnavailable,
+	gitsink.ErrConflict, gitsink.ErrUnknown, destination.ErrInvalid,
 }
 
-// statuses are the answers of HTTP after which a server has surely not taken a push, and what they mean. All others, 5xx
-// foremost, may pass. One that says when to come again may pass, too.
+// statuses are the answers of HTTP after which a server has surely not taken a push, and what they mean. 5xx may pass, and so
+// does what says when to come again.
 var statuses = map[int]error{
 	http.StatusUnauthorized:          gitsink.ErrAuth,
 	http.StatusForbidden:             gitsink.ErrAuth,
@@ -86,133 +93,8 @@ var statuses = map[int]error{
 	http.StatusTooManyRequests:       gitsink.ErrUnavailable,
 }
 
-// phrase is what servers and libraries say only in words, in lower case.
-type phrase struct {
-	words string
-	class error
-}
-
-// limiting are the words of servers that want fewer requests, whatever else they say.
-var limiting = []phrase{
-	{"rate limit", gitsink.ErrUnavailable}, // GitHub answers 403
-	{"too many requests", gitsink.ErrUnavailable},
-	{"tf400733", gitsink.ErrUnavailable}, // Azure DevOps: exceeding usage of resource
-}
-
-// connecting are the words of a failure before a push is judged; the first that is found decides. Where they come from is in
-// docs/server-words.md.
-var connecting = []phrase{
-	{"unable to authenticate", gitsink.ErrAuth},        // x/crypto/ssh
-	{"known_hosts: ", gitsink.ErrAuth},                 // our own: mismatch, unknown, revoked
-	{"certificate signed by unknown", gitsink.ErrAuth}, // crypto/x509
-	{"tls: certificate required", gitsink.ErrAuth},     // crypto/tls: a client certificate is wanted
-	{"tls: bad certificate", gitsink.ErrAuth},
-	{"tls: unknown certificate", gitsink.ErrAuth},
-	{"proxy authentication required", gitsink.ErrAuth},                       // net/http
-	{"was archived", gitsink.ErrProtected},                                   // GitHub
-	{"is archived", gitsink.ErrProtected},                                    // Gitea
-	{"mirror repository", gitsink.ErrProtected},                              // Gitea: is read-only
-	{"read-only gitlab instance", gitsink.ErrProtected},                      // GitLab
-	{"temporarily read-only", gitsink.ErrUnavailable},                        // GitLab: the repository is being moved
-	{"maintenance mode", gitsink.ErrUnavailable},                             // GitLab
-	{"read-only mode", gitsink.ErrUnavailable},                               // Bitbucket Cloud: for some minutes
-	{"size limit", gitsink.ErrTooLarge},                                      // GitLab: of the repository
-	{"marked as read only", gitsink.ErrAuth},                                 // GitHub: a deploy key
-	{"repository not granted", gitsink.ErrAuth},                              // GitHub: a token without write access
-	{"enforced saml sso", gitsink.ErrAuth},                                   // GitHub
-	{"ip allow list", gitsink.ErrAuth},                                       // GitHub
-	{"does not have write access", gitsink.ErrAuth},                          // GitLab: a deploy key
-	{"account has been blocked", gitsink.ErrAuth},                            // GitLab
-	{"not allowed to upload code", gitsink.ErrAuth},                          // GitLab
-	{"could not be found or you don't have permission", gitsink.ErrNotFound}, // GitLab
-	{"tf401019", gitsink.ErrNotFound},                                        // Azure DevOps
-	{"does not appear to be a git repository", gitsink.ErrNotFound},
-	{"access denied or repository not exported", gitsink.ErrNotFound}, // git daemon
-	{"no such repository", gitsink.ErrNotFound},                       // git daemon
-	{"repository not found", gitsink.ErrNotFound},
-	{"repository does not exist", gitsink.ErrNotFound}, // Bitbucket, Gitea
-	{"cannot find repository", gitsink.ErrNotFound},    // Gitea
-	{"no such command or repository", gitsink.ErrNotFound},
-	{"denied to ", gitsink.ErrAuth},               // GitHub: permission to REPO denied to USER
-	{"not allowed to push", gitsink.ErrAuth},      // GitLab
-	{"is not authorized to", gitsink.ErrAuth},     // Gitea: to write to REPO
-	{"repository access denied", gitsink.ErrAuth}, // Bitbucket
-	{"permission denied", gitsink.ErrAuth},
-}
-
-// refusing are the words of servers that refuse a push; the first that is found decides. What may be about the content of
-// one plan comes first: it must not count against the branch.
-var refusing = []phrase{
-	{"gh001", gitsink.ErrTooLarge}, // GitHub: large files detected
-	{"file size limit", gitsink.ErrTooLarge},
-	{"exceeds maximum allowed size", gitsink.ErrTooLarge}, // receive.maxInputSize
-	{"blobs which exceed", gitsink.ErrTooLarge},           // GitLab
-	{"size limit", gitsink.ErrTooLarge},                   // GitHub, GitLab, Bitbucket: of a repository
-	{"tf402462", gitsink.ErrTooLarge},                     // Azure DevOps: the push
-	{"quota exceeded", gitsink.ErrTooLarge},               // Forgejo
-	{"push cannot contain secrets", gitsink.ErrRejected},  // GitHub, with GH013
-	{"gh007", gitsink.ErrRejected},                        // GitHub: a private e-mail address
-	{"gh008", gitsink.ErrRejected},                        // GitHub: unknown LFS objects
-	{"refusing to allow", gitsink.ErrRejected},            // GitHub: a workflow, pushed with a token that may not
-	{"codeowners", gitsink.ErrRejected},                   // GitLab: pushes to protected branches that contain changes to files
-	{"from changing file", gitsink.ErrRejected},           // Gitea: branch is protected from changing file
-	{"fsck error", gitsink.ErrRejected},                   // Git: receive.fsckObjects
-
-	{"gh006", gitsink.ErrProtected}, // GitHub: protected branch update failed
-	{"gh013", gitsink.ErrProtected}, // GitHub: repository rule violations
-	{"protected branch", gitsink.ErrProtected},
-	{"is protected", gitsink.ErrProtected},            // Gitea
-	{"create a default branch", gitsink.ErrProtected}, // GitLab: an empty project, and only maintainers may
-	{"was archived", gitsink.ErrProtected},
-	{"tf402455", gitsink.ErrProtected},                           // Azure DevOps: must use a pull request
-	{"only be modified through pull", gitsink.ErrProtected},      // Bitbucket Data Center
-	{"permission denied to update branch", gitsink.ErrProtected}, // Bitbucket Cloud
-	{"prohibited by gerrit", gitsink.ErrProtected},
-	{"read-only gitlab instance", gitsink.ErrProtected},
-
-	{"denied to ", gitsink.ErrAuth},                       // GitHub: permission to REPO denied to USER
-	{"not allowed to push code to this", gitsink.ErrAuth}, // GitLab: to this project
-	{"marked as read only", gitsink.ErrAuth},              // GitHub: a deploy key
-	{"tf401027", gitsink.ErrAuth},                         // Azure DevOps: needs GenericContribute
-	{"does not have write access", gitsink.ErrAuth},       // GitLab: a deploy key
-	{"not allowed to upload code", gitsink.ErrAuth},       // GitLab
-	{"is not authorized to", gitsink.ErrAuth},             // Gitea
-
-	// The reference is locked by somebody who has not finished, or the server has troubles of its own.
-	{"failed to update ref", gitsink.ErrUnavailable},
-	{"cannot lock ref", gitsink.ErrUnavailable},
-	{".lock': file exists", gitsink.ErrUnavailable},
-	{"failed to lock", gitsink.ErrUnavailable},
-	{"tf401028", gitsink.ErrUnavailable}, // Azure DevOps: updated by another client
-	{"internal server error", gitsink.ErrUnavailable},
-	{"commit_refs", gitsink.ErrUnavailable}, // GitHub: fatal error in commit_refs
-	{"temporarily read-only", gitsink.ErrUnavailable},
-	{"maintenance mode", gitsink.ErrUnavailable},         // GitLab
-	{"read-only mode", gitsink.ErrUnavailable},           // Bitbucket Cloud: for some minutes
-	{"push operation timed out", gitsink.ErrUnavailable}, // GitLab
-	{"tf400733", gitsink.ErrUnavailable},                 // Azure DevOps: exceeding usage of resource
-	{"no space left on device", gitsink.ErrUnavailable},
-	{"died of signal", gitsink.ErrUnavailable},
-}
-
-func find(phrases []phrase, text string) error {
-	text = strings.ToLower(text)
-	for _, p := range phrases {
-		if strings.Contains(text, p.words) {
-			return p.class
-		}
-	}
-	return nil
-}
-
-// classOfRefusal is the class of what a server says when it refuses a push. Never of use to tell a branch that has moved:
-// every server has its own words for that.
-func classOfRefusal(text string) error {
-	if class := find(refusing, text); class != nil {
-		return class
-	}
-	return gitsink.ErrRejected
-}
+// passingStatuses are refusals that pass, of a request that the server may have taken.
+var passingStatuses = []int{http.StatusRequestTimeout, http.StatusTooEarly}
 
 // classify returns what an error matches. What nothing is known of may pass.
 func classify(err error) []error {
@@ -232,31 +114,46 @@ func classify(err error) []error {
 	return append(only(errIncomplete, []error{err}), classOfConnection(err))
 }
 
+// errRefusal means that an answer has come, and it is no.
+var errRefusal = errors.New("the server refused")
+
+// classOfConnection is the class of a failure that is no report of a push. What arrived and is a refusal is never
+// ErrUnavailable for want of a better word.
 func classOfConnection(err error) error {
 	text := err.Error() + "\n" + serverWords(err)
-	if class := find(limiting, text); class != nil {
-		return class
-	}
 	if status := asStatus(err); status != nil {
 		return status.class(text)
 	}
-	if class := find(connecting, text); class != nil {
+	if class := find(libraryPhrases, err.Error()); class != nil {
 		return class
+	}
+	if class := find(serverPhrases, text); class != nil {
+		return class
+	}
+	if errors.Is(err, errRefusal) {
+		return gitsink.ErrRefused
 	}
 	return gitsink.ErrUnavailable
 }
 
 // class tells what an answer of HTTP means. Hosts say 401 and 403 to much that is no matter of credentials, such as an archived
-// repository.
+// repository, and so on with what has no class of its own.
 func (e *statusError) class(text string) error {
-	class, ok := statuses[e.status]
-	if !ok || e.after > 0 {
+	class := statuses[e.status]
+	said := find(serverPhrases, text)
+	switch {
+	case e.after > 0, e.status >= http.StatusInternalServerError, slices.Contains(passingStatuses, e.status):
 		return gitsink.ErrUnavailable
-	}
-	if said := find(connecting, text); said != nil && errors.Is(class, gitsink.ErrAuth) {
+	case errors.Is(said, gitsink.ErrUnavailable):
 		return said
+	case said != nil && (class == nil || errors.Is(class, gitsink.ErrAuth)):
+		return said
+	case class != nil:
+		return class
+	case e.status < http.StatusMultipleChoices:
+		return gitsink.ErrProtocol
 	}
-	return class
+	return gitsink.ErrRefused
 }
 
 // surelyRefused reports whether the server cannot have taken a push that ended with err.

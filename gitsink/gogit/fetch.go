@@ -145,7 +145,7 @@ func (r *remote) fetch(ctx context.Context, sender *session, req fetchRequest) (
 }
 
 func (r fetchRequest) encode(s *session) *packp.UploadPackRequest {
-	offered := s.refs.Capabilities
+	offered := s.refs.capabilities
 	req := packp.NewUploadPackRequestFromCapabilities(offered)
 	set := func(c capability.Capability) bool { return offered.Supports(c) && req.Capabilities.Set(c) == nil }
 	set(capability.NoProgress)

@@ -135,7 +135,7 @@ func (g *group) attempt() (again bool) {
 	ch, err := g.plan(receiver)
 	switch {
 	case errors.Is(err, errIncomplete) && !g.refetched:
-		g.sink.opts.Logger.V(1).Info("cache dropped", "destination", g.dst, "reason", err.Error())
+		g.sink.opts.Logger.V(1).Info("cache dropped", "destination", g.dst, "reason", g.show(err.Error()))
 		g.refetched = true
 		g.lane.store = newStore()
 		return true

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -48,7 +49,7 @@ func (w *httpWire) advertise(ctx context.Context) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	if got := resp.Header.Get("Content-Type"); got != "application/x-"+string(w.service)+"-advertisement" {
+	if got := mediaType(resp); got != "application/x-"+string(w.service)+"-advertisement" {
 		_ = resp.Body.Close()
 		return nil, fmt.Errorf("%w: the server answers with %q in place of Git's protocol: check the URL and the credentials",
 			gitsink.ErrNotFound, got)
@@ -102,10 +103,21 @@ func (w *httpWire) do(req *http.Request) (*http.Response, error) {
 	words, _ := io.ReadAll(io.LimitReader(resp.Body, maxWords))
 	_ = resp.Body.Close()
 	said := strings.TrimSpace(string(words))
-	if strings.Contains(resp.Header.Get("Content-Type"), "html") {
+	if strings.Contains(mediaType(resp), "html") {
 		said = "" // a page for people, mostly of style
 	}
-	return nil, &saidError{&statusError{resp.StatusCode, retryAfter(resp, time.Now())}, said}
+	return nil, &saidError{&statusError{resp.StatusCode, retryAfter(resp.StatusCode, resp.Header, time.Now())}, said}
+}
+
+// mediaType is what an answer claims to be, in lower case and without parameters (RFC 9110, section 8.3). Parameters that are
+// malformed do not matter.
+func mediaType(resp *http.Response) string {
+	said := resp.Header.Get("Content-Type")
+	media, _, err := mime.ParseMediaType(said)
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return strings.ToLower(said)
+	}
+	return media
 }
 
 // tidyBody reads the little that is left before it closes.
@@ -145,13 +157,13 @@ func (e *statusError) Error() string {
 
 // retryAfter reads how long a server wants to be left alone: the header Retry-After (RFC 9110, section 10.2.3), or what
 // GitHub says when a limit is used up.
-func retryAfter(resp *http.Response, now time.Time) time.Duration {
-	if resp.StatusCode < http.StatusBadRequest {
+func retryAfter(status int, header http.Header, now time.Time) time.Duration {
+	if status < http.StatusBadRequest {
 		return 0
 	}
-	value := resp.Header.Get("Retry-After")
-	if value == "" && resp.Header.Get("X-RateLimit-Remaining") == "0" {
-		if reset, err := strconv.ParseInt(resp.Header.Get("X-RateLimit-Reset"), 10, 64); err == nil {
+	value := header.Get("Retry-After")
+	if value == "" && header.Get("X-RateLimit-Remaining") == "0" {
+		if reset, err := strconv.ParseInt(header.Get("X-RateLimit-Reset"), 10, 64); err == nil {
 			return min(max(time.Unix(reset, 0).Sub(now), 0), maxRetryAfter)
 		}
 	}

@@ -5,14 +5,14 @@ import (
 	"errors"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 )
 
 // offers is what a server has said of its service upload-pack. With it, a fetch over HTTP goes without asking first if the
 // wanted commit is known from the other service: the writer that has lost a race needs no request more than that one.
 type offers struct {
 	repository string
-	refs       *packp.AdvRefs // without references
+	offered    *capability.List
 	multiAck   bool
 }
 
@@ -28,7 +28,7 @@ func (r *remote) openUpload(ctx context.Context, tip plumbing.Hash) (*session, e
 		if err != nil {
 			return nil, err
 		}
-		refs := &packp.AdvRefs{Capabilities: known.refs.Capabilities, References: map[string]plumbing.Hash{r.ref.String(): tip}}
+		refs := &advertisement{capabilities: known.offered, refs: map[string]plumbing.Hash{r.ref.String(): tip}}
 		return &session{wire: w, refs: refs, multiAck: known.multiAck, assumed: true}, nil
 	})
 }
@@ -37,7 +37,7 @@ func (r *remote) openUpload(ctx context.Context, tip plumbing.Hash) (*session, e
 // asked each time: it is not for everybody's credentials.
 func (r *remote) learn(s *session) {
 	if w, ok := s.wire.(*httpWire); ok && !w.moved {
-		r.lane.offers = &offers{r.dst.Repository, &packp.AdvRefs{Capabilities: s.refs.Capabilities}, s.multiAck}
+		r.lane.offers = &offers{r.dst.Repository, s.refs.capabilities, s.multiAck}
 	}
 }
 

@@ -1,6 +1,7 @@
 package gogit
 
 import (
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -28,7 +29,10 @@ func startProcess(ep *transport.Endpoint, which service) (wire, error) {
 	}
 	return &stream{
 		in: in, out: out, words: words,
-		wait: func() { _ = cmd.Wait() },
+		wait: func() bool {
+			var exit *exec.ExitError
+			return errors.As(cmd.Wait(), &exit) && exit.Exited() // rather than killed
+		},
 		cut: func() {
 			_ = cmd.Process.Kill()
 			_ = out.Close()

@@ -21,6 +21,7 @@ type verdict struct {
 	ok      bool
 	refusal string // the server said no, and this
 	unpack  bool   // because of the objects
+	signed  bool   // the commits were
 	words   string // of hooks and the like
 	err     error  // why there is no answer
 }
@@ -43,7 +44,7 @@ func (g *group) push(receiver *session, ch *chain) (again bool) {
 	seen, lookErr := g.look(g.ctx)
 	var refs map[string]plumbing.Hash
 	if seen != nil {
-		refs = seen.refs.References
+		refs = seen.refs.refs
 		g.keep(seen) // for the next attempt
 	}
 	tip := refs[g.ref.String()]
@@ -69,7 +70,7 @@ func (g *group) unknown(ch *chain, v verdict, tip plumbing.Hash, lookErr error) 
 	switch {
 	case lookErr != nil:
 		cause = fmt.Errorf("%w; looking at the branch: %w", cause, lookErr)
-		g.failAll(opPush, cause, v.words, gitsink.ErrUnknown, gitsink.ErrUnavailable)
+		g.failAll(opPush, cause, v.words, gitsink.ErrUnknown, classOfConnection(lookErr))
 		return false
 	case g.ctx.Err() != nil:
 		g.failAll(opPush, cause, v.words, gitsink.ErrUnknown)
@@ -78,7 +79,7 @@ func (g *group) unknown(ch *chain, v verdict, tip plumbing.Hash, lookErr error) 
 		return true
 	}
 	if g.unsettled++; g.unsettled > 1 {
-		g.failAll(opPush, cause, v.words, gitsink.ErrUnknown, gitsink.ErrUnavailable)
+		g.failAll(opPush, cause, v.words, gitsink.ErrUnknown, classOfConnection(v.err))
 		return false
 	}
 	return true
@@ -88,7 +89,7 @@ func (g *group) unknown(ch *chain, v verdict, tip plumbing.Hash, lookErr error) 
 // branch is at anything else: nobody's commit can be overwritten.
 func (g *group) send(receiver *session, ch *chain) verdict {
 	has := ch.store.lookup
-	if receiver.refs.Capabilities.Supports(noThin) {
+	if receiver.refs.capabilities.Supports(noThin) {
 		has = nil
 	}
 	pack, err := encodePack(ch.objects, has)
@@ -100,8 +101,8 @@ func (g *group) send(receiver *session, ch *chain) verdict {
 		words  string
 	}
 	got, err := bounded(g.ctx, g.sink.opts.TransferTimeout, func(ctx context.Context) (answer, error) {
-		req := packp.NewReferenceUpdateRequestFromCapabilities(receiver.refs.Capabilities)
-		if receiver.refs.Capabilities.Supports(capability.Sideband64k) {
+		req := packp.NewReferenceUpdateRequestFromCapabilities(receiver.refs.capabilities)
+		if receiver.refs.capabilities.Supports(capability.Sideband64k) {
 			if err := req.Capabilities.Set(capability.Sideband64k); err != nil {
 				return answer{}, err
 			}
@@ -110,7 +111,9 @@ func (g *group) send(receiver *session, ch *chain) verdict {
 		report, words, err := receiver.receive(ctx, req, pack)
 		return answer{report, words}, err
 	})
-	return g.judge(got.report, err, got.words)
+	v := g.judge(got.report, err, got.words)
+	v.signed = ch.signed()
+	return v
 }
 
 // judge reads the report. Without one, err says why.
@@ -171,6 +174,9 @@ func (g *group) refused(v verdict, refs map[string]plumbing.Hash, lookErr error)
 		class = gitsink.ErrUnavailable
 	}
 	cause := errors.New(v.refusal)
+	if !v.signed && hintsAtSignatures(v.refusal+"\n"+v.words) {
+		cause = fmt.Errorf("%w: if the branch is protected and wants signed commits, set Options.Signer", cause)
+	}
 	for name := range refs {
 		if !v.unpack && (strings.HasPrefix(name, g.ref.String()+"/") || strings.HasPrefix(g.ref.String(), name+"/")) {
 			cause = fmt.Errorf("%w: the branch %s exists, and Git cannot have both: choose another name",

@@ -1,6 +1,7 @@
 package gogit
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -11,7 +12,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
-	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -20,8 +20,6 @@ import (
 const (
 	lookTimeout  = 10 * time.Second // for a look at the branch after the caller's context has ended
 	closeTimeout = 5 * time.Second  // for a server to take its leave
-	maxAnswer    = 4 << 20          // of a push: its report and the words of hooks
-	maxWords     = 16 << 10         // of what a server says
 )
 
 // service is one of git's two.
@@ -47,7 +45,7 @@ type wire interface {
 // session is a conversation with one service of a repository that has advertised its references.
 type session struct {
 	wire
-	refs     *packp.AdvRefs
+	refs     *advertisement
 	multiAck bool // the server knows it
 	assumed  bool // nobody has asked the server for refs; see offers
 }
@@ -74,7 +72,7 @@ func (r *remote) open(ctx context.Context, which service) (*session, error) {
 			return nil, err
 		}
 		s := &session{wire: w}
-		if err := s.greet(ctx, which); err != nil {
+		if err := s.greet(ctx, which, r.ref); err != nil {
 			err = w.explain(err)
 			w.close()
 			return nil, err
@@ -110,30 +108,27 @@ func (r *remote) connect(ctx context.Context, which service) (wire, error) {
 	return nil, fmt.Errorf("%w: the protocol %q is not spoken", destination.ErrInvalid, ep.Protocol)
 }
 
-// greet reads the advertisement (gitprotocol-pack(5)).
-func (s *session) greet(ctx context.Context, which service) error {
+// greet reads the advertisement (gitprotocol-pack(5)), as far as it matters to a branch.
+func (s *session) greet(ctx context.Context, which service, branch plumbing.ReferenceName) error {
 	answer, err := s.advertise(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = answer.Close() }()
-	s.refs = packp.NewAdvRefs()
-	err = s.refs.Decode(answer)
+	s.refs, err = readAdvertisement(answer, branch)
 	switch {
-	case errors.Is(err, packp.ErrEmptyAdvRefs) && which == receivePack:
-		return errors.New("the server advertised nothing at all")
-	case errors.Is(err, packp.ErrEmptyAdvRefs):
+	case errors.Is(err, errSilent) && which == uploadPack:
 		return transport.ErrEmptyRemoteRepository
 	case err != nil:
 		return fmt.Errorf("reading what the server advertises: %w", err)
 	}
-	s.multiAck = s.refs.Capabilities.Supports(capability.MultiACK)
-	transport.FilterUnsupportedCapabilities(s.refs.Capabilities)
+	s.multiAck = s.refs.capabilities.Supports(capability.MultiACK)
+	transport.FilterUnsupportedCapabilities(s.refs.capabilities)
 	return nil
 }
 
 func (s *session) tip(ref plumbing.ReferenceName) plumbing.Hash {
-	return s.refs.References[ref.String()]
+	return s.refs.refs[ref.String()]
 }
 
 // upload asks the service upload-pack for a pack, which take reads.
@@ -151,14 +146,19 @@ func (s *session) upload(ctx context.Context, req *packp.UploadPackRequest, take
 		return nil, s.explain(err)
 	}
 	defer func() { _ = answer.Close() }()
-	response := packp.NewUploadPackResponse(req)
-	if err := response.Decode(answer); err != nil {
+	reader := bufio.NewReader(answer)
+	shallows, err := readNegotiation(reader, !req.Depth.IsZero())
+	if err != nil {
 		return nil, s.explain(fmt.Errorf("reading the answer to a fetch: %w", err))
 	}
-	if err := take(s.demultiplex(response, nil)); err != nil {
+	sent := demultiplex(s.refs.capabilities, reader, io.Discard, noLimit) // the limit of a pack is that of take
+	if err := take(sent); err != nil {
+		if d, ok := sent.(*demultiplexer); ok && d.err != nil && !errors.Is(d.err, io.EOF) {
+			err = fmt.Errorf("reading a pack: %w", d.err) // which take may have only as text
+		}
 		return nil, s.explain(err)
 	}
-	return response.Shallows, nil
+	return shallows, nil
 }
 
 // receive sends the commands and the pack to the service receive-pack, and returns its report: nil if none came, for which
@@ -174,35 +174,14 @@ func (s *session) receive(ctx context.Context, req *packp.ReferenceUpdateRequest
 	}
 	defer func() { _ = answer.Close() }()
 	said := &wordBuffer{}
-	limited := &io.LimitedReader{R: answer, N: maxAnswer}
-	sent := s.demultiplex(limited, said)
-	report = packp.NewReportStatus()
-	if err = report.Decode(sent); err == nil {
+	sent := demultiplex(s.refs.capabilities, answer, said, maxAnswer)
+	report, err = readReport(sent, req.Commands)
+	if err == nil {
 		// To the end, as git does: hooks that run after the update may still be talking.
-		_, _ = io.Copy(io.Discard, sent)
+		_, _ = io.CopyN(io.Discard, sent, maxAnswer)
 		return report, said.String(), nil
 	}
-	if limited.N <= 0 {
-		err = fmt.Errorf("the answer to the push is longer than %d bytes", maxAnswer)
-	}
 	return nil, said.String(), s.explain(fmt.Errorf("reading the answer to a push: %w", err))
-}
-
-// demultiplex separates what is said from what is sent.
-func (s *session) demultiplex(r io.Reader, words io.Writer) io.Reader {
-	var d *sideband.Demuxer
-	switch {
-	case s.refs.Capabilities.Supports(capability.Sideband64k):
-		d = sideband.NewDemuxer(sideband.Sideband64k, r)
-	case s.refs.Capabilities.Supports(capability.Sideband):
-		d = sideband.NewDemuxer(sideband.Sideband, r)
-	default:
-		return r
-	}
-	if words != nil {
-		d.Progress = words
-	}
-	return d
 }
 
 // wordBuffer keeps the beginning of what is written to it.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/hiddeco/sshsig"
 	"golang.org/x/crypto/ssh"
 )
@@ -122,6 +123,14 @@ func sign(ctx context.Context, s Signer, commit []byte) ([]byte, error) {
 	}
 	header, message, _ := bytes.Cut(commit, []byte("\n\n"))
 	return slices.Concat(header, []byte("\ngpgsig "), []byte(strings.ReplaceAll(text, "\n", "\n ")), []byte("\n\n"), message), nil
+}
+
+// signed reports whether a signature is in the commits of a chain.
+func (ch *chain) signed() bool {
+	return slices.ContainsFunc(ch.objects, func(o object) bool {
+		header, _, _ := bytes.Cut(o.data, []byte("\n\n"))
+		return o.kind == plumbing.CommitObject && bytes.Contains(header, []byte("\ngpgsig "))
+	})
 }
 
 // signError is an error of Options.Signer or of a Signer. What it wraps is matched by the result.

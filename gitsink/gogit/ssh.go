@@ -2,6 +2,7 @@ package gogit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -34,12 +35,16 @@ func dialSSH(ctx context.Context, ep *transport.Endpoint, auth Auth, which servi
 	stop := context.AfterFunc(ctx, cut) // x/crypto/ssh knows no context
 	defer stop()
 	conn, channels, requests, err := ssh.NewClientConn(raw, addr, config)
+	if other := (*ssh.AlgorithmNegotiationError)(nil); errors.As(err, &other) && other.What == "host key" {
+		err = fmt.Errorf("known_hosts: KnownHosts has keys of %s for %s only, which has %s: add one of those",
+			addr, strings.Join(other.SupportedAlgorithms, ", "), strings.Join(other.RequestedAlgorithms, ", "))
+	}
 	if err != nil {
 		cut()
 		return nil, err
 	}
 	client := ssh.NewClient(conn, channels, requests)
-	s, err := startSSH(client, fmt.Sprintf("%s %s", which, quote(ep.Path)))
+	s, err := startSSH(client, fmt.Sprintf("%s %s", which, shellQuote(ep.Path)))
 	if err != nil {
 		_ = client.Close()
 		_ = client.Wait()
@@ -50,6 +55,9 @@ func dialSSH(ctx context.Context, ep *transport.Endpoint, auth Auth, which servi
 
 func startSSH(client *ssh.Client, command string) (wire, error) {
 	session, err := client.NewSession()
+	if refused := (*ssh.OpenChannelError)(nil); errors.As(err, &refused) {
+		return nil, &saidError{fmt.Errorf("%w: %w", errRefusal, err), refused.Message}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -64,12 +72,15 @@ func startSSH(client *ssh.Client, command string) (wire, error) {
 		return nil, err
 	}
 	if err := session.Start(command); err != nil {
-		return nil, fmt.Errorf("starting %q: %w", command, err)
+		return nil, fmt.Errorf("%w: starting %q: %w", errRefusal, command, err)
 	}
 	return &stream{
 		in: in, out: out, words: words,
 		// Wait returns when the command has ended and all it said to stderr has come.
-		wait: func() { _ = session.Wait() },
+		wait: func() bool {
+			var exit *ssh.ExitError
+			return errors.As(session.Wait(), &exit) && exit.Signal() == "" // rather than lost or killed
+		},
 		cut: func() {
 			_ = client.Close()
 			_ = client.Wait()
@@ -77,5 +88,5 @@ func startSSH(client *ssh.Client, command string) (wire, error) {
 	}, nil
 }
 
-// quote is for a shell, and for what Git hosts have in its place.
-func quote(path string) string { return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'" }
+// shellQuote is for a shell, and for what Git hosts have in its place.
+func shellQuote(path string) string { return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'" }

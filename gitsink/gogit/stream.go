@@ -18,10 +18,11 @@ type stream struct {
 	in    io.WriteCloser
 	out   io.Reader
 	cut   func()        // ends the connection at once; may be called at any time, more than once
-	wait  func()        // waits until the other side has gone, and with it what it had to say; cut ends that
+	wait  func() bool   // waits until the other side has gone, with all it had to say; reports whether it went because it refused; cut ends that
 	words *lockedBuffer // said beside the protocol
 	asked bool          // there was a request
 	over  bool          // nothing more will come
+	no    bool          // the other side has refused
 }
 
 func (s *stream) advertise(ctx context.Context) (io.ReadCloser, error) {
@@ -70,6 +71,9 @@ func (a *streamAnswer) Close() error {
 // explain waits for the last words, such as the reason why there is no repository.
 func (s *stream) explain(err error) error {
 	s.hangUp()
+	if s.no && !errors.Is(err, errRefusal) {
+		err = fmt.Errorf("%w: %w", errRefusal, err)
+	}
 	if words := strings.TrimSpace(s.words.String()); words != "" {
 		return &saidError{fmt.Errorf("%w: %s", err, words), words}
 	}
@@ -91,7 +95,7 @@ func (s *stream) hangUp() {
 	if n, _ := io.CopyN(io.Discard, s.out, maxRemainder); n == maxRemainder {
 		s.cut() // it would go on for long
 	}
-	s.wait()
+	s.no = s.wait()
 }
 
 func (s *stream) close() {
@@ -131,7 +135,7 @@ func dialDaemon(ctx context.Context, ep *transport.Endpoint, auth Auth, which se
 	}
 	// The connection stays open in both directions until the answer is there: a daemon may take a closed one for a client
 	// that has left.
-	return &stream{in: keepOpen{conn}, out: conn, cut: cut, wait: func() {}, words: &lockedBuffer{}}, nil
+	return &stream{in: keepOpen{conn}, out: conn, cut: cut, wait: func() bool { return false }, words: &lockedBuffer{}}, nil
 }
 
 type keepOpen struct{ io.Writer }

@@ -149,8 +149,8 @@ func TestAServerCannotSendUsAwayForLong(t *testing.T) {
 	for value, want := range map[string]time.Duration{
 		"7": 7 * time.Second, "999999999": time.Hour, "-1": 0, "soon": 0, "": 0, "Mon, 02 Jan 2006 15:04:05 GMT": 0,
 	} {
-		resp := &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {value}}}
-		require.Equal(t, want, retryAfter(resp, time.Now()), value)
+		header := http.Header{"Retry-After": {value}}
+		require.Equal(t, want, retryAfter(http.StatusServiceUnavailable, header, time.Now()), value)
 	}
 }
 
@@ -214,7 +214,7 @@ func TestAPathIsSentAsItIs(t *testing.T) {
 		apply(t, s, target(url, "main", ""), counting(fmt.Sprint(i)))
 	}
 	require.Len(t, repo.Tree("main"), 2)
-	require.Equal(t, `'it'\''s'`, quote("it's"))
+	require.Equal(t, `'it'\''s'`, shellQuote("it's"))
 }
 
 // stall passes bytes to a server until it has sent so many, and then holds both ways without a word.
