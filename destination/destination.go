@@ -3,11 +3,14 @@ package destination
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubescribe/kubescribe/internal/opaque"
 )
 
 // Ref names a GitDestination or a GitRepoConfig. Both namespaces of names are
@@ -92,6 +95,15 @@ func (d Destination) String() string {
 // MarshalLog returns String. It keeps structured loggers (logr.Marshaler) from
 // printing the fields, whose URL may hold a token in place of a user name.
 func (d Destination) MarshalLog() any { return d.String() }
+
+// Format implements fmt.Formatter with String, whatever the verb: none shows the URL as it is.
+func (d Destination) Format(f fmt.State, verb rune) { opaque.Format(f, verb, d.String()) }
+
+// LogValue implements slog.LogValuer with String.
+func (d Destination) LogValue() slog.Value { return opaque.LogValue(d.String()) }
+
+// MarshalJSON implements json.Marshaler with String, since loggers marshal what they are given.
+func (d Destination) MarshalJSON() ([]byte, error) { return opaque.MarshalJSON(d.String()) }
 
 // Lane is a branch of a repository: what is written one commit at a time. It is
 // comparable. Two destinations whose Lanes are equal surely write to the same

@@ -3,11 +3,13 @@ package event
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/internal/opaque"
 	"github.com/kubescribe/kubescribe/internal/quote"
 )
 
@@ -186,3 +188,12 @@ func (e Event) GoString() string { return e.String() }
 
 // MarshalLog implements logr.Marshaler; it never shows the content.
 func (e Event) MarshalLog() any { return e.String() }
+
+// Format implements fmt.Formatter with String, whatever the verb: none shows the content.
+func (e Event) Format(f fmt.State, verb rune) { opaque.Format(f, verb, e.String()) }
+
+// LogValue implements slog.LogValuer with String.
+func (e Event) LogValue() slog.Value { return opaque.LogValue(e.String()) }
+
+// MarshalJSON implements json.Marshaler with String, since loggers marshal what they are given.
+func (e Event) MarshalJSON() ([]byte, error) { return opaque.MarshalJSON(e.String()) }
