@@ -19,9 +19,9 @@ var (
 // Is makes an Error match queue.ErrPermanent if trying again cannot help: if its cause matches ErrAuth, ErrProtected,
 // ErrRejected, ErrUnsupported, ErrNotFound, ErrPath, ErrOwned, ErrTooLarge or destination.ErrInvalid, and none of
 // ErrUnavailable, ErrConflict and ErrUnknown. ErrRefused and ErrProtocol alone are neither: they are tried again with a
-// backoff that grows, since nobody knows whether they pass.
+// backoff that grows, since nobody knows whether they pass. So is a Stray one.
 func (e *Error) Is(target error) bool {
-	return target == queue.ErrPermanent && matches(e.Err, permanent) && !matches(e.Err, passing)
+	return target == queue.ErrPermanent && !e.Stray && matches(e.Err, permanent) && !matches(e.Err, passing)
 }
 
 func matches(err error, targets []error) bool {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"time"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/internal/opaque"
 	"github.com/kubescribe/kubescribe/internal/quote"
 )
 
@@ -70,6 +72,26 @@ type Change struct {
 	Remove bool
 }
 
+// String names the change; it never shows the content.
+func (c Change) String() string {
+	if c.Remove {
+		return "remove " + quote.Path(c.Path)
+	}
+	return fmt.Sprintf("write %s (%d bytes)", quote.Path(c.Path), len(c.Data))
+}
+
+// MarshalLog implements logr.Marshaler with String.
+func (c Change) MarshalLog() any { return c.String() }
+
+// Format implements fmt.Formatter with String, whatever the verb: none shows the content.
+func (c Change) Format(f fmt.State, verb rune) { opaque.Format(f, verb, c.String()) }
+
+// LogValue implements slog.LogValuer with String.
+func (c Change) LogValue() slog.Value { return opaque.LogValue(c.String()) }
+
+// MarshalJSON implements json.Marshaler with String, since loggers marshal what they are given.
+func (c Change) MarshalJSON() ([]byte, error) { return opaque.MarshalJSON(c.String()) }
+
 // Signature is who and when, as in a commit's header.
 type Signature struct {
 	Name, Email string
@@ -118,6 +140,7 @@ type Error struct {
 	Server      string // the server's own words, if it sent any; without credentials, as one line that can be shown
 	Err         error
 	RetryAfter  time.Duration // how long the server wants to be left alone; zero: it did not say
+	Stray       bool          // it may be a stray one, since this destination was written before: not queue.ErrPermanent yet
 }
 
 // RetryDelay returns RetryAfter: it makes an Error a queue.RetryDelayer, so a queue does not try earlier.

@@ -82,6 +82,7 @@ type Writer struct {
 	sink   GitSink
 	source string
 	opts   WriterOptions
+	strays strays
 }
 
 // NewWriter returns a Writer. The source names the cluster that is written down, in a way that no other cluster shares; it
@@ -170,7 +171,7 @@ func (w *Writer) apply(ctx context.Context, lease queue.Lease, events []event.Ev
 		}
 		return last.commits, nil
 	})
-	if err != nil {
+	if err = w.strays.judge(d, err); err != nil {
 		w.opts.OnReport(Report{Destination: d, Result: result, Err: err})
 		return events, err
 	}
