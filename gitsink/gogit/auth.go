@@ -6,22 +6,26 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/internal/opaque"
 )
 
 // Auth is what a connection shows to a server, and what it trusts. Each protocol takes the fields it knows. The zero value
 // shows nothing and trusts the system's certificate authorities.
 type Auth struct {
 	// Username and Password are the HTTP Basic credentials. Hosts want an access token as the password and take any user
-	// name. Default: no credentials; with a password, the user in the URL, or else "git".
+	// name. A Username without a Password is taken for a token, as some hosts take it, and hidden like one. Default: no
+	// credentials; with a password, the user in the URL, or else "git".
 	Username, Password string
 
 	// BearerToken is sent by HTTP in place of Username and Password, for servers that want it so. Default: not sent.
@@ -54,6 +58,18 @@ func (a Auth) String() string { return "gogit.Auth{***}" }
 
 // GoString hides the credentials.
 func (a Auth) GoString() string { return a.String() }
+
+// MarshalLog implements logr.Marshaler with String.
+func (a Auth) MarshalLog() any { return a.String() }
+
+// Format implements fmt.Formatter with String, whatever the verb: none shows a credential.
+func (a Auth) Format(f fmt.State, verb rune) { opaque.Format(f, verb, a.String()) }
+
+// LogValue implements slog.LogValuer with String.
+func (a Auth) LogValue() slog.Value { return opaque.LogValue(a.String()) }
+
+// MarshalJSON implements json.Marshaler with String, since loggers marshal what they are given.
+func (a Auth) MarshalJSON() ([]byte, error) { return opaque.MarshalJSON(a.String()) }
 
 // authError is an error of Options.Auth.
 type authError struct{ err error }
@@ -162,26 +178,35 @@ func (a Auth) signer() (ssh.Signer, error) {
 	return signer, nil
 }
 
+// minToken is the length from which a name is taken for a token that stands in place of one.
+const minToken = 8
+
 // secrets returns what no error may hold, in every spelling in which it could come back.
 func (a Auth) secrets(ep *transport.Endpoint) []string {
 	plain := []string{a.Password, a.BearerToken, a.SSHPassphrase}
 	if proxy, err := url.Parse(a.Proxy); err == nil {
 		password, _ := proxy.User.Password()
-		plain = append(plain, password)
+		plain = append(plain, password, proxy.User.Username()+":"+password)
 	}
-	if strings.HasPrefix(ep.Protocol, "http") && len(ep.User) >= 8 { // a token in place of a user name
-		plain = append(plain, ep.User)
+	if strings.HasPrefix(ep.Protocol, "http") {
+		for _, user := range []string{a.Username, ep.User} {
+			if len(user) >= minToken || a.Password == "" && user != defaultUser {
+				plain = append(plain, user)
+			}
+		}
+		if user := firstOf(a.Username, ep.User, defaultUser); a.Password != "" || user != defaultUser {
+			plain = append(plain, user+":"+a.Password) // of the header
+		}
 	}
 	var secrets []string
 	for _, s := range plain {
-		if s != "" {
-			secrets = append(secrets, s, url.PathEscape(s), url.QueryEscape(s), base64.StdEncoding.EncodeToString([]byte(s)))
+		if s != "" && s != ":" {
+			secrets = append(secrets, s, url.PathEscape(s), url.QueryEscape(s),
+				base64.StdEncoding.EncodeToString([]byte(s)), base64.RawStdEncoding.EncodeToString([]byte(s)))
 		}
 	}
-	if a.Password != "" {
-		user := firstOf(a.Username, ep.User, defaultUser)
-		secrets = append(secrets, base64.StdEncoding.EncodeToString([]byte(user+":"+a.Password)))
-	}
+	// The longest first: a secret that is the beginning of another would leave the rest of it.
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
 	return secrets
 }
 

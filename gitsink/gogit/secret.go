@@ -28,12 +28,12 @@ var secretKeys = struct{ username, password, token, sshKey, knownHosts, ca, cert
 //	kubernetes.io/ssh-auth    ssh-privatekey
 //	kubernetes.io/tls         tls.crt, tls.key
 //	Flux                      username, password, bearerToken, identity, known_hosts, ca.crt (caFile), tls.crt (certFile),
-//	                          tls.key (keyFile); beside identity, password is its passphrase
+//	                          tls.key (keyFile); beside identity, password is its passphrase if it needs one
 //	Argo CD                   username, password, bearerToken, sshPrivateKey, tlsClientCertData, tlsClientCertKey, proxy
 //
 // known_hosts is read beside all of them, as ssh_known_hosts too, the name in Argo CD's ConfigMap. A Secret with none of
-// them is an error that names the keys it has, never a value. So is one with the private key of a GitHub App: see the
-// example of [Options] for how its tokens are had.
+// them is an error that names the keys it has, never a value. So is one with a username and nothing that goes with it, and one
+// with the private key of a GitHub App: see the example of [Options] for how its tokens are had.
 func AuthFromSecret(data map[string][]byte) (Auth, error) {
 	first := func(keys []string) []byte {
 		for _, key := range keys {
@@ -53,6 +53,9 @@ func AuthFromSecret(data map[string][]byte) (Auth, error) {
 		ClientCertificate: first(secretKeys.certificate),
 		ClientKey:         first(secretKeys.key),
 		Proxy:             string(first(secretKeys.proxy)),
+	}
+	if a.Username != "" && a.Password == "" && a.BearerToken == "" && a.SSHPrivateKey == nil && a.ClientCertificate == nil {
+		return Auth{}, errNoPassword
 	}
 	if a.SSHPrivateKey != nil {
 		a.SSHPassphrase = a.Password
@@ -81,6 +84,8 @@ func ProxyFromSecret(data map[string][]byte) (string, error) {
 
 var (
 	errNoCredentials = fmt.Errorf("%w: the Secret has no key that is known, such as username, password, bearerToken, ssh-privatekey and tls.crt",
+		gitsink.ErrAuth)
+	errNoPassword = fmt.Errorf("%w: the Secret has a username, but neither password nor bearerToken: add one, or give a token as the password",
 		gitsink.ErrAuth)
 	errGitHubApp = fmt.Errorf("%w: the Secret is a GitHub App's: its key opens no repository, but gets tokens that do", gitsink.ErrAuth)
 )

@@ -37,8 +37,8 @@ var errUnsigned = errors.New("the commit cannot be signed")
 // sshSigner signs with a key of SSH.
 type sshSigner struct{ key ssh.Signer }
 
-// NewSSHSigner returns a Signer with a private key in PEM, as ssh-keygen(1) writes it. The passphrase is "" for a key that is
-// not encrypted. Whoever verifies needs the public key in gpg.ssh.allowedSignersFile (git-config(1)).
+// NewSSHSigner returns a Signer with a private key in PEM, as ssh-keygen(1) writes it. The passphrase is not used for a key that
+// is not encrypted. Whoever verifies needs the public key in gpg.ssh.allowedSignersFile (git-config(1)).
 func NewSSHSigner(privateKey []byte, passphrase string) (Signer, error) {
 	key, err := Auth{SSHPrivateKey: privateKey, SSHPassphrase: passphrase}.signer()
 	if err != nil {
