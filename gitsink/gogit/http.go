@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -109,15 +108,11 @@ func (w *httpWire) do(req *http.Request) (*http.Response, error) {
 	return nil, &saidError{&statusError{resp.StatusCode, retryAfter(resp.StatusCode, resp.Header, time.Now())}, said}
 }
 
-// mediaType is what an answer claims to be, in lower case and without parameters (RFC 9110, section 8.3). Parameters that are
-// malformed do not matter.
+// mediaType is what an answer claims to be, in lower case and without parameters (RFC 9110, section 8.3), which do not matter even
+// if they are malformed: git takes them so, too.
 func mediaType(resp *http.Response) string {
-	said := resp.Header.Get("Content-Type")
-	media, _, err := mime.ParseMediaType(said)
-	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
-		return strings.ToLower(said)
-	}
-	return media
+	media, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(media))
 }
 
 // tidyBody reads the little that is left before it closes.

@@ -2,6 +2,7 @@ package gogit
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/internal/quote"
+	"github.com/kubescribe/kubescribe/queue"
 )
 
 // How words reach a client.
@@ -110,6 +113,26 @@ var hostWords = []struct {
 	{"Azure DevOps", bySSH, "remote: TF401019: The Git repository with name or identifier app does not exist or you do not have permissions", gitsink.ErrNotFound},
 	{"Azure DevOps", http.StatusNotFound, "TF401019: The Git repository with name or identifier app does not exist or you do not have permissions", gitsink.ErrNotFound},
 
+	{"Gitea, Forgejo", http.StatusForbidden, "Push to create is not enabled for users.", gitsink.ErrNotFound},
+	{"Gitea, Forgejo", bySSH, "Gitea: Push to create is not enabled for organizations.", gitsink.ErrNotFound},
+	{"Gitea, Forgejo", byPush, "pre-receive hook declined\nGitea: User permission denied for writing.", gitsink.ErrAuth},
+	{"Gitea, Forgejo", bySSH, "Gitea: Your account is disabled.", gitsink.ErrAuth},
+	{"Gitea, Forgejo", bySSH, "Gitea: Cannot find key: 7", gitsink.ErrAuth},
+	{"Gitea, Forgejo", http.StatusUnauthorized, "Users with two-factor authentication enabled cannot perform HTTP/HTTPS operations via plain username and password.", gitsink.ErrAuth},
+	{"Gitea, Forgejo", byPush, "pre-receive hook declined\nGitea: Internal Server Error (no message for end users)", gitsink.ErrRefused},
+	{"Gitea, Forgejo", byPush, "pre-receive hook declined\nGitea: branch main is protected from unverified commit 7fd1a60b", gitsink.ErrProtected},
+	{"Gitea, Forgejo", bySSH, "Gitea: Repository cannot be accessed, you could retry it later", gitsink.ErrUnavailable},
+
+	{"soft-serve", bySSH, "Error: repository not found", gitsink.ErrNotFound},
+	{"soft-serve", bySSH, "Error: you are not authorized to do this", gitsink.ErrAuth},
+	{"soft-serve", bySSH, "Error: too many connections", gitsink.ErrUnavailable},
+
+	{"GitLab", bySSH, "ERROR: Your account has been deactivated by your administrator.", gitsink.ErrAuth},
+	{"GitLab", bySSH, "ERROR: Your SSH key has expired.", gitsink.ErrAuth},
+	{"GitLab", byPush, "pre-receive hook declined\nGitLab: Commit must be signed with a GPG key", gitsink.ErrRejected},
+
+	{"Gerrit", bySSH, "fatal: project not found: app", gitsink.ErrNotFound},
+	{"Gerrit", byPush, "commit 7fd1a60: missing Change-Id in message footer", gitsink.ErrRejected},
 	{"Gerrit", byPush, "prohibited by Gerrit: not permitted: update", gitsink.ErrProtected},
 
 	{"git", byPush, "unpacker error: index-pack abnormal exit\nfatal: pack exceeds maximum allowed size", gitsink.ErrTooLarge},
@@ -123,22 +146,69 @@ var hostWords = []struct {
 	{"git", byPush, "unpacker error: index-pack died of signal 9", gitsink.ErrUnavailable},
 	{"git", bySSH, "fatal: 'app' does not appear to be a git repository", gitsink.ErrNotFound},
 	{"git daemon", bySSH, "ERR access denied or repository not exported: /app", gitsink.ErrNotFound},
+	{"git", bySSH, "fatal: detected dubious ownership in repository at '/srv/app.git'", gitsink.ErrAuth},
 	{"git daemon", bySSH, "ERR no such repository: /app", gitsink.ErrNotFound},
 }
 
-func TestTheWordsOfServersHaveAClass(t *testing.T) {
+// Whatever was known once, of one phase and transport, is known in all of them.
+func TestWordsMeanTheSameInEveryPhaseAndTransport(t *testing.T) {
 	for _, w := range hostWords {
-		switch w.by {
-		case byPush:
-			require.Equal(t, w.class, classOfRefusal(w.words), "%s: %s", w.host, w.words)
-		case bySSH:
-			require.Equal(t, []error{w.class}, classify(&saidError{io.EOF, w.words}), "%s: %s", w.host, w.words)
-		default:
+		lines := strings.SplitN(w.words, "\n", 2)
+		for phase, got := range map[string]error{
+			"in the report of a push": classOfRefusal(w.words),
+			"beside the report":       classOfRefusal("pre-receive hook declined\n" + w.words),
+			"with colours":            classOfRefusal(quote.Words("\x1b[31m" + w.words + "\x1b[0m")),
+			"by SSH or a process":     only1(t, classify(&saidError{fmt.Errorf("%w: %w", errRefusal, io.EOF), w.words})),
+			"in an ERR line":          only1(t, classify(errLine(t, lines[len(lines)-1], w.words))),
+			"HTTP 401":                only1(t, classify(&saidError{&statusError{status: http.StatusUnauthorized}, w.words})),
+			"HTTP 403":                only1(t, classify(&saidError{&statusError{status: http.StatusForbidden}, w.words})),
+			"HTTP 400":                only1(t, classify(&saidError{&statusError{status: http.StatusBadRequest}, w.words})),
+		} {
+			require.Equal(t, w.class, got, "%s, %s: %s", w.host, phase, w.words)
+		}
+		if w.by >= http.StatusBadRequest {
 			err := &saidError{&statusError{status: w.by}, w.words}
 			require.Equal(t, []error{w.class}, classify(err), "%s, HTTP %d: %s", w.host, w.by, w.words)
 			require.True(t, surelyRefused(err))
 		}
 	}
+}
+
+func only1(t *testing.T, classes []error) error {
+	t.Helper()
+	require.Len(t, classes, 1)
+	return classes[0]
+}
+
+// errLine is how words arrive in an ERR line of any phase. It holds one line; where that alone says nothing, all of them.
+func errLine(t *testing.T, line, all string) error {
+	t.Helper()
+	if find(serverPhrases, line) == nil {
+		line = all
+	}
+	packet := fmt.Sprintf("%04xERR %s", len(line)+8, line)
+	_, _, err := newPackets(strings.NewReader(packet), "a test", 1<<20).next()
+	require.Error(t, err)
+	return err
+}
+
+func TestARefusalOfUnknownWordsIsNoServerThatCannotBeReached(t *testing.T) {
+	for name, err := range map[string]error{
+		"ERR":       errLine(t, "the moon is full", ""),
+		"by SSH":    &saidError{fmt.Errorf("%w: %w", errRefusal, io.EOF), "the moon is full"},
+		"exit code": fmt.Errorf("%w: %w", errRefusal, io.ErrUnexpectedEOF),
+		"HTTP 400":  &saidError{&statusError{status: http.StatusBadRequest}, "the moon is full"},
+		"HTTP 451":  &statusError{status: http.StatusUnavailableForLegalReasons},
+	} {
+		classes := classify(err)
+		require.Equal(t, []error{gitsink.ErrRefused}, classes, name)
+		e := &gitsink.Error{Err: &failure{"", classes}}
+		require.NotErrorIs(t, e, queue.ErrPermanent, "it is tried again")
+		require.NotErrorIs(t, e, gitsink.ErrUnavailable)
+	}
+	require.Equal(t, []error{gitsink.ErrUnavailable}, classify(io.ErrUnexpectedEOF))
+	require.Equal(t, []error{gitsink.ErrUnavailable}, classify(&statusError{status: http.StatusRequestTimeout}))
+	require.Equal(t, []error{gitsink.ErrProtocol}, classify(&statusError{status: http.StatusNoContent}))
 }
 
 // Each phrase on the page has words behind it, and each of the words a phrase.
@@ -147,7 +217,7 @@ func TestThePageOfServerWordsIsTheTable(t *testing.T) {
 	require.NoError(t, err)
 	classes := map[string]error{
 		"ErrAuth": gitsink.ErrAuth, "ErrProtected": gitsink.ErrProtected, "ErrRejected": gitsink.ErrRejected, "ErrNotFound": gitsink.ErrNotFound,
-		"ErrTooLarge": gitsink.ErrTooLarge, "ErrUnavailable": gitsink.ErrUnavailable,
+		"ErrTooLarge": gitsink.ErrTooLarge, "ErrUnavailable": gitsink.ErrUnavailable, "ErrRefused": gitsink.ErrRefused,
 	}
 	quoted := regexp.MustCompile("`([^`]+)`")
 	told := make([]bool, len(hostWords))
