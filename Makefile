@@ -23,7 +23,7 @@ LINT          = $(CACHE)/tools/golangci-lint-$(LINT_VERSION)-$(shell go env GOVE
 # The folders of the modules below the root, also those that are not committed yet.
 NESTED = git ls-files --cached --others --exclude-standard -- '*/go.mod' | xargs -n 1 dirname
 # Modules that only pin programs to build: compiling all that they require would take as long as building the programs.
-TOOLS  = internal/testenv/build internal/tools
+TOOLS  = internal/testenv/build internal/testenv/gitea internal/tools
 
 .PHONY: help
 help: ## list the targets
@@ -95,6 +95,16 @@ fuzz: ## every fuzz target for FUZZTIME
 .PHONY: assets
 assets: ## build kube-apiserver and etcd into the user's cache, unless they are there, and print their folder
 	@GOWORK=off go -C internal/testenv/build run .
+
+.PHONY: gitea
+gitea: ## build Gitea into the user's cache, unless it is there, and print its folder; see internal/testenv/gitea
+	@version=$$(GOWORK=off go -C internal/testenv/gitea list -m -f '{{.Version}}' code.gitea.io/gitea); \
+	folder="$(CACHE)/testenv/gitea-$$version"; [[ -x $$folder/gitea ]] || { \
+		mkdir -p "$$folder"; source=$$(GOWORK=off go -C internal/testenv/gitea list -m -f '{{.Dir}}' code.gitea.io/gitea); \
+		cp -r "$$source"/{templates,options,public} "$$folder"; chmod -R u+w "$$folder"; \
+		GOWORK=off go -C internal/testenv/gitea build -trimpath -tags 'sqlite sqlite_unlock_notify' -ldflags '-s -w' \
+			-o "$$folder/gitea.$$$$" code.gitea.io/gitea; \
+		mv "$$folder/gitea.$$$$" "$$folder/gitea"; }; echo "$$folder"
 
 # What runs against a real API server. The assignment stands alone, so that a failed build ends the recipe.
 define against-api-server
