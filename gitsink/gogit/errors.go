@@ -58,8 +58,8 @@ func (r *remote) fail(ctx context.Context, op string, err error, words string, c
 
 // show returns a text for errors and logs. All that a server said, and all that a library made of it, goes through here: it
 // may hold neither credentials, nor what a log or a terminal would take for more than text, nor be long. Credentials are masked
-// last but cut never: what stood between their characters is gone by then.
-func (r *remote) show(text string) string { return quote.Words(r.redact(quote.Words(text))) }
+// when what stood between their characters is gone, and before the text is cut: half of one would not be found.
+func (r *remote) show(text string) string { return quote.Words(r.redact(quote.Line(text))) }
 
 func only(class error, classes []error) []error {
 	for _, c := range classes {

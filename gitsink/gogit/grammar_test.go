@@ -180,6 +180,9 @@ func TestCleanedWordsHoldNoCredentials(t *testing.T) {
 	t.Parallel()
 	r := &remote{secrets: []string{"s3cret-word"}}
 	require.Equal(t, "your token is *** indeed", r.show("your token is s3cr\x1b[1met-\x00word indeed"))
+	for length := quote.MaxWords - 20; length < quote.MaxWords+20; length++ {
+		require.NotContains(t, r.show(strings.Repeat("x", length)+"s3cret-word"), "s3c", "cut in two")
+	}
 }
 
 // bigAnswers is what a server could send without an end. Each is stopped by a bound that counts what comes out of gzip.

@@ -26,7 +26,10 @@ var escapeSequence = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]?" +
 // out. Words of its own result is that result.
 //
 // Written as it is, a line break could begin another line of a log, and an escape sequence would reach a terminal.
-func Words(said string) string {
+func Words(said string) string { return cut(Line(said), MaxWords) }
+
+// Line is Words of any length: for whoever has to look for something in it before it is cut.
+func Line(said string) string {
 	said = escapeSequence.ReplaceAllString(strings.ToValidUTF8(said, "?"), "")
 	var b strings.Builder
 	for line := range strings.FieldsFuncSeq(said, isLineBreak) {
@@ -37,11 +40,9 @@ func Words(said string) string {
 		if b.Len() > 0 {
 			b.WriteString(lineBreak)
 		}
-		if b.WriteString(line); b.Len() > MaxWords {
-			break
-		}
+		b.WriteString(line)
 	}
-	return cut(b.String(), MaxWords)
+	return b.String()
 }
 
 func isLineBreak(r rune) bool {
