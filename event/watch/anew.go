@@ -14,6 +14,9 @@ import (
 
 // listAnew lists what is outdated. After an error everything has to be listed.
 func (s *stream) listAnew(ctx context.Context) error {
+	if s.again.Load() {
+		return errAgain
+	}
 	select {
 	case s.lists <- struct{}{}:
 		defer func() { <-s.lists }()

@@ -79,7 +79,7 @@ func (d *desk) object(ctx context.Context, s *stream, obj *unstructured.Unstruct
 	d.leave(s, key, old.claims, e.claims, c.author)
 	for _, m := range c.matches {
 		to := l.target(m.Destination)
-		if old.claims.have(to) && old.hash == e.hash && m.Err == nil {
+		if old.claims.have(to) && old.hash == e.hash && m.Err == nil && !(how == listed && s.resends(m, to)) {
 			continue
 		}
 		d.write(to, key, c, m)
@@ -260,6 +260,7 @@ func (d *desk) completed(ctx context.Context, s *stream) {
 		}
 	}
 	s.complete, s.err = true, nil
+	s.resent()
 	l.updated(s, s.updating...)
 	d.settle(s)
 	for _, c := range s.watch.Coverage {

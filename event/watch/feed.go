@@ -174,6 +174,7 @@ func (d *desk) refetch(ctx context.Context, to *target, s *stream, key objectKey
 	obj, err := s.in(key.name.Namespace).Get(ctx, key.name.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		d.ledger.mu.Lock()
+		d.ledger.missing.add(key, key.of.entries[key.name].seen)
 		d.drop(to, key) // its stream will say so
 		d.ledger.mu.Unlock()
 		return nil
@@ -207,6 +208,7 @@ func (d *desk) relist(ctx context.Context, to *target, s *stream) error {
 		case next != "":
 			opts.Continue = next
 		case d.waiting(to) >= before:
+			d.miss(to, s, asked)
 			return errNotListed
 		default:
 			return nil
@@ -237,6 +239,18 @@ func (d *desk) relistPage(
 
 // errNotListed keeps a feeder from listing in a tight loop while a stream is behind.
 var errNotListed = errors.New("objects to be sent are gone, and their watch has not said so yet")
+
+// miss takes note of the objects that wait and were not listed.
+func (d *desk) miss(to *target, s *stream, asked uint64) {
+	d.ledger.mu.Lock()
+	defer d.ledger.mu.Unlock()
+	tl := d.ledger.typeOf(s.watch.Resource)
+	for key := range to.backlog.of(tl) {
+		if e, lives := tl.entries[key.name]; lives && e.seen <= asked && s.covers(to.destination, key.id()) {
+			d.ledger.missing.add(key, e.seen)
+		}
+	}
+}
 
 func (d *desk) waiting(to *target) int {
 	d.ledger.mu.RLock()

@@ -30,6 +30,7 @@ type ledger struct {
 	types   map[schema.GroupResource]*typeLedger
 	targets map[destination.Ref]*target
 	streams map[streamKey]*stream
+	missing missing
 	kicked  map[*target]struct{} // have work for a feeder and none yet
 	kick    chan struct{}        // capacity 1: kicked is not empty
 
@@ -114,6 +115,7 @@ func newLedger() *ledger {
 		types:   map[schema.GroupResource]*typeLedger{},
 		targets: map[destination.Ref]*target{},
 		streams: map[streamKey]*stream{},
+		missing: missing{},
 		kicked:  map[*target]struct{}{},
 		kick:    make(chan struct{}, 1),
 	}

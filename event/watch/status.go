@@ -79,7 +79,8 @@ func (w *Watcher) Err() error {
 	return w.missing
 }
 
-// Resync seeds a destination anew: all of its objects are sent again, and then a SeedSync. It returns at once.
+// Resync seeds a destination anew: what feeds it is listed again, all of its objects are sent, changed or not, and then a
+// SeedSync. It returns at once.
 func (w *Watcher) Resync(ref destination.Ref) error {
 	w.ledger.mu.Lock()
 	defer w.ledger.mu.Unlock()
@@ -91,25 +92,13 @@ func (w *Watcher) Resync(ref destination.Ref) error {
 	return nil
 }
 
-func (w *Watcher) resyncAll() {
-	w.ledger.mu.Lock()
-	defer w.ledger.mu.Unlock()
-	for _, to := range w.ledger.targets {
-		w.ledger.resync(to)
+func (p *planner) resyncAll() {
+	p.relistLabels()
+	p.ledger.mu.Lock()
+	defer p.ledger.mu.Unlock()
+	for _, to := range p.ledger.targets {
+		p.ledger.resync(to)
 	}
-}
-
-// resync marks everything that to claims. The caller holds mu.
-func (l *ledger) resync(to *target) {
-	for _, tl := range l.types {
-		for name, e := range tl.entries {
-			if e.claims.have(to) {
-				to.backlog.add(objectKey{tl, name}, false)
-			}
-		}
-	}
-	to.syncDue = true
-	l.wakeIfHungry(to)
 }
 
 // Sweep sends a SeedSync for a destination, without sending its objects again. It returns at once.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -41,7 +42,13 @@ type stream struct {
 
 	probing bool // it only asks whether the server allows it by now
 
-	anew  chan struct{}     // capacity 1: some of outdated has to be listed again
+	newest  string          // the newest place of its watches, and of its listings
+	spread  time.Time       // when it said last that the server's clock went back
+	found   atomic.Bool     // it said so, and the planner has not heard it yet
+	rewound chan<- struct{} // told when it did
+
+	anew  chan struct{}     // capacity 1: some of outdated, or everything, has to be listed again
+	again atomic.Bool       // everything
 	ahead map[string]string // of namespaces that are ahead of the watch, the resource version of their listing
 
 	// ---
@@ -53,6 +60,8 @@ type stream struct {
 
 	outdated map[string]struct{} // namespaces whose objects are matched otherwise now, and have to be listed again
 	updating []string            // those of them that the running listing settles
+
+	resend map[*target]uint64 // who gets everything of the next listing, and the clock when that was asked for
 }
 
 // receiver is what a stream delivers to. Calls come from the stream's goroutine.
@@ -132,7 +141,13 @@ func (s *stream) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if gone(err) {
+		if errors.Is(err, errWentBack) || isFuture(err) {
+			s.wentBack()
+		}
+		switch {
+		case errors.Is(err, errAgain):
+			continue
+		case gone(err), isFuture(err), errors.Is(err, errWentBack):
 			s.pause.unlessFirst(ctx, err)
 			continue
 		}
@@ -161,6 +176,10 @@ func (s *stream) list(ctx context.Context) (at place, err error) {
 	for range 3 {
 		at, err = s.listOnce(ctx)
 		if err == nil {
+			if older(at.version, s.newest) {
+				s.wentBack()
+			}
+			s.newest = at.version
 			s.to.completed(ctx, s)
 			return at, nil
 		}
@@ -184,6 +203,7 @@ func (s *stream) pages(ctx context.Context) (place, error) {
 }
 
 func (s *stream) begin() {
+	s.again.Store(false)
 	s.to.begin(s)
 	clear(s.ahead)
 }
@@ -221,9 +241,15 @@ type place struct {
 // follow watches from a place on, reconnecting where it left off, until the server has forgotten where that was or
 // refuses.
 func (s *stream) follow(ctx context.Context, at place) error {
+	opened := false
 	for ctx.Err() == nil {
+		if s.again.Load() {
+			return errAgain
+		}
 		from := at.version
-		lived, err := s.watchOnce(ctx, &at)
+		lived, err := s.watchOnce(ctx, &at, opened)
+		opened = true
+		s.newest = at.version
 		if at.version != from || lived >= maxPause {
 			s.pause.reset()
 		}
@@ -242,8 +268,9 @@ func (s *stream) follow(ctx context.Context, at place) error {
 	return ctx.Err()
 }
 
-// watchOnce delivers what one watch sends, moves the place along, and returns how long the watch was open.
-func (s *stream) watchOnce(ctx context.Context, at *place) (time.Duration, error) {
+// watchOnce delivers what one watch sends, moves the place along, and returns how long the watch was open. The first one
+// after a listing needs no verifying.
+func (s *stream) watchOnce(ctx context.Context, at *place, verify bool) (time.Duration, error) {
 	w := at.watch
 	at.watch = nil
 	if w == nil {
@@ -256,6 +283,11 @@ func (s *stream) watchOnce(ctx context.Context, at *place) (time.Duration, error
 	}
 	defer w.Stop()
 	began := time.Now()
+	if verify {
+		if err := s.verify(ctx, at.version); err != nil {
+			return time.Since(began), err
+		}
+	}
 	err := s.deliver(ctx, w, &at.version)
 	return time.Since(began), err
 }
@@ -274,7 +306,7 @@ func (e *relist) Unwrap() error { return e.error }
 // the cluster is old then, not wrong.
 func transient(err error) bool {
 	var list *relist
-	return !errors.As(err, &list) && !gone(err) && !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) && !apierrors.IsNotFound(err) &&
+	return !errors.As(err, &list) && !gone(err) && !isFuture(err) && !errors.Is(err, errWentBack) && !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) && !apierrors.IsNotFound(err) &&
 		!apierrors.IsMethodNotSupported(err)
 }
 
@@ -302,6 +334,9 @@ func (s *stream) deliver(ctx context.Context, w apiwatch.Interface, version *str
 		obj, ok := e.Object.(*unstructured.Unstructured)
 		if !ok {
 			return &relist{fmt.Errorf("the watch sent a %T", e.Object)}
+		}
+		if older(obj.GetResourceVersion(), *version) {
+			return errWentBack
 		}
 		switch {
 		case s.stale(obj):

@@ -224,6 +224,7 @@ func TestATypeOfSeveralVersionsKeepsTheOneThatItIsReadIn(t *testing.T) {
 	for !strings.Contains(f.files["prod widgets.example.com/default/w"], "example.com/v1beta1") {
 		require.NotEqual(t, event.Delete, f.next().Operation)
 	}
+	f.seeded("prod")
 	f.quiet("prod")
 }
 

@@ -44,8 +44,8 @@ type Options struct {
 	// namespaces, if the server allows it: it costs one connection instead of many, and the changes of other namespaces,
 	// which are read and dropped. Negative: never. Default: 50.
 	Collapse int
-	// Resync is how often every destination is seeded anew, which heals what others did to its folder. Negative: never.
-	// Default: 1 h.
+	// Resync is how often the cluster is listed anew and every destination seeded anew. It heals what others did to its
+	// folder, and whatever was missed of the cluster. Negative: never. Default: 1 h.
 	Resync time.Duration
 	// Encryptor is the one that the Writer uses; without one, Secrets are refused. Default: none.
 	Encryptor event.Encryptor
@@ -169,15 +169,18 @@ func (w *Watcher) Start(ctx context.Context) error {
 				rediscover.Reset(p.adopt(ctx, next))
 			}
 		case <-rediscover.C:
+			p.doubtMissing()
 			rediscover.Reset(p.refresh(ctx))
 		case <-p.rights:
 			rediscover.Reset(p.refresh(ctx))
+		case <-p.rewound:
+			p.doubtAll()
 		case <-p.relabelled:
 			p.relabel()
 		case <-w.ledger.kick:
 			p.startFeeders()
 		case <-resync:
-			w.resyncAll()
+			p.resyncAll()
 		}
 	}
 }

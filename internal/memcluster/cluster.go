@@ -56,6 +56,8 @@ type Cluster struct {
 	hooks       []*hook
 	requests    map[requestKey]int
 	random      *rand.Rand
+	// silentFuture lets a watch from a resource version that is still to come open, and say nothing until then.
+	silentFuture bool
 }
 
 // New starts a cluster on a free port of the loopback interface. It panics if there is none, like net/http/httptest.

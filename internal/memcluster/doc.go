@@ -36,6 +36,7 @@
 //
 // [Cluster.Fail] lets a test decide per request what goes wrong. [Cluster.ExpireWatches], [Cluster.CutWatches],
 // [Cluster.Compact] and [Cluster.Bookmark] act on what runs, in order with the writes before and after them.
+// [Cluster.Backup] and [Cluster.Restore] set the clock back, as a restore of etcd does.
 //
 // # Concurrency
 //

@@ -204,7 +204,7 @@ func (s snapshot) page(sel selection, from token, limit int) *page {
 }
 
 // parseVersion reads the resourceVersion of a request; "" is 0. One that is yet to come is answered as the real server
-// does after some seconds of waiting.
+// does after some seconds of waiting, and returned all the same.
 func (c *Cluster) parseVersion(s string) (uint64, error) {
 	if s == "" {
 		return 0, nil
@@ -218,7 +218,7 @@ func (c *Cluster) parseVersion(s string) (uint64, error) {
 		tooLarge.ErrStatus.Details.Causes = []metav1.StatusCause{{
 			Type: metav1.CauseTypeResourceVersionTooLarge, Message: "Too large resource version",
 		}}
-		return 0, tooLarge
+		return version, tooLarge
 	}
 	return version, nil
 }

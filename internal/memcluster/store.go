@@ -70,7 +70,7 @@ type resource struct {
 	// sorted is the state without the writes to the keys in dirty. Lists hold on to it: it is replaced, never changed.
 	sorted []*object
 	dirty  map[key]struct{}
-	log    eventLog
+	log    *eventLog // replaced by Restore
 }
 
 func (r *resource) get(namespace, name string) (*object, error) {

@@ -121,7 +121,7 @@ func (c *Cluster) register(def *definition) {
 		objects: map[key]*object{},
 		dirty:   map[key]struct{}{},
 		// A watch cannot start before the type did: objects of an earlier type of that name may have gone unseen.
-		log: eventLog{limit: c.options.History, floor: c.version, changed: make(chan struct{})},
+		log: &eventLog{limit: c.options.History, floor: c.version, changed: make(chan struct{})},
 	}
 }
 

@@ -18,13 +18,14 @@ import (
 // subscription is a watch's place in the history of a type. It buffers nothing: who reads slowly falls behind until the
 // history has forgotten what comes next.
 type subscription struct {
-	resource  *resource
+	log       *eventLog
 	def       *definition
 	selection selection
 	initial   []*object // to be sent as ADDED first
 	version   uint64    // of initial
 	ends      bool      // a bookmark says where the initial events end
 	next      int       // number of the next entry
+	future    uint64    // up to here nothing is said
 	born      int       // orders in entries before this one were for others
 }
 
@@ -41,7 +42,7 @@ func (c *Cluster) subscribe(req *request) (*subscription, error) {
 		return nil, err
 	}
 	from, err := c.parseVersion(req.Options.ResourceVersion)
-	if err != nil {
+	if err != nil && !(c.silentFuture && from > c.version) {
 		return nil, err
 	}
 	send := req.Options.SendInitialEvents
@@ -53,10 +54,12 @@ func (c *Cluster) subscribe(req *request) (*subscription, error) {
 			field.Forbidden(field.NewPath("resourceVersionMatch"), "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"),
 		})
 	}
-	sub := &subscription{resource: r, def: r.def, selection: s, version: c.version, next: r.log.end(), born: r.log.end()}
+	sub := &subscription{log: r.log, def: r.def, selection: s, version: c.version, next: r.log.end(), born: r.log.end()}
 	switch {
 	case send != nil && *send, send == nil && from == 0:
 		sub.initial, sub.ends = r.snapshot(), send != nil && req.Options.AllowWatchBookmarks
+	case from > c.version:
+		sub.future = from
 	case from != 0:
 		next, known := r.log.after(from)
 		if !known {
@@ -76,7 +79,7 @@ func tooOld(from, floor uint64) error {
 func (c *Cluster) pending(s *subscription, buffer []entry) (entries []entry, version uint64, changed <-chan struct{}, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	log := &s.resource.log
+	log := s.log
 	if s.next < log.first {
 		return nil, 0, nil, tooOld(s.version, log.floor)
 	}
@@ -176,7 +179,7 @@ func (s *stream) follow(ctx context.Context, c *Cluster) progress {
 		select {
 		case <-changed:
 		case <-ticker.C:
-			if s.bookmarks {
+			if s.bookmarks && version >= s.future {
 				s.bookmark(version, false)
 			}
 		case <-ctx.Done():
@@ -189,6 +192,9 @@ func (s *stream) follow(ctx context.Context, c *Cluster) progress {
 func (s *stream) handle(e entry) progress {
 	if e.isChange() {
 		s.version = e.version
+		if e.version <= s.future {
+			return goOn
+		}
 		if kind, o := s.selection.see(s.def, e); o != nil {
 			return s.event(kind, o)
 		}
@@ -199,7 +205,7 @@ func (s *stream) handle(e entry) progress {
 	}
 	switch e.kind {
 	case watch.Bookmark:
-		if s.bookmarks {
+		if s.bookmarks && e.version >= s.future {
 			s.bookmark(e.version, false)
 		}
 	case watch.Error:

@@ -1,0 +1,201 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+// A server's clock can go back: somebody restores its etcd from a snapshot. A watch that is resumed then from a later
+// resource version says nothing of what the restore undid, and nothing new before the clock has come so far again; the real
+// server refuses it or not, as the kind of its storage has it. So a stream asks, each time it has opened a watch anew, for
+// the server's clock, and compares it with its own place. Where the server is behind, all that is known of
+// it is doubtful, also the types whose own place it has passed since: everything is listed anew.
+
+// askedName is the name in the field selector of that question. No object has it, so the answer holds nothing but the
+// resource version.
+const askedName = "-kubescribe-asks-for-the-resource-version-"
+
+// errWentBack says that the server's clock is behind what it has told before.
+var errWentBack = errors.New("the resource versions of the API server have gone back, as after a restore of etcd: everything is listed anew")
+
+// errAgain ends a watch whose stream has to list everything once more.
+var errAgain = errors.New("everything is to be listed again")
+
+// spreadPause is for how long a stream that found the clock gone back does not make others list anew once more. There are
+// aggregated servers whose listings are always older than their watches.
+const spreadPause = 10 * time.Minute
+
+// verify asks for the server's clock while a watch is open, and returns errWentBack if it is behind version. A
+// restore ends the watch, so that a later one is found when that is opened again.
+func (s *stream) verify(ctx context.Context, version string) error {
+	list, err := s.in(s.watch.Namespace).List(ctx, metav1.ListOptions{Limit: 1, FieldSelector: "metadata.name=" + askedName})
+	switch {
+	case unanswerable(err):
+		return nil
+	case err != nil:
+		return err
+	case older(list.GetResourceVersion(), version):
+		return errWentBack
+	}
+	return nil
+}
+
+// unanswerable reports whether a server cannot be asked for its clock, now or ever. An aggregated one
+// may not know the field selector.
+func unanswerable(err error) bool {
+	return apierrors.IsBadRequest(err) || apierrors.IsInvalid(err) || apierrors.IsMethodNotSupported(err) ||
+		apierrors.IsForbidden(err) || apierrors.IsNotFound(err)
+}
+
+// older reports whether a resource version is before another one; false where they cannot be compared.
+func older(version, than string) bool {
+	order, err := resourceversion.CompareResourceVersion(version, than)
+	return err == nil && order < 0
+}
+
+// isFuture reports whether the server says that it was asked for a resource version which is still to come.
+func isFuture(err error) bool {
+	return apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)
+}
+
+// wentBack tells the planner that the server's clock was found behind by a stream that lists everything anew itself.
+func (s *stream) wentBack() {
+	now := time.Now()
+	if s.again.Load() || now.Sub(s.spread) < spreadPause {
+		return // another one has told it
+	}
+	s.spread = now
+	s.found.Store(true)
+	signal(s.rewound)
+}
+
+// doubtAll has every stream list anew. What it knows is not swept before, and no SeedSync goes out that would speak of it.
+func (p *planner) doubtAll() {
+	p.opts.Logger.Info(errWentBack.Error())
+	p.relistLabels()
+	p.ledger.mu.Lock()
+	defer p.ledger.mu.Unlock()
+	for _, s := range p.ledger.streams {
+		if !s.found.Swap(false) {
+			s.complete = false
+			p.ledger.again(s)
+		}
+	}
+}
+
+func (p *planner) relistLabels() {
+	if p.labels != nil {
+		p.labels.stream.again.Store(true)
+		signal(p.labels.stream.anew)
+	}
+}
+
+// again has a stream list everything once more, and its destinations wait for that with their next SeedSync. The caller
+// holds mu.
+func (l *ledger) again(s *stream) {
+	if s.probing {
+		return
+	}
+	s.again.Store(true)
+	if s.settled {
+		s.settled = false
+		for _, c := range s.watch.Coverage {
+			if to := l.target(c.Destination); to != nil {
+				to.unsettled++
+			}
+		}
+	}
+	signal(s.anew)
+}
+
+// resync has all streams of a target list everything once more, and send it all of its objects, changed or not. The caller
+// holds mu.
+func (l *ledger) resync(to *target) {
+	to.syncDue = true
+	for _, s := range l.streams {
+		if !s.feeds(to) {
+			continue
+		}
+		if s.resend == nil {
+			s.resend = map[*target]uint64{}
+		}
+		s.resend[to] = l.clock
+		l.again(s)
+	}
+	l.wakeIfHungry(to)
+}
+
+func (s *stream) feeds(to *target) bool {
+	for _, c := range s.watch.Coverage {
+		if c.Destination == to.destination {
+			return true
+		}
+	}
+	return false
+}
+
+// resends reports whether the running listing sends an object to a target whether it has changed or not. The
+// caller holds mu.
+func (s *stream) resends(m ruleset.Match, to *target) bool {
+	_, ok := s.resend[to]
+	return ok && to != nil && m.Writes
+}
+
+// resent ends what was asked for before the listing that is complete now. The caller holds mu.
+func (s *stream) resent() {
+	for to, asked := range s.resend {
+		if asked <= s.begun {
+			delete(s.resend, to)
+		}
+	}
+}
+
+// missing are objects that the server did not find though the ledger takes them for living, each with the time and the clock
+// of its entry. Most die at that moment, and their watch says so a little later. The ledger's mu guards it.
+type missing map[objectKey]sighting
+
+type sighting struct {
+	at   time.Time
+	seen uint64
+}
+
+const (
+	maxMissing   = 1000
+	missingPause = 30 * time.Second // until which a watch should have said that an object is gone
+)
+
+func (m missing) add(key objectKey, seen uint64) {
+	if _, ok := m[key]; !ok && len(m) < maxMissing {
+		m[key] = sighting{time.Now(), seen}
+	}
+}
+
+// doubtMissing has the streams list anew whose watch has not said for long that an object is gone.
+func (p *planner) doubtMissing() {
+	l := p.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, s := range l.missing {
+		e, lives := key.of.entries[key.name]
+		if lives && e.seen == s.seen && time.Since(s.at) < missingPause {
+			continue
+		}
+		delete(l.missing, key)
+		if !lives || e.seen != s.seen {
+			continue
+		}
+		for _, of := range l.streams {
+			if of.groupResource() == groupResource(key.of.resource) && of.scope().Contains(key.id()) && !of.again.Load() {
+				p.opts.Logger.Info("the API server does not find an object that its watch did not say to be gone: its type is listed anew", "object", key.id().String())
+				l.again(of)
+			}
+		}
+	}
+}

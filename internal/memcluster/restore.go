@@ -1,0 +1,73 @@
+package memcluster
+
+import (
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Backup is what a cluster was at one moment, as a snapshot of its etcd is.
+type Backup struct {
+	version     uint64
+	resources   map[schema.GroupResource]backedUp
+	terminating map[string]bool
+}
+
+type backedUp struct {
+	def     *definition
+	objects map[key]*object
+}
+
+// Backup returns the cluster as it is now. It may be restored any number of times.
+func (c *Cluster) Backup() *Backup {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b := &Backup{version: c.version, resources: map[schema.GroupResource]backedUp{}, terminating: maps.Clone(c.terminating)}
+	for gr, r := range c.resources {
+		b.resources[gr] = backedUp{r.def, maps.Clone(r.objects)}
+	}
+	return b
+}
+
+// Restore sets the cluster back to a Backup: objects, types and resource versions, which are given out once more, to other
+// states. Running watches break, continue tokens expire, and what happened before the backup can still be
+// watched from there. A watch from a resource version that is still to come is refused, or, if silent is set,
+// opens and says nothing before the clock has come so far; so do real servers, as their storage has it.
+func (c *Cluster) Restore(b *Backup, silent bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.resources {
+		r.log.append(entry{kind: breakWatch, version: c.version})
+	}
+	c.version, c.silentFuture, c.snapshots = b.version, silent, nil
+	c.terminating = maps.Clone(b.terminating)
+	resources := map[schema.GroupResource]*resource{}
+	for gr, saved := range b.resources {
+		r := &resource{def: saved.def, objects: maps.Clone(saved.objects), dirty: map[key]struct{}{}}
+		for k := range r.objects {
+			r.dirty[k] = struct{}{}
+		}
+		r.log = &eventLog{limit: c.options.History, floor: b.version, changed: make(chan struct{})}
+		if old := c.resources[gr]; old != nil {
+			r.log.resume(old.log, b.version)
+		}
+		resources[gr] = r
+	}
+	c.resources = resources
+}
+
+// resume takes over what another log holds up to a version.
+func (l *eventLog) resume(from *eventLog, version uint64) {
+	n := slices.IndexFunc(from.entries, func(e entry) bool { return e.version > version })
+	if n < 0 {
+		n = len(from.entries)
+	}
+	for _, e := range from.entries[:n] {
+		if e.isChange() {
+			e.number = l.end()
+			l.entries = append(l.entries, e)
+		}
+	}
+	l.floor = from.floor
+}
