@@ -107,6 +107,13 @@ func sharedCluster(t *testing.T) *cluster {
 // memoryCluster returns an in-process API server of the test's own.
 func memoryCluster(t *testing.T) *cluster {
 	t.Helper()
+	_, c := emptyMemoryCluster(t)
+	return c
+}
+
+// emptyMemoryCluster is memoryCluster for a test that does to the server what no client can.
+func emptyMemoryCluster(t *testing.T) (*memcluster.Cluster, *cluster) {
+	t.Helper()
 	mem := memcluster.New(nil)
 	t.Logf("memcluster.Options{Seed: %d}", mem.Seed())
 	t.Cleanup(mem.Close)
@@ -114,7 +121,7 @@ func memoryCluster(t *testing.T) *cluster {
 	text := fmt.Sprintf("apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: %q}}]\n"+
 		"contexts: [{name: c, context: {cluster: c}}]\ncurrent-context: c\n", mem.URL())
 	require.NoError(t, os.WriteFile(kubeconfig, []byte(text), 0o600))
-	return newCluster(t, mem.Config(), kubeconfig)
+	return mem, newCluster(t, mem.Config(), kubeconfig)
 }
 
 func newCluster(t *testing.T, config *rest.Config, kubeconfig string) *cluster {
