@@ -47,6 +47,7 @@ var serverPhrases = []phrase{
 	{"blobs which exceed", gitsink.ErrTooLarge},           // GitLab
 	{"size limit", gitsink.ErrTooLarge},                   // GitHub, GitLab, Bitbucket: of a repository
 	{"tf402462", gitsink.ErrTooLarge},                     // Azure DevOps: the push
+	{"disk quota exceeded", gitsink.ErrUnavailable},       // of the server's file system, as a full disk
 	{"quota exceeded", gitsink.ErrTooLarge},               // Forgejo
 	{"push cannot contain secrets", gitsink.ErrRejected},  // GitHub, with GH013
 	{"vs403654", gitsink.ErrRejected},                     // Azure DevOps: the push contains secrets
@@ -96,6 +97,13 @@ var serverPhrases = []phrase{
 	{"push operation timed out", gitsink.ErrUnavailable},      // GitLab
 	{"repository cannot be accessed", gitsink.ErrUnavailable}, // Gitea: it is being created or moved
 	{"no space left on device", gitsink.ErrUnavailable},
+	{"read-only file system", gitsink.ErrUnavailable},
+	{"unable to create temporary object directory", gitsink.ErrUnavailable}, // Git, of a disk that is read-only or has no inode left
+	{"input/output error", gitsink.ErrUnavailable},
+	{"too many open files", gitsink.ErrUnavailable},
+	{"cannot allocate memory", gitsink.ErrUnavailable},
+	{"out of memory", gitsink.ErrUnavailable},
+	{"fork failed", gitsink.ErrUnavailable},
 	{"died of signal", gitsink.ErrUnavailable},
 
 	{"could not be found or you don't have permission", gitsink.ErrNotFound}, // GitLab

@@ -29,7 +29,7 @@ const readOnlyRoot = `
 mount --make-rprivate / || exit 77
 while read -r _ _ _ _ at _; do mount -o remount,bind,ro "$at" 2>/dev/null; done </proc/self/mountinfo
 for dir in "$TMPDIR" "$HOME"; do
-	if : 2>/dev/null >"$dir/written"; then echo "$dir can be written to" >&2; exit 78; fi
+	if (: >"$dir/written") 2>/dev/null; then echo "$dir can be written to" >&2; exit 78; fi
 done
 `
 
@@ -131,7 +131,12 @@ func (p *limited) says(text string) {
 // process that has ended is a failure at once.
 func (p *limited) eventually(f func() bool, explain func() string) {
 	p.t.Helper()
-	for deadline := time.Now().Add(2 * patience); !f(); time.Sleep(200 * time.Millisecond) {
+	p.eventuallyWithin(2*patience, f, explain)
+}
+
+func (p *limited) eventuallyWithin(limit time.Duration, f func() bool, explain func() string) {
+	p.t.Helper()
+	for deadline := time.Now().Add(limit); !f(); time.Sleep(200 * time.Millisecond) {
 		p.lives()
 		if time.Now().After(deadline) {
 			require.FailNow(p.t, "it did not come true", "%s", explain())
