@@ -28,14 +28,15 @@ type gitHubApp struct {
 
 	mu      sync.Mutex // guards what follows
 	token   string
-	expires time.Time
+	expires time.Time // by GitHub's clock
+	fetched time.Time // by ours, which may have been set since: what has passed is counted all the same
 }
 
 // auth is for gogit.Options.Auth.
 func (a *gitHubApp) auth(ctx context.Context, _ destination.Destination) (gogit.Auth, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if time.Until(a.expires) < 5*time.Minute {
+	if time.Until(a.expires) < 5*time.Minute || time.Since(a.fetched) > 55*time.Minute {
 		if err := a.refresh(ctx); err != nil {
 			return gogit.Auth{}, fmt.Errorf("token of GitHub App %s: %w", a.id, err)
 		}
@@ -70,7 +71,7 @@ func (a *gitHubApp) refresh(ctx context.Context) error {
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
 		return err
 	}
-	a.token, a.expires = answer.Token, answer.ExpiresAt
+	a.token, a.expires, a.fetched = answer.Token, answer.ExpiresAt, time.Now()
 	return nil
 }
 

@@ -35,7 +35,7 @@ func TestSixtyFourDescriptorsAreEnoughForMoreRepositories(t *testing.T) {
 	t.Parallel()
 	mem, c := emptyMemoryCluster(t)
 	var types []string // each of which takes a connection for its watch: HTTP/1.1 has no streams
-	for i := range 36 {
+	for i := range 44 {
 		name := fmt.Sprintf("thing%ds", i)
 		types = append(types, name)
 		require.NoError(t, mem.AddType(memcluster.Type{Group: "things.example", Versions: []string{"v1"}, Kind: fmt.Sprintf("Thing%d", i), Resource: name, Namespaced: true}))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,13 +28,18 @@ func TestALargeClusterIsMirroredWithLittleMemory(t *testing.T) {
 	})
 	git := gitsinktest.NewServer(t, nil)
 	repo := git.NewRepo("large.git")
-	hung := make(chan struct{})
-	git.Intercept(func(gitsinktest.Request) gitsinktest.Fault { return gitsinktest.Fault{Hold: hung} })
+	hung, asked := make(chan struct{}), make(chan struct{})
+	ask := sync.OnceFunc(func() { close(asked) })
+	git.Intercept(func(gitsinktest.Request) gitsinktest.Fault {
+		ask()
+		return gitsinktest.Fault{Hold: hung}
+	})
 	// Without an object the heap takes 10 MiB. A bound below what it needs costs time (half of it is the collector's), not
 	// the process.
 	limit := soak(100, 20)
 	p := startLimited(t, limits{memory: fmt.Sprintf("%dMiB", limit)}, c.kubeconfig,
 		replace(oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f"))
+	<-asked
 	time.Sleep(time.Duration(soak(30, 2)) * time.Second) // the remote hangs
 	idle := p.mebibytes("VmHWM")
 	close(hung)

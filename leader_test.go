@@ -1,0 +1,62 @@
+package kubescribe_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/kubescribe/kubescribe"
+	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+)
+
+// steppedLock is our lock, renewed just now by a clock that was wrong by so much.
+type steppedLock struct {
+	resourcelock.Interface
+	off   atomic.Int64 // time.Duration
+	asked chan struct{}
+}
+
+func (l *steppedLock) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	select {
+	case l.asked <- struct{}{}:
+	default:
+	}
+	renewed := metav1.NewTime(time.Now().Add(time.Duration(l.off.Load())))
+	return &resourcelock.LeaderElectionRecord{HolderIdentity: "me", LeaseDurationSeconds: 15, RenewTime: renewed}, nil, nil
+}
+func (l *steppedLock) Identity() string { return "me" }
+
+// When the clock leaps ahead, or the process was stopped for long, the lock seems to have run out until it is renewed. Who
+// is its holder all the same must not have lost the batches that came in between.
+func TestALeaderWhoseClockLeapsAheadWritesOnceTheLockIsRenewed(t *testing.T) {
+	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	l := &steppedLock{asked: make(chan struct{}, 1)}
+	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{StillLeader: kubescribe.HoldsLease(l), Handover: -1}))
+	require.NoError(t, err)
+	require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))
+	configMap(t, c, "a", "one")
+	start(t, m)
+	synced(t, m)
+	tip, _ := repo.Tip("main")
+
+	l.off.Store(int64(-24 * time.Hour))
+	<-l.asked // of before
+	configMap(t, c, "b", "one")
+	<-l.asked
+	now, _ := repo.Tip("main")
+	require.Equal(t, tip, now, "in doubt nothing is written")
+	l.off.Store(0)
+	synced(t, m)
+	require.Contains(t, repo.Tree("main"), "prod/default/configmaps/b.yaml")
+}
+
+func TestALockOfTheFutureIsHeldWhileItNamesUs(t *testing.T) {
+	l := &steppedLock{asked: make(chan struct{}, 1)}
+	l.off.Store(int64(24 * time.Hour)) // the clock was set back; had the lock run out, another would be in it
+	require.True(t, kubescribe.HoldsLease(l)(t.Context()))
+}
