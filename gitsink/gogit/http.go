@@ -249,6 +249,16 @@ func (t *httpTransports) forget() {
 	clear(t.byTrust)
 }
 
+// closeIdle closes the connections that nobody uses at the moment.
+func (t *httpTransports) closeIdle() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, each := range t.byTrust {
+		each.CloseIdleConnections()
+	}
+	(&http.Client{Transport: t.base}).CloseIdleConnections()
+}
+
 func (t *httpTransports) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

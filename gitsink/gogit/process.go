@@ -22,7 +22,8 @@ func startProcess(ep *transport.Endpoint, which service) (wire, error) {
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		cmd.Err = err // it does not start then, but closes the pipe that was made: descriptors have run out
+		return nil, cmd.Start()
 	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("a repository on this machine needs the git command: %w", err)

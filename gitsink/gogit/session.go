@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -66,7 +67,7 @@ func bounded[T any](ctx context.Context, limit time.Duration, f func(context.Con
 
 // open connects with fresh credentials and reads the advertisement.
 func (r *remote) open(ctx context.Context, which service) (*session, error) {
-	return bounded(ctx, r.sink.opts.StepTimeout, func(ctx context.Context) (*session, error) {
+	opened, err := bounded(ctx, r.sink.opts.StepTimeout, func(ctx context.Context) (*session, error) {
 		w, err := r.connect(ctx, which)
 		if err != nil {
 			return nil, err
@@ -82,6 +83,10 @@ func (r *remote) open(ctx context.Context, which service) (*session, error) {
 		}
 		return s, nil
 	})
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		r.sink.https.closeIdle() // or what nobody uses would keep everybody else from connecting
+	}
+	return opened, err
 }
 
 // connect speaks the protocol of the URL, with fresh credentials.

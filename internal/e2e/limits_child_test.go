@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,18 +38,18 @@ done
 func (l limits) command(t *testing.T, program string, args ...string) *exec.Cmd {
 	t.Helper()
 	script := ""
-	shell := []string{"sh"}
+	var shell []string
 	if l.readOnly {
 		if unshare := unsharing(t); unshare != nil {
-			script, shell = readOnlyRoot, append(unshare, "sh")
+			script, shell = readOnlyRoot, unshare
 		}
 		script += "ulimit -f 0\n"
 	}
 	if l.files > 0 {
 		script += fmt.Sprintf("ulimit -n %d\n", l.files) // hard as well, or Go's runtime raises it again
 	}
-	line := append(shell[1:], "-c", script+`exec "$0" "$@"`, program)
-	cmd := exec.Command(shell[0], append(line, args...)...)
+	line := slices.Concat(shell, []string{"sh", "-c", script + `exec "$0" "$@"`, program}, args)
+	cmd := exec.Command(line[0], line[1:]...)
 	home := t.TempDir()
 	cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home)
 	if l.memory != "" {
