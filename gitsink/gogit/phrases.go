@@ -19,7 +19,8 @@ var libraryPhrases = []phrase{
 	{"too many authentication failures", gitsink.ErrAuth},          // OpenSSH, as the reason to disconnect
 	{"known_hosts: ", gitsink.ErrAuth},                             // our own: mismatch, unknown, revoked, of another type
 	{"ssh: no common algorithm", gitsink.ErrUnsupported},           // x/crypto/ssh
-	{"failed to verify certificate", gitsink.ErrAuth},              // crypto/tls: unknown authority, another name, expired
+	{"expired or is not yet valid", gitsink.ErrUnavailable},        // crypto/x509: it is renewed, or a clock was set
+	{"failed to verify certificate", gitsink.ErrAuth},              // crypto/tls: unknown authority, another name
 	{"certificate signed by unknown", gitsink.ErrAuth},             // crypto/x509
 	{"tls: certificate required", gitsink.ErrAuth},                 // crypto/tls: a client certificate is wanted
 	{"tls: bad certificate", gitsink.ErrAuth},                      // crypto/tls: another one
