@@ -17,15 +17,9 @@ func (s *stream) listAnew(ctx context.Context) error {
 	if s.again.Load() {
 		return errAgain
 	}
-	select {
-	case s.lists <- struct{}{}:
-		defer func() { <-s.lists }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	namespaces, since := s.to.outdated(s)
 	for _, namespace := range namespaces {
-		version, err := eachPage(ctx, s.in(namespace), s.page, func(items []unstructured.Unstructured) error {
+		version, err := eachPage(ctx, s.lists, s.in(namespace), s.page, func(items []unstructured.Unstructured) error {
 			for i := range items {
 				s.to.object(ctx, s, &items[i], listed)
 			}

@@ -3,16 +3,19 @@ package watch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/quote"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
@@ -107,8 +110,23 @@ func (d *desk) read(ctx context.Context, t ruleset.Type, obj *unstructured.Unstr
 	if d.opts.Attribute != nil && how != listed {
 		c.author = d.opts.Attribute(ctx, obj, c.operation)
 	}
-	c.content, c.refused = event.Content(obj, d.opts.eventOptions())
+	if c.refused = mismatch(t, obj); c.refused == nil {
+		c.content, c.refused = event.Content(obj, d.opts.eventOptions())
+	}
 	return c
+}
+
+// ErrMismatch is matched by the error for an object that is of another kind or version than the type that the server
+// was asked for. An aggregated API server may show a Secret as something else: what it is called decides
+// whether it is encrypted, so it is refused.
+var ErrMismatch = errors.New("watch: the object is not of the type that was asked for")
+
+func mismatch(t ruleset.Type, obj *unstructured.Unstructured) error {
+	want := schema.GroupVersionKind{Group: t.Group, Version: t.Version, Kind: t.Kind}
+	if got := obj.GroupVersionKind(); got != want {
+		return fmt.Errorf("%w: it says %s, the type is %s", ErrMismatch, quote.Name(got.Kind+"."+got.GroupVersion().String()), want.Kind+"."+want.GroupVersion().String())
+	}
+	return nil
 }
 
 func resource(t ruleset.Type, namespace, name string) event.Resource {

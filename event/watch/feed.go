@@ -221,12 +221,11 @@ func (d *desk) relist(ctx context.Context, to *target, s *stream) error {
 func (d *desk) relistPage(
 	ctx context.Context, to *target, s *stream, opts metav1.ListOptions, asked uint64,
 ) (full bool, next string, err error) {
-	select {
-	case s.lists <- struct{}{}:
-		defer func() { <-s.lists }()
-	case <-ctx.Done():
-		return false, "", ctx.Err()
+	leave, err := enter(ctx, s.lists)
+	if err != nil {
+		return false, "", err
 	}
+	defer leave()
 	list, err := s.in(s.watch.Namespace).List(ctx, opts)
 	if err != nil {
 		return false, "", err

@@ -73,6 +73,11 @@ func (s *stream) listOnce(ctx context.Context) (place, error) {
 
 // initial delivers a listing by a watch, which goes on. The unset resource version asks for a consistent read, see eachPage.
 func (s *stream) initial(ctx context.Context) (at place, err error) {
+	leave, err := enter(ctx, s.lists)
+	if err != nil {
+		return place{}, err
+	}
+	defer leave()
 	s.begin()
 	yes, opts := true, watchOptions()
 	opts.SendInitialEvents, opts.ResourceVersionMatch = &yes, metav1.ResourceVersionMatchNotOlderThan

@@ -167,12 +167,6 @@ var errExpired = errors.New("the continue token expired before the listing was c
 // list delivers a whole listing and returns where the watch goes on. A listing that breaks off in the middle is begun anew
 // and never completed from what there was: half a listing looks like a mass deletion.
 func (s *stream) list(ctx context.Context) (at place, err error) {
-	select {
-	case s.lists <- struct{}{}:
-		defer func() { <-s.lists }()
-	case <-ctx.Done():
-		return place{}, ctx.Err()
-	}
 	for range 3 {
 		at, err = s.listOnce(ctx)
 		if err == nil {
@@ -193,7 +187,7 @@ func (s *stream) list(ctx context.Context) (at place, err error) {
 // pages delivers a listing page by page.
 func (s *stream) pages(ctx context.Context) (place, error) {
 	s.begin()
-	version, err := eachPage(ctx, s.in(s.watch.Namespace), s.page, func(items []unstructured.Unstructured) error {
+	version, err := eachPage(ctx, s.lists, s.in(s.watch.Namespace), s.page, func(items []unstructured.Unstructured) error {
 		for i := range items {
 			s.to.object(ctx, s, &items[i], listed)
 		}
@@ -212,25 +206,6 @@ func (s *stream) begin() {
 type notGone struct{ err error }
 
 func (e *notGone) Error() string { return e.err.Error() }
-
-// eachPage lists in pages and returns the resource version of the listing. The consistent read that an unset resource
-// version asks for is what makes "not in the listing" mean "does not exist".
-func eachPage(ctx context.Context, c dynamic.ResourceInterface, limit int64, f func([]unstructured.Unstructured) error) (string, error) {
-	opts := metav1.ListOptions{Limit: limit}
-	for {
-		list, err := c.List(ctx, opts)
-		if err != nil {
-			return "", err
-		}
-		if err := f(list.Items); err != nil {
-			return "", err
-		}
-		opts.Continue = list.GetContinue()
-		if opts.Continue == "" {
-			return list.GetResourceVersion(), nil
-		}
-	}
-}
 
 // place is where a listing ends and a watch goes on.
 type place struct {
@@ -277,7 +252,10 @@ func (s *stream) watchOnce(ctx context.Context, at *place, verify bool) (time.Du
 		var err error
 		opts := watchOptions()
 		opts.ResourceVersion = at.version
-		if w, err = s.in(s.watch.Namespace).Watch(ctx, opts); err != nil {
+		// A connection that has gone silent is not waited for: the server's own end of the watch would not arrive either.
+		open, cancel := context.WithTimeout(ctx, time.Duration(*opts.TimeoutSeconds)*time.Second+watchGrace)
+		defer cancel()
+		if w, err = s.in(s.watch.Namespace).Watch(open, opts); err != nil {
 			return 0, err
 		}
 	}
@@ -291,6 +269,9 @@ func (s *stream) watchOnce(ctx context.Context, at *place, verify bool) (time.Du
 	err := s.deliver(ctx, w, &at.version)
 	return time.Since(began), err
 }
+
+// watchGrace is for how long a watch is waited for after its server should have ended it.
+const watchGrace = 30 * time.Second
 
 func watchOptions() metav1.ListOptions {
 	timeout := int64(300 + rand.N(300)) // seconds; reflectors spread their reconnects the same way

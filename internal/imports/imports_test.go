@@ -25,7 +25,7 @@ var library = map[string][]string{
 	"queue":               {"destination", "event", "internal/panics"},
 	"queue/queuetest":     {"destination", "event", "queue"},
 	"orphan":              {"destination", "event"},
-	"event/watch":         {"destination", "event", "queue", "ruleset"},
+	"event/watch":         {"destination", "event", "internal/quote", "queue", "ruleset"},
 	"gitsink":             {"destination", "event", "internal/panics", "internal/quote", "orphan", "queue"},
 	"gitsink/gogit":       {"destination", "event", "gitsink", "internal/panics", "queue"},
 	"gitsink/gitsinktest": {"destination", "gitsink", "queue"},
