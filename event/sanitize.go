@@ -64,7 +64,6 @@ var serverAnnotations = []string{
 //   - Namespace: the finalizer "kubernetes" and the label kubernetes.io/metadata.name
 //   - PersistentVolume: claimRef's uid and resourceVersion, and all of it if a controller did the binding
 //   - PersistentVolumeClaim: volumeName, if a controller did the binding
-//   - Pod: nodeName, if the scheduler chose it (without managedFields it stays)
 //   - Service: clusterIP and clusterIPs other than None, unless the author chose them; node ports that the server chose
 //     (without managedFields they stay)
 //   - ServiceAccount: token Secrets that the server made

@@ -9,7 +9,6 @@ var sanitizers = map[string]func(obj map[string]any){
 	"Namespace":                                     sanitizeNamespace,
 	"PersistentVolume":                              sanitizeVolume,
 	"PersistentVolumeClaim":                         sanitizeClaim,
-	"Pod":                                           sanitizePod,
 	"Service":                                       sanitizeService,
 	"ServiceAccount":                                sanitizeServiceAccount,
 	"StatefulSet.apps":                              sanitizeStatefulSet,
@@ -62,13 +61,6 @@ func sanitizeVolume(obj map[string]any) {
 func sanitizeClaim(obj map[string]any) {
 	if text(obj, "metadata", "annotations", boundByController) != "" && !recordsOf(obj).authored("spec", "volumeName") {
 		remove(obj, 0, "spec", "volumeName")
-	}
-}
-
-// The scheduler binds by a subresource of its own, which leaves no field manager.
-func sanitizePod(obj map[string]any) {
-	if r := recordsOf(obj); r.known() && !r.authored("spec", "nodeName") {
-		remove(obj, 0, "spec", "nodeName")
 	}
 }
 
