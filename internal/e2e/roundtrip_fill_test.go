@@ -114,7 +114,7 @@ func (o *filling) walk(name string, path []any, root string) {
 		property, _ := properties[field].(map[string]any)
 		at := append(slices.Clone(path), field)
 		key := name[strings.LastIndex(name, "api.")+1:] + "." + field
-		in := o.try(name, field, at, property)
+		in, at := o.try(name, field, at, property)
 		if in < 0 {
 			o.unset[key] = true
 			continue
@@ -147,31 +147,92 @@ func (o *filling) below(property map[string]any) (string, []any) {
 	return "", nil
 }
 
-// try sets a field somewhere and returns in which object, -1 if the server wants none of it.
-func (o *filling) try(name, field string, at []any, property map[string]any) int {
+// try sets a field somewhere and returns in which object, and where; -1 if the server wants none of it.
+func (o *filling) try(name, field string, at []any, property map[string]any) (int, []any) {
 	for i, obj := range o.all {
 		if _, ok := find(obj.Object, at); ok {
-			return i
+			return i, at
 		}
 	}
-	for _, value := range o.candidates(name, field, property, 0) {
+	candidates := o.candidates(name, field, property, 0)
+	for _, value := range candidates {
 		trial := o.all[0].DeepCopy()
 		if put(trial.Object, at, value) && o.accepted(trial, at) {
 			o.all[0] = trial
-			return 0
+			return 0, at
 		}
 	}
-	for _, value := range o.candidates(name, field, property, 0) {
-		trial := o.base.DeepCopy()
-		if !strings.Contains("IPAddress CSINode APIService ClusterTrustBundle", trial.GetKind()) {
-			trial.SetName(fmt.Sprintf("%s-%d", o.base.GetName(), len(o.all)))
-		}
-		if trial.GetName() != o.base.GetName() && put(trial.Object, at, value) && o.accepted(trial, at) {
-			o.all = append(o.all, trial)
-			return len(o.all) - 1
+	for _, value := range candidates {
+		if trial, there := o.another(name, field, at, value); trial != nil && o.accepted(trial, there) {
+			o.all[0] = trial
+			return 0, there
 		}
 	}
-	return -1
+	for _, from := range []*unstructured.Unstructured{o.base, o.all[0]} {
+		for _, without := range append([]string{""}, siblings(from, at)...) {
+			for _, value := range candidates[:min(len(candidates), 4)] {
+				if trial := o.instead(from, at, without, value); trial != nil && o.accepted(trial, at) {
+					o.all = append(o.all, trial)
+					return len(o.all) - 1, at
+				}
+			}
+		}
+	}
+	return -1, at
+}
+
+// another puts the field into an item of its own, beside the one of a list that cannot have it: a list's items are often one of
+// many kinds.
+func (o *filling) another(name, field string, at []any, value any) (*unstructured.Unstructured, []any) {
+	if len(at) < 3 || value == nil {
+		return nil, nil
+	}
+	if _, inList := at[len(at)-2].(int); !inList {
+		return nil, nil
+	}
+	trial := o.all[0].DeepCopy()
+	list, _ := find(trial.Object, at[:len(at)-2])
+	items, ok := list.([]any)
+	if !ok {
+		return nil, nil
+	}
+	item, _ := o.objects(name, o.definitions[name], 3)[0].(map[string]any)
+	item = maps.Clone(item)
+	if _, named := item["name"]; named {
+		item["name"] = fmt.Sprintf("a%d", len(items))
+	}
+	item[field] = value
+	item = (&unstructured.Unstructured{Object: item}).DeepCopy().Object
+	put(trial.Object, at[:len(at)-2], append(items, item))
+	there := slices.Clone(at)
+	there[len(at)-2] = len(items)
+	return trial, there
+}
+
+// instead puts the field into an object of its own, in the place of another.
+func (o *filling) instead(from *unstructured.Unstructured, at []any, without string, value any) *unstructured.Unstructured {
+	if slices.Contains([]string{"IPAddress", "CSINode", "APIService", "ClusterTrustBundle"}, from.GetKind()) {
+		return nil // their names say what they are
+	}
+	trial := from.DeepCopy()
+	trial.SetName(fmt.Sprintf("%s-%d", o.base.GetName(), len(o.all)))
+	around, _ := find(trial.Object, at[:len(at)-1])
+	m, _ := around.(map[string]any)
+	delete(m, without)
+	if !put(trial.Object, at, value) {
+		return nil
+	}
+	return trial
+}
+
+// siblings are the fields beside the one at a path.
+func siblings(obj *unstructured.Unstructured, at []any) []string {
+	around, _ := find(obj.Object, at[:len(at)-1])
+	m, _ := around.(map[string]any)
+	if len(at) == 1 || len(m) > 12 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(m))
 }
 
 func (o *filling) accepted(obj *unstructured.Unstructured, at []any) bool {
@@ -186,6 +247,12 @@ func (o *filling) accepted(obj *unstructured.Unstructured, at []any) bool {
 
 // hints are values that validation asks for, by definition and field or by field.
 var hints = map[string][]any{
+	"Toleration.operator": {"Equal"}, "NodeSelectorRequirement.values": {[]any{"a"}}, "LabelSelectorRequirement.values": {[]any{"a"}}, "LabelSelectorRequirement.operator": {"In"},
+	"NodeSelectorRequirement.operator": {"In"}, "reason": {"Invalid", "a"}, "mode": {int64(420)}, "defaultMode": {int64(420)}, "scope": {"Cluster", "Namespace"},
+	"IngressRule.http":                {map[string]any{"paths": []any{map[string]any{"pathType": "Prefix", "path": "/a", "backend": map[string]any{"service": map[string]any{"name": "a", "port": map[string]any{"number": int64(80)}}}}}}},
+	"SeccompProfile.localhostProfile": {"a"}, "resourceClaimTemplateName": {"a"}, "serviceAccountTokenInSecrets": {true}, "loadBalancerClass": {"example.com/a"},
+	"stopSignal": {"SIGTERM"}, "nonResourceURLs": {[]any{"/a"}}, "volumeLifecycleModes": {[]any{"Persistent"}}, "except": {[]any{"192.0.2.0/28"}}, "trafficDistribution": {"PreferClose"},
+	"os": {map[string]any{"name": "linux"}}, "priorityClassName": {"high"}, "maxSurge": {int64(1)}, "endpoint": {"a"},
 	"mountPath": {"/m"}, "path": {"/a", "a"}, "ip": {"192.0.2.1"}, "hostIP": {"192.0.2.1"}, "effect": {"NoSchedule"}, "fieldPath": {"metadata.name", "spec.nodeName"},
 	"operator": {"Exists", "In"}, "key": {"a", "example.com/a"}, "resource": {"limits.cpu", "pods"}, "topologyKey": {"example.com/a"}, "url": {"https://example.com/a"},
 	"schedule": {"1 2 3 4 *"}, "timeZone": {"Etc/UTC"}, "expression": {"true"}, "cidr": {"192.0.2.0/24"}, "volumePath": {"/a"}, "devicePath": {"/a"},
