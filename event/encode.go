@@ -19,7 +19,14 @@ import (
 )
 
 // Encode returns obj as canonical YAML: one document in block style, two spaces of indentation, lists not indented, keys
-// in byte order, text of several lines as a literal block. It looks as kubectl prints it, except that lines are not folded.
+// in byte order. It looks as kubectl prints it, except that no line is broken but where the text has a break.
+//
+// Text of several lines keeps them apart: it is a literal block, or where it cannot be one (a line ends in a blank, as
+// trailing blanks get lost on the way; the first line is empty or begins with one; there are control characters or carriage
+// returns) double-quoted with each line break both written out and escaped:
+//
+//	text: "one \n\
+//	  two\n"
 //
 // A YAML 1.1 and a YAML 1.2 parser read the same values back, namely those of the object's JSON: a float without a fraction
 // is an integer, text that either version would take for something else is quoted, and floats have a point and a signed
@@ -29,35 +36,69 @@ func Encode(obj *unstructured.Unstructured) ([]byte, error) {
 	if obj == nil {
 		return nil, errors.New("event: cannot encode a nil object")
 	}
-	root, err := node(obj.Object)
+	for mark := firstMark; ; mark++ {
+		if mark > lastMark {
+			mark = 0 // the text has all of them
+		}
+		if text, ok, err := encode(obj.Object, mark); ok || err != nil {
+			return text, err
+		}
+	}
+}
+
+// encode returns false if the mark is of no use, since the object has it. With mark 0 nothing is folded.
+func encode(obj map[string]any, mark rune) ([]byte, bool, error) {
+	e := encoder{mark: mark}
+	root, err := e.mapping(obj, 0)
 	if err != nil {
-		return nil, fmt.Errorf("event: cannot encode the object: %w", err)
+		return nil, false, fmt.Errorf("event: cannot encode the object: %w", err)
 	}
-	b := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(b)
-	b.Reset()
-	encoder := yaml.NewEncoder(b)
-	encoder.SetIndent(2)
-	encoder.CompactSeqIndent()
-	if err := errors.Join(encoder.Encode(root), encoder.Close()); err != nil {
-		return nil, errors.New("event: cannot encode the object as YAML") // the emitter's words could quote the content
+	emitted := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(emitted)
+	emitted.Reset()
+	emitter := yaml.NewEncoder(emitted)
+	emitter.SetIndent(indentation)
+	emitter.CompactSeqIndent()
+	if err := errors.Join(emitter.Encode(root), emitter.Close()); err != nil {
+		return nil, false, errors.New("event: cannot encode the object as YAML") // the emitter's words could quote the content
 	}
-	return bytes.Clone(b.Bytes()), nil
+	if len(e.folded) == 0 {
+		return bytes.Clone(emitted.Bytes()), true, nil
+	}
+	filled := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(filled)
+	filled.Reset()
+	if !fill(filled, emitted.Bytes(), mark, e.folded) {
+		return nil, false, nil
+	}
+	return bytes.Clone(filled.Bytes()), true, nil
 }
 
 // buffers are written to by Encode. A buffer that grows is up to twice as large as what is in it, and content waits in queues
 // in great numbers: what is counted there must be what is held.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-func node(v any) (*yaml.Node, error) {
+const indentation = 2
+
+// encoder makes the nodes of one document. Each method is given the column at which its value's own lines begin.
+type encoder struct {
+	mark   rune
+	folded []foldedText // what stands at each mark, in the order of the document
+}
+
+func (e *encoder) node(v any, column int) (*yaml.Node, error) {
 	switch v := v.(type) {
 	case map[string]any:
-		return mapping(v)
+		return e.mapping(v, column)
 	case []any:
-		return sequence(v)
+		return e.sequence(v, column)
 	case string:
 		if !utf8.ValidString(v) {
 			return nil, errors.New("a string is not UTF-8")
+		}
+		if e.mark != 0 && isFolded(v) {
+			e.folded = append(e.folded, foldedText{v, column})
+			return plain(string(e.mark)), nil
 		}
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: v, Style: style(v)}, nil
 	case nil:
@@ -80,14 +121,18 @@ func node(v any) (*yaml.Node, error) {
 
 func plain(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Value: s} }
 
-func mapping(m map[string]any) (*yaml.Node, error) {
+func (e *encoder) mapping(m map[string]any, column int) (*yaml.Node, error) {
 	n := &yaml.Node{Kind: yaml.MappingNode, Content: make([]*yaml.Node, 0, 2*len(m))}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
-		k, err := node(key)
-		if err != nil {
-			return nil, err
+		if !utf8.ValidString(key) {
+			return nil, errors.New("a string is not UTF-8")
 		}
-		v, err := node(m[key])
+		k := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key, Style: style(key)}
+		below := column + indentation
+		if _, ok := m[key].([]any); ok {
+			below = column // a list is not indented
+		}
+		v, err := e.node(m[key], below)
 		if err != nil {
 			return nil, err
 		}
@@ -96,11 +141,11 @@ func mapping(m map[string]any) (*yaml.Node, error) {
 	return n, nil
 }
 
-func sequence(list []any) (*yaml.Node, error) {
+func (e *encoder) sequence(list []any, column int) (*yaml.Node, error) {
 	n := &yaml.Node{Kind: yaml.SequenceNode, Content: make([]*yaml.Node, len(list))}
 	for i, value := range list {
 		var err error
-		if n.Content[i], err = node(value); err != nil {
+		if n.Content[i], err = e.node(value, column+indentation); err != nil {
 			return nil, err
 		}
 	}
@@ -127,17 +172,18 @@ func style(s string) yaml.Style {
 		return yaml.DoubleQuotedStyle
 	case !strings.Contains(s, "\n"):
 		return 0
-	case strings.ContainsAny(s[:1], " \t\n"):
-		return yaml.DoubleQuotedStyle // a block would need an indentation indicator, which parsers disagree about
+	case !isBlock(s):
+		return yaml.DoubleQuotedStyle
 	default:
 		return yaml.LiteralStyle
 	}
 }
 
-// needsEscape is true for what a parser may refuse, drop, or take for the end of a line.
+// needsEscape is true for what a parser may refuse, drop, or take for the end of a line, and for what the emitter escapes
+// although it need not.
 func needsEscape(r rune) bool {
 	return r != '\n' && r != '\t' && unicode.IsControl(r) ||
-		r == '\u2028' || r == '\u2029' || r == '\ufeff' || r == '\ufffe' || r == '\uffff'
+		r == '\u2028' || r == '\u2029' || r == '\ufeff' || r == '\ufffe' || r >= '\uffff'
 }
 
 // isAmbiguous tells whether a parser of YAML 1.1 or 1.2 could take plain s for a null, bool, number, time or merge key.

@@ -47,7 +47,11 @@ var serverAnnotations = []string{
 
 // Sanitize returns a copy of obj without what the server owns, and does not change obj. It is a deny list: whatever is not
 // named here stays, also empty values, defaults, and fields of kinds that it has never heard of. A map that becomes empty
-// because of what was removed goes too.
+// because of what was removed goes too where the kind is known to allow that, as all do for labels and annotations; elsewhere it
+// stays, since a schema may require it.
+//
+// What the author of an object wrote stays, even if the server assigns it elsewhere: metadata.managedFields tell, or, where
+// they name who assigned the value first, the last-applied-configuration of kubectl.
 //
 // Removed from every kind: status; metadata's managedFields, uid, resourceVersion, generation, creationTimestamp, selfLink,
 // deletionTimestamp, deletionGracePeriodSeconds and ownerReferences; annotations that kubectl and the built-in controllers
@@ -60,7 +64,7 @@ var serverAnnotations = []string{
 //   - Namespace: the finalizer "kubernetes" and the label kubernetes.io/metadata.name
 //   - PersistentVolume: claimRef's uid and resourceVersion, and all of it if a controller did the binding
 //   - PersistentVolumeClaim: volumeName, if a controller did the binding
-//   - Service: clusterIP and clusterIPs other than None; node ports that the server chose, as metadata.managedFields tells
+//   - Service: clusterIP and clusterIPs other than None, unless the author chose them; node ports that the server chose
 //     (without managedFields they stay)
 //   - ServiceAccount: token Secrets that the server made
 //   - StatefulSet: status of volumeClaimTemplates
@@ -71,24 +75,36 @@ func Sanitize(obj *unstructured.Unstructured) *unstructured.Unstructured {
 		return nil
 	}
 	clean, _ := clone(obj.Object).(map[string]any)
-	if rule, ok := sanitizers[obj.GroupVersionKind().GroupKind().String()]; ok {
+	kind := obj.GroupVersionKind().GroupKind().String()
+	if rule, ok := sanitizers[kind]; ok {
 		rule(clean)
+	}
+	optional := 0
+	if withTemplate[kind] {
+		optional = 1
 	}
 	for _, path := range templatePaths {
 		if meta := nested(clean, path...); meta != nil && meta["creationTimestamp"] == nil {
-			remove(clean, append(path[:len(path):len(path)], "creationTimestamp")...)
+			remove(clean, optional, append(path[:len(path):len(path)], "creationTimestamp")...)
 		}
 	}
 	for _, annotation := range serverAnnotations {
-		remove(clean, "metadata", "annotations", annotation)
+		remove(clean, 2, "metadata", "annotations", annotation)
 	}
 	for _, path := range serverFields {
-		remove(clean, path...)
+		remove(clean, 1, path...)
 	}
 	return &unstructured.Unstructured{Object: clean}
 }
 
-// templatePaths are where the built-in kinds keep the metadata of a pod or job template.
+// withTemplate are the kinds in whose templates metadata may be absent.
+var withTemplate = map[string]bool{
+	"PodTemplate": true, "ReplicationController": true,
+	"DaemonSet.apps": true, "Deployment.apps": true, "ReplicaSet.apps": true, "StatefulSet.apps": true,
+	"CronJob.batch": true, "Job.batch": true,
+}
+
+// templatePaths are where the built-in kinds, and those made after them, keep the metadata of a pod or job template.
 var templatePaths = [][]string{
 	{"spec", "template", "metadata"},
 	{"spec", "jobTemplate", "metadata"},
@@ -123,8 +139,8 @@ func clone(v any) any {
 	}
 }
 
-// remove deletes the field at path, and the maps around it if they become empty by that.
-func remove(m map[string]any, path ...string) {
+// remove deletes the field at path. Of the maps around it, so many of the innermost go too if they become empty by that.
+func remove(m map[string]any, optional int, path ...string) {
 	if len(path) == 1 {
 		delete(m, path[0])
 		return
@@ -133,8 +149,8 @@ func remove(m map[string]any, path ...string) {
 	if !ok || len(child) == 0 {
 		return
 	}
-	remove(child, path[1:]...)
-	if len(child) == 0 {
+	remove(child, optional, path[1:]...)
+	if len(child) == 0 && len(path)-1 <= optional {
 		delete(m, path[0])
 	}
 }
@@ -161,8 +177,9 @@ func text(m map[string]any, path ...string) string {
 	return s
 }
 
-// replaceList puts what keep accepts in the place of the list at path, and removes a list that becomes empty by that.
-func replaceList(m map[string]any, keep func(any) bool, path ...string) {
+// replaceList puts what keep accepts in the place of the list at path, and removes a list that becomes empty by that, with
+// as many of the maps around it as remove does.
+func replaceList(m map[string]any, keep func(any) bool, optional int, path ...string) {
 	var kept []any
 	values := list(m, path...)
 	for _, value := range values {
@@ -173,7 +190,7 @@ func replaceList(m map[string]any, keep func(any) bool, path ...string) {
 	switch {
 	case len(kept) == len(values):
 	case len(kept) == 0:
-		remove(m, path...)
+		remove(m, optional, path...)
 	default:
 		last := len(path) - 1
 		nested(m, path[:last]...)[path[last]] = kept

@@ -195,12 +195,23 @@ func FuzzSanitize(f *testing.F) {
 		after, err := json.Marshal(content)
 		require.NoError(t, err)
 		require.Equal(t, string(before), string(after), "the input was changed")
-		require.Empty(t, cmp.Diff(once.Object, event.Sanitize(once).Object), "a second time changes more")
+		require.Empty(t, cmp.Diff(withoutAddress(once), withoutAddress(event.Sanitize(once))), "a second time changes more")
 		scribble(once.Object)
 		after, err = json.Marshal(content)
 		require.NoError(t, err)
 		require.Equal(t, string(before), string(after), "input and output share maps: %s", onceText)
 	})
+}
+
+// withoutAddress leaves out what only the records tell to be the author's; they are gone when an object was sanitised once.
+func withoutAddress(obj *unstructured.Unstructured) map[string]any {
+	if obj.GroupVersionKind().GroupKind().String() != "Service" {
+		return obj.Object
+	}
+	obj = obj.DeepCopy()
+	unstructured.RemoveNestedField(obj.Object, "spec", "clusterIP")
+	unstructured.RemoveNestedField(obj.Object, "spec", "clusterIPs")
+	return obj.Object
 }
 
 // scribble overwrites everything that can be reached from v.

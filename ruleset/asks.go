@@ -7,7 +7,7 @@ import (
 
 // Asks tells whether rules of a destination ask for the objects of a type in one namespace, or at cluster scope, whether
 // the server has the type or not and in whatever version: valid ones, and faulty ones, which might ask for it once they
-// are corrected. An exclusion counts only where it takes a type out in every version and under every name.
+// are corrected. An exclusion counts only where it takes a type out in every version, whatever the object.
 func (s *RuleSet) Asks(to destination.Ref, scope event.Scope) (valid, faulty bool) {
 	return asks(s.index, to, scope), asks(s.invalid, to, scope)
 }
@@ -33,7 +33,7 @@ func (r *rule) asks(scope event.Scope) bool {
 		}
 	}
 	for i := range r.exclude {
-		if e := &r.exclude[i]; e.names == nil && e.versions == nil && e.covers(scope.Group, scope.Resource, namespaced) {
+		if e := &r.exclude[i]; !e.partial() && e.versions == nil && e.covers(scope.Group, scope.Resource, namespaced) {
 			asked &^= e.operations
 		}
 	}

@@ -78,11 +78,6 @@ func (r *rule) excluded(t *Type) []exclusion {
 	return slices.DeleteFunc(slices.Clone(r.exclude), func(e exclusion) bool { return !e.matches(t) })
 }
 
-// alike compares two exclusions for one type.
-func (e exclusion) alike(o exclusion) bool {
-	return e.operations == o.operations && sameList(e.names, o.names)
-}
-
 // sameSelector compares two selectors; nil is none.
 func sameSelector(a, b labels.Selector) bool {
 	if a == nil || b == nil {

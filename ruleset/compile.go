@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
@@ -97,7 +96,7 @@ func (c *compiler) rule(order int, r Rule) *rule {
 		ref:               r.Destination,
 		destination:       c.destination(r.Destination),
 		selections:        c.selections(r.Resources),
-		exclude:           append(c.exclusions(r.Exclude), c.presets(r.Skip)...),
+		exclude:           append(c.exclusions("Exclude", r.Exclude), c.presets(r.Skip, r.Keep)...),
 		namespaceSelector: c.selector("NamespaceSelector", r.NamespaceSelector),
 		objectSelector:    c.selector("ObjectSelector", r.ObjectSelector),
 		condition:         r.Condition,
@@ -143,20 +142,6 @@ func (c *compiler) selections(rules []ResourceRule) []selection {
 		}
 	}
 	return selections
-}
-
-func (c *compiler) exclusions(excluded []Exclusion) []exclusion {
-	exclusions := make([]exclusion, len(excluded))
-	for i, e := range excluded {
-		field := fmt.Sprintf("Exclude[%d]", i)
-		exclusions[i] = exclusion{c.selection(field, e.ResourceRule), slices.Clone(e.Names), field}
-		for n, glob := range e.Names {
-			if _, err := path.Match(glob, ""); err != nil || glob == "" {
-				c.fault(fmt.Sprintf("%s.Names[%d]", field, n), glob, invalid("not a glob as in path.Match"))
-			}
-		}
-	}
-	return exclusions
 }
 
 func (c *compiler) selector(field string, s *metav1.LabelSelector) labels.Selector {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/ruleset"
@@ -68,21 +69,35 @@ func words(list []event.Operation) []string {
 
 func presetTable() string {
 	var b strings.Builder
-	b.WriteString("| skip | leaves out |\n|---|---|\n")
+	b.WriteString("| preset | leaves out |\n|---|---|\n")
 	for _, p := range ruleset.Presets() {
 		var all []string
 		for _, e := range p.Exclusions() {
 			for _, resource := range e.Resources {
-				left := "`" + strings.TrimSuffix(resource+"."+e.APIGroups[0], ".") + "`"
-				if len(e.Names) > 0 {
-					left += " named `" + strings.Join(e.Names, "`, `") + "`"
-				}
-				all = append(all, left)
+				all = append(all, "`"+strings.TrimSuffix(resource+"."+e.APIGroups[0], ".")+"`"+which(e))
 			}
 		}
 		fmt.Fprintf(&b, "| `%s` | %s |\n", p, strings.Join(all, ", "))
 	}
 	return b.String()
+}
+
+// which says of what is left out of a type what it is told by.
+func which(e ruleset.Exclusion) string {
+	var text string
+	if len(e.Names) > 0 {
+		text += " named `" + strings.Join(e.Names, "`, `") + "`"
+	}
+	if len(e.Namespaces) > 0 {
+		text += " in `" + strings.Join(e.Namespaces, "`, `") + "`"
+	}
+	if e.ObjectSelector != nil {
+		text += " labelled `" + metav1.FormatLabelSelector(e.ObjectSelector) + "`"
+	}
+	if len(e.Managers) > 0 {
+		text += " managed by `" + strings.Join(e.Managers, "`, `") + "` alone"
+	}
+	return text
 }
 
 func reasonTable() string {

@@ -21,7 +21,7 @@ const (
 	ReasonControlled        Reason = "Controlled"        // SkipControlled
 	ReasonObjectSelector    Reason = "ObjectSelector"    // the object's labels
 	ReasonNamespaceSelector Reason = "NamespaceSelector" // the labels of its namespace
-	ReasonExcluded          Reason = "Excluded"          // Exclude or Skip
+	ReasonExcluded          Reason = "Excluded"          // Exclude, Skip or DefaultPresets
 	ReasonCondition         Reason = "Condition"         // Condition does not hold
 	ReasonConditionError    Reason = "ConditionError"    // Condition could not be evaluated: the file stays as it is
 	ReasonIgnoredManagers   Reason = "IgnoredManagers"   // IgnoreManagers: the file stays as it is
@@ -66,7 +66,7 @@ func (r *rule) explain(in *Input) Verdict {
 		return Verdict{Reason: reason, Message: fmt.Sprintf(format, args...)}
 	}
 	asked, misses := r.ask(in)
-	remaining := r.remaining(asked, &in.Resource)
+	remaining := r.remaining(asked, in)
 	switch {
 	case !r.valid:
 		return no(ReasonInvalid, "the rule has faults and is left out")
@@ -83,7 +83,7 @@ func (r *rule) explain(in *Input) Verdict {
 	case r.namespaceSelector != nil && !r.selectsNamespace(in):
 		return no(ReasonNamespaceSelector, "NamespaceSelector %q does not select the labels %q", r.namespaceSelector, namespaceLabels(in))
 	case remaining == 0:
-		return no(ReasonExcluded, "%s leaves nothing", strings.Join(r.excluding(&in.Resource), ", "))
+		return no(ReasonExcluded, "%s leaves nothing", strings.Join(r.excluding(in), ", "))
 	}
 	return r.explainChange(in, remaining)
 }
@@ -102,7 +102,7 @@ func (r *rule) explainChange(in *Input, asked operations) Verdict {
 	}
 	v := Verdict{Reason: ReasonSelected, Operations: asked.list()}
 	v.Message = "asks for " + join(v.Operations)
-	if excluding := r.excluding(&in.Resource); len(excluding) > 0 {
+	if excluding := r.excluding(in); len(excluding) > 0 {
 		v.Message += ", which " + strings.Join(excluding, ", ") + " leaves"
 	}
 	return v
@@ -137,10 +137,10 @@ func (s *selection) miss(r *event.Resource) string {
 }
 
 // excluding returns which exclusions name the object.
-func (r *rule) excluding(resource *event.Resource) []string {
+func (r *rule) excluding(in *Input) []string {
 	var fields []string
 	for i := range r.exclude {
-		if e := &r.exclude[i]; e.excludes(resource) {
+		if e := &r.exclude[i]; e.excludes(in) {
 			fields = append(fields, e.field)
 		}
 	}

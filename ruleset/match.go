@@ -44,7 +44,7 @@ func appendHits(hits []hit, entries []entry, in *Input) []hit {
 		if !e.selection.inScope(in.Resource.Namespace != "") || !e.selection.inVersion(in.Resource.Version) || !e.rule.selects(in) {
 			continue
 		}
-		asked := e.rule.remaining(e.selection.operations, &in.Resource)
+		asked := e.rule.remaining(e.selection.operations, in)
 		if asked == 0 {
 			continue
 		}

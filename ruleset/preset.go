@@ -3,11 +3,13 @@ package ruleset
 import (
 	"fmt"
 	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Preset is a ready-made Exclusion of what changes by itself and is rarely wanted in Git. None applies unless a Rule names
-// it in Skip. As an Exclusion without Names does, one of whole types takes them out of the rule: they are not even watched
-// for it, and files that it had written are left as they are.
+// Preset is a ready-made Exclusion of what changes by itself and is rarely wanted in Git. One applies if a Rule names it in
+// Skip; those of DefaultPresets apply unless a Rule names them in Keep. As an Exclusion does, one of whole types takes them out of
+// the rule: they are not even watched for it, and files that it had written are left as they are.
 type Preset string
 
 // The presets.
@@ -18,46 +20,121 @@ const (
 	// SkipLeases leaves out leases of coordination.k8s.io: each node and each leader renews one every few seconds.
 	SkipLeases Preset = "Leases"
 
-	// SkipEndpoints leaves out endpoints and the endpointslices of discovery.k8s.io, which follow the Pods of a Service.
+	// SkipEndpoints leaves out the endpoints and the endpointslices of discovery.k8s.io that controllers make of the Pods of a
+	// Service, or of other endpoints. Those that somebody wrote stay.
 	SkipEndpoints Preset = "Endpoints"
 
 	// SkipRootCA leaves out the ConfigMap kube-root-ca.crt, which Kubernetes puts in each namespace.
 	SkipRootCA Preset = "RootCA"
+
+	// SkipGenerated leaves out what a cluster makes for itself, and would make again: SkipEndpoints and SkipRootCA; what
+	// the API server says of its own address, identity, certificates and address ranges; the IPAddress beside the address that
+	// it has allocated to a Service; the APIServices that it registers for its own types and those of CRDs; the leases by
+	// which kubelets say that they live. It is one of DefaultPresets: each of these follows from another object or from this
+	// one cluster, would be wrong in another, and says nothing that anybody wrote.
+	SkipGenerated Preset = "Generated"
 )
 
 // Presets lists every Preset.
-func Presets() []Preset { return []Preset{SkipEvents, SkipLeases, SkipEndpoints, SkipRootCA} }
+func Presets() []Preset {
+	return []Preset{SkipEvents, SkipLeases, SkipEndpoints, SkipRootCA, SkipGenerated}
+}
+
+// DefaultPresets lists those that apply to each Rule that does not name them in Keep.
+func DefaultPresets() []Preset { return []Preset{SkipGenerated} }
 
 // Exclusions returns what a Preset leaves out; nil if there is no such Preset.
 func (p Preset) Exclusions() []Exclusion {
-	types := func(group string, resources ...string) Exclusion {
-		return Exclusion{ResourceRule: ResourceRule{APIGroups: []string{group}, Resources: resources}}
-	}
 	switch p {
 	case SkipEvents:
-		return []Exclusion{types("", "events"), types("events.k8s.io", "events")}
+		return []Exclusion{ofType("", "events"), ofType("events.k8s.io", "events")}
 	case SkipLeases:
-		return []Exclusion{types("coordination.k8s.io", "leases")}
+		return []Exclusion{ofType("coordination.k8s.io", "leases")}
 	case SkipEndpoints:
-		return []Exclusion{types("", "endpoints"), types("discovery.k8s.io", "endpointslices")}
+		return endpoints()
 	case SkipRootCA:
-		e := types("", "configmaps")
-		e.Names = []string{"kube-root-ca.crt"}
-		return []Exclusion{e}
+		return []Exclusion{named("", "configmaps", "", "kube-root-ca.crt")}
+	case SkipGenerated:
+		return slices.Concat(endpoints(), SkipRootCA.Exclusions(), []Exclusion{
+			named("", "configmaps", "kube-system", "extension-apiserver-authentication", "kube-apiserver-legacy-service-account-token-tracking"),
+			named("", "services", "default", "kubernetes"),
+			named("", "endpoints", "default", "kubernetes"),
+			named("discovery.k8s.io", "endpointslices", "default", "kubernetes"),
+			named("networking.k8s.io", "servicecidrs", "", "kubernetes"),
+			labelled("networking.k8s.io", "ipaddresses", "ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"),
+			labelled("apiregistration.k8s.io", "apiservices", "kube-aggregator.kubernetes.io/automanaged", "true", "onstart"),
+			labelled("coordination.k8s.io", "leases", "apiserver.kubernetes.io/identity", "kube-apiserver"),
+			inNamespace("coordination.k8s.io", "leases", "kube-node-lease"),
+		})
 	}
 	return nil
 }
 
-func (c *compiler) presets(list []Preset) []exclusion {
+// endpoints are told by the label of the controller that made them, and those from before Kubernetes 1.33, which had none, by
+// their field managers.
+func endpoints() []Exclusion {
+	unlabelled := ofType("", "endpoints")
+	unlabelled.Managers = []string{"kube-controller-manager", "k3s", "kubelite"} // and distributions in one program
+	return []Exclusion{
+		labelled("", "endpoints", "endpoints.kubernetes.io/managed-by", "endpoint-controller"),
+		unlabelled,
+		labelled("discovery.k8s.io", "endpointslices", "endpointslice.kubernetes.io/managed-by",
+			"endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io"),
+	}
+}
+
+func ofType(group string, resources ...string) Exclusion {
+	return Exclusion{ResourceRule: ResourceRule{APIGroups: []string{group}, Resources: resources}}
+}
+
+// named names objects of a namespace, or of all with "".
+func named(group, resource, namespace string, names ...string) Exclusion {
+	e := ofType(group, resource)
+	if namespace != "" {
+		e.Namespaces = []string{namespace}
+	}
+	e.Names = names
+	return e
+}
+
+func inNamespace(group, resource, namespace string) Exclusion {
+	e := ofType(group, resource)
+	e.Namespaces = []string{namespace}
+	return e
+}
+
+func labelled(group, resource, label string, values ...string) Exclusion {
+	e := ofType(group, resource)
+	e.ObjectSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+		{Key: label, Operator: metav1.LabelSelectorOpIn, Values: values},
+	}}
+	return e
+}
+
+// presets returns the exclusions of the presets that a rule skips, and of the defaults that it does not keep.
+func (c *compiler) presets(skip, keep []Preset) []exclusion {
 	var exclusions []exclusion
-	for i, p := range list {
+	add := func(field string, p Preset) {
+		for _, e := range p.Exclusions() {
+			exclusions = append(exclusions, c.exclusion(field, e))
+		}
+	}
+	for i, p := range skip {
 		field := fmt.Sprintf("Skip[%d]", i)
 		if !slices.Contains(Presets(), p) {
 			c.fault(field, string(p), invalid("use one of %q", Presets()))
 			continue
 		}
-		for _, e := range p.Exclusions() {
-			exclusions = append(exclusions, exclusion{c.selection(field, e.ResourceRule), e.Names, field})
+		add(field, p)
+	}
+	for i, p := range keep {
+		if !slices.Contains(DefaultPresets(), p) {
+			c.fault(fmt.Sprintf("Keep[%d]", i), string(p), invalid("use one of %q", DefaultPresets()))
+		}
+	}
+	for _, p := range DefaultPresets() {
+		if !slices.Contains(keep, p) && !slices.Contains(skip, p) {
+			add("preset "+string(p), p)
 		}
 	}
 	return exclusions

@@ -9,24 +9,69 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-func TestPresetsLeaveOutWhatTheyNameAndNothingElse(t *testing.T) {
-	of := map[ruleset.Preset][]ruleset.Input{
-		ruleset.SkipEvents: {object("", "v1", "events", "x", "e"), object("events.k8s.io", "v1", "events", "x", "e")},
-		ruleset.SkipLeases: {object("coordination.k8s.io", "v1", "leases", "kube-node-lease", "n")},
-		ruleset.SkipEndpoints: {
-			object("", "v1", "endpoints", "x", "e"), object("discovery.k8s.io", "v1", "endpointslices", "x", "e"),
-			object("discovery.k8s.io", "v1beta1", "endpointslices", "x", "e"),
-		},
-		ruleset.SkipRootCA: {object("", "v1", "configmaps", "x", "kube-root-ca.crt")},
+func labelled(in ruleset.Input, label, value string) ruleset.Input {
+	in.Labels = map[string]string{label: value}
+	return in
+}
+
+func managed(in ruleset.Input, managers ...string) ruleset.Input {
+	var entries []any
+	for _, m := range managers {
+		entries = append(entries, map[string]any{"manager": m})
 	}
+	in.Object = map[string]any{"metadata": map[string]any{"managedFields": entries}}
+	return in
+}
+
+const (
+	sliceManager     = "endpointslice.kubernetes.io/managed-by"
+	endpointsManager = "endpoints.kubernetes.io/managed-by"
+	addressManager   = "ipaddress.kubernetes.io/managed-by"
+	automanaged      = "kube-aggregator.kubernetes.io/automanaged"
+)
+
+// presetObjects are what each preset leaves out, and of SkipGenerated what no other does.
+var presetObjects = map[ruleset.Preset][]ruleset.Input{
+	ruleset.SkipEvents: {object("", "v1", "events", "x", "e"), object("events.k8s.io", "v1", "events", "x", "e")},
+	ruleset.SkipLeases: {object("coordination.k8s.io", "v1", "leases", "x", "n")},
+	ruleset.SkipEndpoints: {
+		labelled(object("", "v1", "endpoints", "x", "e"), endpointsManager, "endpoint-controller"),
+		managed(object("", "v1", "endpoints", "x", "e"), "kube-controller-manager"),
+		managed(object("", "v1", "endpoints", "x", "e"), "k3s", "k3s"),
+		labelled(object("discovery.k8s.io", "v1", "endpointslices", "x", "e"), sliceManager, "endpointslice-controller.k8s.io"),
+		labelled(object("discovery.k8s.io", "v1beta1", "endpointslices", "x", "e"), sliceManager, "endpointslicemirroring-controller.k8s.io"),
+	},
+	ruleset.SkipRootCA: {object("", "v1", "configmaps", "x", "kube-root-ca.crt")},
+	ruleset.SkipGenerated: {
+		object("", "v1", "configmaps", "kube-system", "extension-apiserver-authentication"),
+		object("", "v1", "configmaps", "kube-system", "kube-apiserver-legacy-service-account-token-tracking"),
+		object("", "v1", "services", "default", "kubernetes"),
+		object("", "v1", "endpoints", "default", "kubernetes"),
+		object("discovery.k8s.io", "v1", "endpointslices", "default", "kubernetes"),
+		object("networking.k8s.io", "v1", "servicecidrs", "", "kubernetes"),
+		labelled(object("networking.k8s.io", "v1", "ipaddresses", "", "10.0.0.1"), addressManager, "ipallocator.k8s.io"),
+		labelled(object("apiregistration.k8s.io", "v1", "apiservices", "", "v1.apps"), automanaged, "onstart"),
+		labelled(object("apiregistration.k8s.io", "v1", "apiservices", "", "v1.example.com"), automanaged, "true"),
+	},
+}
+
+func TestPresetsLeaveOutWhatTheyNameAndNothingElse(t *testing.T) {
 	others := []ruleset.Input{
 		object("", "v1", "configmaps", "x", "kube-root-ca.crt.1"), object("", "v1", "secrets", "x", "kube-root-ca.crt"),
 		object("example.com", "v1", "events", "x", "e"), object("example.com", "v1", "leases", "x", "e"), object("", "v1", "services", "x", "s"),
+		// what people wrote, as far as can be told
+		object("", "v1", "endpoints", "x", "e"), object("discovery.k8s.io", "v1", "endpointslices", "x", "e"),
+		labelled(object("discovery.k8s.io", "v1", "endpointslices", "x", "e"), sliceManager, "me"),
+		managed(object("", "v1", "endpoints", "x", "e")), managed(object("", "v1", "endpoints", "x", "e"), "kube-controller-manager", "kubectl"),
+		managed(object("", "v1", "services", "x", "e"), "kube-controller-manager"),
+		object("networking.k8s.io", "v1", "ipaddresses", "", "10.0.0.1"), object("networking.k8s.io", "v1", "servicecidrs", "", "more"),
+		object("apiregistration.k8s.io", "v1", "apiservices", "", "v1.example.com"), object("", "v1", "services", "x", "kubernetes"),
+		object("", "v1", "configmaps", "x", "extension-apiserver-authentication"),
 	}
-	require.Len(t, of, len(ruleset.Presets()))
-	for skipped, left := range of {
+	require.Len(t, presetObjects, len(ruleset.Presets()))
+	for skipped, left := range presetObjects {
 		r := rule("", "r", "a", ruleset.ResourceRule{})
-		r.Skip = []ruleset.Preset{skipped}
+		r.Skip, r.Keep = []ruleset.Preset{skipped}, []ruleset.Preset{ruleset.SkipGenerated}
 		s := compile(t, r)
 		for _, in := range left {
 			require.Nil(t, s.Match(in), "%s: %s", skipped, in.Resource.ID)
@@ -36,23 +81,44 @@ func TestPresetsLeaveOutWhatTheyNameAndNothingElse(t *testing.T) {
 		for _, in := range others {
 			require.NotNil(t, s.Match(in), "%s: %s", skipped, in.Resource.ID)
 		}
-		for other, wanted := range of {
+		for other, wanted := range presetObjects {
+			among := skipped == ruleset.SkipGenerated && (other == ruleset.SkipEndpoints || other == ruleset.SkipRootCA)
 			for _, in := range wanted {
-				require.Equal(t, other == skipped, s.Match(in) == nil, "%s: %s", skipped, in.Resource.ID)
+				require.Equal(t, other == skipped || among, s.Match(in) == nil, "%s: %s", skipped, in.Resource.ID)
 			}
 		}
 	}
 }
 
-func TestNothingIsSkippedThatNoRuleNames(t *testing.T) {
+func TestLeasesOfKubeletsAndOfTheAPIServerAreGenerated(t *testing.T) {
 	s := compile(t, rule("", "r", "a", ruleset.ResourceRule{}))
-	for _, p := range ruleset.Presets() {
-		for _, e := range p.Exclusions() {
-			for _, resource := range e.Resources {
-				require.NotNil(t, s.Match(object(e.APIGroups[0], "v1", resource, "x", "kube-root-ca.crt")), p)
+	require.Nil(t, s.Match(object("coordination.k8s.io", "v1", "leases", "kube-node-lease", "node")))
+	require.Nil(t, s.Match(labelled(object("coordination.k8s.io", "v1", "leases", "kube-system", "a"), "apiserver.kubernetes.io/identity", "kube-apiserver")))
+	require.NotNil(t, s.Match(object("coordination.k8s.io", "v1", "leases", "kube-system", "leader")))
+}
+
+func TestNothingIsSkippedThatNoRuleNamesButWhatTheClusterGenerates(t *testing.T) {
+	byDefault := compile(t, rule("", "r", "a", ruleset.ResourceRule{}))
+	keeping := rule("", "r", "a", ruleset.ResourceRule{})
+	keeping.Keep = ruleset.DefaultPresets()
+	all := compile(t, keeping)
+	generated := map[ruleset.Preset]bool{ruleset.SkipGenerated: true, ruleset.SkipEndpoints: true, ruleset.SkipRootCA: true}
+	for p, objects := range presetObjects {
+		for _, in := range objects {
+			require.NotNil(t, all.Match(in), "%s: %s", p, in.Resource.ID)
+			require.Equal(t, generated[p], byDefault.Match(in) == nil, "%s: %s", p, in.Resource.ID)
+			if generated[p] {
+				require.Contains(t, byDefault.Explain(in).Verdicts[0].Message, "preset Generated")
 			}
 		}
 	}
+}
+
+func TestAPresetThatIsNoDefaultCannotBeKept(t *testing.T) {
+	r := rule("", "r", "a", ruleset.ResourceRule{})
+	r.Keep = []ruleset.Preset{ruleset.SkipGenerated, ruleset.SkipEvents}
+	_, err := ruleset.Compile(destinations(t, "a"), r)
+	require.ErrorContains(t, err, "Keep[1]")
 }
 
 func TestPresetsOfWholeTypesAreNotWatched(t *testing.T) {
@@ -64,7 +130,9 @@ func TestPresetsOfWholeTypesAreNotWatched(t *testing.T) {
 	r.Skip = ruleset.Presets()
 	watches, err := compile(t, r).Watches(served(lists))
 	require.NoError(t, err)
-	require.Equal(t, "configmaps.v1. in all\n  a: all, prune", show(watches))
+	// Of endpoints some are wanted: they must be watched, and what is left out of them may be swept.
+	require.Equal(t, "configmaps.v1. in all\n  a: all, prune\nendpoints.v1. in all\n  a: all, prune\n"+
+		"endpointslices.v1.discovery.k8s.io in all\n  a: all, prune", show(watches))
 	r.Skip = nil
 	watches, err = compile(t, r).Watches(served(lists))
 	require.NoError(t, err)

@@ -1,7 +1,6 @@
 package ruleset
 
 import (
-	"path"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -63,25 +62,6 @@ func (s *selection) matches(t *Type) bool {
 // allows tells whether a list of a selection, nil for all, has the value.
 func allows(list []string, value string) bool { return list == nil || slices.Contains(list, value) }
 
-// exclusion is a checked Exclusion.
-type exclusion struct {
-	selection
-	names []string // nil: all
-	field string   // where it comes from, "Exclude[0]"
-}
-
-// excludes tells whether the exclusion names the object.
-func (e *exclusion) excludes(r *event.Resource) bool {
-	return e.inVersion(r.Version) && e.covers(r.Group, r.Resource, r.Namespace != "") && e.named(r.Name)
-}
-
-func (e *exclusion) named(name string) bool {
-	return e.names == nil || slices.ContainsFunc(e.names, func(glob string) bool {
-		matched, _ := path.Match(glob, name) // the syntax was checked by compile
-		return matched
-	})
-}
-
 // rule is a compiled Rule. It is never changed after Compile.
 type rule struct {
 	order             int // among all rules: by destination, then by name
@@ -136,9 +116,9 @@ func (r *rule) selectsNamespace(in *Input) bool {
 }
 
 // remaining returns which of the operations the rule's exclusions leave for an object.
-func (r *rule) remaining(asked operations, resource *event.Resource) operations {
+func (r *rule) remaining(asked operations, in *Input) operations {
 	for i := range r.exclude {
-		if e := &r.exclude[i]; e.excludes(resource) {
+		if e := &r.exclude[i]; e.excludes(in) {
 			asked &^= e.operations
 		}
 	}
@@ -167,7 +147,7 @@ func (r *rule) covers(t *Type, anyVersion bool) operations {
 		}
 	}
 	for i := range r.exclude {
-		if e := &r.exclude[i]; e.names == nil && e.matches(t) {
+		if e := &r.exclude[i]; !e.partial() && e.matches(t) {
 			asked &^= e.operations
 		}
 	}
@@ -183,6 +163,6 @@ func (r *rule) prunes(t *Type) bool {
 		return false
 	}
 	return !slices.ContainsFunc(r.exclude, func(e exclusion) bool {
-		return e.names != nil && e.matches(t) && e.operations&deletes != 0 && asked&^e.operations != 0
+		return e.partial() && e.matches(t) && e.operations&deletes != 0 && asked&^e.operations != 0
 	})
 }

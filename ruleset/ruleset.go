@@ -32,10 +32,14 @@ type ResourceRule struct {
 }
 
 // Exclusion takes objects, or some operations on them, out again; it wins over every ResourceRule of its rule. One
-// without Names that leaves no operation takes the type out of the rule: it is not even watched for it.
+// of whole types, that is without any of the fields after the ResourceRule, that leaves no operation takes the type out of the
+// rule: it is not even watched for it. All that is set must hold.
 type Exclusion struct {
 	ResourceRule
-	Names []string // globs as in path.Match; empty: every name
+	Names          []string              // globs as in path.Match; empty: every name
+	Namespaces     []string              // names; empty: every namespace, and cluster-scoped objects
+	ObjectSelector *metav1.LabelSelector // nil: every object
+	Managers       []string              // objects of which each field is managed by one of these; empty: every object
 }
 
 // Rule sends objects to one destination. A Rule with a Namespace in its Name sees the objects of that namespace only,
@@ -48,7 +52,8 @@ type Rule struct {
 	ObjectSelector    *metav1.LabelSelector // nil: every object
 	Condition         Condition             // nil: every object
 	Exclude           []Exclusion
-	Skip              []Preset // ready-made exclusions; nothing is skipped that is not named here
+	Skip              []Preset // ready-made exclusions, beside DefaultPresets
+	Keep              []Preset // those of DefaultPresets that are not to apply
 	SkipControlled    bool     // leave out objects that have a controller owner
 	IgnoreManagers    []string // do not write changes that these field managers alone have made
 }
@@ -69,7 +74,7 @@ type Input struct {
 	NamespaceLabels map[string]string // of its namespace; nil for cluster-scoped objects
 	Controlled      bool              // it has a controller owner
 	Managers        []string          // who made this change; empty: unknown, or a delete
-	Object          map[string]any    // the whole object, as in unstructured.Unstructured; only Conditions look at it
+	Object          map[string]any    // the whole object, as in unstructured.Unstructured; only Conditions and Exclusion.Managers look at it
 }
 
 // Match is one destination that wants an object.

@@ -156,10 +156,14 @@ func ruleFields(r *ruleset.Rule, resources func(*ruleset.ResourceRule) fields) f
 		"exclude": sequence(&r.Exclude, func(to *ruleset.Exclusion) decode {
 			all := resources(&to.ResourceRule)
 			all["names"] = sequence(&to.Names, text)
+			all["namespaces"] = sequence(&to.Namespaces, text)
+			all["objectSelector"] = optional(&to.ObjectSelector, labelSelector)
+			all["managers"] = sequence(&to.Managers, text)
 			return mapping(all)
 		}),
 		"objectSelector": optional(&r.ObjectSelector, labelSelector),
 		"skip":           sequence(&r.Skip, oneOf(ruleset.Presets()...)),
+		"keep":           sequence(&r.Keep, oneOf(ruleset.DefaultPresets()...)),
 		"skipControlled": boolean(&r.SkipControlled),
 		"ignoreManagers": sequence(&r.IgnoreManagers, text),
 	}

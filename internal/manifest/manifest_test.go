@@ -73,7 +73,7 @@ func dump(c *Config) string {
 		fmt.Fprintf(&b, "destination %s at %s: %s %q %q\n", d.Ref, c.Locate(destination.KindDestination, d.Ref), d.RepositoryRef, d.Branch, d.BaseFolder)
 	}
 	for _, r := range c.Rules {
-		fmt.Fprintf(&b, "rule %s to %s: controlled=%v managers=%q skip=%q\n", r.Name, r.Destination, !r.SkipControlled, r.IgnoreManagers, r.Skip)
+		fmt.Fprintf(&b, "rule %s to %s: controlled=%v managers=%q skip=%q keep=%q\n", r.Name, r.Destination, !r.SkipControlled, r.IgnoreManagers, r.Skip, r.Keep)
 		fmt.Fprintf(&b, "  namespaces %v\n  objects %v\n", r.NamespaceSelector, r.ObjectSelector)
 		for _, resource := range r.Resources {
 			fmt.Fprintf(&b, "  select %+q\n", resource)
