@@ -189,3 +189,16 @@ func TestWakeMakesALineDueThatIsNotParked(t *testing.T) {
 		require.Zero(t, since(func() { next(t, q) }))
 	})
 }
+
+func TestALiveChangeThatIsPutBackIsLiveAlsoWhereAListedOneFollowsIt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(nil)
+		add(t, q, conditional(event.IfPresent, "a", "1"))
+		b := next(t, q)
+		found := conditional(event.IfAbsent, "a", "2")
+		found.Listed = true
+		add(t, q, found, write(prod, "b", "1"), listed(prod, "c", "1"))
+		retry(t, b, errPush)
+		require.Equal(t, []string{"a=1", "a=2", "b=1", "c=1"}, texts(next(t, q).Events), "in front of all that waits")
+	})
+}

@@ -140,3 +140,17 @@ func TestARemainingErrorTellsAFewCauses(t *testing.T) {
 		require.ErrorContains(t, <-result, "12 events of 12 destinations left")
 	})
 }
+
+func TestATryThatFailsDuringAShutdownIsFollowedByItsLastAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(nil)
+		add(t, q, write(prod, "a", "1"))
+		b := next(t, q)
+		result := shutdown(t.Context(), q)
+		retry(t, b, errPush)
+		require.Zero(t, q.Stats().Parked)
+		require.Zero(t, since(func() { b = next(t, q) }), "whoever shuts down has no time for a backoff")
+		done(t, b)
+		require.NoError(t, <-result)
+	})
+}
