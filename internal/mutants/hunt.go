@@ -116,7 +116,7 @@ func (h *hunt) order(all []*testCase, m mutant, first string) {
 		if t.name == first {
 			return 0
 		}
-		return t.took / time.Duration(1+h.hints[m.Func][t.name])
+		return t.took / time.Duration(1+min(h.hints[m.Func][t.name], 5))
 	}
 	slices.SortFunc(all, func(a, b *testCase) int { return cmp.Compare(price(a), price(b)) })
 }
