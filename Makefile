@@ -121,6 +121,19 @@ soak: ## the proofs and the end-to-end tests at full size
 	KUBESCRIBE_SOAK=1 go test -v -count=1 -timeout $(SOAK_TIMEOUT) ./internal/sinkproof/...
 	$(call against-api-server,KUBESCRIBE_SOAK=1 go test -v -count=1 -timeout $(SOAK_TIMEOUT) ./internal/e2e/...)
 
+# The core, quick packages first.
+CORE ?= queue event/watch gitsink orphan destination event ruleset . gitsink/gogit
+# More of the command line; see internal/mutants/doc.go.
+MUTANTS ?=
+
+.PHONY: mutants
+mutants: ## small changes to the core that no test notices: make mutants CORE=queue MUTANTS="-sample 100"
+	go run ./internal/mutants $(MUTANTS) $(addprefix ./,$(CORE))
+
+.PHONY: mutants-sample
+mutants-sample: ## a few of them, in the packages whose tests are quick
+	$(MAKE) mutants CORE="queue gitsink orphan destination ruleset" MUTANTS="-sample 80 $(MUTANTS)"
+
 .PHONY: bench
 bench: ## measure beside git and go-git: make bench BENCH="push -json"
 	GOWORK=off go -C internal/bench run . $(BENCH)

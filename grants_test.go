@@ -3,13 +3,16 @@ package kubescribe_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
@@ -351,4 +354,41 @@ func TestTwoClustersInNestedFoldersOfOneRepositoryNeverTouchEachOthersFiles(t *t
 		require.Equal(t, content, now[path], path)
 	}
 	require.NotContains(t, now, "default/configmaps/a.yaml", "it would lie in the other's folder")
+}
+
+func TestAnApprovalWaitsForAdoptionWhereTheFolderIsNotAdopted(t *testing.T) {
+	theirs := map[string]gitsinktest.File{}
+	for i := range 12 {
+		theirs[fmt.Sprintf("prod/default/configmaps/theirs-%02d.yaml", i)] = gitsinktest.File{Content: "theirs\n"}
+	}
+	g := grow(t, func(g *grown) { g.repo.Commit("main", theirs, "Theirs") })
+	require.NoError(t, g.Approve(prodRef))
+	before, _ := g.DestinationStatus(prodRef)
+	require.NoError(t, g.Resync(prodRef))
+	st := g.until(t, func(st kubescribe.DestinationStatus) bool { return st.LastSeed.After(before.LastSeed) && st.Synced })
+	require.Len(t, st.Unadopted, 12)
+	require.True(t, st.Approved, "that sweep could remove nothing")
+	require.NoError(t, g.Adopt(prodRef))
+	g.until(t, func(st kubescribe.DestinationStatus) bool { return st.Synced && st.Unadopted == nil && !st.Approved })
+	require.Equal(t, []string{"prod/.kubescribe"}, slices.Collect(maps.Keys(g.repo.Tree("main"))))
+}
+
+func TestAPruneIsOrderedUntilNobodyWaitsForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // no Mirror runs, so only a destination that moves ends it
+		m, err := kubescribe.New(&rest.Config{Host: "http://127.0.0.1:1"}, nil)
+		require.NoError(t, err)
+		rules := rulesFor(fakeRepo{}, prodRef)
+		require.NoError(t, m.SetRules(rules))
+		patient := make(chan error, 1)
+		go func() { patient <- m.Prune(t.Context(), prodRef) }()
+		synctest.Wait()
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, m.Prune(ended, prodRef), context.Canceled)
+		require.Empty(t, patient)
+		rules.Destinations = slices.Clone(rules.Destinations)
+		rules.Destinations[0].BaseFolder = "elsewhere"
+		require.NoError(t, m.SetRules(rules))
+		require.ErrorIs(t, <-patient, kubescribe.ErrUnknownDestination)
+	})
 }

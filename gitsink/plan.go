@@ -148,11 +148,7 @@ func (d *draft) fold(ctx context.Context, e event.Event) error {
 	if data == nil || exists && same(entry, data) {
 		return nil
 	}
-	mode := ModeFile
-	if entry.Mode == ModeExecutable {
-		mode = ModeExecutable
-	}
-	d.add(e, Change{Path: path, Data: data}, &Entry{Mode: mode, Hash: blobHash(data)})
+	d.add(e, Change{Path: path, Data: data}, &Entry{Mode: ModeFile, Hash: blobHash(data)})
 	return nil
 }
 

@@ -517,3 +517,42 @@ func TestGroupingNeverReordersTheChangesOfAnObject(t *testing.T) {
 		}
 	}
 }
+
+// The destination had a folder with files of others on its old branch, and adopted nothing there.
+func TestADestinationThatMovesToACopyOfItsBranchAdoptsNothingByThat(t *testing.T) {
+	sink := &memorySink{}
+	theirs := owner{"cluster-1", "default/prod", "elsewhere", event.DefaultLayout.Name(), false}
+	sink.folder("prod")[OwnerFile] = &fstest.MapFile{Data: theirs.encode()}
+	sink.folder("prod")["ns/configmaps/theirs.yaml"] = &fstest.MapFile{Data: []byte("x")}
+	w, reports := newTestWriter(t, sink, nil)
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), sync("prod", "a"))))
+	require.Equal(t, []string{"ns/configmaps/a.yaml", "ns/configmaps/theirs.yaml"}, sink.names("prod"))
+	require.False(t, (*reports)[0].Adopted)
+	require.Contains(t, string(sink.folder("prod")[OwnerFile].Data), "adopted: false\n")
+	require.Contains(t, string(sink.folder("prod")[OwnerFile].Data), "branch: main\n")
+}
+
+// interrupted is an Encryptor whose context ends while it works.
+type interrupted struct {
+	reverser
+	cancel context.CancelFunc
+}
+
+func (i *interrupted) Encrypt(ctx context.Context, _ destination.Destination, _ event.Resource, _ []byte) ([]byte, error) {
+	i.cancel()
+	return nil, ctx.Err()
+}
+
+func TestAPlanThatIsInterruptedWritesNothingAndLeavesNothingOut(t *testing.T) {
+	sink := &memorySink{}
+	ctx, cancel := context.WithCancel(t.Context())
+	w, reports := newTestWriter(t, sink, &WriterOptions{Encryptor: &interrupted{cancel: cancel}})
+	secret := write("prod", "s", "plain")
+	secret.Resource.Resource = "secrets"
+	require.ErrorIs(t, w.Handle(ctx, batch(write("prod", "a", "1"), secret, write("prod", "b", "1"))), context.Canceled)
+	require.Empty(t, sink.commits)
+	for _, r := range *reports {
+		require.Empty(t, r.Skipped, "nothing is wrong with the object")
+		require.Error(t, r.Err)
+	}
+}

@@ -256,3 +256,57 @@ func BenchmarkFind(b *testing.B) {
 		}
 	}
 }
+
+// lax is a Layout that answers with the scope of ConfigMaps for what is not its own, too, which it says.
+type lax struct{ event.Layout }
+
+func (l lax) Scope(path string) (event.Scope, bool) {
+	scope, ours := l.Layout.Scope(path)
+	if !ours {
+		scope = event.Scope{Resource: "pods", Namespace: "a"}
+	}
+	return scope, ours
+}
+
+// bare is a CoverageView of a destination without rules.
+type bare struct{ cluster }
+
+func (bare) Uncovered(event.Scope) bool { return true }
+
+func TestWhatTheLayoutDoesNotCallItsOwnIsNeitherOrphanNorUncovered(t *testing.T) {
+	view := bare{cluster{scopes: []event.Scope{{Resource: "pods", Namespace: "a"}}}}
+	paths := []string{"README.md", "a/pods/x.yaml", "a/pods/kustomization.yaml"}
+	orphans, err := orphan.Find(slices.Values(paths), lax{event.DefaultLayout}, view, nil)
+	require.NoError(t, err)
+	require.Equal(t, paths[1:2], orphans)
+	require.Equal(t, paths[1:2], orphan.Uncovered(slices.Values(paths), lax{event.DefaultLayout}, view))
+}
+
+// counted is an event.View that counts what it tells.
+type counted struct {
+	cluster
+	told *int
+}
+
+func (c counted) Resources(s event.Scope) iter.Seq[event.Resource] {
+	return func(yield func(event.Resource) bool) {
+		for r := range c.cluster.Resources(s) {
+			if *c.told++; !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+func TestFindAsksNoFurtherOnceEveryFileHasItsObject(t *testing.T) {
+	told := 0
+	view := counted{cluster{[]event.Scope{{Resource: "pods", All: true}}, []event.Resource{pod("a", "x"), pod("a", "y"), pod("a", "z"), pod("a", "zz")}}, &told}
+	orphans, err := orphan.Find(slices.Values([]string{"a/pods/y.yaml"}), event.DefaultLayout, view, nil)
+	require.NoError(t, err)
+	require.Empty(t, orphans)
+	require.Equal(t, 3, told)
+}
+
+func TestATooManyErrorIsNoOtherError(t *testing.T) {
+	require.NotErrorIs(t, error(&orphan.TooManyError{}), orphan.ErrNever)
+}

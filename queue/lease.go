@@ -177,7 +177,6 @@ func (l *lease) choose(events []event.Event) error {
 // empty takes everything out of hand: what is marked goes back into the line, the rest is done. True: an event is back, or
 // was superseded; false: all are done or forgotten.
 func (q *Sharded) empty(le *lease) (back bool) {
-	now := q.now()
 	for e := le.hand.back; e != nil; {
 		before, size := e.prev, loadOf(&e.event)
 		q.inHand.sub(size)
@@ -190,7 +189,7 @@ func (q *Sharded) empty(le *lease) (back bool) {
 			q.counts.Forgotten++
 		default:
 			e.again = false
-			q.putBack(e, now)
+			q.putBack(e)
 			back = true
 		}
 		q.release(e.to)
@@ -202,11 +201,8 @@ func (q *Sharded) empty(le *lease) (back bool) {
 
 // putBack puts an entry in front of what waits, unless it was superseded. An entry goes where a newer one of its object
 // waits, which comes to the front with it.
-func (q *Sharded) putBack(e *entry, now time.Duration) {
+func (q *Sharded) putBack(e *entry) {
 	l := e.to.line
-	if l.waiting.events == 0 {
-		l.first, l.last = now, now
-	}
 	e.seed = !isLive(&e.event) && !q.opts.KeepEvery
 	var newer *entry
 	if q.coalesces(&e.event) {

@@ -154,7 +154,7 @@ func newRunnerMeters(provider metric.MeterProvider, log logr.Logger) *runnerMete
 		return nil
 	}
 	meter := provider.Meter(scope)
-	s := &instruments{meter: meter}
+	s := &instruments{}
 	defer s.report(log)
 	duration, err := meter.Float64Histogram("kubescribe.queue.handler.duration", metric.WithUnit("s"),
 		metric.WithDescription("How long a handler took, by outcome"), metric.WithExplicitBucketBoundaries(seconds...))

@@ -189,3 +189,75 @@ func TestWakeMakesALineDueThatIsNotParked(t *testing.T) {
 		require.Zero(t, since(func() { next(t, q) }))
 	})
 }
+
+func TestALiveChangeThatIsPutBackIsLiveAlsoWhereAListedOneFollowsIt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(nil)
+		add(t, q, conditional(event.IfPresent, "a", "1"))
+		b := next(t, q)
+		found := conditional(event.IfAbsent, "a", "2")
+		found.Listed = true
+		add(t, q, found, write(prod, "b", "1"), listed(prod, "c", "1"))
+		retry(t, b, errPush)
+		require.Equal(t, []string{"a=1", "a=2", "b=1", "c=1"}, texts(next(t, q).Events), "in front of all that waits")
+	})
+}
+
+func TestABackoffStaysTheLongestHoweverOftenALineFails(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(nil)
+		add(t, q, write(prod, "a", "1"))
+		for range 100 {
+			q.Wake(prod)
+			retry(t, next(t, q), errPush)
+		}
+		line, _ := q.Line(prod)
+		require.GreaterOrEqual(t, time.Until(line.Until), 150*time.Second)
+		require.LessOrEqual(t, time.Until(line.Until), 5*time.Minute)
+	})
+}
+
+func TestRetryTellsApartEventsThatDifferInOneThing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(&Options{KeepEvery: true, Key: ByRepository})
+		first := write(prod, "a", "1")
+		all := []event.Event{first}
+		for _, change := range []func(e *event.Event){
+			func(e *event.Event) { e.Operation = event.Create },
+			func(e *event.Event) { e.Condition = event.IfAbsent },
+			func(e *event.Event) { e.Destination = dev },
+			func(e *event.Event) { e.Resource.Name = "b" },
+			func(e *event.Event) { e.Content = []byte("1") },
+		} {
+			e := first
+			change(&e)
+			all = append(all, e)
+		}
+		add(t, q, all...)
+		b := next(t, q)
+		require.Len(t, b.Events, len(all))
+		retry(t, b, errPush, b.Events[0])
+		require.Equal(t, 1, q.Stats().Waiting)
+	})
+}
+
+func TestARetryThatNamesAnotherEventFailsAlsoInALineThatWasWoken(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(nil)
+		add(t, q, write(prod, "a", "1"))
+		b := next(t, q)
+		q.Wake(prod)
+		require.ErrorContains(t, b.Retry(t.Context(), errPush, write(prod, "b", "1")), "not of the batch")
+	})
+}
+
+func TestWhatWasSupersededInHandCountsAsCoalescedAndNotAsRetried(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(nil)
+		add(t, q, write(prod, "a", "1"), write(prod, "b", "1"))
+		b := next(t, q)
+		add(t, q, write(prod, "a", "2"))
+		retry(t, b, errPush)
+		require.Equal(t, Counts{Added: 3, Coalesced: 1, Retried: 1}, q.Stats().Counts)
+	})
+}

@@ -302,3 +302,62 @@ func TestRefusingForWantOfRoomCostsNothing(t *testing.T) {
 	require.ErrorIs(t, err, ErrFull)
 	require.ErrorContains(t, err, prod.Ref.String())
 }
+
+func TestNobodyPassesACallThatWaitsForRoom(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(&Options{MaxBytesPerKey: 10})
+		add(t, q, write(prod, "a", "123456"))
+		results := make(chan string, 2)
+		go func() {
+			_ = q.Add(t.Context(), write(prod, "large", "12345678"))
+			results <- "add"
+		}()
+		synctest.Wait()
+		require.ErrorIs(t, q.TryAdd(write(prod, "small", "1")), ErrFull)
+		go func() {
+			_ = q.Room(t.Context(), prod)
+			results <- "room"
+		}()
+		synctest.Wait()
+		require.Empty(t, results)
+		done(t, next(t, q))
+		require.ElementsMatch(t, []string{"add", "room"}, []string{<-results, <-results})
+	})
+}
+
+func TestAFullLineHasNoRoomBeforeAnythingWasRefused(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(&Options{MaxEventsPerKey: 1})
+		add(t, q, write(prod, "a", "1"), write(dev, "a", "1"))
+		room := make(chan error, 1)
+		go func() { room <- q.Room(t.Context(), prod) }()
+		synctest.Wait()
+		b := next(t, q)
+		other := next(t, q)
+		if b.Events[0].Destination == prod {
+			b, other = other, b
+		}
+		done(t, b)
+		synctest.Wait()
+		require.Empty(t, room, "another line was emptied")
+		done(t, other)
+		require.NoError(t, <-room)
+	})
+}
+
+func TestABlockedAddGoesIntoTheLineThatIsThere(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(&Options{MaxEventsPerKey: 2, Window: Window{Bytes: 1}})
+		add(t, q, write(prod, "a", "1"), write(prod, "b", "1"))
+		added := make(chan error, 1)
+		go func() { added <- q.Add(t.Context(), write(prod, "c", "1")) }()
+		synctest.Wait()
+		done(t, next(t, q))
+		require.NoError(t, <-added)
+		line, _ := q.Line(prod)
+		require.Equal(t, 2, line.Waiting)
+		done(t, next(t, q))
+		done(t, next(t, q))
+		drained(t, q)
+	})
+}

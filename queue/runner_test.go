@@ -244,3 +244,40 @@ func TestAGroupThatPanicsLosesNothing(t *testing.T) {
 	require.Panics(t, func() { r.run(t.Context(), b) })
 	require.Equal(t, 1, q.Stats().Waiting, "it is back in its line")
 }
+
+func TestTheBoundOfAGroupHoldsAlsoForWhoComesWhileOthersWait(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(nil)
+		var running, most atomic.Int32
+		let := make(chan struct{})
+		stop, result := start(t, q, func(context.Context, Batch) error {
+			most.Store(max(most.Load(), running.Add(1)))
+			defer running.Add(-1)
+			<-let
+			return nil
+		}, &RunOptions{MaxPerGroup: 1})
+		add(t, q, write(dst("repo", "a"), "x", "1"), write(dst("repo", "b"), "x", "1"))
+		time.Sleep(2 * time.Second)
+		let <- struct{}{} // the first leaves, the second runs
+		synctest.Wait()
+		add(t, q, write(dst("repo", "c"), "x", "1"))
+		time.Sleep(2 * time.Second)
+		require.EqualValues(t, 1, most.Load())
+		close(let)
+		stop()
+		require.NoError(t, <-result)
+		require.EqualValues(t, 1, most.Load())
+	})
+}
+
+func TestALostLeaseIsAnOutcomeOnlyOfALeaseThatIsLost(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(nil)
+		add(t, q, write(prod, "a", "1"))
+		b := next(t, q)
+		require.Equal(t, outcomeFailed, outcome(t.Context(), b, ErrLeaseLost))
+		done(t, b)
+		require.Equal(t, outcomeLost, outcome(t.Context(), b, ErrLeaseLost))
+		require.Equal(t, outcomeFailed, outcome(t.Context(), b, errPush))
+	})
+}

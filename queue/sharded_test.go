@@ -64,6 +64,7 @@ func TestShardedRefusesAnIncompleteEventAlsoForADestinationItKnows(t *testing.T)
 		"sync of":      func(e *event.Event) { *e = seedSync(prod); e.Resource.Kind = "ConfigMap" },
 		"delete":       func(e *event.Event) { *e = remove(prod, "a"); e.Content = []byte("x") },
 		"delete of":    func(e *event.Event) { *e = remove(prod, "") },
+		"delete type":  func(e *event.Event) { *e = remove(prod, "a"); e.Resource.Resource = "" },
 		"delete live":  func(e *event.Event) { *e = remove(prod, "a"); e.Live = noLive{} },
 	} {
 		e := write(prod, "a", "1")

@@ -40,7 +40,6 @@ func (q *Sharded) close() {
 		for _, w := range l.waiters {
 			w.done <- ErrShutdown
 		}
-		l.waiters = nil
 	}
 	q.blocked = nil
 	now := q.now()

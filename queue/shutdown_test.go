@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -137,6 +138,61 @@ func TestARemainingErrorTellsAFewCauses(t *testing.T) {
 		for range 12 {
 			retry(t, next(t, q), errors.New("refused"))
 		}
-		require.ErrorContains(t, <-result, "12 events of 12 destinations left")
+		err := <-result
+		require.ErrorContains(t, err, "12 events of 12 destinations left")
+		require.Equal(t, maxCauses, strings.Count(err.Error(), "refused"))
+	})
+}
+
+func TestATryThatFailsDuringAShutdownIsFollowedByItsLastAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(nil)
+		add(t, q, write(prod, "a", "1"))
+		b := next(t, q)
+		result := shutdown(t.Context(), q)
+		retry(t, b, errPush)
+		require.Zero(t, q.Stats().Parked)
+		require.Zero(t, since(func() { b = next(t, q) }), "whoever shuts down has no time for a backoff")
+		done(t, b)
+		require.NoError(t, <-result)
+	})
+}
+
+func TestShutdownDoesNotWaitForAWindow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(&Options{Window: Window{Quiet: time.Hour, Longest: time.Hour}})
+		add(t, q, write(prod, "a", "1"))
+		result := shutdown(t.Context(), q)
+		require.Zero(t, since(func() { done(t, next(t, q)) }))
+		require.NoError(t, <-result)
+	})
+}
+
+func TestShutdownEndsWhenTheLastOfItIsForgotten(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(nil)
+		add(t, q, write(prod, "a", "1"))
+		result := shutdown(t.Context(), q)
+		require.NoError(t, q.Forget(t.Context(), prod))
+		require.NoError(t, <-result)
+	})
+}
+
+func TestALineThatIsForgottenAfterItsLastTryDoesNotStandForAnother(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(nil)
+		add(t, q, write(prod, "a", "1"))
+		result := shutdown(t.Context(), q)
+		q.closing = false // one that comes in at the last moment
+		add(t, q, write(dev, "a", "1"))
+		q.closing = true
+		b := next(t, q)
+		require.Equal(t, prod, b.Events[0].Destination)
+		retry(t, b, errPush)
+		require.NoError(t, q.Forget(t.Context(), prod))
+		synctest.Wait()
+		require.Empty(t, result, "dev has still to be tried")
+		done(t, next(t, q))
+		require.NoError(t, <-result)
 	})
 }

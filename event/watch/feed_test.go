@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
@@ -190,4 +191,46 @@ func TestWhatOneTargetFetchesIsSentToAllThatWaitForIt(t *testing.T) {
 	require.Zero(t, to.backlog.count+other.backlog.count)
 	require.Len(t, out.waiting, 2)
 	require.Same(t, &out.waiting[0].Content[0], &out.waiting[1].Content[0])
+}
+
+// An object was delivered at the very moment from which on a namespace is listed again, and is not in that listing.
+func TestWhatANewListingOfANamespaceDoesNotShowIsGone(t *testing.T) {
+	out := newLines(-1)
+	d, _, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d.object(t.Context(), s, configMap("one", "old", "1"), added)
+	d.object(t.Context(), s, configMap("two", "other", "1"), added)
+	d.object(t.Context(), s, configMap("one", "newest", "1"), added)
+	_, since := d.outdated(s)
+	d.object(t.Context(), s, configMap("one", "found", "1"), listed)
+	d.relisted(t.Context(), s, "one", since)
+	var deleted []string
+	for _, e := range out.waiting {
+		if e.Operation == event.Delete {
+			deleted = append(deleted, e.Resource.ID.String())
+		}
+	}
+	require.ElementsMatch(t, []string{"configmaps/one/old", "configmaps/one/newest"}, deleted)
+}
+
+func TestAStreamThatIsRefusedSaysNothingOfWhatLives(t *testing.T) {
+	out := newLines(-1)
+	d, _, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d.begin(s)
+	d.completed(t.Context(), s)
+	require.True(t, s.complete)
+	d.failed(s, apierrors.NewServiceUnavailable("for a moment"))
+	require.True(t, s.complete, "what is known is old, not wrong")
+	d.failed(s, apierrors.NewForbidden(configMaps.GroupResource(), "", nil))
+	require.False(t, s.complete, "nothing of it may be swept")
+}
+
+func TestAnObjectThatWasRefusedIsForgottenWhenItIsGone(t *testing.T) {
+	out := newLines(-1)
+	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	obj := configMap("default", "a", "1")
+	d.object(t.Context(), s, obj, added)
+	d.refuse(to, objectKey{d.ledger.typeOf(s.watch.Resource), types.NamespacedName{Namespace: "default", Name: "a"}}, errors.New("too large"))
+	require.Len(t, to.refused, 1)
+	d.deleted(t.Context(), s, obj, removed)
+	require.Empty(t, to.refused)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -131,4 +132,14 @@ func TestAPushThatWasLostOnTheWayIsMadeByTheNextCall(t *testing.T) {
 		require.Empty(t, l.doubts)
 		require.Empty(t, l.found)
 	}
+}
+
+func TestOfTooManyPushesInDoubtTheOldestAreForgotten(t *testing.T) {
+	g := &group{remote: &remote{lane: &lane{}}}
+	for i := range byte(maxDoubts + 2) {
+		g.doubt(&chain{tip: plumbing.Hash{i}})
+	}
+	require.Len(t, g.lane.doubts, maxDoubts)
+	require.Equal(t, plumbing.Hash{2}, g.lane.doubts[0].tip)
+	require.Equal(t, plumbing.Hash{maxDoubts + 1}, g.lane.doubts[maxDoubts-1].tip, "the newest is the likeliest to land")
 }

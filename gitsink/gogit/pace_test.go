@@ -1,6 +1,7 @@
 package gogit
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 )
 
@@ -77,4 +79,27 @@ func TestWhatComesWhileALaneWaitsForItsTurnGoesIntoThatPush(t *testing.T) {
 	require.Equal(t, 1, server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests)
 	require.Less(t, time.Since(start), 30*time.Second)
 	require.Len(t, repo.Log("main"), 11)
+}
+
+func TestAPushThatWasLostToAnotherWriterCountsAsTwo(t *testing.T) {
+	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	s := newSink(t, &Options{Pace: func(destination.Destination) Pace { return Pace{Interval: time.Hour, Burst: 4} }})
+	d := target(repo.URL(), "main", "")
+	left := func() (n int) {
+		s.paces.mu.Lock()
+		defer s.paces.mu.Unlock()
+		ahead := s.paces.repositories[d.Lane().Repository].ahead
+		return 4 - int((time.Until(ahead)+30*time.Minute)/time.Hour)
+	}
+	apply(t, s, d, put("a", "1"))
+	require.Equal(t, 3, left())
+	outside := false
+	apply(t, s, d, func(ctx context.Context, tree gitsink.Tree) ([]gitsink.Commit, error) {
+		if !outside {
+			outside = true
+			repo.Commit("main", files("b", "1"), "outside")
+		}
+		return counting("mine")(ctx, tree)
+	})
+	require.Equal(t, 1, left())
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -484,4 +485,42 @@ func TestLanesThatNobodyUsesAreForgotten(t *testing.T) {
 	require.NoError(t, s.Close())
 	require.Empty(t, s.lanes.all)
 	require.Zero(t, s.lanes.idle)
+}
+
+func TestAReportThatTheObjectsWereNotUnpackedIsARefusal(t *testing.T) {
+	r := &remote{ref: "refs/heads/main"}
+	branch := func(status string) []*packp.CommandStatus {
+		return []*packp.CommandStatus{{ReferenceName: "refs/heads/other", Status: "ok"}, {ReferenceName: r.ref, Status: status}}
+	}
+	v := r.judge(&packp.ReportStatus{UnpackStatus: "ok", CommandStatuses: branch("ok")}, nil, "")
+	require.True(t, v.ok)
+	v = r.judge(&packp.ReportStatus{UnpackStatus: "index-pack abnormal exit", CommandStatuses: branch("ok")}, nil, "")
+	require.False(t, v.ok, "a branch cannot be at what the server does not have")
+	require.True(t, v.unpack)
+	require.Equal(t, "index-pack abnormal exit", v.refusal)
+	v = r.judge(&packp.ReportStatus{UnpackStatus: "index-pack abnormal exit", CommandStatuses: branch("unpacker error")}, nil, "")
+	require.Equal(t, "unpacker error: index-pack abnormal exit", v.refusal)
+	v = r.judge(&packp.ReportStatus{UnpackStatus: "ok", CommandStatuses: branch("ok")[:1]}, nil, "")
+	require.False(t, v.ok)
+	require.Empty(t, v.refusal)
+	require.ErrorContains(t, v.err, "says nothing of the branch")
+}
+
+// Words that nobody knows may mean that the branch has moved, which only a look at it can tell.
+func TestARefusalInUnknownWordsIsTriedAgainWhereTheBranchCannotBeLookedAt(t *testing.T) {
+	server := gitsinktest.NewServer(t, nil)
+	repo := server.NewRepo("app")
+	repo.OnPreReceive(func([]gitsinktest.RefUpdate) error { return errors.New("no Mondays") })
+	s, d := newSink(t, nil), target(repo.URL(), "main", "")
+	server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
+		if r.Service == gitsinktest.ReceivePack && r.Phase == gitsinktest.Advertisement && r.N > 1 {
+			return gitsinktest.Fault{Status: http.StatusServiceUnavailable}
+		}
+		return gitsinktest.Fault{}
+	})
+	e := refuse(t, s, d, put("a", "1"), gitsink.ErrUnavailable)
+	require.NotErrorIs(t, e, queue.ErrPermanent)
+	require.NotErrorIs(t, e, gitsink.ErrRejected)
+	server.Intercept(nil)
+	refuse(t, s, d, put("a", "1"), gitsink.ErrRejected)
 }

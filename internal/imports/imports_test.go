@@ -38,6 +38,7 @@ var others = map[string][]string{
 	"internal/quote":      {},
 	"internal/manifest":   {"destination", "event", "orphan", "ruleset"},
 	"internal/memcluster": {},
+	"internal/mutants":    {},
 	"internal/testenv":    {},
 	"examples/customsink": {".", "destination", "gitsink", "internal/memcluster", "queue", "ruleset"},
 	"examples/mirror":     {".", "destination", "event", "gitsink", "gitsink/gogit", "internal/manifest", "orphan", "queue", "ruleset"},
