@@ -178,7 +178,7 @@ func TestOverlapsAreThoseThatComparingEachPairFinds(t *testing.T) {
 			for j := range components {
 				components[j] = []string{"a", "a-b", "a.", "ab", "b", "a0"}[random.IntN(6)]
 			}
-			specs[i] = spec(fmt.Sprintf("a/%d", i), "b/repo", []string{"main", "dev"}[random.IntN(2)], strings.Join(components, "/"))
+			specs[i] = spec(fmt.Sprintf("b/%d", i), "b/repo", []string{"main", "dev"}[random.IntN(2)], strings.Join(components, "/"))
 		}
 		want, got := map[string]bool{}, map[string]bool{}
 		for i, s := range specs {
