@@ -12,7 +12,8 @@ var (
 	ErrInvalid = errors.New("invalid")
 
 	// ErrOverlap means that two destinations in one Lane have equal or nested
-	// base folders: each would remove the files of the other.
+	// base folders: each would remove the files of the other. It is on the younger,
+	// or on both.
 	ErrOverlap = errors.New("base folders overlap")
 
 	// ErrBranchNotAllowed means that no glob of the repository's

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"time"
 )
 
 // Repository is what a GitRepoConfig says about where changes may go.
@@ -46,6 +47,11 @@ type Spec struct {
 	// name; "*" allows all. Default: only that of Ref. Rules without a namespace
 	// are the administrator's and need no permission.
 	AllowedNamespaces []string
+
+	// Created is the creationTimestamp of the GitDestination, which its author
+	// cannot choose: of two whose base folders overlap the older keeps its folder.
+	// Default: unknown, and both are refused.
+	Created time.Time
 }
 
 // Resolve completes each spec by its repository and checks them all. The Set
@@ -61,13 +67,14 @@ type Spec struct {
 //
 // A fault stays with its owner, with two exceptions. A repository's fault is one
 // of each destination that refers to it. And of destinations whose base folders
-// overlap all are refused with ErrOverlap, whatever their order, since which one
-// a folder belongs to is not for chance to decide; a destination with another
-// fault refuses none. Where several have one Ref, all of them are refused.
+// overlap the younger is refused with ErrOverlap, and both if neither is known to
+// be older (Spec.Created), since which one a folder belongs to is not for chance
+// to decide. A destination with another fault refuses none, nor does one that an
+// older one has refused. Where several have one Ref, all of them are refused.
 func Resolve(repositories []Repository, specs []Spec) (Set, error) {
 	r := resolver{
 		repositories: make(map[Ref]checkedRepository, len(repositories)),
-		lanes:        make(map[Lane][]Destination),
+		lanes:        make(map[Lane][]claimed),
 		faults:       make(map[Ref]error),
 		allowed:      make(map[Ref][]string),
 	}
@@ -88,9 +95,9 @@ func Resolve(repositories []Repository, specs []Spec) (Set, error) {
 
 type resolver struct {
 	repositories map[Ref]checkedRepository
-	lanes        map[Lane][]Destination // without fault so far
-	faults       map[Ref]error          // of destinations
-	allowed      map[Ref][]string       // AllowedNamespaces of the destinations without fault so far
+	lanes        map[Lane][]claimed // without fault so far
+	faults       map[Ref]error      // of destinations
+	allowed      map[Ref][]string   // AllowedNamespaces of the destinations without fault so far
 }
 
 // add checks a spec, one of so many of its Ref, and puts the destination in its
@@ -122,7 +129,7 @@ func (r *resolver) add(spec Spec, named int) {
 		r.allowed[d.Ref] = slices.Clone(spec.AllowedNamespaces)
 	}
 	lane := Lane{Repository: repository.canonical, Branch: d.Branch}
-	r.lanes[lane] = append(r.lanes[lane], d)
+	r.lanes[lane] = append(r.lanes[lane], claimed{d, spec.Created})
 }
 
 // repository finds the repository of a spec. One of another namespace that does not allow this one is not told apart from one
@@ -152,7 +159,7 @@ func (r *resolver) set() Set {
 	for _, destinations := range r.lanes {
 		for _, d := range destinations {
 			if r.faults[d.Ref] == nil {
-				s.sorted = append(s.sorted, d)
+				s.sorted = append(s.sorted, d.Destination)
 			}
 		}
 	}
