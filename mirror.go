@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,6 +51,9 @@ type Mirror struct {
 // are not set: the API server's Priority and Fairness does that better.
 func New(config *rest.Config, opts *Options) (*Mirror, error) {
 	o := opts.withDefaults()
+	if err := o.CommitPer.Validate(); err != nil {
+		return nil, fmt.Errorf("kubescribe: Options: %w", err)
+	}
 	config = rest.CopyConfig(config)
 	if config.QPS == 0 && config.RateLimiter == nil {
 		config.QPS = -1
@@ -92,10 +97,12 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 
 // SetRules replaces all rules, before Start or while it runs. Nothing is listed before the first call. Faulty
 // destinations and rules are left out; the error names them all and takes nothing from the others. A destination whose
-// repository, branch or folder changed is seeded anew; what it wrote elsewhere stays there.
+// repository, branch or folder changed is seeded anew; what it wrote elsewhere stays there. One whose Orphans are faulty is
+// not written to until they are corrected.
 func (m *Mirror) SetRules(r Rules) error {
 	set, errSet := destination.Resolve(r.Repositories, r.Destinations)
 	compiled, errRules := ruleset.Compile(set, r.Rules...)
+	errOrphans := validateOrphans(r.Orphans)
 	m.mu.Lock()
 	m.set, m.rules, m.orphans = set, compiled, r.Orphans
 	for ref, w := range m.written {
@@ -106,7 +113,19 @@ func (m *Mirror) SetRules(r Rules) error {
 	m.withdraw(set)
 	m.watcher.SetRules(set, compiled)
 	m.mu.Unlock()
-	return errors.Join(errSet, errRules)
+	return errors.Join(errSet, errRules, errOrphans)
+}
+
+// validateOrphans names all faulty options. Their destinations are not written to until they are corrected.
+func validateOrphans(options map[destination.Ref]orphan.Options) error {
+	var faults []error
+	for ref, o := range options {
+		if err := o.Validate(); err != nil {
+			faults = append(faults, fmt.Errorf("kubescribe: Rules.Orphans[%s]: %w", ref, err))
+		}
+	}
+	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(faults...)
 }
 
 // Start runs the Mirror until ctx ends, then pushes what was accepted, within Options.DrainTimeout, unless StillLeader says

@@ -28,8 +28,8 @@ type Rules struct {
 
 // Options change what a Mirror does. Nil and the zero value mean the defaults.
 type Options struct {
-	// Auth returns the credentials for a destination; it is asked for each connection. It is of use to the default GitSink
-	// only. Default: no credentials.
+	// Auth returns the credentials for a destination, and an error for one that may not use them; see gogit.Options. It is of
+	// use to the default GitSink only. Default: no credentials.
 	Auth func(context.Context, destination.Destination) (gogit.Auth, error)
 	// Signer returns what signs the commits of a destination. It is of use to the default GitSink only. Default: commits are
 	// not signed.

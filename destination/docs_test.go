@@ -102,7 +102,7 @@ func globsTable() string {
 
 func foldersTable() string {
 	var b strings.Builder
-	b.WriteString("| one folder | another | in one lane |\n|---|---|---|\n")
+	b.WriteString("| one folder | another | in one lane, of unknown age |\n|---|---|---|\n")
 	for i, pairs := range [][][2]string{overlapping, disjoint} {
 		for _, pair := range pairs {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", code(pair[0]), code(pair[1]), []string{"both refused", "both valid"}[i])

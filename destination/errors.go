@@ -12,15 +12,21 @@ var (
 	ErrInvalid = errors.New("invalid")
 
 	// ErrOverlap means that two destinations in one Lane have equal or nested
-	// base folders: each would remove the files of the other.
+	// base folders: each would remove the files of the other. It is on the younger,
+	// or on both.
 	ErrOverlap = errors.New("base folders overlap")
 
 	// ErrBranchNotAllowed means that no glob of the repository's
 	// AllowedBranches matches the branch.
 	ErrBranchNotAllowed = errors.New("branch not allowed")
 
-	// ErrUnknownRepository means that a destination refers to a repository that
-	// was not given.
+	// ErrNamespaceNotAllowed means that an object refers to one of another
+	// namespace which does not allow that, or which is not there: who may not use
+	// it is not told either.
+	ErrNamespaceNotAllowed = errors.New("namespace not allowed")
+
+	// ErrUnknownRepository means that a destination refers to a repository of its
+	// own namespace, or one that it may use, that was not given.
 	ErrUnknownRepository = errors.New("unknown repository")
 )
 

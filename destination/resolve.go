@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"time"
 )
 
 // Repository is what a GitRepoConfig says about where changes may go.
@@ -20,6 +21,10 @@ type Repository struct {
 	// and "?" match anything but "/", "**" matches anything, and "[a-z]" and
 	// "\" are as in path.Match. Default: every branch is allowed.
 	AllowedBranches []string
+
+	// AllowedNamespaces are the other namespaces whose destinations may write
+	// here, by name; "*" allows all. Default: only that of Ref.
+	AllowedNamespaces []string
 }
 
 // Spec is what a GitDestination says. A Repository completes it to a
@@ -37,6 +42,16 @@ type Spec struct {
 
 	// BaseFolder is a folder of the repository. Default: its root.
 	BaseFolder string
+
+	// AllowedNamespaces are the other namespaces whose rules may write here, by
+	// name; "*" allows all. Default: only that of Ref. Rules without a namespace
+	// are the administrator's and need no permission.
+	AllowedNamespaces []string
+
+	// Created is the creationTimestamp of the GitDestination, which its author
+	// cannot choose: of two whose base folders overlap the older keeps its folder.
+	// Default: unknown, and both are refused.
+	Created time.Time
 }
 
 // Resolve completes each spec by its repository and checks them all. The Set
@@ -44,16 +59,24 @@ type Spec struct {
 // join of one or more *Error for each destination and repository that has a
 // fault, in the order of their kinds and Refs.
 //
+// A namespace is a tenant: a spec may refer to a repository of its own namespace,
+// to another only if Repository.AllowedNamespaces says so. A spec without a
+// namespace is the administrator's and may refer to all. What a tenant reads in
+// the error of his destination names nothing of another namespace's but what he
+// wrote himself.
+//
 // A fault stays with its owner, with two exceptions. A repository's fault is one
 // of each destination that refers to it. And of destinations whose base folders
-// overlap all are refused with ErrOverlap, whatever their order, since which one
-// a folder belongs to is not for chance to decide; a destination with another
-// fault refuses none. Where several have one Ref, all of them are refused.
+// overlap the younger is refused with ErrOverlap, and both if neither is known to
+// be older (Spec.Created), since which one a folder belongs to is not for chance
+// to decide. A destination with another fault refuses none, nor does one that an
+// older one has refused. Where several have one Ref, all of them are refused.
 func Resolve(repositories []Repository, specs []Spec) (Set, error) {
 	r := resolver{
 		repositories: make(map[Ref]checkedRepository, len(repositories)),
-		lanes:        make(map[Lane][]Destination),
+		lanes:        make(map[Lane][]claimed),
 		faults:       make(map[Ref]error),
+		allowed:      make(map[Ref][]string),
 	}
 	named := count(repositories, func(r Repository) Ref { return r.Ref })
 	for _, repository := range repositories {
@@ -72,8 +95,9 @@ func Resolve(repositories []Repository, specs []Spec) (Set, error) {
 
 type resolver struct {
 	repositories map[Ref]checkedRepository
-	lanes        map[Lane][]Destination // without fault so far
-	faults       map[Ref]error          // of destinations
+	lanes        map[Lane][]claimed // without fault so far
+	faults       map[Ref]error      // of destinations
+	allowed      map[Ref][]string   // AllowedNamespaces of the destinations without fault so far
 }
 
 // add checks a spec, one of so many of its Ref, and puts the destination in its
@@ -83,28 +107,46 @@ func (r *resolver) add(spec Spec, named int) {
 		r.faults[spec.Ref] = fault(KindDestination, spec.Ref, "Ref", spec.Ref.String(), errDuplicate(named))
 		return
 	}
-	repository, ok := r.repositories[spec.RepositoryRef]
-	repositoryErr := repository.err
-	if !ok {
-		repositoryErr = fmt.Errorf("%w: no %s has this namespace and name", ErrUnknownRepository, KindRepository)
-	}
+	repository, repositoryErr := r.repository(spec)
 	branchErr := validateBranch(spec.Branch)
 	if branchErr == nil && repositoryErr == nil {
-		branchErr = repository.allows(spec.Branch)
+		branchErr = repository.allows(spec.Branch, spec.Ref.Namespace)
 	}
+	namespacesErr := checkNamespaces(KindDestination, spec.Ref, spec.AllowedNamespaces)
 	d := Destination{spec.Ref, spec.RepositoryRef, repository.URL, spec.Branch, spec.BaseFolder}
 	refErr, folderErr := validateRef(d.Ref), validateFolder(d.BaseFolder)
-	if refErr != nil || repositoryErr != nil || branchErr != nil || folderErr != nil {
+	if refErr != nil || repositoryErr != nil || branchErr != nil || folderErr != nil || namespacesErr != nil {
 		r.faults[d.Ref] = errors.Join(
 			d.fault("Ref", d.Ref.String(), refErr),
 			d.fault("RepositoryRef", d.RepositoryRef.String(), repositoryErr),
 			d.fault("Branch", d.Branch, branchErr),
 			d.fault("BaseFolder", d.BaseFolder, folderErr),
+			namespacesErr,
 		)
 		return
 	}
+	if len(spec.AllowedNamespaces) > 0 {
+		r.allowed[d.Ref] = slices.Clone(spec.AllowedNamespaces)
+	}
 	lane := Lane{Repository: repository.canonical, Branch: d.Branch}
-	r.lanes[lane] = append(r.lanes[lane], d)
+	r.lanes[lane] = append(r.lanes[lane], claimed{d, spec.Created})
+}
+
+// repository finds the repository of a spec. One of another namespace that does not allow this one is not told apart from one
+// that is not there, and a fault of one that does is its owner's to read.
+func (r *resolver) repository(spec Spec) (checkedRepository, error) {
+	repository, ok := r.repositories[spec.RepositoryRef]
+	foreign := spec.Ref.Namespace != "" && spec.Ref.Namespace != spec.RepositoryRef.Namespace
+	switch {
+	case foreign && !allowsNamespace(repository.AllowedNamespaces, spec.Ref.Namespace):
+		return repository, fmt.Errorf("%w: a %s of another namespace can be used if it is there and its AllowedNamespaces have %q",
+			ErrNamespaceNotAllowed, KindRepository, spec.Ref.Namespace)
+	case !ok:
+		return repository, fmt.Errorf("%w: no %s has this namespace and name", ErrUnknownRepository, KindRepository)
+	case foreign && repository.err != nil:
+		return repository, invalid("the %s has a fault: ask whoever owns it", KindRepository)
+	}
+	return repository, repository.err
 }
 
 // set collects what has no fault.
@@ -113,11 +155,11 @@ func (r *resolver) set() Set {
 	for _, destinations := range r.lanes {
 		n += len(destinations)
 	}
-	s := Set{sorted: make([]Destination, 0, n), index: make(map[Ref]int, n), faults: r.faults, repositoryFaults: make(map[Ref]error)}
+	s := Set{allowed: r.allowed, sorted: make([]Destination, 0, n), index: make(map[Ref]int, n), faults: r.faults, repositoryFaults: make(map[Ref]error)}
 	for _, destinations := range r.lanes {
 		for _, d := range destinations {
 			if r.faults[d.Ref] == nil {
-				s.sorted = append(s.sorted, d)
+				s.sorted = append(s.sorted, d.Destination)
 			}
 		}
 	}
@@ -160,13 +202,18 @@ func checkRepository(given Repository, named int) checkedRepository {
 		r.allowed = append(r.allowed, expression)
 		faults = append(faults, fault(KindRepository, r.Ref, "AllowedBranches", glob, err))
 	}
+	faults = append(faults, checkNamespaces(KindRepository, r.Ref, r.AllowedNamespaces))
 	r.err = errors.Join(faults...)
 	return r
 }
 
-func (r checkedRepository) allows(branch string) error {
+// allows checks a branch for a destination of a namespace. What the repository allows is not for others to read.
+func (r checkedRepository) allows(branch, namespace string) error {
 	if len(r.allowed) == 0 || slices.ContainsFunc(r.allowed, func(g *regexp.Regexp) bool { return g.MatchString(branch) }) {
 		return nil
+	}
+	if namespace != "" && namespace != r.Ref.Namespace {
+		return fmt.Errorf("%w: ask whoever owns the %s which are", ErrBranchNotAllowed, KindRepository)
 	}
 	return fmt.Errorf("%w: %s %s allows %q", ErrBranchNotAllowed, KindRepository, r.Ref, r.AllowedBranches)
 }

@@ -130,16 +130,16 @@ var (
 func TestBothSidesOfAnOverlapAreRefusedAndNameEachOther(t *testing.T) {
 	for _, folders := range overlapping {
 		for _, order := range [][2]int{{0, 1}, {1, 0}} {
-			specs := []Spec{spec("a/one", "a/repo", "main", folders[0]), spec("b/two", "b/repo", "main", folders[1])}
+			specs := []Spec{spec("a/one", "a/repo", "main", folders[0]), spec("a/two", "a/repo", "main", folders[1])}
 			set, err := Resolve(repositories[:2], []Spec{specs[order[0]], specs[order[1]]})
 			require.ErrorIs(t, err, ErrOverlap)
 			require.Zero(t, set.Len())
-			require.ErrorContains(t, set.Err(ref("a/one")), fmt.Sprintf("GitDestination b/two has %q", folders[1]))
-			require.ErrorContains(t, set.Err(ref("b/two")), fmt.Sprintf("GitDestination a/one has %q", folders[0]))
+			require.ErrorContains(t, set.Err(ref("a/one")), fmt.Sprintf("GitDestination a/two has %q", folders[1]))
+			require.ErrorContains(t, set.Err(ref("a/two")), fmt.Sprintf("GitDestination a/one has %q", folders[0]))
 		}
 	}
 	for _, folders := range disjoint {
-		set, err := Resolve(repositories[:2], []Spec{spec("a/one", "a/repo", "main", folders[0]), spec("b/two", "b/repo", "main", folders[1])})
+		set, err := Resolve(repositories[:2], []Spec{spec("a/one", "a/repo", "main", folders[0]), spec("a/two", "a/repo", "main", folders[1])})
 		require.NoError(t, err, folders)
 		require.Equal(t, 2, set.Len())
 	}
@@ -178,7 +178,7 @@ func TestOverlapsAreThoseThatComparingEachPairFinds(t *testing.T) {
 			for j := range components {
 				components[j] = []string{"a", "a-b", "a.", "ab", "b", "a0"}[random.IntN(6)]
 			}
-			specs[i] = spec(fmt.Sprintf("a/%d", i), "b/repo", []string{"main", "dev"}[random.IntN(2)], strings.Join(components, "/"))
+			specs[i] = spec(fmt.Sprintf("b/%d", i), "b/repo", []string{"main", "dev"}[random.IntN(2)], strings.Join(components, "/"))
 		}
 		want, got := map[string]bool{}, map[string]bool{}
 		for i, s := range specs {

@@ -14,6 +14,7 @@ type Set struct {
 	index            map[Ref]int // into sorted
 	faults           map[Ref]error
 	repositoryFaults map[Ref]error
+	allowed          map[Ref][]string // of the valid ones and those that overlap
 }
 
 // Get returns the destination of this Ref, if it is valid.
@@ -23,6 +24,14 @@ func (s Set) Get(ref Ref) (Destination, bool) {
 		return Destination{}, false
 	}
 	return s.sorted[i], true
+}
+
+// Allows reports whether a rule of a namespace may send objects to the
+// GitDestination of this Ref: one of the same namespace, one without a namespace,
+// which is the administrator's, or one that Spec.AllowedNamespaces names. A Ref
+// that was not given, or has a fault other than ErrOverlap, allows no others.
+func (s Set) Allows(ref Ref, namespace string) bool {
+	return namespace == "" || namespace == ref.Namespace || allowsNamespace(s.allowed[ref], namespace)
 }
 
 // All yields the destinations, sorted by namespace and name.

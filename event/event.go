@@ -169,6 +169,9 @@ func (e Event) Validate() error {
 	default:
 		fault("Operation %q is none of CREATE, UPDATE, DELETE, SEED_SYNC", string(e.Operation))
 	}
+	if e.Condition < Always || e.Condition > IfPresent {
+		fault("Condition %d is none of Always (%d), IfAbsent (%d), IfPresent (%d)", e.Condition, Always, IfAbsent, IfPresent)
+	}
 	if len(faults) == 0 {
 		return nil
 	}

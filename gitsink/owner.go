@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -84,9 +85,20 @@ func readClaim(ctx context.Context, base Tree, us owner) (claim, error) {
 		// either before it is adopted.
 		return claim{owner: us.as(false), write: true}, nil
 	}
-	return claim{}, fmt.Errorf("%w: %s says source %q, destination %q, layout %q; we are source %q, destination %q, layout %q; "+
-		"adopt the folder to take it over", ErrOwned, OwnerFile, them.Source, them.Destination, them.Layout,
+	return claim{}, fmt.Errorf("%w: %s says source %q, destination %s, layout %q; we are source %q, destination %q, layout %q; "+
+		"adopt the folder to take it over", ErrOwned, OwnerFile, them.Source, them.shownTo(us), them.Layout,
 		us.Source, us.Destination, us.Layout)
+}
+
+// shownTo is the name of the destination for an error that the owner of another reads: who shares a repository, be it with
+// credentials that are lent to him, learns no names of other namespaces.
+func (o owner) shownTo(reader owner) string {
+	theirs, _, _ := strings.Cut(o.Destination, "/")
+	ours, _, _ := strings.Cut(reader.Destination, "/")
+	if theirs != ours {
+		return "of another namespace"
+	}
+	return strconv.Quote(o.Destination)
 }
 
 func (o owner) as(adopted bool) owner {

@@ -10,6 +10,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/orphan"
+	"github.com/kubescribe/kubescribe/queue"
 )
 
 // draft is one run of a plan.
@@ -46,6 +47,9 @@ func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree
 		return nil, err
 	}
 	options := w.opts.Orphans(to.Ref)
+	if err := options.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %w", queue.ErrPermanent, err) // also without a SeedSync: a delete asks for it, too
+	}
 	var sync *event.Event
 	for i, e := range events {
 		switch {

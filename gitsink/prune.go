@@ -23,6 +23,10 @@ func (d *draft) prune(ctx context.Context, uncovered []string, options *orphan.O
 		return nil
 	}
 	d.report.Pruned = &Pruned{}
+	if err := options.Validate(); err != nil {
+		d.report.Pruned.Err = err
+		return nil
+	}
 	switch {
 	case options.Policy == orphan.Never:
 		d.report.Pruned.Err = orphan.ErrNever

@@ -22,6 +22,14 @@ const (
 	PerEvent                   // one for each event that changes something; use it with a queue that keeps every event
 )
 
+// Validate returns an error if c is none of the above.
+func (c CommitPer) Validate() error {
+	if c < Batch || c > PerEvent {
+		return fmt.Errorf("gitsink: CommitPer %d: use Batch (%d), PerAuthor (%d) or PerEvent (%d)", c, Batch, PerAuthor, PerEvent)
+	}
+	return nil
+}
+
 // WriterOptions change what a Writer does. Nil and the zero value mean the defaults.
 type WriterOptions struct {
 	// Layout says in which file an object is kept. Default: event.DefaultLayout.
@@ -94,6 +102,9 @@ func NewWriter(sink GitSink, source string, opts *WriterOptions) (*Writer, error
 	w := &Writer{sink: sink, source: source}
 	if opts != nil {
 		w.opts = *opts
+	}
+	if err := w.opts.CommitPer.Validate(); err != nil {
+		return nil, err
 	}
 	if w.opts.Layout == nil {
 		w.opts.Layout = event.DefaultLayout

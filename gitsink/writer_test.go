@@ -450,6 +450,18 @@ func TestWriterNamesInTheMessageOnlyWhatChanged(t *testing.T) {
 	require.Equal(t, "Remove 1 file without an object from clusters/prod\n", sink.commits[2].Message)
 }
 
+func TestAMisspeltPolicyRemovesNothing(t *testing.T) {
+	sink := &memorySink{}
+	policy := orphan.Policy("")
+	w, _ := newTestWriter(t, sink, &WriterOptions{Orphans: func(destination.Ref) orphan.Options { return orphan.Options{Policy: policy} }})
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"))))
+	policy = "never"
+	err := w.Handle(t.Context(), batch(remove("prod", "a")))
+	require.ErrorIs(t, err, orphan.ErrInvalid)
+	require.ErrorIs(t, err, queue.ErrPermanent)
+	require.Equal(t, []string{"ns/configmaps/a.yaml"}, sink.names("prod"))
+}
+
 func TestWriterPolicies(t *testing.T) {
 	for policy, want := range map[orphan.Policy][]string{
 		orphan.Never:    {"ns/configmaps/a.yaml", "ns/configmaps/b.yaml"},

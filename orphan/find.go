@@ -22,6 +22,9 @@ func Find(paths iter.Seq[string], layout event.Layout, live event.View, opts *Op
 	if opts == nil {
 		opts = &Options{}
 	}
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
 	if opts.Policy != "" && opts.Policy != Always {
 		return nil, nil
 	}

@@ -160,12 +160,15 @@ func TestFindHoldsADeletionThatIsTooLarge(t *testing.T) {
 func TestFindFindsNothingUnlessThePolicyIsAlways(t *testing.T) {
 	view := cluster{[]event.Scope{{Resource: "pods", All: true}}, nil}
 	for policy, want := range map[orphan.Policy][]string{
-		"": podFiles("a", 3), orphan.Always: podFiles("a", 3), orphan.OnDelete: nil, orphan.Never: nil, "always": nil,
+		"": podFiles("a", 3), orphan.Always: podFiles("a", 3), orphan.OnDelete: nil, orphan.Never: nil,
 	} {
 		orphans, err := orphan.Find(slices.Values(podFiles("a", 3)), event.DefaultLayout, view, &orphan.Options{Policy: policy})
 		require.NoError(t, err)
 		require.Equal(t, want, orphans, "%q", policy)
 	}
+	orphans, err := orphan.Find(slices.Values(podFiles("a", 3)), event.DefaultLayout, view, &orphan.Options{Policy: "always"})
+	require.ErrorIs(t, err, orphan.ErrInvalid)
+	require.Nil(t, orphans)
 }
 
 // naive is the definition, word by word.

@@ -31,6 +31,19 @@ type Options struct {
 	ApprovedFor *Found
 }
 
+// ErrInvalid says that a value is none of those that its field may have.
+var ErrInvalid = errors.New("orphan: invalid")
+
+// Validate returns an error that matches ErrInvalid if the Policy is unknown. Find and gitsink.Writer call it, so that a
+// misspelt Never never passes for Always.
+func (o Options) Validate() error {
+	switch o.Policy {
+	case "", Never, OnDelete, Always:
+		return nil
+	}
+	return fmt.Errorf("%w: Policy %q: use %s, %s or %s", ErrInvalid, o.Policy, Never, OnDelete, Always)
+}
+
 // ErrNever says that the policy keeps a file from being removed.
 var ErrNever = errors.New("orphan: the policy is Never")
 

@@ -114,13 +114,23 @@ func (c *compiler) rule(order int, r Rule) *rule {
 	return compiled
 }
 
+// destination returns the destination of the rule, and none that it may not write to: not even a faulty rule of one tenant has
+// a say in what is pruned at another's.
 func (c *compiler) destination(ref destination.Ref) destination.Destination {
+	if !c.set.Allows(ref, c.name.Namespace) {
+		c.fault("Destination", ref.String(), fmt.Errorf("%w: a GitDestination of another namespace can be used if it is there and its AllowedNamespaces have %q",
+			ErrNamespaceNotAllowed, c.name.Namespace))
+		return destination.Destination{}
+	}
 	d, ok := c.set.Get(ref)
 	if ok {
 		return d
 	}
 	err := fmt.Errorf("%w: there is no GitDestination %s, create it or correct the reference", ErrUnknownDestination, ref)
-	if fault := c.set.Err(ref); fault != nil {
+	switch fault := c.set.Err(ref); {
+	case fault != nil && c.name.Namespace != "" && c.name.Namespace != ref.Namespace:
+		err = fmt.Errorf("%w: the GitDestination has a fault: ask whoever owns it", ErrUnknownDestination)
+	case fault != nil:
 		err = fmt.Errorf("%w: correct the GitDestination first: %w", ErrUnknownDestination, fault)
 	}
 	c.fault("Destination", ref.String(), err)

@@ -9,7 +9,8 @@
 //     the order of the rules.
 //   - The cost of Match depends on the rules that name the object's own type (or all types), in the object's own namespace
 //     or in none. It takes no lock, and allocates nothing when nothing matches.
-//   - A rule with a Namespace in its Name sees the objects of that namespace only, and never cluster-scoped ones.
+//   - A rule with a Namespace in its Name sees the objects of that namespace only, and never cluster-scoped ones. It reaches
+//     destinations of that namespace, others only if they allow it; one that may not has no say there, not even as a fault.
 //
 // # Differences from admission
 //

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubescribe/kubescribe/destination"
 )
 
 // What can be wrong with a rule. Match the errors of Compile and Err with errors.Is.
@@ -15,6 +17,10 @@ var (
 	// ErrUnknownDestination means that a rule refers to a destination that the Set does not hold. If the Set knows it as
 	// an invalid one, the error wraps what is wrong with it, too.
 	ErrUnknownDestination = errors.New("unknown destination")
+
+	// ErrNamespaceNotAllowed means that a rule refers to a destination of another namespace which does not allow that, or
+	// which is not there. It is destination's.
+	ErrNamespaceNotAllowed = destination.ErrNamespaceNotAllowed
 )
 
 // Why a rule does not get a type. Match the errors of Watches with errors.Is.
@@ -37,7 +43,7 @@ type RuleError struct {
 	Rule  types.NamespacedName
 	Field string // the Go field, "Resources[0].Operations[1]"
 	Value string // what it holds
-	Err   error  // what is wrong and what to do; wraps ErrInvalid or ErrUnknownDestination
+	Err   error  // what is wrong and what to do; wraps ErrInvalid, ErrUnknownDestination or ErrNamespaceNotAllowed
 }
 
 // Error names the rule, the field, its value and the fault.

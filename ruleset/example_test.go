@@ -62,7 +62,7 @@ func Example() {
 func ExampleRuleSet_Explain() {
 	repository := destination.Repository{Ref: types.NamespacedName{Name: "repository"}, URL: "https://example.com/org/repository"}
 	prod := destination.Ref{Name: "prod"}
-	set, err := destination.Resolve([]destination.Repository{repository}, []destination.Spec{{Ref: prod, RepositoryRef: repository.Ref, Branch: "main"}})
+	set, err := destination.Resolve([]destination.Repository{repository}, []destination.Spec{{Ref: prod, RepositoryRef: repository.Ref, Branch: "main", AllowedNamespaces: []string{"team-a"}}})
 	if err != nil {
 		fmt.Println(err)
 	}

@@ -43,7 +43,8 @@ type Exclusion struct {
 }
 
 // Rule sends objects to one destination. A Rule with a Namespace in its Name sees the objects of that namespace only,
-// never cluster-scoped ones.
+// never cluster-scoped ones, and reaches the destinations of that namespace, others only if destination.Spec's
+// AllowedNamespaces say so. A Rule without one is the administrator's: it sees and reaches all.
 type Rule struct {
 	Name              types.NamespacedName // the WatchRule, or the ClusterWatchRule (empty Namespace)
 	Destination       destination.Ref

@@ -23,7 +23,7 @@ func destinations(t testing.TB, names ...string) destination.Set {
 	repository := destination.Repository{Ref: name("git", "repository"), URL: "https://example.com/org/repository"}
 	var specs []destination.Spec
 	for _, n := range names {
-		specs = append(specs, destination.Spec{Ref: name("git", n), RepositoryRef: repository.Ref, Branch: "main", BaseFolder: n})
+		specs = append(specs, destination.Spec{Ref: name("git", n), RepositoryRef: repository.Ref, Branch: "main", BaseFolder: n, AllowedNamespaces: []string{"*"}})
 	}
 	set, err := destination.Resolve([]destination.Repository{repository}, specs)
 	require.NoError(t, err)

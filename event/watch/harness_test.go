@@ -136,7 +136,10 @@ func newFixture(t *testing.T, room int, opts *Options) *fixture {
 func ref(name string) destination.Ref { return types.NamespacedName{Namespace: "default", Name: name} }
 
 func spec(name, branch string) destination.Spec {
-	return destination.Spec{Ref: ref(name), RepositoryRef: ref("repo"), Branch: branch, BaseFolder: "clusters/" + name}
+	return destination.Spec{
+		Ref: ref(name), RepositoryRef: ref("repo"), Branch: branch, BaseFolder: "clusters/" + name,
+		AllowedNamespaces: []string{"*"}, // the rules are of many
+	}
 }
 
 func (f *fixture) setRules(specs []destination.Spec, rules ...ruleset.Rule) {

@@ -27,6 +27,10 @@ type credentials struct {
 }
 
 func newCredentials(m *manifest.Config, cluster *rest.Config) (*credentials, error) {
+	cluster = rest.CopyConfig(cluster)
+	if cluster.QPS == 0 && cluster.RateLimiter == nil {
+		cluster.QPS = -1 // it is asked for each destination that has something to write
+	}
 	client, err := dynamic.NewForConfig(cluster)
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig: %w", err)

@@ -17,12 +17,6 @@ import (
 // commits. It is longer than lookTimeout, so that the answer comes in time.
 const leaveTimeout = lookTimeout + closeTimeout/2
 
-// groupKey is what the calls of a group share beside their lane: the credentials, and where they are shown.
-type groupKey struct {
-	repository destination.Ref
-	url        string
-}
-
 // call is one Apply: it waits in a lane until a worker takes it into a group and runs its plan. The caller waits for done.
 type call struct {
 	ctx  context.Context // the caller's; a call is the caller's request to the worker and lives as long as it
@@ -30,6 +24,13 @@ type call struct {
 	plan gitsink.Plan
 	lane destination.Lane
 	done chan struct{} // closed when result and err are set
+
+	// What Options have said of it. Set before it waits; then the worker's, and guarded by lanes.mu while it waits.
+	key    groupKey
+	signer Signer
+	asked  time.Time
+	held   *Auth // for its first connection, if that is made at once; never while it waits
+	moves  int   // from one group to another
 
 	turn sync.Mutex // held while the plan runs; guards what follows
 	ran  bool       // a push may hold commits of the plan
@@ -44,14 +45,6 @@ type call struct {
 
 func newCall(ctx context.Context, d destination.Destination, plan gitsink.Plan) *call {
 	return &call{ctx: ctx, dst: d, plan: plan, lane: d.Lane(), done: make(chan struct{})}
-}
-
-func (c *call) key() groupKey {
-	ref := c.dst.RepositoryRef
-	if ref == (destination.Ref{}) {
-		ref = c.dst.Ref
-	}
-	return groupKey{ref, c.dst.Repository}
 }
 
 // wait waits until the call is done, or can be left because its context has ended.
@@ -128,6 +121,6 @@ func (c *call) finish(err error) {
 	if err != nil {
 		c.result = gitsink.Result{Attempts: c.result.Attempts}
 	}
-	c.err, c.over = err, true
+	c.err, c.over, c.held = err, true, nil
 	close(c.done)
 }

@@ -49,9 +49,9 @@
 // # Lanes, groups and pace
 //
 // A Sink may be used concurrently. A lane (destination.Lane) is written by one goroutine at a time; calls for different
-// lanes never wait for each other. Everything that waits for a lane when its turn comes, and shares its RepositoryRef and URL,
-// is a group: one checkout, the plans in the order of their coming, each on the tree that those before it have made, and
-// one push of all their commits.
+// lanes never wait for each other. Everything that waits for a lane when its turn comes, for one URL and with equal answers of
+// Options.Auth and Options.Pace, is a group: one checkout, the plans in the order of their coming, each on the tree that
+// those before it have made, and one push of all their commits.
 //
 //   - Each call gets its own result. A plan that fails, panics or ends its goroutine, and one whose caller's ctx has ended
 //     before it ran, is left out; only its caller hears of it.
@@ -64,10 +64,17 @@
 //     place of one that was lost or refused does not wait. Where nothing had to be pushed, the turn is given back.
 //
 // A lane remembers the trees of its newest commit and up to about 1 MiB of small files, so that the next call fetches
-// nothing; Options.CacheBytes bounds the lanes that nobody uses, and a cache that proves wrong is dropped. Destinations with
-// different credentials share a lane, though not a group, and every group begins with an advertisement for a push under its
-// own: only who may push to the repository is served from the cache. Which credentials a destination may use is for
-// Options.Auth to decide.
+// nothing; Options.CacheBytes bounds the lanes that nobody uses, and a cache that proves wrong is dropped.
+//
+// # Who may use what
+//
+// Which credentials a destination may use is for Options.Auth to decide, which key Options.Signer, and what a RepositoryRef says
+// counts for nothing here. They are asked for every call before it is in a group, and again before each further attempt; who
+// gets an error is left out with it, and who gets other credentials by then waits for another group. What a plan reads is
+// fetched with its own call's credentials, and all else with those that every call of the group was answered with.
+// Destinations with different credentials share a lane, though not a group, and every group begins with an advertisement for a
+// push under its own: only who may push to the repository is served from the cache. Between questions credentials are told
+// apart by a keyed hash; none are kept.
 //
 // Result.Foreign compares the folder with what this Sink left there last, so it is false the first time, and after the lane
 // was forgotten. A push of unknown outcome that landed later is not taken for somebody else's, and its commits are not made
@@ -78,8 +85,8 @@
 // All errors are *gitsink.Error, with the destination of the call. The classes that depend on a server's words come from one
 // table in this package, by host in docs/server-words.md; what is in none is ErrRejected if the server refused a push, and
 // ErrUnavailable otherwise. Retrying is the caller's: only a moved branch and an unknown outcome are dealt with here. A server
-// that says when to come again (Retry-After, or GitHub's way to say it) is not asked before, by any lane of that repository:
-// Error.RetryAfter, an hour at most. No error holds credentials: the secrets of Auth and the user information of URLs are
+// that says when to come again (Retry-After, or GitHub's way to say it) is not asked before with those credentials, by any lane
+// of that repository: Error.RetryAfter, an hour at most. No error holds credentials: the secrets of Auth and the user information of URLs are
 // masked. Causes are kept as text, so errors of net/http and x/crypto/ssh are not matched.
 //
 // # Protocols

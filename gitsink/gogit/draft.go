@@ -3,7 +3,6 @@ package gogit
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -90,7 +89,7 @@ func (g *group) draft(ch *chain, c *call) (*draft, error) {
 		return nil, g.failure(c, opFetch, err, "")
 	}
 	r := *g.remote
-	r.dst = c.dst
+	r.dst, r.auth = c.dst, func(ctx context.Context) (Auth, error) { return g.sink.askAuth(ctx, c.dst) }
 	files := &view{remote: &r, chain: ch, folder: folder}
 	commits, err := c.run(files)
 	g.secrets = r.secrets
@@ -106,7 +105,7 @@ func (g *group) draft(ch *chain, c *call) (*draft, error) {
 	if err != nil {
 		return nil, g.failure(c, opCommit, err, "")
 	}
-	d, err := ch.draft(c.dst.BaseFolder, commits, g.encode)
+	d, err := ch.draft(c.dst.BaseFolder, commits, g.encoder(c))
 	unsigned := (*signError)(nil)
 	switch {
 	case errors.Is(err, errIncomplete):
@@ -131,22 +130,14 @@ func (g *group) folder(ch *chain, c *call) (plumbing.Hash, error) {
 	return folderIn(ch, ch.root, c.dst.BaseFolder)
 }
 
-// encode writes a commit object, signed if it has to be.
-func (g *group) encode(root, parent plumbing.Hash, commit gitsink.Commit, now time.Time) ([]byte, error) {
-	if g.signer == nil {
-		ctx, cancel := context.WithTimeout(g.ctx, g.sink.opts.StepTimeout)
-		defer cancel()
-		signer, err := g.sink.opts.Signer(ctx, g.dst)
+// encoder writes the commit objects of a call, signed with its own key if they have to be.
+func (g *group) encoder(c *call) encoder {
+	return func(root, parent plumbing.Hash, commit gitsink.Commit, now time.Time) ([]byte, error) {
+		data := encodeCommit(root, parent, commit, g.sink.opts.Committer, now)
+		signed, err := bounded(g.ctx, g.sink.opts.StepTimeout, func(ctx context.Context) ([]byte, error) { return sign(ctx, c.signer, data) })
 		if err != nil {
-			return nil, &signError{fmt.Errorf("getting the signer: %w", err)}
+			return nil, &signError{err}
 		}
-		g.signer = func(data []byte) ([]byte, error) {
-			return bounded(g.ctx, g.sink.opts.StepTimeout, func(ctx context.Context) ([]byte, error) { return sign(ctx, signer, data) })
-		}
+		return signed, nil
 	}
-	data, err := g.signer(encodeCommit(root, parent, commit, g.sink.opts.Committer, now))
-	if err != nil {
-		return nil, &signError{err}
-	}
-	return data, nil
 }

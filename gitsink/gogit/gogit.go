@@ -14,18 +14,20 @@ import (
 
 // Options configure a [Sink]. Nil and the zero value mean the defaults.
 type Options struct {
-	// Auth returns the credentials for a destination. It is asked for each connection, so short-lived and rotated ones
-	// work, and may be called concurrently. Destinations with one RepositoryRef and Repository have the same ones: it is
-	// asked for one of them. Its error fails the Apply and matches itself in the result.
-	// Default: no credentials.
+	// Auth returns the credentials for a destination, and an error for one that may not use them, which fails its Apply and
+	// matches itself in the result. It is asked for each call before that may share a push with others, again if the call has
+	// waited for more than a second, and for each connection, so short-lived and rotated credentials work. It may be
+	// called concurrently and ends with ctx. Only equal answers share pushes, Pace and a server's Retry-After: keep a token
+	// for a while if asking makes a new one. Default: no credentials.
 	Auth func(ctx context.Context, d destination.Destination) (Auth, error)
 
 	// Committer is used where a commit names none; its When is not. Default: kubescribe <kubescribe@localhost>.
 	Committer gitsink.Signature
 
-	// Signer returns what signs the commits of a destination. It is asked once for each group of calls with one
-	// RepositoryRef and Repository, and may be called concurrently. When it is set, no commit goes unsigned: its error, that
-	// of the Signer, and no Signer at all fail the Apply. See Unsigned for exceptions. Default: commits are not signed.
+	// Signer returns what signs the commits of a destination. It is asked whenever Auth is asked for a call, and may be
+	// called concurrently. When it is set, no commit goes unsigned: its error, that of the Signer, and no Signer at all fail
+	// the Apply. Commits with different signers can share a push. See Unsigned for exceptions. Default: commits are not
+	// signed.
 	Signer func(ctx context.Context, d destination.Destination) (Signer, error)
 
 	// MaxPackBytes bounds what one fetch may receive, and what of it is held in memory at a time. Default: 256 MiB.
@@ -42,8 +44,8 @@ type Options struct {
 	// TransferTimeout bounds each request that sends or receives a pack, the server's hooks included. Default: 10 minutes.
 	TransferTimeout time.Duration
 
-	// Pace says how often the repository of a destination may be pushed to. It is asked with each push, so it may change.
-	// Default: the zero Pace.
+	// Pace says how often the repository of a destination may be pushed to. It is asked for each call, so it may change, and
+	// holds for all calls with equal credentials and an equal Pace together. Default: the zero Pace.
 	Pace func(destination.Destination) Pace
 
 	// MaxAttempts is how often a plan is run before Apply gives up with ErrConflict. Default: 10.
@@ -98,10 +100,11 @@ func positive[T int | int64 | time.Duration](value, otherwise T) T {
 
 // Sink is a gitsink.GitSink on go-git. Its contract is the package comment. Make one with New.
 type Sink struct {
-	opts  Options
-	lanes *lanes
-	paces *paces
-	https *httpTransports
+	opts     Options
+	freshFor time.Duration // freshAnswer
+	lanes    *lanes
+	paces    *paces
+	https    *httpTransports
 
 	workers sync.WaitGroup // of the lanes
 	closing context.Context
@@ -113,7 +116,7 @@ var _ gitsink.GitSink = (*Sink)(nil)
 // New makes a Sink. It opens nothing; close it all the same.
 func New(opts *Options) *Sink {
 	o := opts.withDefaults()
-	s := &Sink{opts: o, lanes: newLanes(o.CacheBytes), paces: newPaces(), https: newHTTPTransports(o.Transport)}
+	s := &Sink{opts: o, freshFor: freshAnswer, lanes: newLanes(o.CacheBytes), paces: newPaces(), https: newHTTPTransports(o.Transport)}
 	s.closing, s.close = context.WithCancel(context.Background())
 	return s
 }
@@ -127,6 +130,9 @@ func (s *Sink) Apply(ctx context.Context, dst destination.Destination, plan gits
 		return gitsink.Result{}, &gitsink.Error{Op: opFetch, Destination: dst, Err: err}
 	}
 	c := newCall(ctx, dst, plan)
+	if err := s.admit(c); err != nil {
+		return gitsink.Result{}, err
+	}
 	if l := s.lanes.submit(c); l != nil {
 		s.workers.Go(func() { s.serve(l) })
 	}

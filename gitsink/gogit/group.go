@@ -18,7 +18,7 @@ import (
 // own. A plan that makes more goes alone.
 const maxPush = 32 << 20
 
-// group is the calls that go into one push: those of a lane that wait when it becomes free, and share their credentials.
+// group is the calls that go into one push: those of a lane that wait when it becomes free, and have one key.
 // It is the worker's.
 type group struct {
 	*remote
@@ -31,9 +31,9 @@ type group struct {
 	next      *session // what the next attempt begins with; nil: it has to look itself
 	tries     int
 	pushes    int
-	unsettled int                                 // pushes in a row whose outcome is unknown and that did not move the branch
-	refetched bool                                // the cache turned out damaged once
-	signer    func(commit []byte) ([]byte, error) // of the group; nil until it is needed
+	unsettled int   // pushes in a row whose outcome is unknown and that did not move the branch
+	refetched bool  // the cache turned out damaged once
+	strayed   *call // has to speak for the group, and has other credentials by now
 }
 
 // crowd ends a context when nobody waits for the group any more.
@@ -62,28 +62,32 @@ func (s *Sink) serveGroup(l *lane, lead *call) {
 	defer context.AfterFunc(s.closing, cancel)()
 	g := &group{
 		remote: newRemote(s, l, lead.dst), crowd: &crowd{ctx: ctx, cancel: cancel},
-		key: lead.key(), pace: s.opts.Pace(lead.dst).withDefaults(l.key.Repository),
+		key: lead.key, pace: lead.key.pace,
 	}
-	if left := s.paces.refused(l.key.Repository, time.Now()); left > 0 {
+	g.auth = g.credentials
+	if left := s.paces.refused(g.account(), time.Now()); left > 0 {
 		g.join()
 		g.failAll(opFetch, &restError{left}, "")
 		return
 	}
-	if !g.waitForTurn() {
+	if !g.waitForTurn(lead) {
 		return
 	}
 	g.run()
 	g.keep(nil)
 	l.forgetCalls()
 	if g.pushes == 0 && g.pace.Interval > 0 {
-		s.paces.back(l.key.Repository, g.pace)
+		s.paces.back(g.account())
 	}
 }
 
 // waitForTurn waits until the pace allows a push. Meanwhile others may come; if all have gone, it returns false.
-func (g *group) waitForTurn() bool {
-	repository := g.lane.key.Repository
-	timer := time.NewTimer(g.sink.paces.turn(repository, g.pace, time.Now()))
+func (g *group) waitForTurn(lead *call) bool {
+	wait := g.sink.paces.turn(g.account(), time.Now())
+	if wait > 0 {
+		lead.held = nil
+	}
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
 		select {
@@ -96,7 +100,7 @@ func (g *group) waitForTurn() bool {
 		case <-g.sink.closing.Done():
 			return true // to tell the callers
 		}
-		g.sink.paces.back(repository, g.pace)
+		g.sink.paces.back(g.account())
 		return false
 	}
 }
@@ -122,18 +126,25 @@ func (g *group) run() {
 // attempt fetches, plans, commits and pushes once. again: the branch is not what it was, so plan on what it is.
 func (g *group) attempt() (again bool) {
 	g.join()
+	g.renew()
 	if len(g.calls) == 0 {
 		return false
 	}
 	receiver, err := g.receiver()
+	if errors.Is(err, errStrayed) {
+		return g.astray()
+	}
 	if err != nil {
 		g.failAll(opFetch, err, serverWords(err))
 		return false
 	}
 	defer receiver.close()
 	g.join() // who came meanwhile need not wait for another push
+	g.renew()
 	ch, err := g.plan(receiver)
 	switch {
+	case errors.Is(err, errStrayed):
+		return g.astray()
 	case errors.Is(err, errIncomplete) && !g.refetched:
 		g.sink.opts.Logger.V(1).Info("cache dropped", "destination", g.dst, "reason", g.show(err.Error()))
 		g.refetched = true
@@ -153,9 +164,12 @@ func (g *group) attempt() (again bool) {
 
 // receiver is a session for a push: what the last attempt has seen, or a new one.
 func (g *group) receiver() (*session, error) {
-	if s := g.next; s != nil {
-		g.next = nil
+	s := g.next
+	if g.next = nil; s != nil && s.who == g.key.who {
 		return s, nil
+	}
+	if s != nil {
+		s.close()
 	}
 	return g.open(g.ctx, receivePack)
 }
@@ -217,7 +231,7 @@ func (g *group) drop(fault func(*call) error) {
 // to be left alone is.
 func (g *group) failure(c *call, op string, err error, words string, classes ...error) error {
 	if status := asStatus(err); status != nil && status.after > 0 {
-		g.sink.paces.refuse(g.lane.key.Repository, time.Now().Add(status.after), time.Now())
+		g.sink.paces.refuse(g.account(), time.Now().Add(status.after), time.Now())
 	}
 	r := *g.remote
 	r.dst = c.dst

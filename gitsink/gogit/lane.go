@@ -68,6 +68,7 @@ func (ls *lanes) submit(c *call) *lane {
 	}
 	l.waiting = append(l.waiting, c)
 	if l.working {
+		c.held = nil
 		return nil
 	}
 	l.working = true
@@ -118,7 +119,7 @@ func (ls *lanes) next(l *lane) *call {
 func (ls *lanes) waits(l *lane, key groupKey) bool {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	return slices.ContainsFunc(l.waiting, func(c *call) bool { return c.key() == key })
+	return slices.ContainsFunc(l.waiting, func(c *call) bool { return c.key == key })
 }
 
 // take returns the waiting calls of the key, which wait no longer.
@@ -127,7 +128,7 @@ func (ls *lanes) take(l *lane, key groupKey) []*call {
 	defer ls.mu.Unlock()
 	var taken, left []*call
 	for _, c := range l.waiting {
-		if c.key() == key {
+		if c.key == key {
 			taken = append(taken, c)
 		} else {
 			left = append(left, c)

@@ -12,6 +12,7 @@ import (
 // wanted commit is known from the other service: the writer that has lost a race needs no request more than that one.
 type offers struct {
 	repository string
+	who        identity // who has asked: a server may say something else to others
 	offered    *capability.List
 	multiAck   bool
 }
@@ -24,12 +25,15 @@ func (r *remote) openUpload(ctx context.Context, tip plumbing.Hash) (*session, e
 		return r.open(ctx, uploadPack)
 	}
 	return bounded(ctx, r.sink.opts.StepTimeout, func(ctx context.Context) (*session, error) {
-		w, err := r.connect(ctx, uploadPack)
+		w, who, err := r.connect(ctx, uploadPack)
 		if err != nil {
 			return nil, err
 		}
+		if who != known.who {
+			return r.begin(ctx, &session{wire: w, who: who}, uploadPack)
+		}
 		refs := &advertisement{capabilities: known.offered, refs: map[string]plumbing.Hash{r.ref.String(): tip}}
-		return &session{wire: w, refs: refs, multiAck: known.multiAck, assumed: true}, nil
+		return &session{wire: w, who: who, refs: refs, multiAck: known.multiAck, assumed: true}, nil
 	})
 }
 
@@ -37,7 +41,7 @@ func (r *remote) openUpload(ctx context.Context, tip plumbing.Hash) (*session, e
 // asked each time: it is not for everybody's credentials.
 func (r *remote) learn(s *session) {
 	if w, ok := s.wire.(*httpWire); ok && !w.moved {
-		r.lane.offers = &offers{r.dst.Repository, s.refs.capabilities, s.multiAck}
+		r.lane.offers = &offers{r.dst.Repository, s.who, s.refs.capabilities, s.multiAck}
 	}
 }
 

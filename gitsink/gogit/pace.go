@@ -34,44 +34,45 @@ func (p Pace) withDefaults(repository string) Pace {
 	return p
 }
 
-// paces knows how much was pushed to each repository lately, and which one has asked to be left alone. It may be used
+// paces knows how much was pushed lately under each account, and which one a server wants to be left alone by. It may be used
 // concurrently. What is no longer of interest is forgotten with the next turn.
 type paces struct {
-	mu           sync.Mutex // guards what follows
-	repositories map[string]*bucket
+	mu       sync.Mutex // guards what follows
+	accounts map[account]*bucket
 }
 
-// bucket is a token bucket of one repository, kept as a time: each push moves it an Interval ahead, from now at least, and
+// bucket is a token bucket of one account, kept as a time: each push moves it an Interval ahead, from now at least, and
 // as long as it is no more than Burst-1 Intervals ahead, the next push need not wait. So it holds whatever the Pace is.
 type bucket struct {
 	ahead time.Time
 	again time.Time // the server wants no request before
 }
 
-func newPaces() *paces { return &paces{repositories: map[string]*bucket{}} }
+func newPaces() *paces { return &paces{accounts: map[account]*bucket{}} }
 
-func (ps *paces) of(repository string, now time.Time) *bucket {
-	b := ps.repositories[repository]
+func (ps *paces) bucket(of account, now time.Time) *bucket {
+	b := ps.accounts[of]
 	if b == nil {
-		for name, old := range ps.repositories {
+		for name, old := range ps.accounts {
 			if old.ahead.Before(now) && old.again.Before(now) {
-				delete(ps.repositories, name)
+				delete(ps.accounts, name)
 			}
 		}
 		b = &bucket{}
-		ps.repositories[repository] = b
+		ps.accounts[of] = b
 	}
 	return b
 }
 
 // turn takes a token for a push and says how long to wait before it may be made. Who comes later waits longer.
-func (ps *paces) turn(repository string, p Pace, now time.Time) time.Duration {
+func (ps *paces) turn(of account, now time.Time) time.Duration {
+	p := of.pace
 	if p.Interval == 0 {
 		return 0
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	b := ps.of(repository, now)
+	b := ps.bucket(of, now)
 	if b.ahead.Before(now) {
 		b.ahead = now
 	}
@@ -81,40 +82,43 @@ func (ps *paces) turn(repository string, p Pace, now time.Time) time.Duration {
 }
 
 // back gives a token back: nothing was pushed.
-func (ps *paces) back(repository string, p Pace) {
+func (ps *paces) back(of account) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if b := ps.repositories[repository]; b != nil {
-		b.ahead = b.ahead.Add(-p.Interval)
+	if b := ps.accounts[of]; b != nil {
+		b.ahead = b.ahead.Add(-of.pace.Interval)
 	}
 }
 
 // extra takes a token for a push that does not wait, since it is made in place of one that was lost. The debt is
-// bounded, or a branch that keeps moving would lock the repository for long.
-func (ps *paces) extra(repository string, p Pace, now time.Time) {
+// bounded, or a branch that keeps moving would lock the account for long.
+func (ps *paces) extra(of account, now time.Time) {
+	p := of.pace
 	if p.Interval == 0 {
 		return
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	b := ps.of(repository, now)
+	b := ps.bucket(of, now)
 	if limit := now.Add(2 * time.Duration(p.Burst) * p.Interval); b.ahead.Add(p.Interval).Before(limit) {
 		b.ahead = b.ahead.Add(p.Interval)
 	}
 }
 
 // refuse remembers that the server wants no request for a while.
-func (ps *paces) refuse(repository string, until, now time.Time) {
+func (ps *paces) refuse(of account, until, now time.Time) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	ps.of(repository, now).again = until
+	of.pace = Pace{} // whatever it is by then
+	ps.bucket(of, now).again = until
 }
 
 // refused says for how long the server still wants no request.
-func (ps *paces) refused(repository string, now time.Time) time.Duration {
+func (ps *paces) refused(of account, now time.Time) time.Duration {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if b := ps.repositories[repository]; b != nil {
+	of.pace = Pace{}
+	if b := ps.accounts[of]; b != nil {
 		return max(b.again.Sub(now), 0)
 	}
 	return 0

@@ -25,14 +25,16 @@ func TestTheDefaultPaceIsSixPushesAMinuteAndNoneForFiles(t *testing.T) {
 
 func TestPushesBeyondTheBurstWaitForTheirTurnInTheirOrder(t *testing.T) {
 	ps, p, now := newPaces(), Pace{Interval: 10 * time.Second, Burst: 2}, time.Unix(1000, 0)
-	turn := func(after time.Duration) time.Duration { return ps.turn("r", p, now.Add(after)) }
+	turn := func(after time.Duration) time.Duration {
+		return ps.turn(account{repository: "r", pace: p}, now.Add(after))
+	}
 	require.Zero(t, turn(0))
 	require.Zero(t, turn(0))
 	require.Equal(t, 10*time.Second, turn(0))
 	require.Equal(t, 20*time.Second, turn(0))
-	ps.back("r", p)
+	ps.back(account{repository: "r", pace: p})
 	require.Equal(t, 19*time.Second, turn(time.Second))
-	require.Zero(t, ps.turn("other", p, now))
+	require.Zero(t, ps.turn(account{repository: "other", pace: p}, now))
 	require.Zero(t, turn(time.Hour), "a quiet time fills the bucket")
 	require.Zero(t, turn(time.Hour))
 	require.Equal(t, 10*time.Second, turn(time.Hour), "and no more than it holds")
@@ -40,21 +42,21 @@ func TestPushesBeyondTheBurstWaitForTheirTurnInTheirOrder(t *testing.T) {
 
 func TestAPushInPlaceOfALostOneDoesNotWaitAndCountsUpToABound(t *testing.T) {
 	ps, p, now := newPaces(), Pace{Interval: 10 * time.Second, Burst: 2}, time.Unix(1000, 0)
-	require.Zero(t, ps.turn("r", p, now))
-	ps.extra("r", p, now)
-	require.Equal(t, 10*time.Second, ps.turn("r", p, now))
+	require.Zero(t, ps.turn(account{repository: "r", pace: p}, now))
+	ps.extra(account{repository: "r", pace: p}, now)
+	require.Equal(t, 10*time.Second, ps.turn(account{repository: "r", pace: p}, now))
 	for range 100 {
-		ps.extra("r", p, now)
+		ps.extra(account{repository: "r", pace: p}, now)
 	}
-	require.LessOrEqual(t, ps.turn("r", p, now), 40*time.Second)
+	require.LessOrEqual(t, ps.turn(account{repository: "r", pace: p}, now), 40*time.Second)
 }
 
 func TestRepositoriesThatAreQuietAreForgotten(t *testing.T) {
 	ps, p, now := newPaces(), Pace{Interval: time.Second, Burst: 1}, time.Unix(1000, 0)
 	for i := range 1000 {
-		ps.turn(fmt.Sprint(i), p, now.Add(time.Duration(i)*10*time.Second))
+		ps.turn(account{repository: fmt.Sprint(i), pace: p}, now.Add(time.Duration(i)*10*time.Second))
 	}
-	require.Len(t, ps.repositories, 1)
+	require.Len(t, ps.accounts, 1)
 }
 
 func TestWhatComesWhileALaneWaitsForItsTurnGoesIntoThatPush(t *testing.T) {
@@ -88,7 +90,10 @@ func TestAPushThatWasLostToAnotherWriterCountsAsTwo(t *testing.T) {
 	left := func() (n int) {
 		s.paces.mu.Lock()
 		defer s.paces.mu.Unlock()
-		ahead := s.paces.repositories[d.Lane().Repository].ahead
+		var ahead time.Time
+		for _, b := range s.paces.accounts { // there is one
+			ahead = b.ahead
+		}
 		return 4 - int((time.Until(ahead)+30*time.Minute)/time.Hour)
 	}
 	apply(t, s, d, put("a", "1"))

@@ -30,7 +30,7 @@ type verdict struct {
 // was guilty has gone.
 func (g *group) push(receiver *session, ch *chain) (again bool) {
 	if g.pushes++; g.pushes > 1 && !g.closed {
-		g.sink.paces.extra(g.lane.key.Repository, g.pace, time.Now())
+		g.sink.paces.extra(g.account(), time.Now())
 	}
 	v := g.send(receiver, ch)
 	if v.ok {
@@ -147,13 +147,16 @@ const statusOK = "ok"
 
 // look reads what the server advertises now. Where ctx has ended it takes a short time of its own: whether a push that
 // was cut off has landed is worth knowing.
-func (r *remote) look(ctx context.Context) (*session, error) {
+func (g *group) look(ctx context.Context) (*session, error) {
 	if ctx.Err() != nil {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), min(r.sink.opts.StepTimeout, lookTimeout))
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), min(g.sink.opts.StepTimeout, lookTimeout))
 		defer cancel()
 	}
-	return r.open(ctx, receivePack)
+	strict := g.auth
+	defer func() { g.auth = strict }()
+	g.auth = g.anybody
+	return g.open(ctx, receivePack)
 }
 
 // landed ends all calls: the server has what they wanted.
@@ -204,7 +207,9 @@ func (g *group) divide() {
 	g.calls = nil
 	half := len(calls) / 2
 	for _, part := range [][]*call{calls[:half:half], calls[half:]} {
-		sub := &group{remote: g.remote, crowd: g.crowd, key: g.key, pace: g.pace, calls: part, closed: true}
+		r := *g.remote
+		sub := &group{remote: &r, crowd: g.crowd, key: g.key, pace: g.pace, calls: part, closed: true}
+		r.auth = sub.credentials
 		sub.run()
 		sub.keep(nil)
 	}

@@ -47,8 +47,9 @@ type wire interface {
 type session struct {
 	wire
 	refs     *advertisement
-	multiAck bool // the server knows it
-	assumed  bool // nobody has asked the server for refs; see offers
+	who      identity // under whose credentials it was opened
+	multiAck bool     // the server knows it
+	assumed  bool     // nobody has asked the server for refs; see offers
 }
 
 // errNoAnswer means that a step took longer than it may.
@@ -68,20 +69,11 @@ func bounded[T any](ctx context.Context, limit time.Duration, f func(context.Con
 // open connects with fresh credentials and reads the advertisement.
 func (r *remote) open(ctx context.Context, which service) (*session, error) {
 	opened, err := bounded(ctx, r.sink.opts.StepTimeout, func(ctx context.Context) (*session, error) {
-		w, err := r.connect(ctx, which)
+		w, who, err := r.connect(ctx, which)
 		if err != nil {
 			return nil, err
 		}
-		s := &session{wire: w}
-		if err := s.greet(ctx, which, r.ref); err != nil {
-			err = w.explain(err)
-			w.close()
-			return nil, err
-		}
-		if which == uploadPack {
-			r.learn(s)
-		}
-		return s, nil
+		return r.begin(ctx, &session{wire: w, who: who}, which)
 	})
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 		r.sink.https.closeIdle() // or what nobody uses would keep everybody else from connecting
@@ -89,17 +81,35 @@ func (r *remote) open(ctx context.Context, which service) (*session, error) {
 	return opened, err
 }
 
+// begin reads the advertisement of a session that has just been connected.
+func (r *remote) begin(ctx context.Context, s *session, which service) (*session, error) {
+	if err := s.greet(ctx, which, r.ref); err != nil {
+		err = s.explain(err)
+		s.close()
+		return nil, err
+	}
+	if which == uploadPack {
+		r.learn(s)
+	}
+	return s, nil
+}
+
 // connect speaks the protocol of the URL, with fresh credentials.
-func (r *remote) connect(ctx context.Context, which service) (wire, error) {
+func (r *remote) connect(ctx context.Context, which service) (wire, identity, error) {
 	ep, err := transport.NewEndpoint(r.dst.Repository)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the URL of the repository cannot be parsed", destination.ErrInvalid)
+		return nil, identity{}, fmt.Errorf("%w: the URL of the repository cannot be parsed", destination.ErrInvalid)
 	}
-	auth, err := r.sink.opts.Auth(ctx, r.dst)
+	auth, err := r.auth(ctx)
 	if err != nil {
-		return nil, &authError{err}
+		return nil, identity{}, err
 	}
 	r.secrets = append(r.secrets, auth.secrets(ep)...)
+	w, err := r.dial(ctx, ep, auth, which)
+	return w, identify(r.dst.Repository, auth), err
+}
+
+func (r *remote) dial(ctx context.Context, ep *transport.Endpoint, auth Auth, which service) (wire, error) {
 	switch ep.Protocol {
 	case "http", "https":
 		return r.sink.https.wire(ep, auth, which)

@@ -16,7 +16,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
@@ -184,22 +186,23 @@ func TestACommitIsNeverUnsignedWhereASignerIsConfigured(t *testing.T) {
 	require.NotContains(t, repo.Git("cat-file", "commit", "main"), "gpgsig")
 }
 
-func TestASignerIsAskedOnceForAGroupAndItsFailureIsEachCallsOwn(t *testing.T) {
+func TestTheSignerIsAskedForEachCall(t *testing.T) {
 	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	private, _ := sshKey(t, ed, "")
 	signer, err := NewSSHSigner(private, "")
 	require.NoError(t, err)
-	asked := 0
+	var asked atomic.Int32
 	s := newSink(t, &Options{Signer: func(_ context.Context, d destination.Destination) (Signer, error) {
-		asked++ // the calls of one lane are not concurrent
+		asked.Add(1)
 		return signer, nil
 	}})
+	s.freshFor = time.Hour
 	for _, o := range crowded(t, s, repo, members(t, repo.URL(), put("a", "0"), put("a", "1"), nothing), nil) {
 		require.NoError(t, o.err)
 	}
-	require.Equal(t, 2, asked)
+	require.EqualValues(t, 4, asked.Load())
 	for _, commit := range repo.Log("main") {
 		require.Contains(t, repo.Git("cat-file", "commit", commit.Hash), "gpgsig -----BEGIN SSH SIGNATURE-----")
 	}

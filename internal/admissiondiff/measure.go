@@ -152,6 +152,7 @@ func specsForBench(n int) ([]destination.Repository, []destination.Spec) {
 		specs[i] = destination.Spec{
 			Ref: refForBench(i), RepositoryRef: repositories[i%20].Ref,
 			Branch: fmt.Sprintf("release/%d", i%5), BaseFolder: fmt.Sprintf("clusters/%d/apps", i),
+			AllowedNamespaces: []string{"*"},
 		}
 	}
 	return repositories, specs

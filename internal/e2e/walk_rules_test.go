@@ -136,7 +136,7 @@ func (r walkRules) rules() kubescribe.Rules {
 	for _, name := range slices.Sorted(maps.Keys(r.Dests)) {
 		d := r.Dests[name]
 		out.Destinations = append(out.Destinations, destination.Spec{
-			Ref: ref("walk", name), RepositoryRef: repo, Branch: d.Branch, BaseFolder: d.Folder})
+			Ref: ref("walk", name), RepositoryRef: repo, Branch: d.Branch, BaseFolder: d.Folder, AllowedNamespaces: []string{"*"}})
 		out.Orphans[ref("walk", name)] = orphan.Options{Policy: orphan.Always, MaxFiles: -1}
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Rules)) {

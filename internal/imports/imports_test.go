@@ -19,21 +19,22 @@ const module = "github.com/kubescribe/kubescribe"
 // library lists the public packages in the order in which data flows. Each may import the named ones of this module, and
 // the root all of them.
 var library = map[string][]string{
-	"destination":         {},
-	"event":               {"destination", "internal/quote"},
+	"destination":         {"internal/opaque"},
+	"event":               {"destination", "internal/opaque", "internal/quote"},
 	"ruleset":             {"destination", "event"},
 	"queue":               {"destination", "event", "internal/panics"},
 	"queue/queuetest":     {"destination", "event", "queue"},
 	"orphan":              {"destination", "event"},
 	"event/watch":         {"destination", "event", "internal/quote", "queue", "ruleset"},
-	"gitsink":             {"destination", "event", "internal/panics", "internal/quote", "orphan", "queue"},
-	"gitsink/gogit":       {"destination", "event", "gitsink", "internal/panics", "queue"},
+	"gitsink":             {"destination", "event", "internal/opaque", "internal/panics", "internal/quote", "orphan", "queue"},
+	"gitsink/gogit":       {"destination", "event", "gitsink", "internal/opaque", "internal/panics", "internal/quote", "queue"},
 	"gitsink/gitsinktest": {"destination", "gitsink", "queue"},
 	".":                   {"destination", "event", "event/watch", "gitsink", "gitsink/gogit", "orphan", "queue", "ruleset"},
 }
 
-// others may be imported by no package of the library.
+// others may be imported by no package of the library, unless its row says so.
 var others = map[string][]string{
+	"internal/opaque":     {},
 	"internal/panics":     {},
 	"internal/quote":      {},
 	"internal/manifest":   {"destination", "event", "orphan", "ruleset"},

@@ -2,14 +2,15 @@
 //
 //	GitRepoConfig      configbutler.ai/v1alpha1  a destination.Repository, its credentials and its cadence
 //	GitDestination     configbutler.ai/v1alpha1  a destination.Spec and its orphan.Options
-//	WatchRule          configbutler.ai/v1alpha1  a ruleset.Rule for its own namespace, to a GitDestination there
+//	WatchRule          configbutler.ai/v1alpha1  a ruleset.Rule for its own namespace
 //	ClusterWatchRule   configbutler.ai/v1alpha1  a ruleset.Rule without a namespace
 //	Secret             v1                        what a GitRepoConfig's secretRef may name
 //
 // Every field, with optional ones in brackets:
 //
-//	GitRepoConfig.spec:     repoURL, [allowedBranches], [secretRef.name], [push.interval], [push.maxCommits]
-//	GitDestination.spec:    repoRef.name, [repoRef.namespace], branch, [baseFolder], [orphans.policy], [orphans.maxFiles]
+//	GitRepoConfig.spec:     repoURL, [allowedBranches], [allowedNamespaces], [secretRef.name], [push.interval], [push.maxCommits]
+//	GitDestination.spec:    repoRef.name, [repoRef.namespace], branch, [baseFolder], [allowedNamespaces], [orphans.policy],
+//	                        [orphans.maxFiles]
 //	WatchRule.spec:         destinationRef.name, [destinationRef.namespace], rules, [objectSelector], [exclude],
 //	                        [skip], [skipControlled], [ignoreManagers]
 //	ClusterWatchRule.spec:  the same with destinationRef.namespace and [namespaceSelector]
@@ -33,7 +34,9 @@
 // # Namespaces
 //
 // A manifest without metadata.namespace is in the namespace "default"; a ClusterWatchRule is in none. A reference without
-// a namespace means the namespace of the manifest that it stands in. A secretRef has no other.
+// a namespace means the namespace of the manifest that it stands in. A secretRef has no other. A GitDestination reaches a
+// GitRepoConfig of another namespace, and a WatchRule a GitDestination of another, only if that one's allowedNamespaces have
+// the namespace, or "*": destination.Resolve and ruleset.Compile check it. A ClusterWatchRule reaches all.
 //
 // # Strictness
 //

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -120,7 +121,7 @@ func (c *Config) explain(leaf error) error {
 		if e.Rule.Namespace == "" {
 			kind = KindClusterWatchRule
 		}
-		return c.fault(id{kind, e.Rule}, ruleField(e.Field), e.Value, e.Err, e)
+		return c.fault(id{kind, e.Rule}, fieldOfRule(e), e.Value, e.Err, e)
 	}
 	return leaf
 }
@@ -153,7 +154,12 @@ func (c *Config) destinationField(e *destination.Error) string {
 		return "spec.repoURL"
 	case "AllowedBranches":
 		return c.allowedBranch(e.Ref, e.Value)
+	case "AllowedNamespaces":
+		return c.allowedNamespace(e.Kind, e.Ref, e.Value)
 	case "RepositoryRef":
+		if errors.Is(e.Err, destination.ErrNamespaceNotAllowed) {
+			return "spec.repoRef.namespace"
+		}
 		return "spec.repoRef.name"
 	case "Branch":
 		return "spec.branch"
@@ -172,6 +178,28 @@ func (c *Config) allowedBranch(repository destination.Ref, glob string) string {
 		}
 	}
 	return "spec.allowedBranches"
+}
+
+func (c *Config) allowedNamespace(kind string, ref destination.Ref, namespace string) string {
+	var allowed []string
+	for _, r := range c.Repositories {
+		if kind == destination.KindRepository && r.Ref == ref {
+			allowed = r.AllowedNamespaces
+		}
+	}
+	for _, s := range c.Destinations {
+		if kind == destination.KindDestination && s.Ref == ref {
+			allowed = s.AllowedNamespaces
+		}
+	}
+	return fmt.Sprintf("spec.allowedNamespaces[%d]", slices.Index(allowed, namespace))
+}
+
+func fieldOfRule(e *ruleset.RuleError) string {
+	if e.Field == "Destination" && errors.Is(e.Err, ruleset.ErrNamespaceNotAllowed) {
+		return "spec.destinationRef.namespace"
+	}
+	return ruleField(e.Field)
 }
 
 var firstResources = regexp.MustCompile(`^Resources\b`)

@@ -65,8 +65,9 @@ func (l *loader) repository(o *object) {
 	var secret *types.NamespacedName
 	var push *Push
 	o.read(fields{"spec": mapping(fields{
-		"repoURL":         text(&r.URL),
-		"allowedBranches": sequence(&r.AllowedBranches, text),
+		"repoURL":           text(&r.URL),
+		"allowedBranches":   sequence(&r.AllowedBranches, text),
+		"allowedNamespaces": sequence(&r.AllowedNamespaces, text),
 		"secretRef": optional(&secret, func(to *types.NamespacedName) decode {
 			return mapping(fields{"name": objectName(&to.Name)}, "name")
 		}),
@@ -93,9 +94,10 @@ func (l *loader) destination(o *object) {
 	var s destination.Spec
 	var orphans *orphan.Options
 	o.read(fields{"spec": mapping(fields{
-		"repoRef":    ref(&s.RepositoryRef, "name"),
-		"branch":     branch(&s.Branch),
-		"baseFolder": text(&s.BaseFolder),
+		"repoRef":           ref(&s.RepositoryRef, "name"),
+		"branch":            branch(&s.Branch),
+		"baseFolder":        text(&s.BaseFolder),
+		"allowedNamespaces": sequence(&s.AllowedNamespaces, text),
 		"orphans": optional(&orphans, func(to *orphan.Options) decode {
 			return mapping(fields{
 				"policy": oneOf(orphan.Never, orphan.OnDelete, orphan.Always)(&to.Policy),
@@ -123,11 +125,6 @@ func (l *loader) watchRule(o *object) {
 	spec := ruleFields(&r, resourceRule)
 	spec["destinationRef"] = ref(&r.Destination, "name")
 	o.read(fields{"spec": mapping(spec, "destinationRef", "rules")}, "spec")
-	if ns := r.Destination.Namespace; ns != "" && ns != o.ref.Namespace {
-		o.fault("spec.destinationRef.namespace", "a WatchRule reaches only GitDestinations of its own namespace %s, use a ClusterWatchRule for others (%q)",
-			o.ref.Namespace, ns)
-		r.Destination.Name = "" // one fault is enough
-	}
 	l.rule(o, r)
 }
 
