@@ -62,9 +62,9 @@ func TestARuleThatMayNotReachADestinationHasNoSayThere(t *testing.T) {
 	intruder.Destination = name("victim", "d")
 	s, err := ruleset.Compile(victims(t, "f"), own, intruder)
 	require.ErrorIs(t, err, ruleset.ErrNamespaceNotAllowed)
-	watches, _ := s.Watches([]*metav1.APIResourceList{{GroupVersion: "v1", APIResources: []metav1.APIResource{
+	watches, _ := s.Watches(ruleset.Served{Resources: []*metav1.APIResourceList{{GroupVersion: "v1", APIResources: []metav1.APIResource{
 		{Name: "configmaps", Kind: "ConfigMap", Namespaced: true, Verbs: []string{"list", "watch"}},
-	}}})
+	}}}})
 	require.Len(t, watches, 1)
 	require.Equal(t, "victim", watches[0].Namespace)
 	require.True(t, watches[0].Coverage[0].Prune)
