@@ -25,6 +25,7 @@ type planner struct {
 	relabelled chan struct{} // capacity 1: the labels of a namespace changed
 	rights     chan struct{} // capacity 1: a stream is refused, or allowed what it was refused
 	rewound    chan struct{} // capacity 1: the server's clock was found to have gone back
+	doubted    time.Time     // when all streams were told so last
 	numbers    uint64
 
 	versions versions // in which the types are read

@@ -76,14 +76,22 @@ func (s *stream) wentBack() {
 	signal(s.rewound)
 }
 
+// burst is for how long after all were told to list anew other streams are taken to have found the same.
+const burst = 5 * time.Second
+
 // doubtAll has every stream list anew. What it knows is not swept before, and no SeedSync goes out that would speak of it.
 func (p *planner) doubtAll() {
-	p.opts.Logger.Info(errWentBack.Error())
-	p.relistLabels()
+	now := time.Now()
+	told := now.Sub(p.doubted) < burst
+	if !told {
+		p.doubted = now
+		p.opts.Logger.Info(errWentBack.Error())
+		p.relistLabels()
+	}
 	p.ledger.mu.Lock()
 	defer p.ledger.mu.Unlock()
 	for _, s := range p.ledger.streams {
-		if !s.found.Swap(false) {
+		if found := s.found.Swap(false); !found && !told {
 			s.complete = false
 			p.ledger.again(s)
 		}

@@ -56,7 +56,7 @@ func (e *Etcd) run(ctx context.Context, programs string, port int) error {
 	name := filepath.Base(e.dir) // unlike that of any other etcd which could answer on this port
 	proc, err := startProcess(filepath.Join(programs, "etcd"), e.dir,
 		"--name="+name,
-		"--data-dir="+filepath.Join(e.dir, "data"),
+		"--data-dir="+e.data(),
 		"--listen-client-urls="+e.url,
 		"--advertise-client-urls="+e.url,
 		"--listen-peer-urls=http://"+address(0), // it has no peers
