@@ -9,7 +9,7 @@ FUZZTIME ?= 30s
 # What the suites may take before their goroutines are dumped. They are bounds against hanging, not budgets.
 RACE_TIMEOUT ?= 15m
 E2E_TIMEOUT  ?= 25m
-SOAK_TIMEOUT ?= 2h
+SOAK_TIMEOUT ?= 3h
 # The command line of `make bench`; see internal/bench/doc.go.
 BENCH ?= push
 
@@ -114,6 +114,10 @@ endef
 .PHONY: e2e
 e2e: ## the tests against a real API server
 	$(call against-api-server,go test -race -count=1 -timeout $(E2E_TIMEOUT) ./internal/testenv/... ./internal/e2e/...)
+
+.PHONY: quiet
+quiet: ## a cluster that is left alone is not written, in two minutes; part of e2e, and of soak for an hour
+	$(call against-api-server,go test -race -v -count=1 -timeout $(E2E_TIMEOUT) -run TestAClusterLeftAlone ./internal/e2e)
 
 .PHONY: soak
 soak: ## the proofs and the end-to-end tests at full size

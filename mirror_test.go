@@ -36,6 +36,7 @@ var (
 func cluster(t *testing.T) *memcluster.Cluster {
 	t.Helper()
 	c := memcluster.New(nil)
+	t.Logf("memcluster.Options{Seed: %d}", c.Seed())
 	t.Cleanup(c.Close)
 	return c
 }

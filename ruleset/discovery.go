@@ -15,8 +15,8 @@ import (
 // Served is what a server serves, as discovery's ServerGroupsAndResources tells it. No order in it means anything:
 // client-go makes the lists of an aggregated discovery by ranging over a map.
 //
-// If discovery could not read one version of a group, leave the lists of the whole group out and keep what is watched of
-// it, else the next version would be read in its place for as long as that lasts.
+// If discovery could not read one version of a group, leave the whole group out, as Without does, and keep what is watched
+// of it, else the next version would be read in its place for as long as that lasts.
 type Served struct {
 	// Groups say which version each group prefers. A group that is absent prefers none.
 	Groups []*metav1.APIGroup
@@ -36,6 +36,22 @@ func (s Served) Preferred(group string) string {
 		}
 	}
 	return ""
+}
+
+// Without returns what is served of the groups that are not among these.
+func (s Served) Without(groups map[string]bool) Served {
+	left := Served{Keep: s.Keep}
+	for _, g := range s.Groups {
+		if !groups[g.Name] {
+			left.Groups = append(left.Groups, g)
+		}
+	}
+	for _, list := range s.Resources {
+		if gv, err := schema.ParseGroupVersion(list.GroupVersion); err != nil || !groups[gv.Group] {
+			left.Resources = append(left.Resources, list)
+		}
+	}
+	return left
 }
 
 // Types returns each served type once, in the version in which it is read if all versions are allowed and can be watched,

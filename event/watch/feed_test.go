@@ -83,6 +83,7 @@ func (n noticed) Room(ctx context.Context, d destination.Destination) error {
 // delivers a newer version of what is on it; what that page says must not be sent.
 func TestALaterPageIsAsOldAsTheFirst(t *testing.T) {
 	cluster := memcluster.New(nil)
+	t.Logf("memcluster.Options{Seed: %d}", cluster.Seed())
 	t.Cleanup(cluster.Close)
 	client, err := dynamic.NewForConfig(cluster.Config())
 	require.NoError(t, err)

@@ -14,6 +14,7 @@ import (
 // wrongly, and has to be matched again.
 func TestANamespaceThatCouldNotBeReadIsMadeGoodWhenItsStreamTellsIt(t *testing.T) {
 	cluster := memcluster.New(nil)
+	t.Logf("memcluster.Options{Seed: %d}", cluster.Seed())
 	defer cluster.Close()
 	client, err := dynamic.NewForConfig(cluster.Config())
 	require.NoError(t, err)

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 
 	"github.com/kubescribe/kubescribe/ruleset"
@@ -38,17 +36,13 @@ func (p *planner) refresh(ctx context.Context) time.Duration {
 		unknown[gv.Group] = true
 	}
 	// One version of a group that cannot be read hides which one is to be used, so the whole group stays as it is.
-	lists = slices.DeleteFunc(lists, func(list *metav1.APIResourceList) bool {
-		gv, err := schema.ParseGroupVersion(list.GroupVersion)
-		return err != nil || unknown[gv.Group]
-	})
-	served := ruleset.Served{Groups: groups, Resources: lists}
+	served := ruleset.Served{Groups: groups, Resources: lists}.Without(unknown)
 	served.Keep = p.versions.kept(served)
 	watches, missing := p.rules.ruleSet.Watches(served)
 	p.versions.read(watches, served, unknown)
 	p.report(errors.Join(err, missing))
 	stopped := p.change(ctx, p.plan(watches), unknown)
-	p.settleOn(p.ledger.coverage.discovered(lists, unknown), stopped)
+	p.settleOn(p.ledger.coverage.discovered(served.Resources, unknown), stopped)
 	return p.opts.Rediscover
 }
 

@@ -133,13 +133,18 @@ func (e *explainer) print(w io.Writer, explained ruleset.Explanation, notes []st
 // typeOf returns the type in the version in which the mirror reads it, or in the server's preferred one if it does not.
 func (e *explainer) typeOf(id event.ID) (t ruleset.Type, notes []string, err error) {
 	groups, lists, err := e.discovery.ServerGroupsAndResources()
-	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
+	failed, partial := discovery.GroupDiscoveryFailedErrorGroups(err)
+	if err != nil && !partial {
 		return t, nil, err
 	}
-	served := ruleset.Served{Groups: groups, Resources: lists}
+	unknown := map[string]bool{} // what the mirror, too, leaves as it is
+	for gv := range failed {
+		unknown[gv.Group] = true
+	}
+	served := ruleset.Served{Groups: groups, Resources: lists}.Without(unknown)
 	named := typesNamed(served, id)
 	if len(named) == 0 {
-		return t, nil, fmt.Errorf("the cluster serves no resource %q of group %q", id.Resource, id.Group)
+		return t, nil, errors.Join(fmt.Errorf("the cluster serves no resource %q of group %q", id.Resource, id.Group), err)
 	}
 	t = named[0]
 	if len(named) > 1 {

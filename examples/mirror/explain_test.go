@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/kubescribe/kubescribe/internal/memcluster"
 )
@@ -72,6 +73,26 @@ func TestExplainFindsTheTypeAndItsVersion(t *testing.T) {
 			require.Contains(t, stderr, tt.stderr)
 		})
 	}
+}
+
+// The version that is left is not the one that the mirror reads.
+func TestExplainTakesNoOtherVersionForOneThatCannotBeDiscovered(t *testing.T) {
+	f := newFixture(t, nil)
+	f.manifests(good + others)
+	require.NoError(t, f.cluster.AddType(memcluster.Type{Group: "one.example", Versions: []string{"v1", "v2"}, Resource: "widgets", Kind: "Widget", Namespaced: true}))
+	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+		if r.Verb == "discover" && r.Resource.Group == "one.example" && r.Resource.Version == "v2" {
+			return &memcluster.Fault{Error: apierrors.NewServiceUnavailable("no endpoints available")}
+		}
+		return nil
+	})
+	code, stdout, stderr := f.run("--explain", "widgets.one.example/default/a")
+	require.Equal(t, exitFailed, code, stdout)
+	require.Contains(t, stderr, `no resource "widgets" of group "one.example"`)
+	require.Contains(t, stderr, "one.example/v2")
+	f.configMap("a", "one")
+	code, _, stderr = f.run("--explain", "configmaps/default/a")
+	require.Equal(t, exitDone, code, stderr)
 }
 
 func TestExplainGoesOnWithFaultyRulesAndNamesTheirFaults(t *testing.T) {

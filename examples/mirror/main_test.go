@@ -43,6 +43,7 @@ type fixture struct {
 func newFixture(t *testing.T, opts *gitsinktest.ServerOptions) *fixture {
 	t.Helper()
 	f := &fixture{t: t, cluster: memcluster.New(nil), git: gitsinktest.NewServer(t, opts), config: t.TempDir()}
+	t.Logf("memcluster.Options{Seed: %d}", f.cluster.Seed())
 	t.Cleanup(f.cluster.Close)
 	f.repo = f.git.NewRepo("repo.git")
 	f.kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")

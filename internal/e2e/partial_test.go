@@ -99,6 +99,7 @@ func newPartial(t *testing.T) *partial {
 	const url = "https://git.example/org/partial.git"
 	fake := gitsinktest.NewFake()
 	p := &partial{t: t, cluster: memcluster.New(nil), sink: &removals{GitSink: fake}, repo: fake.Repo(url), dest: ref("default", "dest")}
+	t.Logf("memcluster.Options{Seed: %d}", p.cluster.Seed())
 	t.Cleanup(p.cluster.Close)
 	repoRef := ref("default", "repo")
 	p.rules = kubescribe.Rules{
