@@ -46,13 +46,13 @@ type Options struct {
 	// ClusterID names the cluster in the ownership file of each folder; no other cluster may have the same. Default: the
 	// UID of the namespace kube-system.
 	ClusterID string
-	// Layout, Encryptor, Message, Committer, CommitPer and RefuseFiltered are passed on to gitsink.WriterOptions.
+	// Layout, Encryptor, Message, Committer and CommitPer are passed on to gitsink.WriterOptions.
 	Layout    event.Layout
 	Encryptor event.Encryptor
 	Message   func(destination.Destination, []event.Event) string
 	Committer gitsink.Signature
 	CommitPer gitsink.CommitPer
-
+	// RefuseFiltered leaves out what a .gitattributes gives a filter. Default: it is written as it is. See gitsink.WriterOptions.
 	RefuseFiltered bool
 	// Attribute says who made a change; event/watch.FieldManager is a ready-made one, and CommitPer says whether changes of
 	// several authors share a commit, which then has none of them. Default: unknown, so the author of a commit is its
