@@ -188,6 +188,8 @@ func (m *Mirror) writerOptions() *gitsink.WriterOptions {
 		Prune:     m.pruneOptions,
 		Adopt:     m.adopts,
 		OnReport:  m.report,
+
+		RefuseFiltered: m.opts.RefuseFiltered,
 	}
 }
 

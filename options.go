@@ -52,6 +52,8 @@ type Options struct {
 	Message   func(destination.Destination, []event.Event) string
 	Committer gitsink.Signature
 	CommitPer gitsink.CommitPer
+	// RefuseFiltered leaves out what a .gitattributes gives a filter. Default: it is written as it is. See gitsink.WriterOptions.
+	RefuseFiltered bool
 	// Attribute says who made a change; event/watch.FieldManager is a ready-made one, and CommitPer says whether changes of
 	// several authors share a commit, which then has none of them. Default: unknown, so the author of a commit is its
 	// committer. See event/watch.Options.

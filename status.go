@@ -37,6 +37,7 @@ type DestinationStatus struct {
 	Unadopted            []string                // files that would go if the folder were adopted; see Adopt
 	Uncovered            *orphan.Found           // files that stay, though no rule covers them any more; see Prune
 	Skipped              []gitsink.Skipped       // objects that the last batch left out
+	Filtered             []gitsink.Filtered      // filters of a .gitattributes that our files do not go through; see Options.RefuseFiltered
 	Line                 queue.LineStats         // what waits to be written
 	Watch                watch.DestinationStatus // how far the events follow the cluster
 
@@ -53,6 +54,7 @@ type written struct {
 	unadopted            []string
 	uncovered            *orphan.Found
 	skipped              []gitsink.Skipped
+	filtered             []gitsink.Filtered
 }
 
 // report takes down what became of a batch.
@@ -88,6 +90,9 @@ func (w written) with(r gitsink.Report, now time.Time) written {
 	if r.Synced {
 		w.lastSeed, w.held, w.unadopted, w.uncovered = now, r.Held, r.Unadopted, r.Uncovered
 	}
+	if r.Synced || len(r.Filtered) > 0 { // a sweep looks at all files, another batch at its own
+		w.filtered = r.Filtered
+	}
 	return w
 }
 
@@ -107,6 +112,9 @@ func (m *Mirror) log(r gitsink.Report) {
 	}
 	if r.Uncovered != nil {
 		log.V(1).Info("files that no rule covers any more stay", "count", r.Uncovered.Count, "sample", r.Uncovered.Sample)
+	}
+	if r.Synced && len(r.Filtered) > 0 {
+		log.Info("files are written as they are, though .gitattributes has a filter for them", "filter", r.Filtered[0].String())
 	}
 	if r.Pruned != nil && r.Pruned.Removed > 0 {
 		log.Info("pruned what no rule covers any more", "count", r.Pruned.Removed)
@@ -139,7 +147,7 @@ func (m *Mirror) DestinationStatus(ref destination.Ref) (DestinationStatus, bool
 	}
 	st := DestinationStatus{
 		Destination: d, Err: w.err, LastSeed: w.lastSeed, LastCommit: w.lastCommit, Tip: w.tip,
-		Held: w.held, Approved: approved, Unadopted: w.unadopted, Uncovered: w.uncovered, Skipped: w.skipped,
+		Held: w.held, Approved: approved, Unadopted: w.unadopted, Uncovered: w.uncovered, Skipped: w.skipped, Filtered: w.filtered,
 	}
 	var watched, waiting bool
 	// The order matters: an event leaves the watcher before it is seen in its line, and the line before it is done.

@@ -39,6 +39,15 @@ type Tree interface {
 	Read(ctx context.Context, paths ...string) (map[string][]byte, error)
 }
 
+// AncestorTree is a Tree that can also show what lies above the base folder. A sink's Tree need not: the .gitattributes there
+// are not seen then.
+type AncestorTree interface {
+	Tree
+	// ReadAbove returns the content of the files called name in the folders above the base folder, by the slash paths of
+	// these folders from the root of the repository, which is "". It makes no request where there is no such file.
+	ReadAbove(ctx context.Context, name string) (map[string][]byte, error)
+}
+
 // Entry is a file, symbolic link or submodule in a Tree.
 type Entry struct {
 	Mode Mode

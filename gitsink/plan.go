@@ -25,6 +25,7 @@ type draft struct {
 	commits []Commit
 	again   []event.Event
 	report  Report
+	filters filters
 	inner   []string // folders below ours that have an owner of their own, with a slash at the end; of a sweep only
 }
 
@@ -51,10 +52,16 @@ func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree
 		return nil, fmt.Errorf("%w: %w", queue.ErrPermanent, err) // also without a SeedSync: a delete asks for it, too
 	}
 	var sync *event.Event
-	for i, e := range events {
+	if i := slices.IndexFunc(events, func(e event.Event) bool { return e.Operation == event.SeedSync }); i >= 0 {
+		sync = &events[i]
+	}
+	paths := d.writes(events)
+	if d.filters, err = readFilters(ctx, base, to.BaseFolder, paths, sync != nil); err != nil {
+		return nil, err
+	}
+	for _, e := range events {
 		switch {
 		case e.Operation == event.SeedSync:
-			sync = &events[i]
 		case e.Operation == event.Delete && options.Policy == orphan.Never:
 		default:
 			if err := d.fold(ctx, e); err != nil {
@@ -73,6 +80,9 @@ func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree
 		if err := d.prune(ctx, uncovered, w.opts.Prune(to.Ref)); err != nil {
 			return nil, err
 		}
+	}
+	if err := d.findFiltered(ctx, paths, sync != nil); err != nil {
+		return nil, err
 	}
 	d.flush()
 	if len(d.commits) == 0 && claim.now {
@@ -139,6 +149,10 @@ func (d *draft) fold(ctx context.Context, e event.Event) error {
 	}
 	if err := d.blocked(path, entry, exists); err != nil {
 		d.skip(e, err, false)
+		return nil
+	}
+	if f, filtered := d.filters.of(path); filtered && d.writer.opts.RefuseFiltered {
+		d.skip(e, fmt.Errorf("%w: %s has %w, which is not run", ErrPath, path, f), false)
 		return nil
 	}
 	data, err := d.content(ctx, e, path, exists)

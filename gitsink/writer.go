@@ -50,6 +50,9 @@ type WriterOptions struct {
 	Prune func(destination.Ref) *orphan.Options
 	// Adopt tells whether a folder that is not ours is taken over. It is called with each plan. Default: never.
 	Adopt func(destination.Ref) bool
+	// RefuseFiltered leaves objects out whose file a .gitattributes gives a filter, such as git-crypt or LFS, with an error
+	// that matches ErrPath: files are written as they are, no filter is run. Default: they are written and reported.
+	RefuseFiltered bool
 	// OnReport is told what became of a batch, once for each of its destinations. Calls may be concurrent. Default: none.
 	OnReport func(Report)
 }
@@ -68,6 +71,7 @@ type Report struct {
 	Orphans     orphan.Options       // what bounded the search for them
 	Uncovered   *orphan.Found        // files that could be ours and that no rule covers any more; they stay. Of a SeedSync only
 	Pruned      *Pruned              // what became of them if they were to be pruned
+	Filtered    []Filtered           // the filters that our files should have gone through and did not; 10 at most
 }
 
 // Pruned is what became of an order to prune.

@@ -81,13 +81,12 @@ var serverPhrases = []phrase{
 	{"permission denied to update branch", gitsink.ErrProtected}, // Bitbucket Cloud
 	{"restricted to read-only access", gitsink.ErrProtected},     // Bitbucket Cloud: over the limits of the account
 	{"prohibited by gerrit", gitsink.ErrProtected},
-	{"state does not permit write", gitsink.ErrProtected}, // Gerrit: of a project
 
 	// The reference is locked by somebody who has not finished, or the server has troubles of its own.
 	{"failed to update ref", gitsink.ErrUnavailable},
 	{"cannot lock ref", gitsink.ErrUnavailable},
 	{".lock': file exists", gitsink.ErrUnavailable},
-	{"failed to lock", gitsink.ErrUnavailable},
+	{"failed to lock", gitsink.ErrUnavailable},                // JGit, so Gerrit
 	{"tf401028", gitsink.ErrUnavailable},                      // Azure DevOps: updated by another client
 	{"internal server error (no message", gitsink.ErrRefused}, // Gitea: of any reason; see signatureHints
 	{"internal server error", gitsink.ErrUnavailable},
@@ -110,8 +109,6 @@ var serverPhrases = []phrase{
 	{"could not be found or you don't have permission", gitsink.ErrNotFound}, // GitLab
 	{"a repository for this project does not exist", gitsink.ErrNotFound},    // GitLab
 	{"tf401019", gitsink.ErrNotFound},                                        // Azure DevOps: no such repository
-	{"tf200016", gitsink.ErrNotFound},                                        // Azure DevOps: no such project
-	{"vs800075", gitsink.ErrNotFound},                                        // Azure DevOps: no such project, or no permission
 	{"does not appear to be a git repository", gitsink.ErrNotFound},
 	{"access denied or repository not exported", gitsink.ErrNotFound}, // git daemon
 	{"no such repository", gitsink.ErrNotFound},                       // git daemon
@@ -120,8 +117,6 @@ var serverPhrases = []phrase{
 	{"cannot find repository", gitsink.ErrNotFound},        // Gitea
 	{"push to create is not enabled", gitsink.ErrNotFound}, // Gitea: there is no such repository
 	{"project not found", gitsink.ErrNotFound},             // Gerrit
-	{"invalid repo", gitsink.ErrNotFound},                  // soft-serve, Gitea
-	{"no such command or repository", gitsink.ErrNotFound},
 
 	{"denied to ", gitsink.ErrAuth},                          // GitHub: permission to REPO denied to USER
 	{"marked as read only", gitsink.ErrAuth},                 // GitHub: a deploy key
@@ -149,7 +144,6 @@ var serverPhrases = []phrase{
 	{"vs403463", gitsink.ErrAuth},                            // Azure DevOps: a conditional access policy
 	{"public key authentication failed", gitsink.ErrAuth},    // Azure DevOps
 	{"repository access denied", gitsink.ErrAuth},            // Bitbucket Cloud
-	{"not permitted to access", gitsink.ErrAuth},             // Bitbucket Data Center
 	{"not authorized to do this", gitsink.ErrAuth},           // soft-serve
 	{"dubious ownership", gitsink.ErrAuth},                   // Git: the repository is another user's; safe.directory
 	{"permission denied", gitsink.ErrAuth},                   // Gitea: for writing; the file system

@@ -271,6 +271,11 @@ func (v *view) Read(ctx context.Context, paths ...string) (map[string][]byte, er
 		found[path] = e.hash
 		wanted = append(wanted, e.hash)
 	}
+	return v.contents(ctx, found, wanted)
+}
+
+// contents reads files, in one request if they are not known.
+func (v *view) contents(ctx context.Context, found map[string]plumbing.Hash, wanted []plumbing.Hash) (map[string][]byte, error) {
 	if v.err != nil {
 		return nil, v.remote.fail(ctx, opFetch, v.err, "")
 	}
@@ -287,6 +292,33 @@ func (v *view) Read(ctx context.Context, paths ...string) (map[string][]byte, er
 		contents[path] = bytes.Clone(data)
 	}
 	return contents, nil
+}
+
+// ReadAbove implements gitsink.AncestorTree. The trees on the way to the folder are known: the commit is made of them.
+func (v *view) ReadAbove(ctx context.Context, name string) (map[string][]byte, error) {
+	found := map[string]plumbing.Hash{}
+	var wanted []plumbing.Hash
+	dir, root := "", v.chain.root
+	for part := range components(v.remote.dst.BaseFolder) {
+		if root.IsZero() {
+			break
+		}
+		tree, err := v.chain.tree(root)
+		if err != nil {
+			v.note(err)
+			break
+		}
+		if e, ok := lookup(tree, name); ok && e.isFile() {
+			found[dir] = e.hash
+			wanted = append(wanted, e.hash)
+		}
+		below, ok := lookup(tree, part)
+		if !ok || !below.isTree() {
+			break
+		}
+		dir, root = join(dir, part), below.hash
+	}
+	return v.contents(ctx, found, wanted)
 }
 
 func (v *view) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbing.Hash][]byte, error) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,13 +24,15 @@ const (
 	bySSH  = 1 // in place of the advertisement; HTTP has a status for it
 )
 
-// hostWords is what servers say, as it was seen. The page docs/server-words.md is the table of it.
-var hostWords = []struct {
+type hostWord struct {
 	host  string
 	by    int // byPush, bySSH, or the status of HTTP
 	words string
 	class error
-}{
+}
+
+// hostWords is what servers say, as it was seen. The page docs/server-words.md is the table of it.
+var hostWords = []hostWord{
 	{"GitHub", byPush, "pre-receive hook declined\nerror: GH001: Large files detected.", gitsink.ErrTooLarge},
 	{"GitHub", byPush, "pre-receive hook declined\nerror: File big is 123.00 MB; this exceeds GitHub's file size limit of 100.00 MB", gitsink.ErrTooLarge},
 	{"GitHub", byPush, "push declined due to repository rule violations\nGH013: Repository rule violations found for refs/heads/main.\n- GITHUB PUSH PROTECTION\n- Push cannot contain secrets", gitsink.ErrRejected},
@@ -134,6 +137,20 @@ var hostWords = []struct {
 	{"Gerrit", bySSH, "fatal: project not found: app", gitsink.ErrNotFound},
 	{"Gerrit", byPush, "commit 7fd1a60: missing Change-Id in message footer", gitsink.ErrRejected},
 	{"Gerrit", byPush, "prohibited by Gerrit: not permitted: update", gitsink.ErrProtected},
+
+	{"GitLab", bySSH, "remote: A repository for this project does not exist yet.", gitsink.ErrNotFound},
+	{"GitLab", bySSH, "remote: Your account is pending approval from your GitLab administrator and hence blocked.", gitsink.ErrAuth},
+	{"GitLab", bySSH, "remote: You (@bot) must accept the Terms of Service in order to perform this action.", gitsink.ErrAuth},
+	{"GitLab", bySSH, "remote: OTP verification is required to access the repository.", gitsink.ErrAuth},
+	{"GitLab", http.StatusForbidden, "Your password expired. Please access GitLab from a web browser to update your password.", gitsink.ErrAuth},
+	{"GitLab", http.StatusForbidden, "You are not allowed to download code from this project.", gitsink.ErrAuth},
+	{"Bitbucket", byPush, "pre-receive hook declined\n[ALERT] Your push failed because the account 'team' has exceeded its user limit and this repository is restricted to read-only access.", gitsink.ErrProtected},
+	{"Azure DevOps", bySSH, "remote: Public key authentication failed.", gitsink.ErrAuth},
+	{"Azure DevOps", bySSH, "VS403463: The conditional access policy defined by your Microsoft Entra administrator has failed.", gitsink.ErrAuth},
+	{"Gerrit", byPush, "ERROR:  committer email address bot@example.com\nERROR:  does not match your user account.", gitsink.ErrRejected},
+	{"Gerrit", byPush, "failed to lock", gitsink.ErrUnavailable},
+	{"Gerrit", byPush, "prohibited by Gerrit: project state does not permit write", gitsink.ErrProtected},
+	{"any", http.StatusForbidden, "Too Many Requests", gitsink.ErrUnavailable},
 
 	{"git", byPush, "unpacker error: index-pack abnormal exit\nfatal: pack exceeds maximum allowed size", gitsink.ErrTooLarge},
 	{"git", byPush, "unpacker error: unpack-objects abnormal exit\nfatal: fsck error in packed object: hasDotgit", gitsink.ErrRejected},
@@ -252,5 +269,12 @@ func TestThePageOfServerWordsIsTheTable(t *testing.T) {
 	require.Greater(t, rows, 30)
 	for i, w := range hostWords {
 		require.True(t, told[i], "the page does not tell: %s, %s", w.host, w.words)
+	}
+}
+
+// Nothing is in the table that nobody has seen.
+func TestEachPhraseOfAServerIsOfWordsThatWereSeen(t *testing.T) {
+	for _, p := range serverPhrases {
+		require.True(t, slices.ContainsFunc(hostWords, func(w hostWord) bool { return strings.Contains(strings.ToLower(w.words), p.words) }), "%q is in no words: say where it was seen, or drop it", p.words)
 	}
 }

@@ -26,7 +26,7 @@ var library = map[string][]string{
 	"queue/queuetest":     {"destination", "event", "queue"},
 	"orphan":              {"destination", "event"},
 	"event/watch":         {"destination", "event", "internal/quote", "queue", "ruleset"},
-	"gitsink":             {"destination", "event", "internal/opaque", "internal/panics", "internal/quote", "orphan", "queue"},
+	"gitsink":             {"destination", "event", "internal/gitattr", "internal/opaque", "internal/panics", "internal/quote", "orphan", "queue"},
 	"gitsink/gogit":       {"destination", "event", "gitsink", "internal/opaque", "internal/panics", "internal/quote", "queue"},
 	"gitsink/gitsinktest": {"destination", "gitsink", "queue"},
 	".":                   {"destination", "event", "event/watch", "gitsink", "gitsink/gogit", "orphan", "queue", "ruleset"},
@@ -34,6 +34,7 @@ var library = map[string][]string{
 
 // others may be imported by no package of the library, unless its row says so.
 var others = map[string][]string{
+	"internal/gitattr":    {},
 	"internal/opaque":     {},
 	"internal/panics":     {},
 	"internal/quote":      {},

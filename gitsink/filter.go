@@ -1,0 +1,185 @@
+package gitsink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/gitattr"
+	"github.com/kubescribe/kubescribe/internal/quote"
+)
+
+const (
+	// maxAttributes bounds what is read of a .gitattributes, in bytes. A larger one may have a filter for any path.
+	maxAttributes = 64 << 10
+	maxFiltered   = 10
+	filterName    = "filter"
+)
+
+// Filtered is a line of a .gitattributes that gives files of ours a filter (gitattributes(5)): git add would run them through
+// it, kubescribe writes them as they are, as git does where the filter is not configured. So what git-crypt should encrypt is
+// in plain text, and what LFS should keep elsewhere is in the branch.
+type Filtered struct {
+	File    string // the .gitattributes, by its path from the root of the repository
+	Pattern string // of its line; "" if the file is too large to be read, and may have a filter for any path
+	Filter  string // the name of the filter
+}
+
+// String names the filter and the line.
+func (f Filtered) String() string {
+	if f.Pattern == "" {
+		return fmt.Sprintf("%s with more than the %d bytes that are read, perhaps with a filter", quote.Path(f.File), maxAttributes)
+	}
+	return fmt.Sprintf("filter=%s by the line %s of %s", quote.Words(f.Filter), quote.Words(f.Pattern), quote.Path(f.File))
+}
+
+// Error is String: what is left out for a filter says so.
+func (f Filtered) Error() string { return f.String() }
+
+// filters knows which paths have a filter.
+type filters struct {
+	folder string // the base folder
+	known  gitattr.Set
+	large  []string // folders, from the root, whose file is too large
+}
+
+// readFilters reads the .gitattributes of the folders on the way to paths, which are relative to the base folder, or of all
+// folders below it. Where there is none it asks for nothing.
+func readFilters(ctx context.Context, base Tree, folder string, paths []string, all bool) (filters, error) {
+	f := filters{folder: folder}
+	found, err := readAbove(ctx, base)
+	if err != nil {
+		return f, err
+	}
+	var below []string
+	if all {
+		for path, e := range base.Paths("") {
+			if e.isFile() && (path == gitattr.FileName || strings.HasSuffix(path, "/"+gitattr.FileName)) {
+				below = append(below, path)
+			}
+		}
+	} else {
+		for dir := range foldersOf(paths) {
+			if e, ok := base.Entry(dir + gitattr.FileName); ok && e.isFile() {
+				below = append(below, dir+gitattr.FileName)
+			}
+		}
+	}
+	if len(below) > 0 {
+		files, err := base.Read(ctx, below...)
+		if errors.Is(err, ErrTooLarge) {
+			files, err = map[string][]byte{}, nil // more than a sink reads
+			for _, path := range below {
+				files[path] = make([]byte, maxAttributes+1)
+			}
+		}
+		if err != nil {
+			return f, err
+		}
+		for path, data := range files {
+			found[f.fromRoot(strings.TrimSuffix(strings.TrimSuffix(path, gitattr.FileName), "/"))] = data
+		}
+	}
+	for _, dir := range slices.Sorted(maps.Keys(found)) { // a folder is sorted before those below it
+		if data := found[dir]; len(data) > maxAttributes {
+			f.large = append(f.large, dir)
+		} else {
+			f.known = append(f.known, gitattr.Parse(dir, data))
+		}
+	}
+	if !f.known.Mentions(filterName) {
+		f.known = nil
+	}
+	return f, nil
+}
+
+func readAbove(ctx context.Context, base Tree) (map[string][]byte, error) {
+	if above, ok := base.(AncestorTree); ok {
+		return above.ReadAbove(ctx, gitattr.FileName)
+	}
+	return map[string][]byte{}, nil
+}
+
+// foldersOf returns the folders that paths lie in, "" and those with a slash at the end.
+func foldersOf(paths []string) map[string]struct{} {
+	folders := map[string]struct{}{"": {}}
+	for _, path := range paths {
+		for i := strings.LastIndexByte(path, '/'); i >= 0; i = strings.LastIndexByte(path[:i], '/') {
+			if _, ok := folders[path[:i+1]]; ok {
+				break
+			}
+			folders[path[:i+1]] = struct{}{}
+		}
+	}
+	return folders
+}
+
+func (f *filters) fromRoot(path string) string {
+	if f.folder == "" || path == "" {
+		return f.folder + path
+	}
+	return f.folder + "/" + path
+}
+
+func (f *filters) none() bool { return len(f.known) == 0 && len(f.large) == 0 }
+
+// of returns the filter of a path relative to the base folder.
+func (f *filters) of(path string) (Filtered, bool) {
+	if f.none() {
+		return Filtered{}, false
+	}
+	path = f.fromRoot(path)
+	for _, dir := range f.large {
+		if dir == "" {
+			return Filtered{File: gitattr.FileName}, true
+		}
+		if strings.HasPrefix(path, dir+"/") {
+			return Filtered{File: dir + "/" + gitattr.FileName}, true
+		}
+	}
+	v, ok := f.known.Lookup(path, filterName)
+	if !ok || v.Value == "" {
+		return Filtered{}, false
+	}
+	return Filtered{File: v.File, Pattern: v.Pattern, Filter: v.Value}, true
+}
+
+// writes are the paths that events may write.
+func (d *draft) writes(events []event.Event) (paths []string) {
+	for _, e := range events {
+		if e.Writes() {
+			paths = append(paths, d.path(e))
+		}
+	}
+	return paths
+}
+
+// findFiltered reports the filters of paths that the draft leaves a file at, or of all files that can be ours.
+func (d *draft) findFiltered(ctx context.Context, paths []string, all bool) error {
+	if d.filters.none() {
+		return nil
+	}
+	if all {
+		paths = slices.AppendSeq(paths, d.paths())
+	}
+	for _, path := range paths {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if _, ours := d.writer.opts.Layout.Scope(path); !ours || !d.exists(path) {
+			continue
+		}
+		f, ok := d.filters.of(path)
+		if !ok || slices.Contains(d.report.Filtered, f) {
+			continue
+		}
+		if d.report.Filtered = append(d.report.Filtered, f); len(d.report.Filtered) == maxFiltered {
+			break
+		}
+	}
+	return nil
+}
