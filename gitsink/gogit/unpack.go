@@ -17,7 +17,7 @@ var errTooMuch = errors.New("the pack is larger than allowed")
 
 const (
 	// keptOverhead is what an object of a pack costs beside its bytes: its place in two maps, and what the allocator adds.
-	keptOverhead = 256
+	keptOverhead = 336
 	// maxDeltaChain is the longest chain of deltas that is followed. git pack-objects --depth makes none that is longer, and
 	// index-pack knows no limit: that is the machine's memory.
 	maxDeltaChain = 4095
