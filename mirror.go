@@ -128,9 +128,21 @@ func validateOrphans(options map[destination.Ref]orphan.Options) error {
 	return errors.Join(faults...)
 }
 
+// What Start waits for after its context has ended, beside DrainTimeout. Together they are less than endsWithin, with the
+// question whether to drain.
+const (
+	handlersEnd = 3 * time.Second // for handlers, once DrainTimeout is over
+	watcherEnd  = 8 * time.Second // for the watcher, from the end of the context plus DrainTimeout on
+	closingEnd  = 1 * time.Second // for the sink to close, at last
+)
+
 // Start runs the Mirror until ctx ends, then pushes what was accepted, within Options.DrainTimeout, unless StillLeader says
 // no. It returns a *queue.RemainingError if something was left; a restart finds it again by its seed. A Mirror is a
 // controller-runtime Runnable. Start may be called once.
+//
+// It returns within DrainTimeout plus ten seconds, whatever hangs. What ignores the end of its context, as a GitSink, an
+// Encryptor or a StillLeader of one's own may, is left behind with its goroutine, and the error matches queue.ErrLeftBehind: end
+// the process then. It can write no more, except what such a GitSink has begun to: no plan is run any more.
 func (m *Mirror) Start(ctx context.Context) error {
 	m.mu.Lock()
 	started := m.started
@@ -141,11 +153,7 @@ func (m *Mirror) Start(ctx context.Context) error {
 	}
 	defer close(m.ended)
 	if m.ownsSink {
-		defer func() {
-			if err := m.sink.Close(); err != nil {
-				m.opts.Logger.Error(err, "closing the Git sink")
-			}
-		}()
+		defer m.closeSink()
 	}
 	id, err := m.clusterID(ctx)
 	if err != nil {
@@ -158,20 +166,68 @@ func (m *Mirror) Start(ctx context.Context) error {
 	runner := queue.NewRunner(m.queue, m.handler(writer), &queue.RunOptions{
 		DrainTimeout:  m.opts.DrainTimeout,
 		Drain:         func() bool { return m.leads(context.WithoutCancel(ctx)) },
+		EndTimeout:    handlersEnd,
 		MeterProvider: m.opts.MeterProvider,
 		Logger:        m.opts.Logger,
 	})
-	var watching sync.WaitGroup
 	watchCtx, stop := context.WithCancel(ctx)
-	defer watching.Wait()
 	defer stop()
-	var watchErr error
-	watching.Go(func() { watchErr = m.watcher.Start(watchCtx) })
-	watching.Go(func() { m.lookAgain(watchCtx) })
+	watched := m.watch(watchCtx)
+	late, cancel := after(ctx, m.opts.DrainTimeout+watcherEnd)
+	defer cancel()
 	err = runner.Start(ctx)
 	stop()
-	watching.Wait()
-	return errors.Join(err, watchErr)
+	select {
+	case watchErr := <-watched:
+		return errors.Join(err, watchErr)
+	case <-late:
+		return errors.Join(err, fmt.Errorf("kubescribe: the watcher: %w", queue.ErrLeftBehind))
+	}
+}
+
+// watch runs the watcher and returns where it says how it ended.
+func (m *Mirror) watch(ctx context.Context) <-chan error {
+	ended := make(chan error, 1)
+	go func() {
+		var looking sync.WaitGroup
+		looking.Go(func() { m.lookAgain(ctx) })
+		err := m.watcher.Start(ctx)
+		looking.Wait()
+		ended <- err
+	}()
+	return ended
+}
+
+// after returns a channel that is closed d after ctx has ended.
+func after(ctx context.Context, d time.Duration) (<-chan struct{}, context.CancelFunc) {
+	late, end := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			end()
+		case <-late.Done():
+		}
+	})
+	return late.Done(), func() { stop(); end() }
+}
+
+// closeSink closes the sink, and waits for that a short time: its callers have gone.
+func (m *Mirror) closeSink() {
+	closed := make(chan error, 1)
+	go func() { closed <- m.sink.Close() }()
+	timer := time.NewTimer(closingEnd)
+	defer timer.Stop()
+	var err error
+	select {
+	case err = <-closed:
+	case <-timer.C:
+		err = queue.ErrLeftBehind
+	}
+	if err != nil {
+		m.opts.Logger.Error(err, "closing the Git sink")
+	}
 }
 
 // NeedLeaderElection tells controller-runtime to start the Mirror on the leader only.

@@ -25,21 +25,25 @@ type Status struct {
 // DestinationStatus is the state of one destination.
 type DestinationStatus struct {
 	Destination destination.Destination // zero if it is not valid
-	// Synced: everything that the rules ask for has been listed and written, held and unadopted files apart.
+	// Synced: everything that the rules ask for has been listed and written, held and unadopted files apart, and no files are
+	// Excluded.
 	Synced bool
 	// Err is why the destination is not valid or why the last try to write failed; nil after a success.
 	Err error
 	// LastSeed is when the folder was last compared with all that lives, LastCommit when a commit was last pushed.
 	LastSeed, LastCommit time.Time
-	Tip                  string                  // the branch's commit when it was last looked at
-	Held                 *orphan.TooManyError    // deletions that wait for Approve
-	Approved             bool                    // an approval waits for its sweep
-	Unadopted            []string                // files that would go if the folder were adopted; see Adopt
-	Uncovered            *orphan.Found           // files that stay, though no rule covers them any more; see Prune
-	Skipped              []gitsink.Skipped       // objects that the last batch left out
-	Filtered             []gitsink.Filtered      // filters of a .gitattributes that our files do not go through; see Options.RefuseFiltered
-	Line                 queue.LineStats         // what waits to be written
-	Watch                watch.DestinationStatus // how far the events follow the cluster
+	Tip                  string               // the branch's commit when it was last looked at
+	Held                 *orphan.TooManyError // deletions that wait for Approve
+	Approved             bool                 // an approval waits for its sweep
+	Unadopted            []string             // files that would go if the folder were adopted; see Adopt
+	Uncovered            *orphan.Found        // files that stay, though no rule covers them any more; see Prune
+	// Excluded are the folders below this one in which files of our types and namespaces stay whatever becomes of their objects,
+	// since somebody has put a gitsink.OwnerFile there. Remove that file, or those beside it.
+	Excluded *orphan.Found
+	Skipped  []gitsink.Skipped       // objects that the last batch left out
+	Filtered []gitsink.Filtered      // filters of a .gitattributes that our files do not go through; see Options.RefuseFiltered
+	Line     queue.LineStats         // what waits to be written
+	Watch    watch.DestinationStatus // how far the events follow the cluster
 
 	written bool // nothing waits, but there may be types that could not be listed
 }
@@ -52,7 +56,7 @@ type written struct {
 	tip                  string
 	held                 *orphan.TooManyError
 	unadopted            []string
-	uncovered            *orphan.Found
+	uncovered, excluded  *orphan.Found
 	skipped              []gitsink.Skipped
 	filtered             []gitsink.Filtered
 }
@@ -93,6 +97,9 @@ func (w written) with(r gitsink.Report, now time.Time) written {
 	if r.Synced || len(r.Filtered) > 0 { // a sweep looks at all files, another batch at its own
 		w.filtered = r.Filtered
 	}
+	if r.Synced || r.Excluded != nil { // a batch of changes tells of the folders that it met, a sweep of all
+		w.excluded = r.Excluded
+	}
 	return w
 }
 
@@ -109,6 +116,10 @@ func (m *Mirror) log(r gitsink.Report) {
 	}
 	if len(r.Unadopted) > 0 {
 		log.Info("files without an object stay, since the folder is not adopted", "count", len(r.Unadopted))
+	}
+	if r.Excluded != nil {
+		log.Info("files stay, since their folders have an owner of their own",
+			"count", r.Excluded.Count, "sample", r.Excluded.Sample)
 	}
 	if r.Uncovered != nil {
 		log.V(1).Info("files that no rule covers any more stay", "count", r.Uncovered.Count, "sample", r.Uncovered.Sample)
@@ -147,14 +158,15 @@ func (m *Mirror) DestinationStatus(ref destination.Ref) (DestinationStatus, bool
 	}
 	st := DestinationStatus{
 		Destination: d, Err: w.err, LastSeed: w.lastSeed, LastCommit: w.lastCommit, Tip: w.tip,
-		Held: w.held, Approved: approved, Unadopted: w.unadopted, Uncovered: w.uncovered, Skipped: w.skipped, Filtered: w.filtered,
+		Held: w.held, Approved: approved, Unadopted: w.unadopted, Uncovered: w.uncovered, Excluded: w.excluded, Skipped: w.skipped,
+		Filtered: w.filtered,
 	}
 	var watched, waiting bool
 	// The order matters: an event leaves the watcher before it is seen in its line, and the line before it is done.
 	st.Watch, watched = m.watcher.Status(ref)
 	st.Line, waiting = m.queue.Line(d)
 	st.written = watched && st.Watch.Idle() && !waiting
-	st.Synced = st.written && st.Watch.Complete == st.Watch.Streams
+	st.Synced = st.written && st.Watch.Complete == st.Watch.Streams && st.Excluded == nil
 	return st, true
 }
 
@@ -185,6 +197,9 @@ func (m *Mirror) synced() (bool, error) {
 		case st.Synced:
 		case st.Line.Permanent && !st.Line.Parked.IsZero(): // else it is tried again at the moment, as after Adopt
 			failed = append(failed, st.Line.Err)
+		case st.written && st.Excluded != nil:
+			failed = append(failed, fmt.Errorf("kubescribe: %s: %w: %d folders have a %s of their own, first %q", st.Destination.Ref,
+				gitsink.ErrOwned, st.Excluded.Count, gitsink.OwnerFile, st.Excluded.Sample))
 		case st.written && refused(st.Watch.Incomplete):
 			for _, part := range st.Watch.Incomplete {
 				failed = append(failed, fmt.Errorf("kubescribe: %s: %s cannot be listed: %w", st.Destination.Ref, part.Scope, part.Err))

@@ -2,7 +2,10 @@ package gitsink
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"slices"
@@ -10,11 +13,12 @@ import (
 )
 
 // FolderTree returns a Tree of the files in fsys, for sinks of one's own that keep a folder, and for tests. It holds the
-// names and hashes of all files as they are now. Symbolic links appear with ModeSymlink, and cannot be read.
+// names and hashes of all files as they are now. Symbolic links appear with ModeSymlink, and cannot be read. What is neither,
+// a pipe or a device, is left out, as Git does.
 func FolderTree(fsys fs.FS) (Tree, error) {
 	t := &folderTree{fsys: fsys, entries: map[string]Entry{}}
 	err := fs.WalkDir(fsys, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.Type()&^fs.ModeSymlink != 0 {
 			return err
 		}
 		entry, err := t.entry(path, d)
@@ -42,19 +46,24 @@ func (t *folderTree) entry(path string, d fs.DirEntry) (Entry, error) {
 	if d.Type()&fs.ModeSymlink != 0 {
 		return Entry{Mode: ModeSymlink}, nil
 	}
-	data, err := fs.ReadFile(t.fsys, path)
+	file, err := t.fsys.Open(path)
 	if err != nil {
 		return Entry{}, err
 	}
-	info, err := d.Info()
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
 	if err != nil {
 		return Entry{}, err
+	}
+	hash := newBlobHash(info.Size())
+	if n, err := io.Copy(hash, file); err != nil || n != info.Size() {
+		return Entry{}, errors.Join(err, fmt.Errorf("gitsink: %q has %d bytes, and %d when it was opened", path, n, info.Size()))
 	}
 	mode := ModeFile
 	if info.Mode()&0o100 != 0 {
 		mode = ModeExecutable
 	}
-	return Entry{Mode: mode, Hash: blobHash(data)}, nil
+	return Entry{Mode: mode, Hash: hex.EncodeToString(hash.Sum(nil))}, nil
 }
 
 func (t *folderTree) Paths(prefix string) iter.Seq2[string, Entry] {

@@ -4,19 +4,25 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"slices"
+	"hash"
 	"strconv"
 	"strings"
 
+	yaml3 "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubescribe/kubescribe/destination"
 )
 
 // OwnerFile is the file in the base folder that names the folder's owner on a branch. It is written with the first commit
-// and read by each plan, so that two clusters with copied configuration cannot delete each other's files for ever.
+// and read by each plan, so that two clusters with copied configuration cannot delete each other's files for ever. Only a
+// regular file (ModeFile) of this name says anything; it is a flat mapping of at most 4 KiB.
 const OwnerFile = ".kubescribe"
+
+// maxOwnerFile is the size of an OwnerFile, in bytes. Everybody who can push can write one, and each plan reads it.
+const maxOwnerFile = 4 << 10
 
 // owner is the content of an OwnerFile.
 type owner struct {
@@ -52,6 +58,8 @@ type claim struct {
 func claimFolder(ctx context.Context, base Tree, us owner, adopt bool) (claim, error) {
 	entry, found := base.Entry(OwnerFile)
 	switch {
+	case found && entry.Mode != ModeFile:
+		return claim{}, fmt.Errorf("%w: %s is not a regular file but has mode %o: remove it", ErrPath, OwnerFile, entry.Mode)
 	case !found:
 		us.Adopted = adopt || empty(base)
 		return claim{owner: us, write: true, now: adopt && !empty(base)}, nil
@@ -71,8 +79,8 @@ func readClaim(ctx context.Context, base Tree, us owner) (claim, error) {
 	if err != nil {
 		return claim{}, err
 	}
-	var them owner
-	if err := yaml.UnmarshalStrict(files[OwnerFile], &them); err != nil {
+	them, err := decodeOwner(files[OwnerFile])
+	if err != nil {
 		return claim{}, fmt.Errorf("%w: %s cannot be read (%w); adopt the folder to take it over", ErrOwned, OwnerFile, err)
 	}
 	switch {
@@ -85,8 +93,8 @@ func readClaim(ctx context.Context, base Tree, us owner) (claim, error) {
 		// either before it is adopted.
 		return claim{owner: us.as(false), write: true}, nil
 	}
-	return claim{}, fmt.Errorf("%w: %s says source %q, destination %s, layout %q; we are source %q, destination %q, layout %q; "+
-		"adopt the folder to take it over", ErrOwned, OwnerFile, them.Source, them.shownTo(us), them.Layout,
+	return claim{}, fmt.Errorf("%w: %s says source %s, destination %s, layout %s; we are source %q, destination %q, layout %q; "+
+		"adopt the folder to take it over", ErrOwned, OwnerFile, quoted(them.Source), them.shownTo(us), quoted(them.Layout),
 		us.Source, us.Destination, us.Layout)
 }
 
@@ -98,7 +106,52 @@ func (o owner) shownTo(reader owner) string {
 	if theirs != ours {
 		return "of another namespace"
 	}
-	return strconv.Quote(o.Destination)
+	return quoted(o.Destination)
+}
+
+// decodeOwner reads an OwnerFile of whoever has written it: a mapping of these names to scalars, each once. It is parsed
+// without being resolved, so that nothing in it can be more than its bytes.
+func decodeOwner(data []byte) (o owner, err error) {
+	if len(data) > maxOwnerFile {
+		return o, fmt.Errorf("it has %d bytes, more than %d", len(data), maxOwnerFile)
+	}
+	var doc yaml3.Node
+	if err := yaml3.Unmarshal(data, &doc); err != nil {
+		return o, errors.New(quoted(err.Error()))
+	}
+	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml3.MappingNode {
+		return o, errors.New("it is no mapping")
+	}
+	fields := map[string]*string{"source": &o.Source, "destination": &o.Destination, "branch": &o.Branch, "layout": &o.Layout, "adopted": new(string)}
+	pairs := doc.Content[0].Content
+	for i := 0; i+1 < len(pairs); i += 2 {
+		name, value := pairs[i], pairs[i+1]
+		field := fields[name.Value]
+		switch {
+		case name.Kind != yaml3.ScalarNode || field == nil:
+			return o, fmt.Errorf("line %d: the field %s is unknown or stands there twice", name.Line, quoted(name.Value))
+		case value.Kind != yaml3.ScalarNode || value.Anchor != "":
+			return o, fmt.Errorf("line %d: the value of %s is not a plain one", value.Line, name.Value)
+		case name.Value == "adopted":
+			if o.Adopted, err = strconv.ParseBool(value.Value); err != nil {
+				return o, fmt.Errorf("line %d: adopted is neither true nor false", value.Line)
+			}
+		default:
+			*field = value.Value
+		}
+		delete(fields, name.Value)
+	}
+	return o, nil
+}
+
+const maxQuoted = 128
+
+// quoted shows what somebody else has written, in an error that goes into a status: cut, and without control characters.
+func quoted(s string) string {
+	if len(s) > maxQuoted {
+		return strconv.QuoteToASCII(s[:maxQuoted]) + "..."
+	}
+	return strconv.Quote(s)
 }
 
 func (o owner) as(adopted bool) owner {
@@ -119,7 +172,7 @@ func ownedFolder(base Tree, path string) (ownerFile string, owned bool) {
 			continue
 		}
 		ownerFile = path[:i+1] + OwnerFile
-		if _, owned := base.Entry(ownerFile); owned {
+		if e, owned := base.Entry(ownerFile); owned && e.Mode == ModeFile {
 			return ownerFile, true
 		}
 	}
@@ -127,18 +180,27 @@ func ownedFolder(base Tree, path string) (ownerFile string, owned bool) {
 }
 
 // ownedFolders returns all of those folders, each with a slash at its end.
-func ownedFolders(base Tree) (folders []string) {
-	for path := range base.Paths("") {
-		if folder, ok := strings.CutSuffix(path, OwnerFile); ok && strings.HasSuffix(folder, "/") {
-			folders = append(folders, folder)
+func ownedFolders(base Tree) map[string]bool {
+	folders := map[string]bool{}
+	for path, e := range base.Paths("") {
+		if folder, ok := strings.CutSuffix(path, OwnerFile); ok && strings.HasSuffix(folder, "/") && e.Mode == ModeFile {
+			folders[folder] = true
 		}
 	}
 	return folders
 }
 
-// within tells whether a path lies in one of the folders.
-func within(path string, folders []string) bool {
-	return slices.ContainsFunc(folders, func(folder string) bool { return strings.HasPrefix(path, folder) })
+// outermost returns the first of the folders that a path lies in, looked for from its beginning.
+func outermost(path string, folders map[string]bool) (folder string, found bool) {
+	if len(folders) == 0 {
+		return "", false
+	}
+	for i := range len(path) {
+		if path[i] == '/' && folders[path[:i+1]] {
+			return path[:i+1], true
+		}
+	}
+	return "", false
 }
 
 func empty(base Tree) bool {
@@ -152,10 +214,16 @@ func is(e Entry, o owner) bool { return e.Hash == blobHash(o.encode()) }
 
 // blobHash is the name that Git gives to a file's content: what has this hash need not be read, and makes no commit.
 func blobHash(data []byte) string {
-	h := sha1.New()
-	fmt.Fprintf(h, "blob %d\x00", len(data))
+	h := newBlobHash(int64(len(data)))
 	h.Write(data)
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// newBlobHash is the beginning of the hash of a file of this size.
+func newBlobHash(size int64) hash.Hash {
+	h := sha1.New()
+	fmt.Fprintf(h, "blob %d\x00", size)
+	return h
 }
 
 func same(e Entry, data []byte) bool { return e.isFile() && e.Hash == blobHash(data) }

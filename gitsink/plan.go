@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
@@ -26,7 +28,9 @@ type draft struct {
 	again   []event.Event
 	report  Report
 	filters filters
-	inner   []string // folders below ours that have an owner of their own, with a slash at the end; of a sweep only
+	inner   map[string]bool // folders below ours that have an owner of their own, with a slash at the end; of a sweep only
+	kept    map[string]bool // those that hold files which would be swept, or deleted
+	swept   func(event.Scope) bool
 }
 
 // group is a commit in the making.
@@ -42,7 +46,7 @@ func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{writer: w, to: to, base: base, overlay: map[string]*Entry{}, claim: claim}
+	d := &draft{writer: w, to: to, base: base, overlay: map[string]*Entry{}, kept: map[string]bool{}, claim: claim}
 	d.report.Adopted = claim.owner.Adopted
 	if err := d.readStored(ctx, events); err != nil {
 		return nil, err
@@ -84,6 +88,7 @@ func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree
 	if err := d.findFiltered(ctx, paths, sync != nil); err != nil {
 		return nil, err
 	}
+	d.report.Excluded = orphan.NewFound(slices.Sorted(maps.Keys(d.kept)))
 	d.flush()
 	if len(d.commits) == 0 && claim.now {
 		d.commits = []Commit{{Message: "Adopt " + folderName(to), Committer: w.opts.Committer, Changes: []Change{claim.owner.change()}}}
@@ -135,7 +140,11 @@ func (d *draft) fold(ctx context.Context, e event.Event) error {
 	entry, exists := d.entry(path)
 	owner, owned := ownedFolder(d.base, path)
 	if e.Operation == event.Delete {
-		if exists && entry.isFile() && !owned {
+		switch {
+		case !exists || !entry.isFile():
+		case owned:
+			d.kept[strings.TrimSuffix(owner, OwnerFile)] = true
+		default:
 			d.add(e, Change{Path: path, Remove: true}, nil)
 		}
 		return nil
@@ -222,6 +231,15 @@ func (d *draft) sweep(sync event.Event, options orphan.Options) (uncovered []str
 	options.Approved = options.Approved || !d.claim.owner.Adopted
 	var found []string
 	err = sync.Live.View(func(view event.View) error {
+		listed, known := view.Scopes(), map[event.Scope]bool{}
+		d.swept = func(scope event.Scope) bool {
+			is, ok := known[scope]
+			if !ok {
+				is = slices.ContainsFunc(listed, func(s event.Scope) bool { return s.Covers(scope) })
+				known[scope] = is
+			}
+			return is
+		}
 		uncovered = orphan.Uncovered(d.paths(), d.writer.opts.Layout, view)
 		var err error
 		found, err = orphan.Find(d.paths(), d.writer.opts.Layout, view, &options)
@@ -260,7 +278,13 @@ func (d *draft) remove(path string) {
 func (d *draft) paths() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for path, entry := range d.base.Paths("") {
-			if _, changed := d.overlay[path]; changed || !entry.isFile() || within(path, d.inner) {
+			if _, changed := d.overlay[path]; changed || !entry.isFile() {
+				continue
+			}
+			if folder, owned := outermost(path, d.inner); owned {
+				if scope, ours := d.writer.opts.Layout.Scope(path); ours && d.swept(scope) {
+					d.kept[folder] = true
+				}
 				continue
 			}
 			if !yield(path) {

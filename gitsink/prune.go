@@ -3,6 +3,7 @@ package gitsink
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,25 @@ import (
 
 // readAtOnce is how many files are looked into with one request: the content of all of them is in memory then.
 const readAtOnce = 500
+
+// readFiles reads files for use to look at, in one request if they are not too large together, and else in several. A file
+// that is too large alone fails.
+func readFiles(ctx context.Context, base Tree, paths []string, use func(path string, data []byte)) error {
+	if len(paths) == 0 {
+		return nil
+	}
+	files, err := base.Read(ctx, paths...)
+	if half := len(paths) / 2; half > 0 && errors.Is(err, ErrTooLarge) {
+		if err := readFiles(ctx, base, paths[:half], use); err != nil {
+			return err
+		}
+		return readFiles(ctx, base, paths[half:], use)
+	}
+	for path, data := range files {
+		use(path, data)
+	}
+	return err
+}
 
 // prune removes those of the uncovered files that say themselves whose they are, if options order it. The commit is one of
 // its own, which can be reverted.
@@ -63,16 +83,16 @@ func (d *draft) prune(ctx context.Context, uncovered []string, options *orphan.O
 // that we wrote it. An orphan needs no such look: its type and namespace are mirrored here.
 func (d *draft) recognise(ctx context.Context, paths []string) (ours []string, err error) {
 	for chunk := range slices.Chunk(paths, readAtOnce) {
-		files, err := d.base.Read(ctx, chunk...)
+		err := readFiles(ctx, d.base, chunk, func(path string, data []byte) {
+			if isManifestOf(d.writer.opts.Layout, path, data) {
+				ours = append(ours, path)
+			}
+		})
 		if err != nil {
 			return nil, err
 		}
-		for _, path := range chunk {
-			if data, ok := files[path]; ok && isManifestOf(d.writer.opts.Layout, path, data) {
-				ours = append(ours, path)
-			}
-		}
 	}
+	slices.Sort(ours)
 	return ours, nil
 }
 

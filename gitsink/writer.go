@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -72,6 +73,9 @@ type Report struct {
 	Uncovered   *orphan.Found        // files that could be ours and that no rule covers any more; they stay. Of a SeedSync only
 	Pruned      *Pruned              // what became of them if they were to be pruned
 	Filtered    []Filtered           // the filters that our files should have gone through and did not; 10 at most
+	// Excluded are the folders below ours, each with a slash at its end, that have an OwnerFile of their own, and in which that
+	// kept files from being deleted or, by a SeedSync, from being looked at. They may have lost their object.
+	Excluded *orphan.Found
 }
 
 // Pruned is what became of an order to prune.
@@ -180,7 +184,10 @@ func (w *Writer) apply(ctx context.Context, lease queue.Lease, events []event.Ev
 			return nil, queue.ErrLeaseLost
 		}
 		var err error
-		last, err = w.plan(ctx, d, base, events)
+		last, err = w.plan(ctx, d, attentive{base, ctx}, events)
+		if ctx.Err() != nil { // the draft may be of a part of the tree
+			err = context.Cause(ctx)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -200,4 +207,22 @@ func (w *Writer) apply(ctx context.Context, lease queue.Lease, events []event.Ev
 		}
 	}
 	return last.again, errors.Join(faults...)
+}
+
+// attentive is a Tree that shows no more paths once the context of the plan has ended: nobody knows how many a sink yields.
+// Nothing may be made of what was seen then.
+type attentive struct {
+	Tree
+	ctx context.Context // of the plan, which this does not outlive
+}
+
+// Paths implements Tree.
+func (t attentive) Paths(prefix string) iter.Seq2[string, Entry] {
+	return func(yield func(string, Entry) bool) {
+		for path, e := range t.Tree.Paths(prefix) {
+			if t.ctx.Err() != nil || !yield(path, e) {
+				return
+			}
+		}
+	}
 }

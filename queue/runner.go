@@ -36,8 +36,12 @@ type RunOptions struct {
 
 	// DrainTimeout is how long the queue may take to shut down when the context of Start has ended. Default: 20 s
 	DrainTimeout time.Duration
-	// Drain is asked then. False, since leadership was lost, say, ends the handlers at once. Default: drain always
+	// Drain is asked then. False, since leadership was lost, say, ends the handlers at once, and so does no answer within 3 s.
+	// Default: drain always
 	Drain func() bool
+	// EndTimeout is how long handlers, and a Queue, may go on after the end of their context before they are left behind.
+	// Default: 5 s
+	EndTimeout time.Duration
 
 	// MeterProvider gets the metrics that the package documentation lists. Default: nothing is measured
 	MeterProvider metric.MeterProvider
@@ -57,8 +61,9 @@ type Runner struct {
 	meters  *runnerMeters
 	total   chan struct{} // has a value for each running handler
 
-	mu     sync.Mutex
-	groups map[string]*group // those with a batch in hand
+	mu      sync.Mutex
+	groups  map[string]*group               // those with a batch in hand
+	running map[destination.Destination]int // running handlers, by the destination of the first event
 }
 
 // group holds the places of a group.
@@ -76,6 +81,7 @@ func NewRunner(q Queue, h Handler, opts *RunOptions) *Runner {
 	o.MaxConcurrent = positive(o.MaxConcurrent, 1024)
 	o.MaxPerGroup = positive(o.MaxPerGroup, 256)
 	o.DrainTimeout = positive(o.DrainTimeout, 20*time.Second)
+	o.EndTimeout = positive(o.EndTimeout, 5*time.Second)
 	if o.Group == nil {
 		o.Group = ByRepository
 	}
@@ -86,7 +92,7 @@ func NewRunner(q Queue, h Handler, opts *RunOptions) *Runner {
 		queue: q, handler: h, opts: o,
 		meters: newRunnerMeters(o.MeterProvider, o.Logger),
 		total:  make(chan struct{}, o.MaxConcurrent),
-		groups: map[string]*group{},
+		groups: map[string]*group{}, running: map[destination.Destination]int{},
 	}
 }
 
@@ -97,45 +103,36 @@ func (r *Runner) NeedLeaderElection() bool { return true }
 // within DrainTimeout, during which handlers go on: the context of a handler carries the values of ctx and ends only when
 // that time is over. If Drain says no, it ends at once.
 //
-// Start returns when all handlers have, so one that ignores the end of its context holds it up. It returns nil if
-// everything was done, the error of Shutdown (a *RemainingError) if not, or the error of Next if that failed. Start is
-// called once.
+// Start returns when all handlers have. One that ignores the end of its context is waited for during EndTimeout: then it is
+// left behind, with its goroutine, and the error matches ErrLeftBehind and names its destination. So is a Queue whose Next or
+// Shutdown does. Start returns within DrainTimeout, or 3 s if Drain takes longer to answer than that, and EndTimeout.
+//
+// It returns nil if everything was done, the error of Shutdown (a *RemainingError) if not, or the error of Next if that
+// failed. Start is called once.
 func (r *Runner) Start(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	var leasing, handling sync.WaitGroup
-	var nextErr error
+	var handling sync.WaitGroup
+	leased := make(chan error, 1)
 	ended := make(chan struct{})
-	leasing.Go(func() {
+	go func() {
 		defer close(ended)
-		nextErr = r.lease(work, &handling)
-	})
+		leased <- r.lease(work, &handling)
+	}()
 	select {
 	case <-ctx.Done():
 	case <-ended:
 	}
-	patience := r.opts.DrainTimeout
-	if ctx.Err() != nil && !r.opts.Drain() {
-		patience = 0
-		stop()
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-	defer cancel()
-	if stats := r.queue.Stats(); stats.Waiting+stats.InHand > 0 {
-		r.opts.Logger.Info("Draining", "waiting", stats.Waiting, "inHand", stats.InHand, "for", patience.String())
-	}
-	err := r.queue.Shutdown(drain)
-	stop()
-	leasing.Wait()
-	handling.Wait()
-	if err != nil { // look again: the last handlers may have finished since
-		cancel()
-		err = r.queue.Shutdown(drain)
+	err, clean := r.end(ctx, stop, func() { <-ended; handling.Wait() })
+	if !clean {
+		err = r.leave(err)
+	} else {
+		err = errors.Join(<-leased, err)
 	}
 	if err != nil {
 		r.opts.Logger.Info("Events are left", "reason", err.Error())
 	}
-	return errors.Join(nextErr, err)
+	return err
 }
 
 // lease hands out batches until ctx ends or the queue does.
@@ -166,8 +163,10 @@ func (r *Runner) run(ctx context.Context, b Batch) {
 		return
 	}
 	r.meters.run(ctx, 1)
+	r.count(b, 1)
 	began := time.Now()
 	defer func() {
+		r.count(b, -1)
 		took := time.Since(began)
 		r.meters.run(ctx, -1)
 		r.meters.took(ctx, took, outcome(ctx, b, err))
@@ -176,6 +175,16 @@ func (r *Runner) run(ctx context.Context, b Batch) {
 	}()
 	err = errGoexit
 	err = r.call(ctx, b)
+}
+
+// count keeps the number of running handlers.
+func (r *Runner) count(b Batch, n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d := b.Events[0].Destination
+	if r.running[d] += n; r.running[d] == 0 {
+		delete(r.running, d)
+	}
 }
 
 // outcome sums up what a handler returned.

@@ -202,6 +202,10 @@ func describeKept(w io.Writer, prefix string, ref destination.Ref, st kubescribe
 		fmt.Fprintf(w, "%sheld: %d of %d files have no object any more; delete them with --approve %s\n", prefix, st.Held.Count, st.Held.Files, ref)
 		printSample(w, prefix, st.Held.Sample, st.Held.Count)
 	}
+	if st.Excluded != nil {
+		fmt.Fprintf(w, "%sleft alone: %d folders have a %s of their own\n", prefix, st.Excluded.Count, gitsink.OwnerFile)
+		printSample(w, prefix, st.Excluded.Sample, st.Excluded.Count)
+	}
 	if len(st.Unadopted) > 0 {
 		fmt.Fprintf(w, "%snot adopted: %d files have no object; delete them with --adopt %s\n", prefix, len(st.Unadopted), ref)
 		printSample(w, prefix, st.Unadopted[:min(len(st.Unadopted), 10)], len(st.Unadopted))

@@ -102,7 +102,7 @@ func (s *Sink) askAuth(ctx context.Context, d destination.Destination) (Auth, er
 	})
 }
 
-// errClosed is what is left of a call that comes after Close.
+// errClosed is what is left of a call that comes after Close, and of a plan that runs then.
 var errClosed = errors.New("the sink is closed")
 
 // admit asks for a call in its caller's own goroutine, so that one whose answer is slow keeps nobody else waiting.

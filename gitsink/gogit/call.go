@@ -58,7 +58,7 @@ func (c *call) wait(s *Sink) (gitsink.Result, error) {
 		r := remote{dst: c.dst}
 		return gitsink.Result{}, r.fail(c.ctx, op, c.ctx.Err(), "", classes...)
 	}
-	if s.lanes.withdraw(c) || c.leave(false) {
+	if s.lanes.withdraw(c) || c.leave() {
 		return left(opFetch)
 	}
 	timer := time.NewTimer(leaveTimeout)
@@ -66,22 +66,18 @@ func (c *call) wait(s *Sink) (gitsink.Result, error) {
 	select {
 	case <-c.done:
 		return c.result, c.err
-	case <-timer.C:
-		c.leave(true)
+	case <-timer.C: // the plan is not run any more: run looks at ctx. One that still runs is left behind
 		return left(opPush, gitsink.ErrUnknown)
 	}
 }
 
-// leave makes sure that the plan is not run any more. Unless the caller has to go, it fails if the plan is running or
-// has run.
-func (c *call) leave(must bool) bool {
-	if must {
-		c.turn.Lock()
-	} else if !c.turn.TryLock() {
+// leave makes sure that the plan is never run. It fails if the plan is running or has run.
+func (c *call) leave() bool {
+	if !c.turn.TryLock() {
 		return false
 	}
 	defer c.turn.Unlock()
-	if c.ran && !must {
+	if c.ran {
 		return false
 	}
 	c.gone = true
@@ -90,8 +86,18 @@ func (c *call) leave(must bool) bool {
 
 var errPlanEnded = errors.New("the plan ended its goroutine")
 
-// run runs the plan, unless the caller has left.
-func (c *call) run(base gitsink.Tree) (commits []gitsink.Commit, err error) {
+// planGrace is how long a plan may go on after its context has ended.
+const planGrace = 2 * time.Second
+
+// planned is what a plan has returned.
+type planned struct {
+	commits []gitsink.Commit
+	err     error
+}
+
+// run runs the plan, unless the caller has left. The worker waits for it no longer than its context and planGrace: a plan
+// that goes on then is left behind, on a tree that is of no use any more.
+func (c *call) run(s *Sink, base *view) ([]gitsink.Commit, error) {
 	c.turn.Lock()
 	defer c.turn.Unlock()
 	if c.gone || c.ctx.Err() != nil {
@@ -99,21 +105,53 @@ func (c *call) run(base gitsink.Tree) (commits []gitsink.Commit, err error) {
 	}
 	c.ran = true
 	c.result.Attempts++
-	// A goroutine of its own: a plan that panics or ends its goroutine must not take the worker, and with it the other
-	// callers, along.
-	ended := make(chan struct{})
+	defer base.end() //nolint:errcheck // the caller asks again
+	ctx, cancel := context.WithCancelCause(c.ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(s.closing, func() { cancel(errClosed) })()
+	limit := s.opts.PlanTimeout
+	timer := time.AfterFunc(limit, func() { cancel(fmt.Errorf("the plan took longer than %s", limit)) })
+	defer timer.Stop()
+	base.ctx = ctx
+	ended := c.start(ctx, base)
+	select {
+	case p := <-ended:
+		return p.commits, p.because(ctx, c.ctx)
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(planGrace)
+	defer grace.Stop()
+	select {
+	case p := <-ended:
+		return p.commits, p.because(ctx, c.ctx)
+	case <-grace.C:
+		return nil, fmt.Errorf("%w, and goes on %s after the end of its context", context.Cause(ctx), planGrace)
+	}
+}
+
+// start runs the plan on a goroutine of its own: a plan that panics or ends its goroutine must not take the worker, and
+// with it the other callers, along.
+func (c *call) start(ctx context.Context, base gitsink.Tree) <-chan planned {
+	ended := make(chan planned, 1)
 	go func() {
-		defer close(ended)
-		err = errPlanEnded
+		p := planned{err: errPlanEnded}
 		defer func() {
 			if r := recover(); r != nil {
-				err = fmt.Errorf("the plan panicked: %w\n%s", panics.Error(r), debug.Stack())
+				p = planned{err: fmt.Errorf("the plan panicked: %w\n%s", panics.Error(r), debug.Stack())}
 			}
+			ended <- p
 		}()
-		commits, err = c.plan(c.ctx, base)
+		p.commits, p.err = c.plan(ctx, base)
 	}()
-	<-ended
-	return commits, err
+	return ended
+}
+
+// because adds to the error of a plan that was cut off why it was.
+func (p planned) because(ctx, caller context.Context) error {
+	if cause := context.Cause(ctx); p.err != nil && cause != nil && caller.Err() == nil && !errors.Is(p.err, cause) {
+		return fmt.Errorf("%w: %w", cause, p.err)
+	}
+	return p.err
 }
 
 // finish tells the caller the outcome.

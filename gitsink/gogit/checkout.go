@@ -85,7 +85,7 @@ func (r *remote) advance(ctx context.Context, sender *session, want plumbing.Has
 // tooLarge says what to do about a fetch that was larger than allowed.
 func (r *remote) tooLarge(sender *session, err error) error {
 	switch limit := r.sink.opts.MaxPackBytes; {
-	case !errors.Is(err, errTooMuch):
+	case !errors.Is(err, errTooMuch), errors.As(err, new(*limitError)):
 		return err
 	case sender.refs.capabilities.Supports(capability.Filter):
 		return fmt.Errorf("%w: %w of %d bytes: raise MaxPackBytes", gitsink.ErrTooLarge, err, limit)

@@ -1,7 +1,6 @@
 package gogit
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"time"
@@ -138,7 +137,7 @@ func (ch *chain) landed() {
 		ch.store.add(hash, tree)
 	}
 	for hash, data := range ch.blobs {
-		ch.store.blobs.put(hash, bytes.Clone(data)) // the plan's data is the caller's
+		ch.store.blobs.put(hash, string(data)) // the plan's data is the caller's
 	}
 	ch.store.advance(ch.tip, ch.root)
 }

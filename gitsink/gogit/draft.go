@@ -91,13 +91,14 @@ func (g *group) draft(ch *chain, c *call) (*draft, error) {
 	r := *g.remote
 	r.dst, r.auth = c.dst, func(ctx context.Context) (Auth, error) { return g.sink.askAuth(ctx, c.dst) }
 	files := &view{remote: &r, chain: ch, folder: folder}
-	commits, err := c.run(files)
+	commits, err := c.run(g.sink, files)
+	broken := files.end()
 	g.secrets = r.secrets
 	switch {
-	case errors.Is(files.err, errIncomplete):
-		return nil, files.err
-	case files.err != nil:
-		return nil, g.failure(c, opPlan, files.err, "")
+	case errors.Is(broken, errIncomplete):
+		return nil, broken
+	case broken != nil:
+		return nil, g.failure(c, opPlan, broken, "")
 	case err != nil:
 		return nil, &gitsink.Error{Op: opPlan, Destination: c.dst, Err: err}
 	}

@@ -84,18 +84,33 @@ type editor struct {
 	made  []object // since the last commit: blobs and trees
 }
 
-// folder is a tree that is being edited.
+// folder is a tree that is being edited. What is in it keeps its place and its spelling, whether or not Git would allow it:
+// only what a change names is looked at.
 type folder struct {
-	children map[string]*child
-	hash     plumbing.Hash // as it was read or written last; zero: never
-	dirty    bool          // differs from hash
+	order    []*child          // as they were read, those removed included
+	children map[string]*child // by their names; of those with one name the first
+	added    []*child          // not among those read
+	hash     plumbing.Hash     // as it was read or written last; zero: never
+	dirty    bool              // differs from hash
 }
 
 // child is an entry of a folder. Its hash means nothing while one of data and a dirty folder stands for it.
 type child struct {
 	entry
-	folder *folder // read for editing
-	data   []byte  // of a file to be written
+	folder  *folder // read for editing
+	data    []byte  // of a file to be written
+	twice   bool    // another one has its name
+	removed bool
+}
+
+func (f *folder) add(c *child) {
+	f.children[c.name] = c
+	f.added = append(f.added, c)
+}
+
+func (f *folder) remove(c *child) {
+	c.removed = true
+	delete(f.children, c.name)
 }
 
 func newEditor(t trees, root plumbing.Hash) (*editor, error) {
@@ -115,7 +130,13 @@ func (e *editor) load(hash plumbing.Hash) (*folder, error) {
 		if err != nil {
 			return nil, fmt.Errorf("tree %s: %w", hash, err)
 		}
-		f.children[entry.name] = &child{entry: entry}
+		c := &child{entry: entry}
+		f.order = append(f.order, c)
+		if first := f.children[entry.name]; first != nil {
+			first.twice = true
+			continue
+		}
+		f.children[entry.name] = c
 	}
 	return f, nil
 }
@@ -132,8 +153,12 @@ func (e *editor) apply(path string, change gitsink.Change) error {
 func (e *editor) write(f *folder, rest, whole string, data []byte) error {
 	name, rest, nested := strings.Cut(rest, "/")
 	c := f.children[name]
+	if err := c.unique(whole); err != nil {
+		return err
+	}
 	if nested {
-		if c == nil {
+		fresh := c == nil
+		if fresh {
 			c = &child{entry: entry{mode: spelledTree, name: name}, folder: &folder{children: map[string]*child{}}}
 		}
 		if err := e.open(c, whole); err != nil {
@@ -142,25 +167,27 @@ func (e *editor) write(f *folder, rest, whole string, data []byte) error {
 		if err := e.write(c.folder, rest, whole, data); err != nil {
 			return err
 		}
-		f.children[name] = c
+		if fresh {
+			f.add(c)
+		}
 		f.dirty = f.dirty || c.folder.dirty
 		return nil
 	}
-	mode := spelledFile
 	if c != nil && !c.isFile() {
 		return &pathError{path: whole, reason: fmt.Sprintf("there is a %s", c.kind())}
 	}
 	hash := plumbing.ComputeHash(plumbing.BlobObject, data)
-	if c != nil {
-		if c.hash == hash {
-			return nil
-		}
-		mode = c.mode
+	if c != nil && c.hash == hash {
+		return nil
 	}
 	if data == nil {
 		data = []byte{}
 	}
-	f.children[name] = &child{entry: entry{mode: mode, name: name, hash: hash}, data: data}
+	if c == nil {
+		c = &child{entry: entry{mode: spelledFile, name: name}}
+		f.add(c)
+	}
+	c.hash, c.data = hash, data
 	f.dirty = true
 	return nil
 }
@@ -169,13 +196,16 @@ func (e *editor) write(f *folder, rest, whole string, data []byte) error {
 func (e *editor) remove(f *folder, rest, whole string) error {
 	name, rest, nested := strings.Cut(rest, "/")
 	c := f.children[name]
+	if err := c.unique(whole); err != nil {
+		return err
+	}
 	switch {
 	case c == nil, nested && !c.isTree():
 		return nil // there is no such file
 	case !nested && !c.isFile():
 		return &pathError{path: whole, reason: fmt.Sprintf("there is a %s", c.kind())}
 	case !nested:
-		delete(f.children, name)
+		f.remove(c)
 		f.dirty = true
 		return nil
 	}
@@ -187,9 +217,17 @@ func (e *editor) remove(f *folder, rest, whole string) error {
 	}
 	f.dirty = f.dirty || c.folder.dirty
 	if c.folder.dirty && len(c.folder.children) == 0 {
-		delete(f.children, name)
+		f.remove(c)
 	}
 	return nil
+}
+
+// unique fails if a name means two entries: nobody can tell which of them a change is for.
+func (c *child) unique(whole string) error {
+	if c == nil || !c.twice {
+		return nil
+	}
+	return &pathError{path: whole, reason: fmt.Sprintf("two entries have the name %s", quoted(c.name))}
 }
 
 // open makes sure that a child is a folder, and read.
@@ -217,9 +255,9 @@ func (e *editor) flush(f *folder) plumbing.Hash {
 	if !f.dirty && !f.hash.IsZero() {
 		return f.hash
 	}
-	sorted := make([]entry, 0, len(f.children))
+	f.settle()
 	size := 0
-	for _, c := range f.children {
+	for _, c := range f.order {
 		if c.folder != nil {
 			c.hash = e.flush(c.folder)
 		}
@@ -227,17 +265,15 @@ func (e *editor) flush(f *folder) plumbing.Hash {
 			e.made = append(e.made, object{kind: plumbing.BlobObject, hash: c.hash, data: c.data})
 			c.data = nil
 		}
-		sorted = append(sorted, c.entry)
 		size += len(c.mode) + len(c.name) + 2 + len(c.hash)
 	}
-	slices.SortFunc(sorted, compareEntries)
 	tree := make([]byte, 0, size)
-	for _, entry := range sorted {
-		tree = append(tree, entry.mode...)
+	for _, c := range f.order {
+		tree = append(tree, c.mode...)
 		tree = append(tree, ' ')
-		tree = append(tree, entry.name...)
+		tree = append(tree, c.name...)
 		tree = append(tree, 0)
-		tree = append(tree, entry.hash[:]...)
+		tree = append(tree, c.hash[:]...)
 	}
 	o := newObject(plumbing.TreeObject, tree)
 	if o.hash != f.hash {
@@ -246,4 +282,23 @@ func (e *editor) flush(f *folder) plumbing.Hash {
 	}
 	f.hash, f.dirty = o.hash, false
 	return f.hash
+}
+
+// settle drops what was removed and puts each child that was added before the first one that comes after it.
+func (f *folder) settle() {
+	gone := func(c *child) bool { return c.removed }
+	added := slices.DeleteFunc(f.added, gone)
+	f.order, f.added = slices.DeleteFunc(f.order, gone), nil
+	if len(added) == 0 {
+		return
+	}
+	slices.SortFunc(added, func(a, b *child) int { return compareEntries(a.entry, b.entry) })
+	merged := make([]*child, 0, len(f.order)+len(added))
+	for _, c := range f.order {
+		for len(added) > 0 && compareEntries(added[0].entry, c.entry) < 0 {
+			merged, added = append(merged, added[0]), added[1:]
+		}
+		merged = append(merged, c)
+	}
+	f.order = append(merged, added...)
 }

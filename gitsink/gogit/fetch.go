@@ -1,7 +1,6 @@
 package gogit
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -56,23 +55,16 @@ func (r *remote) take(commit plumbing.Hash, got unpacked) error {
 	if err != nil {
 		return fmt.Errorf("commit %s: %w", commit, err)
 	}
-	return r.lane.store.receive(commit, root, got.trees)
-}
-
-// rootOf reads the tree from the first line of a commit.
-func rootOf(commit []byte) (plumbing.Hash, error) {
-	line, _, _ := bytes.Cut(commit, []byte("\n"))
-	hash, ok := bytes.CutPrefix(line, []byte("tree "))
-	if !ok || !plumbing.IsHash(string(hash)) {
-		return plumbing.ZeroHash, errIncomplete
+	if err := r.lane.store.receive(commit, root, got.trees); err != nil {
+		return err
 	}
-	return plumbing.NewHash(string(hash)), nil
+	return r.lane.store.within(r.sink.opts.MaxHeldBytes)
 }
 
 // blobs returns the contents of files that are not too large, from the cache or in one request. What the server does not
 // have is absent.
-func (r *remote) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbing.Hash][]byte, error) {
-	found := make(map[plumbing.Hash][]byte, len(wanted))
+func (r *remote) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbing.Hash]string, error) {
+	found := make(map[plumbing.Hash]string, len(wanted))
 	var missing []plumbing.Hash
 	for _, hash := range wanted {
 		if data, ok := r.lane.store.blobs.get(hash); ok {
@@ -91,7 +83,7 @@ func (r *remote) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbin
 		whole := fetchRequest{wants: []plumbing.Hash{r.lane.store.tip}, depth: 1, keepBlobs: true, limit: limit}
 		got, err = r.request(ctx, whole)
 	}
-	if errors.Is(err, errTooMuch) {
+	if errors.Is(err, errTooMuch) && !errors.As(err, new(*limitError)) {
 		return nil, fmt.Errorf("%w: %w of %d bytes: set uploadpack.allowAnySHA1InWant at the server, or raise MaxPackBytes", gitsink.ErrTooLarge, err, limit)
 	}
 	if err != nil {
@@ -130,13 +122,17 @@ type fetchRequest struct {
 }
 
 func (r *remote) fetch(ctx context.Context, sender *session, req fetchRequest) (unpacked, []plumbing.Hash, error) {
+	limits := packLimits{receive: req.limit, hold: r.sink.opts.MaxHeldBytes}
+	if req.keepBlobs {
+		limits.hold /= 2 // who asked for the files gets a copy
+	}
 	type answer struct {
 		unpacked
 		shallows []plumbing.Hash
 	}
 	got, err := bounded(ctx, r.sink.opts.TransferTimeout, func(ctx context.Context) (got answer, err error) {
 		got.shallows, err = sender.upload(ctx, req.encode(sender), func(pack io.Reader) (err error) {
-			got.unpacked, err = unpack(pack, req.limit, req.keepBlobs)
+			got.unpacked, err = unpack(pack, limits, req.keepBlobs)
 			return err
 		})
 		return got, err

@@ -90,7 +90,7 @@ func TestAHistoryOfLargeFilesIsReadInLittleMemory(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
-			got, err := unpack(io.MultiReader(bytes.NewReader(pack)), 1<<30, false)
+			got, err := unpack(io.MultiReader(bytes.NewReader(pack)), packLimits{1 << 30, 1 << 30}, false)
 			runtime.ReadMemStats(&after)
 			require.NoError(t, err)
 			require.Len(t, got.commits, 3)

@@ -2,6 +2,7 @@ package gogit
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -30,8 +31,13 @@ type Options struct {
 	// signed.
 	Signer func(ctx context.Context, d destination.Destination) (Signer, error)
 
-	// MaxPackBytes bounds what one fetch may receive, and what of it is held in memory at a time. Default: 256 MiB.
+	// MaxPackBytes bounds what one fetch may receive. Default: 256 MiB.
 	MaxPackBytes int64
+
+	// MaxHeldBytes bounds what is held in memory of a fetch, of a lane's trees and of the paths that a plan is shown, each
+	// with what an object or a path costs beside its bytes. That is enough for some 400,000 files below a base folder.
+	// Default: 48 MiB.
+	MaxHeldBytes int64
 
 	// CacheBytes bounds the memory of the lanes that nobody uses at the moment; the least recently used are forgotten.
 	// Default: 64 MiB.
@@ -43,6 +49,10 @@ type Options struct {
 
 	// TransferTimeout bounds each request that sends or receives a pack, the server's hooks included. Default: 10 minutes.
 	TransferTimeout time.Duration
+
+	// PlanTimeout bounds one run of a plan, what it reads included. A plan that ignores its context is left behind two seconds
+	// after the end of that: its Apply fails, and others go on. Default: 10 minutes.
+	PlanTimeout time.Duration
 
 	// Pace says how often the repository of a destination may be pushed to. It is asked for each call, so it may change, and
 	// holds for all calls with equal credentials and an equal Pace together. Default: the zero Pace.
@@ -81,6 +91,8 @@ func (o *Options) withDefaults() Options {
 		set.Pace = func(destination.Destination) Pace { return Pace{} }
 	}
 	set.MaxPackBytes = positive(set.MaxPackBytes, 256<<20)
+	set.MaxHeldBytes = positive(set.MaxHeldBytes, 48<<20)
+	set.PlanTimeout = positive(set.PlanTimeout, 10*time.Minute)
 	set.CacheBytes = positive(set.CacheBytes, 64<<20)
 	set.StepTimeout = positive(set.StepTimeout, time.Minute)
 	set.TransferTimeout = positive(set.TransferTimeout, 10*time.Minute)
@@ -139,11 +151,27 @@ func (s *Sink) Apply(ctx context.Context, dst destination.Destination, plan gits
 	return c.wait(s)
 }
 
-// Close ends what is under way, forgets all lanes and closes idle connections.
+// closeWait is longer than anything takes that heeds its context.
+const closeWait = 15 * time.Second
+
+// Close ends what is under way, forgets all lanes and closes idle connections. It returns an error if something does not end
+// within 15 seconds, as an Auth that ignores its context: that is left behind.
 func (s *Sink) Close() error {
 	s.close()
-	s.workers.Wait()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.workers.Wait()
+	}()
+	timer := time.NewTimer(closeWait)
+	defer timer.Stop()
+	var err error
+	select {
+	case <-ended:
+	case <-timer.C:
+		err = fmt.Errorf("gogit: Close: something goes on %s after the end of its context; it is left behind", closeWait)
+	}
 	s.lanes.clear()
 	s.https.close()
-	return nil
+	return err
 }

@@ -47,7 +47,7 @@ func TestGitReadsPacksOfObjectsOfAnySize(t *testing.T) {
 	}
 	require.Contains(t, git(nil, "count-objects", "-v"), fmt.Sprintf("in-pack: %d\n", len(objects)))
 
-	got, err := unpack(bytes.NewReader(pack), 1<<30, true)
+	got, err := unpack(bytes.NewReader(pack), packLimits{1 << 30, 1 << 30}, true)
 	require.NoError(t, err)
 	require.Len(t, got.blobs, len(objects))
 }

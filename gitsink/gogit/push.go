@@ -152,6 +152,7 @@ func (g *group) look(ctx context.Context) (*session, error) {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), min(g.sink.opts.StepTimeout, lookTimeout))
 		defer cancel()
+		defer context.AfterFunc(g.sink.closing, cancel)()
 	}
 	strict := g.auth
 	defer func() { g.auth = strict }()

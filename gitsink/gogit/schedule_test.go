@@ -181,19 +181,19 @@ func (m *modelServer) receive(body []byte) []byte {
 		m.t.Errorf("a push: %v", err)
 		return nil
 	}
-	got, err := unpack(req.Packfile, 1<<30, true)
+	got, err := unpack(req.Packfile, packLimits{1 << 30, 1 << 30}, true)
 	if err != nil {
 		m.t.Errorf("a push: %v", err)
 		return nil
 	}
 	for hash, data := range got.commits {
-		m.objects[hash] = object{kind: plumbing.CommitObject, hash: hash, data: data}
+		m.objects[hash] = object{kind: plumbing.CommitObject, hash: hash, data: []byte(data)}
 	}
 	for hash, tree := range got.trees {
 		m.objects[hash] = object{kind: plumbing.TreeObject, hash: hash, data: []byte(tree)}
 	}
 	for hash, data := range got.blobs {
-		m.objects[hash] = object{kind: plumbing.BlobObject, hash: hash, data: data}
+		m.objects[hash] = object{kind: plumbing.BlobObject, hash: hash, data: []byte(data)}
 	}
 	command := req.Commands[0]
 	status := "ok refs/heads/main\n"
@@ -219,7 +219,7 @@ func (m *modelServer) outsider() {
 		}
 	}
 	if !m.tip.IsZero() {
-		root, err := rootOf(m.objects[m.tip].data)
+		root, err := rootOf(string(m.objects[m.tip].data))
 		require.NoError(m.t, err)
 		s.root = root
 	}

@@ -28,13 +28,17 @@ func (r *remote) scope(ctx context.Context, sender *session, want plumbing.Hash,
 		return fmt.Errorf("commit %s: %w", want, err)
 	}
 	s.addAll(got.trees)
-	for {
+	patience := maxLevels + levels(folders)
+	for round := 0; ; round++ {
 		single, whole, err := s.missing(root, folders)
 		if err != nil {
 			return err
 		}
 		if len(single) == 0 && len(whole) == 0 {
 			break
+		}
+		if round > patience {
+			single, whole = nil, append(whole, single...)
 		}
 		if err := q.trees(ctx, single, packp.FilterTreeDepth(0)); err != nil {
 			return err
@@ -44,7 +48,19 @@ func (r *remote) scope(ctx context.Context, sender *session, want plumbing.Hash,
 		}
 	}
 	s.advance(want, root)
-	return nil
+	return s.within(r.sink.opts.MaxHeldBytes)
+}
+
+// maxLevels is how many levels below a base folder are asked for one by one. What lies deeper comes whole: a request for each of
+// a thousand levels would take minutes.
+const maxLevels = 16
+
+// levels is the depth of the deepest of the folders.
+func levels(folders []string) (deepest int) {
+	for _, folder := range folders {
+		deepest = max(deepest, strings.Count(folder, "/")+1)
+	}
+	return deepest
 }
 
 // requester asks one service of a repository several times. Over HTTP that needs one advertisement; elsewhere the server
@@ -81,6 +97,9 @@ func (q *requester) trees(ctx context.Context, wants []plumbing.Hash, filter pac
 		return err
 	}
 	q.lane.store.addAll(got.trees)
+	if limit := q.sink.opts.MaxHeldBytes; q.lane.store.size > 2*limit { // with what the tip before had
+		return heldTooMuch(limit)
+	}
 	for _, hash := range wants {
 		if _, err := q.lane.store.tree(hash); err != nil {
 			return err
@@ -151,27 +170,52 @@ func (s *store) walk(root plumbing.Hash, folder string) (hash plumbing.Hash, arr
 }
 
 // below collects the trees that are missing at or below hash. Without any, all of them are closed: with a closed tree
-// everything below it is here, so that nobody has to look again.
+// everything below it is here, so that nobody has to look again. Each tree is looked into once, however often it stands there,
+// and on a work list: the depth is somebody else's to choose.
 func (s *store) below(hash plumbing.Hash, missing map[plumbing.Hash]bool) error {
-	if s.closed[hash] {
-		return nil
+	type visit struct {
+		hash plumbing.Hash
+		left string // of the tree
+		open bool   // a tree is missing in it
 	}
-	tree, ok := s.trees[hash]
-	if !ok {
-		missing[hash] = true
-		return nil
-	}
-	before := len(missing)
-	for e, err := range entries(tree) {
-		if err == nil && e.isTree() {
-			err = s.below(e.hash, missing)
+	found := map[plumbing.Hash]bool{} // trees that were left, and whether one is missing in them
+	var way []visit
+	// enter reports whether something is missing at a tree that need not be looked into.
+	enter := func(hash plumbing.Hash) (open bool) {
+		tree, here := s.trees[hash]
+		open, known := found[hash]
+		switch {
+		case known:
+			return open
+		case s.closed[hash]:
+			return false
+		case !here:
+			missing[hash] = true
+			return true
 		}
-		if err != nil {
-			return fmt.Errorf("tree %s: %w", hash, err)
-		}
+		way = append(way, visit{hash: hash, left: tree})
+		return false
 	}
-	if len(missing) == before {
-		s.closed[hash] = true
+	open := enter(hash)
+	for len(way) > 0 {
+		last := &way[len(way)-1]
+		last.open = last.open || open
+		open = false
+		if last.left == "" {
+			open = last.open
+			if found[last.hash] = open; !open {
+				s.closed[last.hash] = true
+			}
+			way = way[:len(way)-1]
+			continue
+		}
+		e, rest, ok := cutEntry(last.left)
+		if !ok {
+			return fmt.Errorf("tree %s: %w", last.hash, errDamaged)
+		}
+		if last.left = rest; e.isTree() {
+			open = enter(e.hash)
+		}
 	}
 	return nil
 }

@@ -104,6 +104,21 @@ func (s *store) check(hash plumbing.Hash, tree string) error {
 	return nil
 }
 
+// within fails if the trees of the tip take more memory than they may, whatever they came in.
+func (s *store) within(limit int64) error {
+	if s.size > limit {
+		s.sweep()
+	}
+	if s.size > limit {
+		return heldTooMuch(limit)
+	}
+	return nil
+}
+
+func heldTooMuch(limit int64) error {
+	return &limitError{fmt.Sprintf("the trees of the branch take more than %d bytes of memory: raise MaxHeldBytes", limit)}
+}
+
 // advance makes commit the tip, and drops what it has superseded once that is more than the half.
 func (s *store) advance(commit, root plumbing.Hash) {
 	s.tip, s.root = commit, root
@@ -145,14 +160,14 @@ const (
 
 // blobCache keeps small files that were read or written lately, in two generations.
 type blobCache struct {
-	young, old map[plumbing.Hash][]byte
+	young, old map[plumbing.Hash]string
 	youngSize  int
 	oldSize    int
 }
 
 func (c *blobCache) size() int { return c.youngSize + c.oldSize }
 
-func (c *blobCache) get(hash plumbing.Hash) ([]byte, bool) {
+func (c *blobCache) get(hash plumbing.Hash) (string, bool) {
 	data, ok := c.young[hash]
 	if !ok {
 		if data, ok = c.old[hash]; ok {
@@ -162,13 +177,13 @@ func (c *blobCache) get(hash plumbing.Hash) ([]byte, bool) {
 	return data, ok
 }
 
-func (c *blobCache) put(hash plumbing.Hash, data []byte) {
+func (c *blobCache) put(hash plumbing.Hash, data string) {
 	if _, ok := c.young[hash]; ok || len(data) > cachedBlob {
 		return
 	}
 	if c.young == nil || c.youngSize > youngBlobs {
 		c.old, c.oldSize = c.young, c.youngSize
-		c.young, c.youngSize = map[plumbing.Hash][]byte{}, 0
+		c.young, c.youngSize = map[plumbing.Hash]string{}, 0
 	}
 	c.young[hash] = data
 	c.youngSize += len(data) + objectOverhead

@@ -28,7 +28,7 @@ var library = map[string][]string{
 	"event/watch":         {"destination", "event", "internal/quote", "queue", "ruleset"},
 	"gitsink":             {"destination", "event", "internal/gitattr", "internal/opaque", "internal/panics", "internal/quote", "orphan", "queue"},
 	"gitsink/gogit":       {"destination", "event", "gitsink", "internal/opaque", "internal/panics", "internal/quote", "queue"},
-	"gitsink/gitsinktest": {"destination", "gitsink", "queue"},
+	"gitsink/gitsinktest": {"destination", "event", "gitsink", "queue"},
 	".":                   {"destination", "event", "event/watch", "gitsink", "gitsink/gogit", "orphan", "queue", "ruleset"},
 }
 

@@ -1,0 +1,194 @@
+package gitsinktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/queue"
+)
+
+// Hostile is something that a sink meets and has to survive: a repository that somebody has pushed to in order to harm whoever
+// reads it, or a server that answers for the same reason. Its branch is main.
+type Hostile struct {
+	// Name is a sentence, and names the subtest.
+	Name string
+	// Promise is the words of the documentation that say what holds.
+	Promise string
+	// Make makes it and returns the URL under which the sink finds it. What it takes to make it is not measured.
+	Make func(t testing.TB) (url string)
+	// BaseFolder is the destination's.
+	BaseFolder string
+	// Want is what the error of an Apply must match. Default: it must succeed.
+	Want error
+	// Says are parts of the text of that error, which is never longer than 4 KiB.
+	Says []string
+	// Judge looks at what became of it, beside that. Default: it is as it should be.
+	Judge func(gitsink.Report) error
+	// Memory is what it may take, in bytes above what was in use before. Default: 50 MB.
+	Memory uint64
+	// Time is how long it may take. Default: a minute.
+	Time time.Duration
+}
+
+// maxErrorText is the length of an error that somebody reads in a status.
+const maxErrorText = 4 << 10
+
+// TestHostile checks that a Writer on the sink survives: that it succeeds or fails as the case says within its time, takes no more
+// memory than it may, and leaves no goroutine behind when it is closed. newSink makes a sink with its own defaults, but for
+// a pace of pushes, which must be switched off. Every case is a subtest; they run one after another, since the memory and
+// the goroutines are those of the process.
+//
+// A sink that fails may take the process along. Run it in a process of its own if that must not be.
+func TestHostile(t *testing.T, newSink func(testing.TB) gitsink.GitSink, cases []Hostile) {
+	t.Helper()
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			if err := c.against(t, newSink); err != nil {
+				t.Errorf("%v\n%q", err, c.Promise)
+			}
+		})
+	}
+}
+
+// against runs the case twice with one sink: the second time meets what the first has left in its caches.
+func (h Hostile) against(t testing.TB, newSink func(testing.TB) gitsink.GitSink) error {
+	t.Helper()
+	if h.Memory == 0 {
+		h.Memory = 50e6
+	}
+	if h.Time == 0 {
+		h.Time = time.Minute
+	}
+	url := h.Make(t)
+	goroutines := runtime.NumGoroutine()
+	watch := watchMemory()
+	sink := newSink(t)
+	var faults []error
+	for try := 1; try <= 2; try++ {
+		began := time.Now()
+		err := h.try(t, sink, url)
+		if took := time.Since(began); took > h.Time {
+			err = errors.Join(err, fmt.Errorf("it took %s", took))
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("try %d: %w", try, err))
+		}
+	}
+	faults = append(faults, sink.Close())
+	if peak := watch(); peak > h.Memory {
+		faults = append(faults, fmt.Errorf("it took %d bytes of memory, more than %d", peak, h.Memory))
+	} else {
+		t.Logf("%d bytes of memory", peak)
+	}
+	return errors.Join(append(faults, h.settled(goroutines))...)
+}
+
+// try lets a Writer write one object and sweep the folder.
+func (h Hostile) try(t testing.TB, sink gitsink.GitSink, url string) error {
+	var report gitsink.Report
+	w, err := gitsink.NewWriter(sink, "cluster", &gitsink.WriterOptions{OnReport: func(r gitsink.Report) { report = r }})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), h.Time)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- w.Handle(ctx, queue.Batch{Lease: stillHeld{}, Events: h.events(url)}) }()
+	timer := time.NewTimer(h.Time + 20*time.Second) // a sink may look for the outcome of a push when its context has ended
+	defer timer.Stop()
+	select {
+	case err = <-ended:
+	case <-timer.C:
+		return errHangs
+	}
+	switch {
+	case h.Want == nil && err != nil:
+		return fmt.Errorf("it failed: %w", err)
+	case h.Want != nil && !errors.Is(err, h.Want):
+		return fmt.Errorf("the error is %v, want one that matches %v", err, h.Want) //nolint:errorlint // it may be nil
+	}
+	if err != nil {
+		text := err.Error()
+		if len(text) > maxErrorText {
+			return fmt.Errorf("the error is %d bytes long: %.1000s", len(text), text)
+		}
+		for _, part := range h.Says {
+			if !strings.Contains(text, part) {
+				return fmt.Errorf("the error does not say %q: %w", part, err)
+			}
+		}
+	}
+	if h.Judge != nil {
+		return h.Judge(report)
+	}
+	return nil
+}
+
+// hostileFile is what the Writer writes into the base folder.
+const hostileFile = "default/configmaps/kept.yaml"
+
+func (h Hostile) events(url string) []event.Event {
+	d := destination.Destination{
+		Ref: destination.Ref{Namespace: "gitsinktest", Name: "hostile"}, Repository: url, Branch: "main", BaseFolder: h.BaseFolder,
+	}
+	kept := event.Resource{ID: event.ID{Resource: "configmaps", Namespace: "default", Name: "kept"}, Version: "v1", Kind: "ConfigMap"}
+	live := event.NewLive([]event.Scope{{Resource: "configmaps", All: true}}, func(event.Scope) ([]event.Resource, error) {
+		return []event.Resource{kept}, nil
+	})
+	return []event.Event{
+		{Destination: d, Operation: event.Update, Resource: kept, Content: []byte("kept: true\n")},
+		{Destination: d, Operation: event.SeedSync, Live: live},
+	}
+}
+
+type stillHeld struct{ queue.Lease }
+
+func (stillHeld) Held(context.Context) bool { return true }
+
+// settled waits until there are no more goroutines than before.
+func (h Hostile) settled(before int) error {
+	for deadline := time.Now().Add(15 * time.Second); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 64<<10)
+			return fmt.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+		}
+	}
+	return nil
+}
+
+// watchMemory returns what tells, once, the most that the heap has grown by since.
+func watchMemory() (peak func() uint64) {
+	percent := debug.SetGCPercent(20) // the heap is little more than what is alive then
+	runtime.GC()
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	heap := func() uint64 { metrics.Read(sample); return sample[0].Value.Uint64() }
+	before, most := heap(), uint64(0)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			most = max(most, heap())
+			select {
+			case <-stop:
+				return
+			case <-time.After(2 * time.Millisecond):
+			}
+		}
+	}()
+	return func() uint64 {
+		close(stop)
+		<-stopped
+		debug.SetGCPercent(percent)
+		return most - min(most, before)
+	}
+}

@@ -1,0 +1,155 @@
+package gitsinktest
+
+import (
+	"bytes"
+	"compress/zlib"
+	"crypto/sha1"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"os/exec"
+)
+
+// objectName is the hash of an object.
+type objectName [sha1.Size]byte
+
+func (n objectName) String() string { return hex.EncodeToString(n[:]) }
+
+// The types of objects in a pack (gitformat-pack(5)).
+const (
+	packedCommit   = 1
+	packedTree     = 2
+	packedBlob     = 3
+	packedRefDelta = 7
+)
+
+// rawObjects are objects as they are, whatever Git thinks of them. They are compressed as they come, since there can be many.
+type rawObjects struct {
+	known map[objectName]bool
+	pack  bytes.Buffer
+	count uint32
+	zip   *zlib.Writer
+}
+
+func newRawObjects() *rawObjects {
+	zip, _ := zlib.NewWriterLevel(io.Discard, zlib.NoCompression) // the level is valid
+	return &rawObjects{known: map[objectName]bool{}, zip: zip}
+}
+
+func nameOf(kind int, data []byte) objectName {
+	names := map[int]string{packedCommit: "commit", packedTree: "tree", packedBlob: "blob"}
+	h := sha1.New()
+	fmt.Fprintf(h, "%s %d\x00", names[kind], len(data))
+	h.Write(data)
+	return objectName(h.Sum(nil))
+}
+
+func (o *rawObjects) add(kind int, data []byte) objectName {
+	name := nameOf(kind, data)
+	if !o.known[name] {
+		o.known[name] = true
+		o.count++
+		writePacked(&o.pack, o.zip, kind, nil, data)
+	}
+	return name
+}
+
+// writePacked writes an entry of a pack: an object, or a delta on a base.
+func writePacked(w io.Writer, zip *zlib.Writer, kind int, base, data []byte) {
+	header := []byte{byte(kind)<<4 | byte(len(data)&0xf)}
+	for size := len(data) >> 4; size > 0; size >>= 7 {
+		header[len(header)-1] |= 0x80
+		header = append(header, byte(size&0x7f))
+	}
+	_, _ = w.Write(append(header, base...))
+	zip.Reset(w)
+	_, _ = zip.Write(data)
+	_ = zip.Close()
+}
+
+func (o *rawObjects) blob(content string) objectName { return o.add(packedBlob, []byte(content)) }
+
+// rawEntry is an entry of a tree.
+type rawEntry struct {
+	mode, name string
+	object     objectName
+}
+
+const (
+	rawFolder  = "40000"
+	rawFile    = ModeRegular
+	rawSymlink = ModeSymlink
+)
+
+// tree makes a tree of the entries in their order.
+func (o *rawObjects) tree(entries ...rawEntry) objectName {
+	var data []byte
+	for _, e := range entries {
+		data = append(append(append(append(append(data, e.mode...), ' '), e.name...), 0), e.object[:]...)
+	}
+	return o.add(packedTree, data)
+}
+
+// fold makes a tree of so many entries of one object, named by their numbers.
+func (o *rawObjects) fold(entries int, mode string, object objectName) objectName {
+	var all []rawEntry
+	for i := range entries {
+		all = append(all, rawEntry{mode, fmt.Sprintf("%03d", i), object})
+	}
+	return o.tree(all...)
+}
+
+// nest puts an object so many folders deep.
+func (o *rawObjects) nest(depth int, e rawEntry) objectName {
+	tree := o.tree(e)
+	for range depth {
+		tree = o.tree(rawEntry{rawFolder, "d", tree})
+	}
+	return tree
+}
+
+func (o *rawObjects) commit(tree objectName) objectName {
+	return o.add(packedCommit, fmt.Appendf(nil, "tree %s\nauthor A <a@example.com> 1 +0000\ncommitter A <a@example.com> 1 +0000\n\nhostile\n", tree))
+}
+
+// packHeader begins a pack.
+func packHeader(count uint32) []byte {
+	return binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), count)
+}
+
+// branch puts the objects into a repository without a look at them, and the branch main at a commit of the tree.
+func (o *rawObjects) branch(r *Repo, tree objectName) {
+	r.server.t.Helper()
+	tip := o.commit(tree)
+	sum := sha1.New()
+	header := packHeader(o.count)
+	body := io.TeeReader(io.MultiReader(bytes.NewReader(header), bytes.NewReader(o.pack.Bytes())), sum)
+	cmd := exec.Command(r.server.git, "index-pack", "--stdin")
+	cmd.Env, cmd.Dir = append(r.server.Env(), "GIT_DIR="+r.dir), r.server.root
+	cmd.Stdin = io.MultiReader(body, &lateSum{sum: sum})
+	if out, err := cmd.CombinedOutput(); err != nil {
+		r.server.t.Fatalf("gitsinktest: git index-pack: %v\n%s", err, out)
+	}
+	r.Git("update-ref", "refs/heads/main", tip.String())
+}
+
+// lateSum reads a hash once all has been written to it.
+type lateSum struct {
+	sum  hash.Hash
+	left []byte
+	done bool
+}
+
+func (l *lateSum) Read(p []byte) (int, error) {
+	if !l.done {
+		l.left, l.done = l.sum.Sum(nil), true
+	}
+	if len(l.left) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, l.left)
+	l.left = l.left[n:]
+	return n, nil
+}

@@ -1,0 +1,38 @@
+package gogit_test
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gogit"
+)
+
+// inChild runs the test in a process of its own: what it takes in memory is its own there, and a crash is a failure of this
+// test alone. It returns true in that process.
+func inChild(t *testing.T) bool {
+	t.Helper()
+	const child = "KUBESCRIBE_TEST_CHILD"
+	if os.Getenv(child) == t.Name() {
+		return true
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=20m")
+	cmd.Env = append(os.Environ(), child+"="+t.Name())
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out[max(len(out)-16<<10, 0):])
+	t.Logf("%s", out)
+	return false
+}
+
+func TestHostileRepositoriesAreSurvived(t *testing.T) {
+	if inChild(t) {
+		gitsinktest.TestHostile(t, func(testing.TB) gitsink.GitSink {
+			return gogit.New(&gogit.Options{Pace: func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} }})
+		}, gitsinktest.HostileRepositories())
+	}
+}
