@@ -226,3 +226,11 @@ func (t attentive) Paths(prefix string) iter.Seq2[string, Entry] {
 		}
 	}
 }
+
+// ReadAbove implements AncestorTree; nothing is above a Tree that does not show it.
+func (t attentive) ReadAbove(ctx context.Context, name string) (map[string][]byte, error) {
+	if above, ok := t.Tree.(AncestorTree); ok {
+		return above.ReadAbove(ctx, name)
+	}
+	return nil, nil
+}
