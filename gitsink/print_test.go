@@ -26,7 +26,7 @@ func TestNobodyPrintsContentsOrUserInformation(t *testing.T) {
 	change := gitsink.Change{Path: "a", Data: []byte(secret)}
 	commit := gitsink.Commit{Changes: []gitsink.Change{change}, Message: "m"}
 	batch := queue.Batch{Key: "k", Events: []event.Event{e}}
-	numbers := strings.Trim(fmt.Sprint([]byte(secret)), "[]")
+	numbers := strings.Trim(fmt.Sprintf("%d", []byte(secret)), "[]")
 	encoded, err := json.Marshal([]byte(secret))
 	require.NoError(t, err)
 	for _, value := range []any{

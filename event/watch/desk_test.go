@@ -350,7 +350,6 @@ func TestAnErrorOfAWatchThatHelpsOrNot(t *testing.T) {
 		&relist{errors.New("half a listing")}:            false,
 		fmt.Errorf("x: %w", &relist{errors.New("half")}): false,
 		apierrors.NewResourceExpired(""):                 false,
-		apierrors.NewGone(""):                            false,
 		apierrors.NewForbidden(gr, "", nil):              false,
 		apierrors.NewUnauthorized(""):                    false,
 		apierrors.NewNotFound(gr, ""):                    false,

@@ -163,7 +163,7 @@ func TestCloseAndTheEndOfAContextEndAWalk(t *testing.T) {
 					found = true
 				}
 			}
-			return put("b", "1")(nil, nil) //nolint:staticcheck // it looks at neither
+			return put("b", "1")(nil, nil)
 		})
 		result <- err
 	}()
@@ -229,7 +229,8 @@ func FuzzTree(f *testing.F) {
 			}
 		}
 		var kept []entry
-		for e := range entries(after) {
+		for e, err := range entries(after) {
+			require.NoError(t, err)
 			if e.name != name {
 				kept = append(kept, e)
 			}

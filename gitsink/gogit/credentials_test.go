@@ -93,7 +93,7 @@ func TestNobodyPrintsCredentials(t *testing.T) {
 		printed = append(printed, log.String())
 		funcr.New(func(_, args string) { printed = append(printed, args) }, funcr.Options{}).Info("x", "auth", value)
 	}
-	numbers := strings.Trim(fmt.Sprint([]byte(secret)), "[]")
+	numbers := strings.Trim(fmt.Sprintf("%d", []byte(secret)), "[]")
 	for _, text := range printed {
 		require.NotContains(t, text, secret)
 		require.NotContains(t, text, fmt.Sprintf("%x", secret))

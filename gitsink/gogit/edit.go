@@ -300,5 +300,6 @@ func (f *folder) settle() {
 		}
 		merged = append(merged, c)
 	}
-	f.order = append(merged, added...)
+	merged = append(merged, added...)
+	f.order = merged
 }

@@ -522,5 +522,6 @@ func TestARefusalInUnknownWordsIsTriedAgainWhereTheBranchCannotBeLookedAt(t *tes
 	require.NotErrorIs(t, e, queue.ErrPermanent)
 	require.NotErrorIs(t, e, gitsink.ErrRejected)
 	server.Intercept(nil)
-	refuse(t, s, d, put("a", "1"), gitsink.ErrRejected)
+	e = refuse(t, s, d, put("a", "1"), gitsink.ErrRejected)
+	require.NotErrorIs(t, e, gitsink.ErrUnavailable)
 }

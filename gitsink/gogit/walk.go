@@ -47,7 +47,11 @@ func (w *walker) walk(folder plumbing.Hash, prefix string) (files, more bool) {
 		w.view.note(err)
 		return false, false
 	}
-	for e := range entries(tree) {
+	for e, err := range entries(tree) {
+		if err != nil {
+			w.view.note(err)
+			return false, false
+		}
 		if !e.isTree() {
 			files = true
 			if !w.take(prefix+e.name) || !w.yield(prefix+e.name, e.public()) {

@@ -268,11 +268,7 @@ var hints = map[string][]any{
 // candidates are the values that are tried for a field.
 func (o *filling) candidates(name, field string, property map[string]any, depth int) []any {
 	kind := name[strings.LastIndexByte(name, '.')+1:]
-	all := slices.Concat(hints[kind+"."+field], hints[field])
-	for _, v := range o.values(property, depth) {
-		all = append(all, v)
-	}
-	return all
+	return slices.Concat(hints[kind+"."+field], hints[field], o.values(property, depth))
 }
 
 // values are those of a schema.

@@ -43,8 +43,9 @@ func main() {
 	flag.DurationVar(&o.patience, "patience", 5*time.Second, "what tests may take with a mutant, beside six times what they take without one")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := o.run(ctx, os.Stdout, flag.Args()); err != nil {
+	err := o.run(ctx, os.Stdout, flag.Args())
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
