@@ -123,21 +123,29 @@ func (l *ledger) again(s *stream) {
 	signal(s.anew)
 }
 
-// resync has all streams of a target list everything once more, and send it all of its objects, changed or not. The caller
-// holds mu.
-func (l *ledger) resync(to *target) {
-	to.syncDue = true
+// resync has all streams of targets list everything once more, and send them all of their objects, changed or not. A stream is
+// told when all is noted: one that began at once for the first target would list again for the next. The caller holds mu.
+func (l *ledger) resync(targets ...*target) {
 	for _, s := range l.streams {
-		if !s.feeds(to) {
-			continue
+		asked := false
+		for _, to := range targets {
+			if !s.feeds(to) {
+				continue
+			}
+			if s.resend == nil {
+				s.resend = map[*target]uint64{}
+			}
+			s.resend[to] = l.clock
+			asked = true
 		}
-		if s.resend == nil {
-			s.resend = map[*target]uint64{}
+		if asked {
+			l.again(s)
 		}
-		s.resend[to] = l.clock
-		l.again(s)
 	}
-	l.wakeIfHungry(to)
+	for _, to := range targets {
+		to.syncDue = true
+		l.wakeIfHungry(to)
+	}
 }
 
 func (s *stream) feeds(to *target) bool {

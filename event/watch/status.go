@@ -96,9 +96,7 @@ func (p *planner) resyncAll() {
 	p.relistLabels()
 	p.ledger.mu.Lock()
 	defer p.ledger.mu.Unlock()
-	for _, to := range p.ledger.targets {
-		p.ledger.resync(to)
-	}
+	p.ledger.resync(slices.Collect(maps.Values(p.ledger.targets))...)
 }
 
 // Sweep sends a SeedSync for a destination, without sending its objects again. It returns at once.
