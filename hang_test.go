@@ -2,6 +2,9 @@ package kubescribe_test
 
 import (
 	"context"
+	"fmt"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +14,7 @@ import (
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -58,4 +62,47 @@ func TestStartReturnsWhateverHangs(t *testing.T) {
 			require.ErrorAs(t, err, &remaining)
 		})
 	}
+}
+
+// Whoever can push to the repository can put twelve to the power of twelve paths there, in thirteen trees.
+func TestABombInTheFolderIsInTheStatusAndHoldsUpNeitherItsNeighbourNorTheEnd(t *testing.T) {
+	c := cluster(t)
+	configMap(t, c, "a", "one")
+	server := gitsinktest.NewServer(t, nil)
+	repo := server.NewRepo("r")
+	git := func(stdin string, args ...string) string {
+		cmd := exec.CommandContext(t.Context(), "git", args...)
+		cmd.Dir, cmd.Stdin = repo.Dir(), strings.NewReader(stdin)
+		out, err := cmd.Output()
+		require.NoError(t, err)
+		return strings.TrimSpace(string(out))
+	}
+	entry := "100644 blob " + git("x", "hash-object", "-w", "--stdin")
+	for range 12 {
+		tree := ""
+		for i := range 12 {
+			tree += fmt.Sprintf("%s\t%02d\n", entry, i)
+		}
+		entry = "040000 tree " + git(tree, "mktree")
+	}
+	root := git(entry+"\tprod\n", "mktree")
+	repo.Git("update-ref", "refs/heads/main", git("", "commit-tree", "-m", "bomb", root))
+
+	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{DrainTimeout: 100 * time.Millisecond}))
+	require.NoError(t, err)
+	require.NoError(t, m.SetRules(rulesFor(repo, prodRef, devRef)))
+	stop := start(t, m)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.ErrorIs(t, m.WaitSynced(ctx), gitsink.ErrTooLarge)
+	bad, _ := m.DestinationStatus(prodRef)
+	require.ErrorIs(t, bad.Err, gitsink.ErrTooLarge)
+	require.ErrorContains(t, bad.Err, `"00/00/00/`)
+	require.ErrorContains(t, bad.Err, "MaxHeldBytes")
+	good, _ := m.DestinationStatus(devRef)
+	require.True(t, good.Synced)
+	began := time.Now()
+	require.ErrorAs(t, stop(), new(*queue.RemainingError))
+	require.Less(t, time.Since(began), 100*time.Millisecond+10*time.Second)
+	require.Equal(t, repo.Git("rev-parse", "main~1:prod"), repo.Git("rev-parse", "main:prod"), "it is carried through")
 }

@@ -18,7 +18,9 @@
 //   - A folder has one owner on a branch. The OwnerFile names both; another owner's folder is refused with ErrOwned, unless
 //     the file came along from another branch, by branching or merging. In a folder that held files when we first wrote to
 //     it, nothing is pruned before it is adopted.
-//   - A folder below ours that has an OwnerFile of its own is left alone: nothing in it is written, deleted, swept or pruned.
+//   - Only a regular file of at most 4 KiB says whose a folder is: a flat mapping, without aliases.
+//   - A folder below ours that has an OwnerFile of its own is left alone: nothing in it is written, deleted, swept or pruned. If
+//     that keeps files from being deleted or looked at, the Report names it (Excluded).
 //   - What no rule covers any more is pruned only by order (WriterOptions.Prune), in a commit of its own, and only files
 //     that name the object that the layout keeps at their path. It obeys ownership, adoption, the policy Never and the limit.
 //   - Commits grouped by author keep the order of the events: a new commit begins where the author changes.

@@ -21,6 +21,11 @@
 //
 // It does not ask for speed, nor what becomes of a push whose answer is lost: that depends on the protocol.
 //
+// # What is hostile
+//
+// [TestHostile] lets a Writer on a sink meet what others may put in its way, and measures memory, time and goroutines. Each
+// case is a value of [Hostile]; [HostileRepositories] are those that whoever can push to a repository can make.
+//
 // # The server
 //
 // [NewServer] serves bare repositories over HTTP or HTTPS on the loopback interface. The Git in it is the installed one

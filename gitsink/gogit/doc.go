@@ -26,6 +26,13 @@
 //     read, or if this happens twice in a row with an unmoved branch, the error matches ErrUnknown. When ctx ends, Apply
 //     returns within about 10 seconds.
 //   - A missing object is an error, never an empty folder.
+//   - Whatever a repository holds, an Apply ends within its bounds, and its error names the path and the bound (ErrTooLarge): a
+//     path may have 4,096 bytes, the paths that a plan is shown MaxHeldBytes, with 128 bytes more for each, a chain of deltas 4,095
+//     links. A tree without files is walked once, however often it stands there.
+//   - In the base folder a name that no path can have (empty, ".", "..", ".git", with a slash), one that stands there twice and
+//     entries out of order are refused by name: ErrPath. Elsewhere they are carried through.
+//   - A plan ends with its context, PlanTimeout and Close. One that does not is left behind two seconds later: its call fails,
+//     its Tree answers nothing any more, and the lane serves the others.
 //   - Where Options.Signer is set, no commit goes unsigned.
 //
 // # Cost
@@ -43,7 +50,7 @@
 //
 // Time and memory of a commit depend on the size of the folders on the way to the changes, not on the number of files or
 // commits in the repository. A server without uploadpack.allowFilter sends all files the first time; they are dropped as
-// they arrive, and MaxPackBytes bounds it. One without uploadpack.allowAnySHA1InWant sends all files for a Tree.Read; they
+// they arrive, and MaxPackBytes bounds it, and 64 times that what may come out of it. One without uploadpack.allowAnySHA1InWant sends all files for a Tree.Read; they
 // are held in memory for the call.
 //
 // # Lanes, groups and pace
