@@ -54,7 +54,7 @@ func TestDeltasThatWaitForEachOtherAreAWorkListOfABoundedLength(t *testing.T) {
 	got, err := unpack(bytes.NewReader(deltaChain(maxDeltaChain+1)), limits, false)
 	require.NoError(t, err)
 	require.Len(t, got.trees, maxDeltaChain+1)
-	for n, says := range map[int]string{maxDeltaChain + 2: "a chain of more than 4095 deltas", 100_000: "a chain of more than 4095 deltas", 300_000: "MaxHeldBytes"} {
+	for n, says := range map[int]string{maxDeltaChain + 2: "a chain of more than 4095 deltas", 100_000: "a chain of more than 4095 deltas", 180_000: "MaxHeldBytes"} {
 		pack := deltaChain(n)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
