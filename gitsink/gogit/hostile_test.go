@@ -30,6 +30,7 @@ func inChild(t *testing.T) bool {
 }
 
 func TestHostileRepositoriesAreSurvived(t *testing.T) {
+	t.Parallel() // what is measured is in the child
 	if inChild(t) {
 		gitsinktest.TestHostile(t, func(testing.TB) gitsink.GitSink {
 			return gogit.New(&gogit.Options{Pace: func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} }})
