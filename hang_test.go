@@ -72,7 +72,7 @@ func TestABombInTheFolderIsInTheStatusAndHoldsUpNeitherItsNeighbourNorTheEnd(t *
 	repo := server.NewRepo("r")
 	git := func(stdin string, args ...string) string {
 		cmd := exec.CommandContext(t.Context(), "git", args...)
-		cmd.Dir, cmd.Stdin = repo.Dir(), strings.NewReader(stdin)
+		cmd.Dir, cmd.Stdin, cmd.Env = repo.Dir(), strings.NewReader(stdin), server.Env()
 		out, err := cmd.Output()
 		require.NoError(t, err)
 		return strings.TrimSpace(string(out))
