@@ -195,6 +195,9 @@ func (a *gatedAPI) page(q *gatedRequest) *unstructured.UnstructuredList {
 		_, _ = fmt.Sscanf(q.options.Continue, "%d/%d", &version, &from)
 	}
 	all := a.state(q.resource, q.ns, version)
+	if q.options.FieldSelector != "" {
+		all = nil // it names an object that there is not
+	}
 	to := min(len(all), from+int(q.options.Limit))
 	list := &unstructured.UnstructuredList{Object: map[string]any{}, Items: all[from:to]}
 	list.SetResourceVersion(strconv.Itoa(version))
