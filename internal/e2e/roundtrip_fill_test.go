@@ -26,8 +26,6 @@ type filler struct {
 	t           *testing.T
 	definitions map[string]definition
 	walked      map[string]bool // definitions
-	set         map[string]bool // definition and field
-	unset       map[string]bool
 	requests    int
 }
 
@@ -35,7 +33,7 @@ type definition = map[string]any
 
 func newFiller(t *testing.T, client discovery.DiscoveryInterface) *filler {
 	t.Helper()
-	f := &filler{t: t, definitions: map[string]definition{}, walked: map[string]bool{}, set: map[string]bool{}, unset: map[string]bool{}}
+	f := &filler{t: t, definitions: map[string]definition{}, walked: map[string]bool{}}
 	paths, err := client.OpenAPIV3().Paths()
 	require.NoError(t, err)
 	for _, group := range paths {
@@ -113,13 +111,10 @@ func (o *filling) walk(name string, path []any, root string) {
 		}
 		property, _ := properties[field].(map[string]any)
 		at := append(slices.Clone(path), field)
-		key := name[strings.LastIndex(name, "api.")+1:] + "." + field
 		in, at := o.try(name, field, at, property)
 		if in < 0 {
-			o.unset[key] = true
 			continue
 		}
-		o.set[key] = true
 		below, step := o.below(property)
 		if below == "" {
 			continue

@@ -65,7 +65,8 @@ func TestATreeAppliedToAnEmptyClusterAndMirroredAgainIsByteEqual(t *testing.T) {
 	started.Wait()
 
 	filler := first.seed()
-	t.Logf("%v: %d fields set, %d not, by %d requests", time.Since(began), len(filler.set), len(filler.unset), filler.requests)
+	t.Logf("%v: seeded by %d requests", time.Since(began), filler.requests)
+	first.requireEveryField(filler)
 	first.requireEveryType()
 	before := first.mirror("before.git")
 	t.Logf("%v: %d files", time.Since(began), len(before))
@@ -164,7 +165,7 @@ func (s *site) seed() *filler {
 	f := newFiller(s.t, s.discovery)
 	var refused []string
 	filled := map[schema.GroupVersionKind]bool{}
-	for _, obj := range objectsOf(s.t, "testdata/roundtrip/objects.yaml") {
+	for _, obj := range append(objectsOf(s.t, "testdata/roundtrip/objects.yaml"), objectsOf(s.t, "testdata/roundtrip/fields.yaml")...) {
 		client := s.resource(served, obj)
 		require.NotNil(s.t, client, "%s is not served", obj.GroupVersionKind())
 		all := []*unstructured.Unstructured{obj}
@@ -179,24 +180,7 @@ func (s *site) seed() *filler {
 		}
 	}
 	require.Empty(s.t, refused)
-	s.requireUnset(f)
 	return f
-}
-
-// requireUnset compares the fields that no object has with those that are known. KUBESCRIBE_UPDATE=1 writes them down, as a new
-// version of Kubernetes asks for.
-func (s *site) requireUnset(f *filler) {
-	const file = "testdata/roundtrip/unset.txt"
-	var text strings.Builder
-	for _, field := range slices.Sorted(maps.Keys(f.unset)) {
-		text.WriteString(field + "\n")
-	}
-	if os.Getenv("KUBESCRIBE_UPDATE") != "" {
-		require.NoError(s.t, os.WriteFile(file, []byte(text.String()), 0o644))
-	}
-	known, err := os.ReadFile(file)
-	require.NoError(s.t, err)
-	require.Empty(s.t, cmp.Diff(string(known), text.String()), "fields that no object sets")
 }
 
 // serves waits until custom resources are served, and readable.
