@@ -48,7 +48,8 @@ type Mirror struct {
 }
 
 // New returns a Mirror of the cluster that config leads to. The limits on the rate of requests in config are lifted if they
-// are not set: the API server's Priority and Fairness does that better.
+// are not set: the API server's Priority and Fairness does that better. If config has no WarningHandler, Options.Logger gets
+// each warning of the API server once.
 func New(config *rest.Config, opts *Options) (*Mirror, error) {
 	o := opts.withDefaults()
 	if err := o.CommitPer.Validate(); err != nil {
@@ -57,6 +58,9 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 	config = rest.CopyConfig(config)
 	if config.QPS == 0 && config.RateLimiter == nil {
 		config.QPS = -1
+	}
+	if config.WarningHandler == nil && config.WarningHandlerWithContext == nil {
+		config.WarningHandlerWithContext = &warnings{log: o.Logger, said: map[string]struct{}{}}
 	}
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
