@@ -45,7 +45,7 @@ func (p *places) bury(name types.NamespacedName, place uint32) {
 // release frees a place that nobody needs any more.
 func (p *places) release(place uint32) {
 	name := p.names[place]
-	if buried, ok := p.of[name]; !ok || buried != place || p.marks[place] > 0 {
+	if _, buried := p.of[name]; !buried || p.marks[place] > 0 {
 		return
 	}
 	delete(p.of, name)

@@ -82,7 +82,7 @@ func (d *desk) object(ctx context.Context, s *stream, obj *unstructured.Unstruct
 	d.leave(s, key, old.claims, e.claims, c.author)
 	for _, m := range c.matches {
 		to := l.target(m.Destination)
-		if old.claims.have(to) && old.hash == e.hash && m.Err == nil && !(how == listed && s.resends(m, to)) {
+		if old.claims.have(to) && old.hash == e.hash && m.Err == nil && !(how == listed && s.resends(to)) {
 			continue
 		}
 		d.write(to, key, c, m)

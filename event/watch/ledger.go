@@ -87,9 +87,8 @@ type target struct {
 	destination destination.Destination
 	number      uint64 // unique in the process, for interning claims
 
-	gone      bool // no rule leads here any more: nothing is sent
-	feeding   bool // a feeder runs
-	stop      func()
+	gone      bool               // no rule leads here any more: nothing is sent
+	feeding   bool               // a feeder runs
 	backlog   backlog            // found no room, or has to be sent again
 	stuck     int                // of the backlog: nothing can be said of them before their streams go on
 	unsettled int                // streams that have neither completed nor failed their first listing, and outdated namespaces

@@ -69,7 +69,7 @@ func (n *namespaces) object(_ context.Context, _ *stream, obj *unstructured.Unst
 	delete(n.missed, obj.GetName())
 	n.mu.Unlock()
 	n.put(obj)
-	if missed || ready(n.ready) && (!ok || !maps.Equal(old, obj.GetLabels())) && (ok || how != added) {
+	if missed || ready(n.ready) && !maps.Equal(old, obj.GetLabels()) && (ok || how != added) {
 		n.moved(obj.GetName(), old, obj.GetLabels())
 	}
 }

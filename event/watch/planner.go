@@ -205,9 +205,6 @@ func (p *planner) retarget(ctx context.Context, next *rules) {
 	for ref, to := range p.ledger.targets {
 		if d, ok := next.set.Get(ref); !ok || d != to.destination {
 			to.gone = true
-			if to.stop != nil {
-				to.stop()
-			}
 			to.backlog.drop()
 			delete(p.ledger.targets, ref)
 			delete(p.ledger.kicked, to)
@@ -250,7 +247,7 @@ func (p *planner) relabel() {
 	defer p.ledger.mu.Unlock()
 	for name, had := range by.namespaces.take() {
 		for key, r := range p.running {
-			if key.namespace != "" && key.namespace != name || !key.of.Namespaced || r.stream.probing {
+			if key.namespace != "" && key.namespace != name || r.stream.probing {
 				continue
 			}
 			if by.rules.Relabelled(key.of, name, had...) {
@@ -271,10 +268,8 @@ func (p *planner) startFeeders() {
 			continue
 		}
 		to.feeding = true
-		ctx, cancel := context.WithCancel(p.feedCtx())
-		to.stop = cancel
+		ctx := p.feedCtx()
 		p.feeders.Go(func() {
-			defer cancel()
 			p.desk.feed(ctx, to)
 			p.fed(to)
 		})

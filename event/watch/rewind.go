@@ -8,8 +8,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
-
-	"github.com/kubescribe/kubescribe/ruleset"
 )
 
 // A server's clock can go back: somebody restores its etcd from a snapshot. A watch that is resumed then from a later
@@ -159,9 +157,9 @@ func (s *stream) feeds(to *target) bool {
 
 // resends reports whether the running listing sends an object to a target whether it has changed or not. The
 // caller holds mu.
-func (s *stream) resends(m ruleset.Match, to *target) bool {
+func (s *stream) resends(to *target) bool {
 	_, ok := s.resend[to]
-	return ok && to != nil && m.Writes
+	return ok
 }
 
 // resent ends what was asked for before the listing that is complete now. The caller holds mu.
@@ -208,7 +206,7 @@ func (p *planner) doubtMissing() {
 			continue
 		}
 		for _, of := range l.streams {
-			if of.groupResource() == groupResource(key.of.resource) && of.scope().Contains(key.id()) && !of.again.Load() {
+			if of.scope().Contains(key.id()) && !of.again.Load() {
 				p.opts.Logger.Info("the API server does not find an object that its watch did not say to be gone: its type is listed anew", "object", key.id().String())
 				l.again(of)
 			}

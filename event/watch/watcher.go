@@ -79,9 +79,6 @@ func (o *Options) withDefaults() *Options {
 	if out.Resync == 0 {
 		out.Resync = time.Hour
 	}
-	if out.Logger.GetSink() == nil {
-		out.Logger = logr.Discard()
-	}
 	return &out
 }
 

@@ -1,0 +1,107 @@
+package watch
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/kubescribe/kubescribe/internal/memcluster"
+)
+
+func plannerOf(d *desk) *planner {
+	return newPlanner(&Watcher{ledger: d.ledger, out: d.out.(Lines), opts: d.opts})
+}
+
+func TestATypeIsListedAnewWhoseWatchDoesNotSayThatAnObjectIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &logged{}
+		d, _, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
+		d.opts = log.options().withDefaults()
+		s.anew = make(chan struct{}, 1)
+		d.ledger.streams[s.key()] = s
+		other := otherStream(d, "services", "")
+		p := plannerOf(d)
+		missed := func(names ...string) {
+			for _, name := range names {
+				d.object(t.Context(), s, configMap("default", name, "1"), listed)
+				d.ledger.missing.add(d.keyed(s, name), d.ledger.clock)
+			}
+		}
+		missed("changes", "dies", "stays")
+		d.object(t.Context(), s, configMap("default", "changes", "2"), modified)
+		d.deleted(t.Context(), s, configMap("default", "dies", "1"), removed)
+		time.Sleep(missingPause - 1)
+		p.doubtMissing()
+		require.False(t, s.again.Load(), "its watch may be late")
+		require.Len(t, d.ledger.missing, 1, "of the others it has spoken")
+
+		time.Sleep(1)
+		p.doubtMissing()
+		require.True(t, s.again.Load())
+		require.False(t, other.again.Load())
+		require.Equal(t, 1, log.count("does not find"))
+		require.Equal(t, 1, log.count("configmaps/default/stays"))
+
+		s.again.Store(false)
+		missed("changes", "dies")
+		d.object(t.Context(), s, configMap("default", "changes", "3"), modified)
+		d.deleted(t.Context(), s, configMap("default", "dies", "1"), removed)
+		time.Sleep(missingPause)
+		p.doubtMissing()
+		require.False(t, s.again.Load())
+		require.Empty(t, d.ledger.missing)
+	})
+}
+
+func TestOfOneRestoreAllAreToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, _, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
+		told := make(chan struct{}, 1)
+		s.rewound = told
+		says := func() bool {
+			s.wentBack()
+			select {
+			case <-told:
+				return s.found.Swap(false)
+			default:
+				return false
+			}
+		}
+		require.True(t, says())
+		require.False(t, says(), "there are servers whose listings are always older than their watches")
+		time.Sleep(spreadPause)
+		require.True(t, says())
+		time.Sleep(spreadPause)
+		s.anew = make(chan struct{}, 1)
+		d.ledger.again(s)
+		require.False(t, says(), "another stream has told it")
+	})
+}
+
+func TestAQuestionForTheClockThatFailsIsAskedAgain(t *testing.T) {
+	cluster := memcluster.New(nil)
+	t.Cleanup(cluster.Close)
+	client, err := dynamic.NewForConfig(cluster.Config())
+	require.NoError(t, err)
+	_, _, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	s.client = clientFor(client, s.watch.Resource)
+	for _, c := range []struct {
+		answer error
+		fails  bool
+	}{
+		{apierrors.NewForbidden(configMaps.GroupResource(), "", nil), false},
+		{apierrors.NewBadRequest("field label not supported"), false},
+		{apierrors.NewGenericServerResponse(500, "list", configMaps.GroupResource(), "", "broken", 0, false), true},
+	} {
+		remove := cluster.Fail(func(memcluster.FaultRequest) *memcluster.Fault { return &memcluster.Fault{Error: c.answer} })
+		err := s.verify(t.Context(), "1")
+		require.Equal(t, c.fails, err != nil, "%v: %v", c.answer, err)
+		remove()
+	}
+	require.NoError(t, s.verify(t.Context(), "1"))
+	require.ErrorIs(t, s.verify(t.Context(), "1000000000"), errWentBack)
+}
