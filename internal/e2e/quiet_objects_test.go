@@ -34,6 +34,7 @@ import (
 var everyAPI = []string{
 	"--runtime-config=api/all=true",
 	"--feature-gates=AllAlpha=true,AllBeta=true",
+	"--event-ttl=100h", // Events are removed by the server after an hour
 }
 
 // notKept are served types that no object stays of, or that no client may make.
