@@ -230,7 +230,7 @@ func (s *schedule) label(ns string) {
 	s.api.write("namespaces", kind, obj)
 }
 
-// rewind restores the cluster from a snapshot.
+// rewind restores the cluster from a snapshot. That takes some time.
 func (s *schedule) rewind() {
 	version := len(scheduleNamespaces) + s.chance.IntN(s.api.version-len(scheduleNamespaces)+1)
 	ends := s.chance.IntN(4) > 0
@@ -242,6 +242,7 @@ func (s *schedule) rewind() {
 	for _, obj := range s.api.state("configmaps", "", version) {
 		s.live[obj.GetNamespace()+"/"+obj.GetName()] = true
 	}
+	s.unlocked(func() { time.Sleep(2 * fastestRestore) })
 }
 
 func (s *schedule) changeRules() {
