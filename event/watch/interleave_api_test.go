@@ -252,6 +252,7 @@ func (a *gatedAPI) page(q *gatedRequest) (*unstructured.UnstructuredList, error)
 		return list, nil
 	}
 	all := a.state(q.resource, q.ns, version)
+	from = min(from, len(all)) // the versions may have come as far again, in another history
 	to := min(len(all), from+int(q.options.Limit))
 	list := &unstructured.UnstructuredList{Object: map[string]any{}, Items: all[from:to]}
 	list.SetResourceVersion(strconv.Itoa(version))

@@ -133,7 +133,15 @@ func (p *planner) followLabels(ctx context.Context, rs *ruleset.RuleSet) *namesp
 	}
 	n := newNamespaces(clientFor(p.client, namespaceType), p.relabelled)
 	p.labels = run(ctx, p.stream(ruleset.Watch{Resource: namespaceType}, n), closed)
+	p.ledger.follow(p.labels.stream)
 	return n
+}
+
+// follow says which stream is that of the labels of namespaces.
+func (l *ledger) follow(labels *stream) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.labels = labels
 }
 
 func (p *planner) stream(w ruleset.Watch, to receiver) *stream {
@@ -154,6 +162,7 @@ func (p *planner) stopLabels() {
 	if p.labels != nil {
 		p.labels.stop()
 		p.labels = nil
+		p.ledger.follow(nil)
 		p.desk.match.Load().namespaces.release()
 	}
 }

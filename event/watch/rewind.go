@@ -39,14 +39,16 @@ type rewinds struct {
 	era  atomic.Uint64 // their number
 	told chan struct{} // capacity 1: somebody found one
 
-	mu    sync.Mutex
-	owed  bool // one was found, and the era is still the old one
-	last  time.Time
-	pause time.Duration // after last, before the next era may begin
+	mu     sync.Mutex
+	owed   bool   // one was found, and the era is still the old one
+	finder string // the API group in which the last one was found first
+	last   time.Time
+	pause  time.Duration // after last, before the next era may begin
 }
 
 // The bounds of that pause. There are aggregated servers whose listings are always older than their watches; they must not have
-// everything listed all the time. An operator may restore twice, though, the first time from the wrong snapshot.
+// everything listed all the time. What streams of two groups have found is no such server: an operator may restore twice, the
+// first time from the wrong snapshot.
 const (
 	minEra = 10 * time.Second
 	maxEra = 10 * time.Minute
@@ -56,9 +58,15 @@ func newRewinds() *rewinds { return &rewinds{told: make(chan struct{}, 1)} }
 
 // found takes note that the clock is behind what a listing of an era, or the watch after it, has told. If that era is over, it
 // is the rewind that ended it, of which all have heard.
-func (r *rewinds) found(era uint64) {
+func (r *rewinds) found(era uint64, group string) {
 	r.mu.Lock()
-	r.owed = r.owed || era == r.era.Load()
+	now := r.era.Load()
+	switch {
+	case era == now && !r.owed:
+		r.owed, r.finder = true, group
+	case group != r.finder && (era == now || era+1 == now):
+		r.pause = min(r.pause, minEra)
+	}
 	r.mu.Unlock()
 	r.begin()
 	signal(r.told)
@@ -97,7 +105,7 @@ func (s *stream) saw(version string) {
 // wentBack ends the era of a stream that found the clock behind.
 func (s *stream) wentBack() {
 	s.newest = ""
-	s.rewinds.found(s.era.Load())
+	s.rewinds.found(s.era.Load(), s.watch.Resource.Group)
 }
 
 // verify asks for the server's clock while a watch is open, and returns errWentBack if it is behind what was told before. A
@@ -144,11 +152,11 @@ func (p *planner) doubtAll() time.Duration {
 	}
 	p.era = era
 	p.opts.Logger.Info(errWentBack.Error())
-	if p.labels != nil && p.labels.stream.doubted() {
-		p.relistLabels()
-	}
 	p.ledger.mu.Lock()
 	defer p.ledger.mu.Unlock()
+	if labels := p.ledger.labels; labels != nil && labels.doubted() {
+		p.ledger.relistLabels()
+	}
 	for _, s := range p.ledger.streams {
 		if s.doubted() {
 			s.complete = false
@@ -158,10 +166,11 @@ func (p *planner) doubtAll() time.Duration {
 	return wait
 }
 
-func (p *planner) relistLabels() {
-	if p.labels != nil {
-		p.labels.stream.again.Store(true)
-		signal(p.labels.stream.anew)
+// relistLabels has the labels of namespaces listed once more, if rules look at them. The caller holds mu.
+func (l *ledger) relistLabels() {
+	if l.labels != nil {
+		l.labels.again.Store(true)
+		signal(l.labels.anew)
 	}
 }
 
@@ -183,9 +192,11 @@ func (l *ledger) again(s *stream) {
 	signal(s.anew)
 }
 
-// resync has all streams of targets list everything once more, and send them all of their objects, changed or not. A stream is
-// told when all is noted: one that began at once for the first target would list again for the next. The caller holds mu.
+// resync has the labels of namespaces listed once more, and has all streams of targets list everything and send them all of
+// their objects, changed or not. A stream is told when all is noted: one that began at once for the first target would list
+// again for the next. The caller holds mu.
 func (l *ledger) resync(targets ...*target) {
+	l.relistLabels()
 	for _, s := range l.streams {
 		asked := false
 		for _, to := range targets {
