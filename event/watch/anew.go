@@ -14,7 +14,7 @@ import (
 
 // listAnew lists what is outdated. After an error everything has to be listed.
 func (s *stream) listAnew(ctx context.Context) error {
-	if s.again.Load() {
+	if s.again.Load() || s.doubted() {
 		return errAgain
 	}
 	namespaces, since := s.to.outdated(s)
@@ -28,6 +28,10 @@ func (s *stream) listAnew(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if older(version, s.newest) {
+			return errWentBack
+		}
+		s.saw(version)
 		s.to.relisted(ctx, s, namespace, since)
 		s.ahead[namespace] = version
 	}

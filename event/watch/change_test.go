@@ -17,13 +17,13 @@ import (
 	"github.com/kubescribe/kubescribe/internal/memcluster"
 )
 
-// listings notes what is listed from now on: type, and namespace if it is one. What the labels of namespaces need is left
-// out.
+// listings notes what is listed from now on: type, and namespace if it is one. What the labels of namespaces need is left out,
+// and so are questions for the clock.
 func (f *fixture) listings() (taken func() []string) {
 	var mu sync.Mutex
 	var seen []string
 	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
-		if r.Verb == "list" && r.Page == 1 && r.Resource.Resource != "namespaces" {
+		if r.Verb == "list" && r.Page == 1 && r.Resource.Resource != "namespaces" && r.Options.FieldSelector == "" {
 			mu.Lock()
 			defer mu.Unlock()
 			seen = append(seen, r.Resource.Resource+"/"+r.Namespace)

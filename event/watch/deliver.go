@@ -270,6 +270,9 @@ func (d *desk) completed(ctx context.Context, s *stream) {
 	l := d.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if s.doubted() {
+		return // what it lacks may live, after a rewind that was found meanwhile; it is begun anew
+	}
 	tl := l.typeOf(s.watch.Resource)
 	scope := s.scope()
 	for name, e := range tl.entries {
@@ -301,6 +304,9 @@ func (d *desk) relisted(ctx context.Context, s *stream, namespace string, since 
 	l := d.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if s.doubted() {
+		return
+	}
 	tl := l.typeOf(s.watch.Resource)
 	for name, e := range tl.entries {
 		if name.Namespace == namespace && e.seen <= since {

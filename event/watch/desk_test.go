@@ -134,7 +134,7 @@ func TestTheSeedSyncWaitsForTheLastOfTheStreams(t *testing.T) {
 	d.completed(t.Context(), s)
 	d.sendSync(to)
 	require.Zero(t, to.synced, "one is left")
-	other := &stream{watch: s.watch, to: d}
+	other := &stream{watch: s.watch, to: d, rewinds: s.rewinds}
 	d.failed(other, apierrors.NewInternalError(errors.New("broken")))
 	require.True(t, to.syncDue)
 	d.sendSync(to)

@@ -57,31 +57,6 @@ func TestATypeIsListedAnewWhoseWatchDoesNotSayThatAnObjectIsGone(t *testing.T) {
 	})
 }
 
-func TestOfOneRestoreAllAreToldOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d, _, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-		told := make(chan struct{}, 1)
-		s.rewound = told
-		says := func() bool {
-			s.wentBack()
-			select {
-			case <-told:
-				return s.found.Swap(false)
-			default:
-				return false
-			}
-		}
-		require.True(t, says())
-		require.False(t, says(), "there are servers whose listings are always older than their watches")
-		time.Sleep(spreadPause)
-		require.True(t, says())
-		time.Sleep(spreadPause)
-		s.anew = make(chan struct{}, 1)
-		d.ledger.again(s)
-		require.False(t, says(), "another stream has told it")
-	})
-}
-
 func TestAQuestionForTheClockThatFailsIsAskedAgain(t *testing.T) {
 	cluster := memcluster.New(nil)
 	t.Cleanup(cluster.Close)
@@ -98,10 +73,11 @@ func TestAQuestionForTheClockThatFailsIsAskedAgain(t *testing.T) {
 		{apierrors.NewGenericServerResponse(500, "list", configMaps.GroupResource(), "", "broken", 0, false), true},
 	} {
 		remove := cluster.Fail(func(memcluster.FaultRequest) *memcluster.Fault { return &memcluster.Fault{Error: c.answer} })
-		err := s.verify(t.Context(), "1")
+		err := s.verify(t.Context())
 		require.Equal(t, c.fails, err != nil, "%v: %v", c.answer, err)
 		remove()
 	}
-	require.NoError(t, s.verify(t.Context(), "1"))
-	require.ErrorIs(t, s.verify(t.Context(), "1000000000"), errWentBack)
+	require.NoError(t, s.verify(t.Context()))
+	s.newest = "1000000000"
+	require.ErrorIs(t, s.verify(t.Context()), errWentBack)
 }

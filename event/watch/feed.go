@@ -107,10 +107,10 @@ func (d *desk) pick(to *target) (of *stream, keys []objectKey, many bool) {
 	return of, keys[:min(len(keys), fetchFew)], false
 }
 
-// inDoubt tells whether an object has still to be matched anew, which may bring it back. The caller holds mu.
+// inDoubt tells whether an object has still to be matched or listed anew, which may bring it back. The caller holds mu.
 func (l *ledger) inDoubt(to *target, key objectKey) bool {
 	for _, s := range l.streams {
-		if _, outdated := s.outdated[key.name.Namespace]; outdated && s.covers(to.destination, key.id()) {
+		if _, outdated := s.outdated[key.name.Namespace]; (outdated || s.doubted()) && s.covers(to.destination, key.id()) {
 			return true
 		}
 	}
@@ -267,8 +267,9 @@ func (d *desk) now() uint64 {
 // for it and have room by now, which spares them the asking. If its stream has spoken of it since, that is newer, and what was
 // asked for is dropped: sent now, it would stand behind the newer one and win. It returns false if the one had no room.
 //
-// The entry's hash stays as it is. What was fetched may be newer than what the stream has delivered, but only to these
-// targets: taking its hash over would hide the change from the others.
+// What was fetched may be newer than what the stream has delivered, but only to these targets. Taking its hash over would hide
+// the change from the others. Leaving the old one would hide from these that the object has become again what it was, where
+// the stream does not hear of both, as after 410 or a rewind. So whatever the stream says next is sent.
 func (d *desk) offer(ctx context.Context, to *target, s *stream, obj *unstructured.Unstructured, asked uint64) bool {
 	if !d.wanted(s, obj) {
 		return true
@@ -285,6 +286,10 @@ func (d *desk) offer(ctx context.Context, to *target, s *stream, obj *unstructur
 		if waits, _ := claim.to.backlog.has(key); waits && s.covers(claim.to.destination, key.id()) {
 			d.deliver(claim.to, key, c, obj.GetDeletionTimestamp() != nil)
 		}
+	}
+	if e = key.of.entries[key.name]; e.hash != d.ledger.hash(c.content) {
+		e.hash = 0
+		key.of.put(key.name, e)
 	}
 	waits, _ := to.backlog.has(key)
 	return !waits

@@ -30,7 +30,7 @@ func newDesk(t *testing.T, out *lines, r ruleset.Rule) (*desk, *target, *stream)
 	prod, _ := set.Get(ref("prod"))
 	to := &target{destination: prod, feeding: true}
 	d.ledger.targets[ref("prod")] = to
-	s := &stream{watch: ruleset.Watch{Resource: ruleset.Type{Version: "v1", Resource: "configmaps", Kind: "ConfigMap", Namespaced: true}}, to: d, lists: make(chan struct{}, 1)}
+	s := &stream{watch: ruleset.Watch{Resource: ruleset.Type{Version: "v1", Resource: "configmaps", Kind: "ConfigMap", Namespaced: true}}, to: d, lists: make(chan struct{}, 1), rewinds: newRewinds()}
 	s.watch.Coverage = []ruleset.Coverage{{Destination: prod, Scope: s.scope()}}
 	return d, to, s
 }

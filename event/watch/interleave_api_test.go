@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 )
@@ -20,14 +21,19 @@ import (
 type gatedAPI struct {
 	dynamic.Interface
 	version  int
+	states   int // the number of states that were ever written; versions are given out again after a rewind
 	history  []happening
 	requests chan *gatedRequest // to be picked up by the schedule
 	watches  []*gatedWatch
-	told     map[string]int // of each object, the newest version that a listing or a watch has told
+	told     map[string]int // of each object, the state that a listing or a watch has told last
 	initial  initialMode
+
+	refusesFuture bool           // a watch from a version that is still to come; else it opens and says nothing
+	asked         map[string]int // by scope of the watch, the version that it was asked for last
+	caught        bool           // since the last rewind somebody was told that the clock is behind what he has seen
 }
 
-// happening is a version of an object.
+// happening is a version of an object. The object's uid says which state it is: no other one ever has the same.
 type happening struct {
 	version  int
 	resource string
@@ -63,6 +69,7 @@ type gatedWatch struct {
 	resource, ns          string
 	at                    int
 	over                  atomic.Bool
+	outlived              bool                         // a rewind
 	initial               []happening                  // to be sent first
 	sent                  []*unstructured.Unstructured // not told yet, as far as is known
 }
@@ -72,7 +79,7 @@ func (w *gatedWatch) ResultChan() <-chan apiwatch.Event { return w.events }
 func (w *gatedWatch) Stop() { w.over.Store(true) }
 
 func newGatedAPI() *gatedAPI {
-	return &gatedAPI{requests: make(chan *gatedRequest, 100), told: map[string]int{}}
+	return &gatedAPI{requests: make(chan *gatedRequest, 100), told: map[string]int{}, asked: map[string]int{}}
 }
 
 func (a *gatedAPI) Resource(gvr schema.GroupVersionResource) dynamic.NamespaceableResourceInterface {
@@ -130,9 +137,38 @@ func (a *gatedAPI) ServerGroupsAndResources() ([]*metav1.APIGroup, []*metav1.API
 // write makes a new version of an object; with apiwatch.Deleted the last one.
 func (a *gatedAPI) write(resource string, kind apiwatch.EventType, obj *unstructured.Unstructured) {
 	a.version++
+	a.states++
 	obj = obj.DeepCopy()
+	obj.SetUID(types.UID(strconv.Itoa(a.states)))
 	obj.SetResourceVersion(strconv.Itoa(a.version))
 	a.history = append(a.history, happening{a.version, resource, kind, obj})
+}
+
+// rewind sets the cluster back to what it was at a version. Watches end, or go on and say nothing before the version has come
+// to where they stand. What a watch has sent is on its way, also if it tells of what has never been now.
+func (a *gatedAPI) rewind(version int, ends bool) {
+	a.version, a.caught = version, false
+	a.history = slices.DeleteFunc(a.history, func(h happening) bool { return h.version > version })
+	for _, w := range a.watches {
+		w.outlived = true
+		if ends && !w.over.Swap(true) {
+			close(w.events)
+		}
+	}
+}
+
+// present returns the state of each object that ever was, also of those that are deleted.
+func (a *gatedAPI) present() map[string]int {
+	present := map[string]int{}
+	for _, h := range a.history {
+		present[h.resource+"/"+h.object.GetNamespace()+"/"+h.object.GetName()] = stateOf(h.object)
+	}
+	return present
+}
+
+func stateOf(obj *unstructured.Unstructured) int {
+	state, _ := strconv.Atoi(string(obj.GetUID()))
+	return state
 }
 
 // state returns the objects that lived at a version, by name.
@@ -165,9 +201,15 @@ func (a *gatedAPI) answer(q *gatedRequest, fault error) {
 	}
 	switch q.verb {
 	case "list":
-		q.list = a.page(q)
+		q.list, q.err = a.page(q)
 	case "watch":
 		at, _ := strconv.Atoi(q.options.ResourceVersion)
+		a.asked[q.resource+"/"+q.ns] = at
+		if at > a.version && a.refusesFuture {
+			a.caught = true
+			q.err = tooLarge(at)
+			return
+		}
 		q.watch = &gatedWatch{events: make(chan apiwatch.Event, 1000), resource: q.resource, ns: q.ns, at: at}
 		if q.options.SendInitialEvents != nil {
 			if a.initial == refusesInitial {
@@ -188,16 +230,29 @@ func (a *gatedAPI) answer(q *gatedRequest, fault error) {
 	}
 }
 
+func tooLarge(version int) error {
+	err := apierrors.NewTimeoutError(fmt.Sprintf("Too large resource version: %d", version), 1)
+	err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: metav1.CauseTypeResourceVersionTooLarge}}
+	return err
+}
+
 // page returns a page of a listing; its continue token has the version and how many objects came before.
-func (a *gatedAPI) page(q *gatedRequest) *unstructured.UnstructuredList {
+func (a *gatedAPI) page(q *gatedRequest) (*unstructured.UnstructuredList, error) {
 	version, from := a.version, 0
 	if q.options.Continue != "" {
 		_, _ = fmt.Sscanf(q.options.Continue, "%d/%d", &version, &from)
 	}
-	all := a.state(q.resource, q.ns, version)
-	if q.options.FieldSelector != "" {
-		all = nil // it names an object that there is not
+	if version > a.version {
+		return nil, apierrors.NewResourceExpired("the continue token is of another time")
 	}
+	if q.options.FieldSelector != "" { // no object has this name
+		a.caught = a.caught || a.version < a.asked[q.resource+"/"+q.ns]
+		list := &unstructured.UnstructuredList{Object: map[string]any{}}
+		list.SetResourceVersion(strconv.Itoa(version))
+		return list, nil
+	}
+	all := a.state(q.resource, q.ns, version)
+	from = min(from, len(all)) // the versions may have come as far again, in another history
 	to := min(len(all), from+int(q.options.Limit))
 	list := &unstructured.UnstructuredList{Object: map[string]any{}, Items: all[from:to]}
 	list.SetResourceVersion(strconv.Itoa(version))
@@ -207,7 +262,7 @@ func (a *gatedAPI) page(q *gatedRequest) *unstructured.UnstructuredList {
 	if to < len(all) {
 		list.SetContinue(fmt.Sprintf("%d/%d", version, to))
 	}
-	return list
+	return list, nil
 }
 
 // initialEvents are the state of now, and the bookmark that ends them.
@@ -259,7 +314,5 @@ func (a *gatedAPI) hear() {
 }
 
 func (a *gatedAPI) tell(resource string, obj *unstructured.Unstructured) {
-	version, _ := strconv.Atoi(obj.GetResourceVersion())
-	key := resource + "/" + obj.GetNamespace() + "/" + obj.GetName()
-	a.told[key] = max(a.told[key], version)
+	a.told[resource+"/"+obj.GetNamespace()+"/"+obj.GetName()] = stateOf(obj)
 }

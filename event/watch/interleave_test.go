@@ -26,8 +26,8 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// Listings, watches, writes to the cluster, labels of namespaces, rule changes, a queue with little room and plans are
-// interleaved at random, each a step of its own. Two things are checked. No file is taken away whose object lives and has
+// Listings, watches, writes to the cluster, labels of namespaces, restores of the cluster from a snapshot, rule changes, a queue
+// with little room and plans are interleaved at random, each a step of its own. Two things are checked. No file is taken away whose object lives and has
 // been wanted ever since the file was written. And when all have come to rest, the files are what the rules say.
 func TestWhateverTheOrderOfListingsWatchesRulesAndPlansNoFileIsLost(t *testing.T) {
 	schedules := 300
@@ -69,7 +69,7 @@ type schedule struct {
 	sent    map[fileKey]file // the last write that came into the queue
 	files   map[fileKey]file
 	live    map[string]bool
-	newest  map[string]int // the version of each object and namespace
+	rewound bool // ever
 	rules   []scheduleRule
 	branch  map[string]string          // of each destination
 	since   map[string]map[string]want // destination, object: since when it is wanted without a break
@@ -77,8 +77,8 @@ type schedule struct {
 
 // want is the beginning of a time in which an object is wanted.
 type want struct {
-	step    int
-	version int // of the object, then
+	step  int
+	state int // of the object, then
 }
 
 type queued struct {
@@ -90,7 +90,7 @@ type fileKey struct{ destination, branch, object string }
 
 type file struct {
 	content string
-	version int // the object's
+	state   int // the object's
 	step    int // when it came into the queue
 }
 
@@ -105,7 +105,7 @@ var scheduleNamespaces = []string{"x", "y"}
 func newSchedule(t *testing.T, seed uint64) *schedule {
 	s := &schedule{
 		t: t, chance: rand.New(rand.NewPCG(seed, 0)), api: newGatedAPI(), room: -1,
-		files: map[fileKey]file{}, sent: map[fileKey]file{}, live: map[string]bool{}, newest: map[string]int{}, branch: map[string]string{"p": "main", "q": "main"},
+		files: map[fileKey]file{}, sent: map[fileKey]file{}, live: map[string]bool{}, branch: map[string]string{"p": "main", "q": "main"},
 		since: map[string]map[string]want{"p": {}, "q": {}},
 	}
 	if s.chance.IntN(2) == 0 {
@@ -113,6 +113,7 @@ func newSchedule(t *testing.T, seed uint64) *schedule {
 	}
 	s.teams = s.chance.IntN(2) == 0
 	s.api.initial = initialMode(s.chance.IntN(int(initialModes)))
+	s.api.refusesFuture = s.chance.IntN(2) == 0
 	s.watcher = New(s.api, s.api, s, &Options{
 		PageSize: 1, Collapse: s.chance.IntN(2) + 1, Resync: -1, InitialEvents: s.chance.IntN(2) == 0,
 	})
@@ -182,8 +183,10 @@ func (s *schedule) act() {
 		s.serve(s.chance.IntN(12) == 0)
 	case n < 70:
 		s.tell()
-	case n < 75:
+	case n < 74:
 		s.expire()
+	case n < 76:
+		s.rewind()
 	case n < 90:
 		s.take()
 	default:
@@ -205,14 +208,13 @@ func (s *schedule) write() {
 	case s.chance.IntN(3) == 0:
 		kind = apiwatch.Deleted
 	}
-	obj.Object["data"] = map[string]any{"version": fmt.Sprint(s.api.version + 1)}
+	obj.Object["data"] = map[string]any{"state": fmt.Sprint(s.api.states + 1)}
 	if s.chance.IntN(2) == 0 {
 		obj.SetLabels(map[string]string{"tier": "a"})
 	}
 	s.api.write("configmaps", kind, obj)
 	s.live[key] = kind != apiwatch.Deleted
-	s.newest["configmaps/"+key] = s.api.version
-	s.say("%s %s %v, version %d", kind, key, obj.GetLabels(), s.api.version)
+	s.say("%s %s %v, version %d, state %d", kind, key, obj.GetLabels(), s.api.version, s.api.states)
 }
 
 func (s *schedule) label(ns string) {
@@ -226,7 +228,21 @@ func (s *schedule) label(ns string) {
 		kind = apiwatch.Added
 	}
 	s.api.write("namespaces", kind, obj)
-	s.newest["namespaces//"+ns] = s.api.version
+}
+
+// rewind restores the cluster from a snapshot. That takes some time.
+func (s *schedule) rewind() {
+	version := len(scheduleNamespaces) + s.chance.IntN(s.api.version-len(scheduleNamespaces)+1)
+	ends := s.chance.IntN(4) > 0
+	s.say("the cluster is set back from version %d to %d, watches end: %t", s.api.version, version, ends)
+	s.api.hear()
+	s.api.rewind(version, ends)
+	s.rewound = true
+	clear(s.live)
+	for _, obj := range s.api.state("configmaps", "", version) {
+		s.live[obj.GetNamespace()+"/"+obj.GetName()] = true
+	}
+	s.unlocked(func() { time.Sleep(2 * fastestRestore) })
 }
 
 func (s *schedule) changeRules() {
@@ -346,7 +362,7 @@ func (s *schedule) take() {
 			delete(s.files, to)
 		}
 	default:
-		s.files[to] = file{content: string(e.Content), version: versionOf(e.Event), step: e.step}
+		s.files[to] = file{content: string(e.Content), state: stateIn(string(e.Content)), step: e.step}
 	}
 }
 
@@ -354,10 +370,10 @@ func fileOf(e event.Event) fileKey {
 	return fileKey{destination: e.Destination.Ref.Name, branch: e.Destination.Branch, object: e.Resource.Namespace + "/" + e.Resource.Name}
 }
 
-func versionOf(e event.Event) (version int) {
-	_, rest, _ := strings.Cut(string(e.Content), "version: \"")
-	_, _ = fmt.Sscanf(rest, "%d", &version)
-	return version
+func stateIn(content string) (state int) {
+	_, rest, _ := strings.Cut(content, "state: \"")
+	_, _ = fmt.Sscanf(rest, "%d", &state)
+	return state
 }
 
 // orphans returns the files that a sweep takes for orphans.
@@ -390,11 +406,11 @@ func (s *schedule) judge(key fileKey, f file) {
 	since, wanted := s.since[key.destination][key.object]
 	ns, _, _ := strings.Cut(key.object, "/")
 	s.api.hear()
-	told := true
+	present, told := s.api.present(), true
 	for _, what := range []string{"configmaps/" + key.object, "namespaces//" + ns} {
-		told = told && (s.api.told[what] >= s.newest[what] || what[0] == 'n' && !s.teams)
+		told = told && (s.api.told[what] == present[what] || what[0] == 'n' && !s.teams)
 	}
-	if wanted && told && key.branch == s.branch[key.destination] && f.step > since.step && f.version >= since.version {
+	if wanted && told && key.branch == s.branch[key.destination] && f.step > since.step && f.state >= since.state {
 		s.fault("%v goes; it was sent at %d, and its object is wanted since %d", key, f.step, since.step)
 	}
 }
@@ -405,7 +421,7 @@ func (s *schedule) account() {
 		wanted := s.wanted(to)
 		for key := range wanted {
 			if _, ok := since[key]; !ok {
-				since[key] = want{s.step, versionOf(event.Event{Content: []byte(wanted[key])})}
+				since[key] = want{s.step, stateIn(wanted[key])}
 			}
 		}
 		maps.DeleteFunc(since, func(key string, _ want) bool { _, ok := wanted[key]; return !ok })
@@ -444,10 +460,20 @@ func (s *schedule) covered(to, namespace string) bool {
 }
 
 // rest lets everything come to an end, and compares. That nothing is left to do counts when it is still so after the
-// longest pause that a stream makes.
+// longest pause that a stream makes, and after the longest one before a rewind that was found is told to all. A rewind of which
+// nobody could be told, since the versions had come as far again, is for Resync to heal.
 func (s *schedule) rest() {
 	s.room = -1
-	idle := 0
+	idle, enough := 0, 3
+	if s.rewound {
+		enough = 8
+	}
+	for _, w := range s.watches() {
+		if w.outlived { // its time is up
+			w.over.Store(true)
+			close(w.events)
+		}
+	}
 	for range 400 {
 		s.unlocked(synctest.Wait)
 		s.step++
@@ -468,13 +494,25 @@ func (s *schedule) rest() {
 		s.account()
 		if !s.idle("p") || !s.idle("q") {
 			idle = 0
-		} else if idle++; idle == 3 {
+		} else if idle++; idle == enough && s.rewound && !s.api.caught {
+			s.say("Resync")
+			s.resync("p", "q")
+			s.rewound, idle = false, 0
+		} else if idle == enough {
 			s.compare()
 			return
 		}
 		s.unlocked(func() { time.Sleep(2 * maxPause) })
 	}
 	s.fault("it does not come to rest")
+}
+
+func (s *schedule) resync(to ...string) {
+	s.unlocked(func() {
+		for _, of := range to {
+			require.NoError(s.t, s.watcher.Resync(ref(of)))
+		}
+	})
 }
 
 func (s *schedule) idle(to string) (idle bool) {
@@ -515,7 +553,7 @@ func (s *schedule) TryAdd(e event.Event) error {
 	case event.Delete:
 		s.judge(key, s.sent[key])
 	default:
-		s.sent[key] = file{version: versionOf(e), step: s.step}
+		s.sent[key] = file{state: stateIn(string(e.Content)), step: s.step}
 	}
 	return nil
 }

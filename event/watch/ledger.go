@@ -30,6 +30,7 @@ type ledger struct {
 	types   map[schema.GroupResource]*typeLedger
 	targets map[destination.Ref]*target
 	streams map[streamKey]*stream
+	labels  *stream // of namespaces, which feeds no destination; nil if no rule looks at their labels
 	missing missing
 	kicked  map[*target]struct{} // have work for a feeder and none yet
 	kick    chan struct{}        // capacity 1: kicked is not empty

@@ -31,7 +31,7 @@ func (v liveView) Scopes() []event.Scope {
 	}
 	var scopes []event.Scope
 	for _, s := range v.ledger.streams {
-		if !s.complete {
+		if !s.complete || s.doubted() {
 			continue
 		}
 		for _, c := range s.watch.Coverage {

@@ -24,8 +24,7 @@ type planner struct {
 	feedCtx    func() context.Context
 	relabelled chan struct{} // capacity 1: the labels of a namespace changed
 	rights     chan struct{} // capacity 1: a stream is refused, or allowed what it was refused
-	rewound    chan struct{} // capacity 1: the server's clock was found to have gone back
-	doubted    time.Time     // when all streams were told so last
+	era        uint64        // of which all streams were told
 	numbers    uint64
 
 	versions versions // in which the types are read
@@ -40,7 +39,6 @@ func newPlanner(w *Watcher) *planner {
 		running:    map[streamKey]*running{},
 		relabelled: make(chan struct{}, 1),
 		rights:     make(chan struct{}, 1),
-		rewound:    make(chan struct{}, 1),
 		narrow:     map[schema.GroupResource]bool{},
 		versions:   versions{},
 	}
@@ -135,13 +133,21 @@ func (p *planner) followLabels(ctx context.Context, rs *ruleset.RuleSet) *namesp
 	}
 	n := newNamespaces(clientFor(p.client, namespaceType), p.relabelled)
 	p.labels = run(ctx, p.stream(ruleset.Watch{Resource: namespaceType}, n), closed)
+	p.ledger.follow(p.labels.stream)
 	return n
+}
+
+// follow says which stream is that of the labels of namespaces.
+func (l *ledger) follow(labels *stream) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.labels = labels
 }
 
 func (p *planner) stream(w ruleset.Watch, to receiver) *stream {
 	return &stream{watch: w, client: clientFor(p.client, w.Resource), to: to, lists: p.lists, page: p.opts.PageSize,
 		initialEvents: p.opts.InitialEvents, paging: &p.paging,
-		anew: make(chan struct{}, 1), rewound: p.rewound, ahead: map[string]string{}}
+		anew: make(chan struct{}, 1), rewinds: p.rewinds, ahead: map[string]string{}}
 }
 
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
@@ -156,6 +162,7 @@ func (p *planner) stopLabels() {
 	if p.labels != nil {
 		p.labels.stop()
 		p.labels = nil
+		p.ledger.follow(nil)
 		p.desk.match.Load().namespaces.release()
 	}
 }

@@ -13,7 +13,7 @@ import (
 // otherStream adds a stream to a desk's ledger, which does not run.
 func otherStream(d *desk, resource, namespace string, coverage ...ruleset.Coverage) *stream {
 	of := ruleset.Type{Version: "v1", Resource: resource, Kind: map[string]string{"configmaps": "ConfigMap", "services": "Service"}[resource], Namespaced: true}
-	s := &stream{watch: ruleset.Watch{Resource: of, Namespace: namespace}, to: d, anew: make(chan struct{}, 1)}
+	s := &stream{watch: ruleset.Watch{Resource: of, Namespace: namespace}, to: d, anew: make(chan struct{}, 1), rewinds: newRewinds()}
 	for _, c := range coverage {
 		s.watch.Coverage = append(s.watch.Coverage, ruleset.Coverage{Destination: c.Destination, Scope: s.scope()})
 	}

@@ -3,6 +3,8 @@ package watch
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,13 +14,16 @@ import (
 
 // A server's clock can go back: somebody restores its etcd from a snapshot. A watch that is resumed then from a later
 // resource version says nothing of what the restore undid, and nothing new before the clock has come so far again; the real
-// server refuses it or not, as the kind of its storage has it. So a stream asks, each time it has opened a watch anew, for
-// the server's clock, and compares it with its own place. Where the server is behind, all that is known of
+// server refuses it or not, as the kind of its storage has it. So a stream asks, each time it has opened a watch,
+// for the server's clock, and compares it with the newest that it was told. Where the server is behind, all that is known of
 // it is doubtful, also the types whose own place it has passed since: everything is listed anew.
 
 // askedName is the name in the field selector of that question. No object has it, so the answer holds nothing but the
 // resource version.
 const askedName = "-kubescribe-asks-for-the-resource-version-"
+
+// fastestRestore is less than it takes to stop API server and etcd, to put back etcd's data and to start both again.
+const fastestRestore = time.Second
 
 // errWentBack says that the server's clock is behind what it has told before.
 var errWentBack = errors.New("the resource versions of the API server have gone back, as after a restore of etcd: everything is listed anew")
@@ -26,22 +31,94 @@ var errWentBack = errors.New("the resource versions of the API server have gone 
 // errAgain ends a watch whose stream has to list everything once more.
 var errAgain = errors.New("everything is to be listed again")
 
-// spreadPause is for how long a stream that found the clock gone back does not make others list anew once more. There are
-// aggregated servers whose listings are always older than their watches.
-const spreadPause = 10 * time.Minute
+// rewinds are the times that the server's clock was found to have gone back. What a listing that began in an earlier era has told
+// is in doubt. All methods may be called concurrently.
+type rewinds struct {
+	era  atomic.Uint64 // their number
+	told chan struct{} // capacity 1: somebody found one
 
-// verify asks for the server's clock while a watch is open, and returns errWentBack if it is behind version. A
+	mu     sync.Mutex
+	owed   bool   // one was found, and the era is still the old one
+	finder string // the API group in which the last one was found first
+	last   time.Time
+	pause  time.Duration // after last, before the next era may begin
+}
+
+// The bounds of that pause. There are aggregated servers whose listings are always older than their watches; they must not have
+// everything listed all the time. What streams of two groups have found is no such server: an operator may restore twice, the
+// first time from the wrong snapshot.
+const (
+	minEra = 10 * time.Second
+	maxEra = 10 * time.Minute
+)
+
+func newRewinds() *rewinds { return &rewinds{told: make(chan struct{}, 1)} }
+
+// found takes note that the clock is behind what a listing of an era, or the watch after it, has told. If that era is over, it
+// is the rewind that ended it, of which all have heard.
+func (r *rewinds) found(era uint64, group string) {
+	r.mu.Lock()
+	now := r.era.Load()
+	switch {
+	case era == now && !r.owed:
+		r.owed, r.finder = true, group
+	case group != r.finder && (era == now || era+1 == now):
+		r.pause = min(r.pause, minEra)
+	}
+	r.mu.Unlock()
+	r.begin()
+	signal(r.told)
+}
+
+// begin begins a new era if one is owed and the pause is over. It returns when to call it again.
+func (r *rewinds) begin() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	since := time.Since(r.last)
+	switch {
+	case !r.owed:
+		return maxEra
+	case since < r.pause:
+		return r.pause - since
+	case since < 2*maxEra:
+		r.pause = min(max(minEra, 2*r.pause), maxEra)
+	default:
+		r.pause = minEra
+	}
+	r.owed, r.last = false, time.Now()
+	r.era.Add(1)
+	return maxEra
+}
+
+// doubted reports whether what a stream has delivered is in doubt as a whole.
+func (s *stream) doubted() bool { return s.era.Load() != s.rewinds.era.Load() }
+
+// saw moves the newest version along that a stream was told.
+func (s *stream) saw(version string) {
+	if s.newest == "" || older(s.newest, version) {
+		s.newest = version
+	}
+}
+
+// wentBack ends the era of a stream that found the clock behind.
+func (s *stream) wentBack() {
+	s.newest = ""
+	s.rewinds.found(s.era.Load(), s.watch.Resource.Group)
+}
+
+// verify asks for the server's clock while a watch is open, and returns errWentBack if it is behind what was told before. A
 // restore ends the watch, so that a later one is found when that is opened again.
-func (s *stream) verify(ctx context.Context, version string) error {
+func (s *stream) verify(ctx context.Context) error {
 	list, err := s.in(s.watch.Namespace).List(ctx, metav1.ListOptions{Limit: 1, FieldSelector: "metadata.name=" + askedName})
 	switch {
 	case unanswerable(err):
 		return nil
 	case err != nil:
 		return err
-	case older(list.GetResourceVersion(), version):
+	case older(list.GetResourceVersion(), s.newest):
 		return errWentBack
 	}
+	s.saw(list.GetResourceVersion())
 	return nil
 }
 
@@ -63,43 +140,35 @@ func isFuture(err error) bool {
 	return apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)
 }
 
-// wentBack tells the planner that the server's clock was found behind by a stream that lists everything anew itself.
-func (s *stream) wentBack() {
-	now := time.Now()
-	if s.again.Load() || now.Sub(s.spread) < spreadPause {
-		return // another one has told it
+// doubtAll has every stream list anew whose listing is of an earlier era. What it knows is not swept before, and no SeedSync
+// goes out that would speak of it. It returns when to call it again.
+func (p *planner) doubtAll() time.Duration {
+	wait := p.rewinds.begin()
+	era := p.rewinds.era.Load()
+	if era == p.era {
+		return wait
 	}
-	s.spread = now
-	s.found.Store(true)
-	signal(s.rewound)
-}
-
-// burst is for how long after all were told to list anew other streams are taken to have found the same.
-const burst = 5 * time.Second
-
-// doubtAll has every stream list anew. What it knows is not swept before, and no SeedSync goes out that would speak of it.
-func (p *planner) doubtAll() {
-	now := time.Now()
-	told := now.Sub(p.doubted) < burst
-	if !told {
-		p.doubted = now
-		p.opts.Logger.Info(errWentBack.Error())
-		p.relistLabels()
-	}
+	p.era = era
+	p.opts.Logger.Info(errWentBack.Error())
 	p.ledger.mu.Lock()
 	defer p.ledger.mu.Unlock()
+	if labels := p.ledger.labels; labels != nil && labels.doubted() {
+		p.ledger.relistLabels()
+	}
 	for _, s := range p.ledger.streams {
-		if found := s.found.Swap(false); !found && !told {
+		if s.doubted() {
 			s.complete = false
 			p.ledger.again(s)
 		}
 	}
+	return wait
 }
 
-func (p *planner) relistLabels() {
-	if p.labels != nil {
-		p.labels.stream.again.Store(true)
-		signal(p.labels.stream.anew)
+// relistLabels has the labels of namespaces listed once more, if rules look at them. The caller holds mu.
+func (l *ledger) relistLabels() {
+	if l.labels != nil {
+		l.labels.again.Store(true)
+		signal(l.labels.anew)
 	}
 }
 
@@ -121,9 +190,11 @@ func (l *ledger) again(s *stream) {
 	signal(s.anew)
 }
 
-// resync has all streams of targets list everything once more, and send them all of their objects, changed or not. A stream is
-// told when all is noted: one that began at once for the first target would list again for the next. The caller holds mu.
+// resync has the labels of namespaces listed once more, and has all streams of targets list everything and send them all of
+// their objects, changed or not. A stream is told when all is noted: one that began at once for the first target would list
+// again for the next. The caller holds mu.
 func (l *ledger) resync(targets ...*target) {
+	l.relistLabels()
 	for _, s := range l.streams {
 		asked := false
 		for _, to := range targets {

@@ -93,7 +93,6 @@ func (w *Watcher) Resync(ref destination.Ref) error {
 }
 
 func (p *planner) resyncAll() {
-	p.relistLabels()
 	p.ledger.mu.Lock()
 	defer p.ledger.mu.Unlock()
 	p.ledger.resync(slices.Collect(maps.Values(p.ledger.targets))...)

@@ -42,10 +42,9 @@ type stream struct {
 
 	probing bool // it only asks whether the server allows it by now
 
-	newest  string          // the newest place of its watches, and of its listings
-	spread  time.Time       // when it said last that the server's clock went back
-	found   atomic.Bool     // it said so, and the planner has not heard it yet
-	rewound chan<- struct{} // told when it did
+	newest  string        // the newest version that it was told
+	era     atomic.Uint64 // in which its listing began
+	rewinds *rewinds
 
 	anew  chan struct{}     // capacity 1: some of outdated, or everything, has to be listed again
 	again atomic.Bool       // everything
@@ -171,9 +170,9 @@ func (s *stream) list(ctx context.Context) (at place, err error) {
 		at, err = s.listOnce(ctx)
 		if err == nil {
 			if older(at.version, s.newest) {
-				s.wentBack()
+				return place{}, errWentBack
 			}
-			s.newest = at.version
+			s.saw(at.version)
 			s.to.completed(ctx, s)
 			return at, nil
 		}
@@ -187,17 +186,19 @@ func (s *stream) list(ctx context.Context) (at place, err error) {
 // pages delivers a listing page by page.
 func (s *stream) pages(ctx context.Context) (place, error) {
 	s.begin()
+	asked := time.Now()
 	version, err := eachPage(ctx, s.lists, s.in(s.watch.Namespace), s.page, func(items []unstructured.Unstructured) error {
 		for i := range items {
 			s.to.object(ctx, s, &items[i], listed)
 		}
 		return ctx.Err()
 	})
-	return place{version: version}, err
+	return place{version: version, asked: asked}, err
 }
 
 func (s *stream) begin() {
 	s.again.Store(false)
+	s.era.Store(s.rewinds.era.Load())
 	s.to.begin(s)
 	clear(s.ahead)
 }
@@ -211,20 +212,18 @@ func (e *notGone) Error() string { return e.err.Error() }
 type place struct {
 	version string
 	watch   apiwatch.Interface // stands there; nil: it has to be opened
+	asked   time.Time          // when the listing was, until a watch has been open
 }
 
 // follow watches from a place on, reconnecting where it left off, until the server has forgotten where that was or
 // refuses.
 func (s *stream) follow(ctx context.Context, at place) error {
-	opened := false
 	for ctx.Err() == nil {
-		if s.again.Load() {
+		if s.again.Load() || s.doubted() {
 			return errAgain
 		}
 		from := at.version
-		lived, err := s.watchOnce(ctx, &at, opened)
-		opened = true
-		s.newest = at.version
+		lived, err := s.watchOnce(ctx, &at)
 		if at.version != from || lived >= maxPause {
 			s.pause.reset()
 		}
@@ -243,11 +242,12 @@ func (s *stream) follow(ctx context.Context, at place) error {
 	return ctx.Err()
 }
 
-// watchOnce delivers what one watch sends, moves the place along, and returns how long the watch was open. The first one
-// after a listing needs no verifying.
-func (s *stream) watchOnce(ctx context.Context, at *place, verify bool) (time.Duration, error) {
-	w := at.watch
-	at.watch = nil
+// watchOnce delivers what one watch sends, moves the place along, and returns how long the watch was open. One that was open
+// before its place was known needs no verifying, nor does one that follows its listing at once.
+func (s *stream) watchOnce(ctx context.Context, at *place) (time.Duration, error) {
+	w, asked := at.watch, at.asked
+	at.watch, at.asked = nil, time.Time{}
+	verify := w == nil
 	if w == nil {
 		var err error
 		opts := watchOptions()
@@ -261,8 +261,8 @@ func (s *stream) watchOnce(ctx context.Context, at *place, verify bool) (time.Du
 	}
 	defer w.Stop()
 	began := time.Now()
-	if verify {
-		if err := s.verify(ctx, at.version); err != nil {
+	if verify && began.Sub(asked) > fastestRestore {
+		if err := s.verify(ctx); err != nil {
 			return time.Since(began), err
 		}
 	}
@@ -329,5 +329,6 @@ func (s *stream) deliver(ctx context.Context, w apiwatch.Interface, version *str
 			s.to.deleted(ctx, s, obj, removed)
 		}
 		*version = obj.GetResourceVersion()
+		s.saw(*version)
 	}
 }

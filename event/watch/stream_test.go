@@ -39,7 +39,7 @@ func (f *solo) start(byWatch bool, paging *paging) {
 	resource := ruleset.Type{Version: "v1", Resource: "configmaps", Kind: "ConfigMap", Namespaced: true}
 	s := &stream{
 		watch: ruleset.Watch{Resource: resource}, client: clientFor(f.api, resource), to: f, lists: make(chan struct{}, 1), page: 2,
-		initialEvents: byWatch, paging: paging, anew: make(chan struct{}, 1), ahead: map[string]string{},
+		initialEvents: byWatch, paging: paging, anew: make(chan struct{}, 1), ahead: map[string]string{}, rewinds: newRewinds(),
 	}
 	ctx, cancel := context.WithCancel(f.t.Context())
 	done := make(chan struct{})

@@ -90,6 +90,7 @@ type Watcher struct {
 	out       Lines
 	opts      *Options
 	ledger    *ledger
+	rewinds   *rewinds
 	lists     chan struct{}
 	paging    paging
 	changed   chan struct{} // capacity 1: next is set
@@ -115,6 +116,7 @@ func New(client dynamic.Interface, d Discovery, out Lines, opts *Options) *Watch
 		out:       out,
 		opts:      opts,
 		ledger:    newLedger(),
+		rewinds:   newRewinds(),
 		lists:     make(chan struct{}, opts.Lists),
 		changed:   make(chan struct{}, 1),
 	}
@@ -151,6 +153,8 @@ func (w *Watcher) Start(ctx context.Context) error {
 	defer p.stopAll()
 	rediscover := time.NewTimer(w.opts.Rediscover)
 	defer rediscover.Stop()
+	doubt := time.NewTimer(maxEra)
+	defer doubt.Stop()
 	resync := make(<-chan time.Time)
 	if w.opts.Resync > 0 {
 		t := time.NewTicker(w.opts.Resync)
@@ -170,8 +174,10 @@ func (w *Watcher) Start(ctx context.Context) error {
 			rediscover.Reset(p.refresh(ctx))
 		case <-p.rights:
 			rediscover.Reset(p.refresh(ctx))
-		case <-p.rewound:
-			p.doubtAll()
+		case <-p.rewinds.told:
+			doubt.Reset(p.doubtAll())
+		case <-doubt.C:
+			doubt.Reset(p.doubtAll())
 		case <-p.relabelled:
 			p.relabel()
 		case <-w.ledger.kick:

@@ -31,11 +31,12 @@ const walkKubeconfig = "KUBESCRIBE_E2E_MIRROR"
 
 // order is one line that the process is sent; one answer follows.
 type order struct {
-	Rules *walkRules    `json:",omitempty"` // to be set
-	Sync  time.Duration `json:",omitempty"` // wait so long at most until everything is written
-	Prune string        `json:",omitempty"` // the destination whose uncovered files are to go
-	State string        `json:",omitempty"` // the destination whose status is asked for
-	Stop  bool          `json:",omitempty"` // end gracefully
+	Rules  *walkRules    `json:",omitempty"` // to be set
+	Sync   time.Duration `json:",omitempty"` // wait so long at most until everything is written
+	Prune  string        `json:",omitempty"` // the destination whose uncovered files are to go
+	Resync string        `json:",omitempty"` // the destination that is to be listed anew
+	State  string        `json:",omitempty"` // the destination whose status is asked for
+	Stop   bool          `json:",omitempty"` // end gracefully
 }
 
 type answer struct{ Err, State string }
@@ -145,6 +146,8 @@ func carryOut(m *kubescribe.Mirror, o order, a *answer) error {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		return m.Prune(ctx, ref("walk", o.Prune))
+	case o.Resync != "":
+		return m.Resync(ref("walk", o.Resync))
 	case o.State != "":
 		st, _ := m.DestinationStatus(ref("walk", o.State))
 		a.State = fmt.Sprintf("%+v", st)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -32,7 +33,13 @@ type walkServer struct {
 	stumble    func(fails walkType) // a listing of this type breaks off after its first page; nil: cannot be had
 	razes      bool                 // deletes what is in a namespace that is deleted
 	get        func(walkKey) (*unstructured.Unstructured, error)
+	clock      *walkClock      // what the Mirror was told of it; nil: nobody knows
+	rewinds    int             // of 1000 operations; as many more take a snapshot
+	backup     func() rewinder // takes a snapshot
 }
+
+// rewinder sets a cluster back to what it was. The Mirror is cut off meanwhile.
+type rewinder func(chance *rand.Rand)
 
 // behindRelay writes a kubeconfig whose server is the relay.
 func behindRelay(t *testing.T, kubeconfig string) (*relay, string) {
@@ -61,8 +68,10 @@ func memoryWalkServer(t *testing.T) *walkServer {
 	text := fmt.Sprintf("apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: %q}}]\n"+
 		"contexts: [{name: c, context: {cluster: c}}]\ncurrent-context: c\n", mem.URL())
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-	s := &walkServer{cluster: newCluster(t, mem.Config(), path), forgets: true, razes: true}
+	s := &walkServer{cluster: newCluster(t, mem.Config(), path), forgets: true, razes: true, rewinds: 4}
 	s.relay, s.kubeconfig = behindRelay(t, path)
+	s.clock = watchClock(mem)
+	s.backup = func() rewinder { return s.clock.backup(s.relay) }
 	var mu sync.Mutex
 	var forbidden []walkType
 	var stumbling walkType
@@ -111,13 +120,17 @@ func memoryWalkServer(t *testing.T) *walkServer {
 func realWalkServer(t *testing.T, options *testenv.Options) *walkServer {
 	t.Helper()
 	env := testenv.Start(t, options)
-	s := &walkServer{cluster: newCluster(t, env.Config(), env.Kubeconfig()), forgets: options != nil && options.DisableWatchCache}
+	s := &walkServer{cluster: newCluster(t, env.Config(), env.Kubeconfig()), forgets: options != nil && options.DisableWatchCache, rewinds: 1}
 	s.relay, s.kubeconfig = behindRelay(t, env.WriteKubeconfig(t, "mirror"))
 	s.get = func(k walkKey) (*unstructured.Unstructured, error) {
 		return s.resource(k).Get(t.Context(), k.Name, metav1.GetOptions{})
 	}
 	s.restart = func() { env.RestartAPIServer(t) }
 	s.forget = func() { env.CompactEtcd(t) }
+	s.backup = func() rewinder {
+		b := env.Backup(t)
+		return func(*rand.Rand) { env.Restore(t, b) }
+	}
 	roles := schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"}
 	bindings := schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterrolebindings"}
 	s.forbid = func(types ...walkType) {

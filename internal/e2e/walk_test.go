@@ -56,6 +56,7 @@ type walk struct {
 	reviveAt int                  // the operation before which a killed process is started
 	allowAt  int                  // the operation before which everything is allowed again; 0: it is
 	upAt     int                  // the operation before which the Git server is on the net again; 0: it is
+	saved    *walkSnapshot        // nil: none was taken yet
 
 	// Since the last quiet point: what was touched, and all that the Mirror may have taken for true.
 	touched        map[walkKey]bool
@@ -65,6 +66,8 @@ type walk struct {
 	servedSeen     map[walkType][]bool
 	tips           map[string]string
 	before         map[walkDest]map[string]string // what the folders held
+	rewound        bool
+	noticed        int // the number of rewinds that the Mirror had noticed before
 }
 
 func newWalk(t *testing.T, server *walkServer) *walk {
@@ -205,6 +208,10 @@ func (w *walk) step() {
 		w.say("the Git server is off the net")
 		w.git.Down()
 		w.upAt = w.count + 1 + w.chance.IntN(80)
+	case what < 53+w.rewinds || what < 53+2*w.rewinds && w.saved == nil:
+		w.snapshot()
+	case what < 53+2*w.rewinds:
+		w.rewind()
 	default:
 		w.operate()
 	}
@@ -293,6 +300,8 @@ const (
 	calm = 150 * time.Second
 	// lying bounds how long it may say that everything is written when it is not: it may not have heard yet.
 	lying = 20 * time.Second
+	// behind is added where the cluster was set back: a watch may be in its longest pause before it is opened again.
+	behind = 75 * time.Second
 )
 
 // quiet waits until the Mirror has caught up and compares everything. With prune what no rule covers goes as well.
@@ -319,7 +328,10 @@ func (w *walk) quiet(prune bool) {
 	}
 	w.t.Logf("quiet after %d operations: %.1f s, %d rules, %d files, %d uncovered (pruned: %t)",
 		w.count, time.Since(began).Seconds(), len(w.rules.Rules), files(wanted), uncovered, prune)
-	w.said = nil
+	if w.rewound {
+		w.t.Logf("set back since the last time; noticed: %d", w.notices()-w.noticed)
+	}
+	w.said, w.rewound = nil, false
 	w.touched, w.touchedTypes = map[walkKey]bool{}, map[walkType]bool{}
 	w.rulesSeen = []walkRules{w.rules}
 	for name, labels := range w.namespacesSeen {
@@ -344,7 +356,10 @@ func files(wanted map[string]map[string]string) (n int) {
 // settle waits until the branches are as they should be while the Mirror says that it has written everything.
 func (w *walk) settle(wanted map[string]map[string]string) (held map[walkDest]map[string]string, uncovered int) {
 	w.t.Helper()
-	deadline, doubtful := time.Now().Add(calm), time.Now()
+	deadline, doubtful, patience := time.Now().Add(calm), time.Now(), lying
+	if w.rewound {
+		patience += behind
+	}
 	for ; ; time.Sleep(200 * time.Millisecond) {
 		_, err := w.child.order(order{Sync: 10 * time.Second})
 		if err != nil {
@@ -356,7 +371,12 @@ func (w *walk) settle(wanted map[string]map[string]string) (held map[walkDest]ma
 		if err == nil && len(faults) == 0 {
 			return held, uncovered
 		}
-		if time.Now().After(deadline) || time.Since(doubtful) > lying {
+		late := time.Now().After(deadline) || time.Since(doubtful) > patience
+		if late && w.unnoticed() {
+			w.resync()
+			deadline, doubtful, late = time.Now().Add(calm), time.Now(), false
+		}
+		if late {
 			if err != nil {
 				faults = append(faults, "not synced: "+err.Error())
 			}

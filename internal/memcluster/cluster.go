@@ -166,6 +166,13 @@ func (c *Cluster) Config() *rest.Config {
 	}
 }
 
+// Version returns the newest resource version.
+func (c *Cluster) Version() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.version
+}
+
 // Apply creates obj or replaces what is stored under its name, whatever resourceVersion it carries. Its status is
 // written too; an obj without one keeps the stored one. A new object keeps the UID and the managedFields it comes with. The
 // field manager is otherwise "memcluster". obj itself is not changed.
