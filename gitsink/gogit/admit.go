@@ -98,7 +98,7 @@ func (s *Sink) askAuth(ctx context.Context, d destination.Destination) (Auth, er
 		if err != nil {
 			return Auth{}, &authError{err}
 		}
-		return auth, nil
+		return auth, s.opts.checkPlainText(d.Repository, auth)
 	})
 }
 

@@ -22,6 +22,17 @@ type Options struct {
 	// for a while if asking makes a new one. Default: no credentials.
 	Auth func(ctx context.Context, d destination.Destination) (Auth, error)
 
+	// AllowedPlainTextHosts are the hosts, by name or address and without a port, that credentials may be sent to over http, or
+	// over http and socks5 as those of a proxy: everybody on the way can read them. Whatever else would show some is refused
+	// with gitsink.ErrPlainText before anything is sent. A proxy that the environment or Transport names is not looked at.
+	// Default: this machine, as localhost or as a loopback address.
+	AllowedPlainTextHosts []string
+
+	// AllowedLocalFolders are the folders of this machine in which repositories may be; see destination.Policy. What is
+	// elsewhere, or leads elsewhere by a link, is refused with destination.ErrLocalNotAllowed. Every destination may use them.
+	// Default: none, so repositories are on servers.
+	AllowedLocalFolders []string
+
 	// Committer is used where a commit names none; its When is not. Default: kubescribe <kubescribe@localhost>.
 	Committer gitsink.Signature
 

@@ -118,7 +118,7 @@ func (r *remote) dial(ctx context.Context, ep *transport.Endpoint, auth Auth, wh
 	case "git":
 		return dialDaemon(ctx, ep, auth, which)
 	case "file":
-		return startProcess(ep, which)
+		return startProcess(ep, which, r.sink.opts.AllowedLocalFolders)
 	}
 	return nil, fmt.Errorf("%w: the protocol %q is not spoken", destination.ErrInvalid, ep.Protocol)
 }
