@@ -30,12 +30,16 @@ func (p Policy) Validate() error {
 }
 
 // Permit returns an error that matches ErrLocalNotAllowed if the URL of a repository
-// is a path of this machine and in no folder that p allows. It compares names and
-// looks at no disk: whoever opens a repository asks again where links have led.
+// is a path of this machine and in no folder that p allows, and one that matches
+// ErrInvalid if it is no valid URL. It compares names and looks at no disk: whoever
+// opens a repository asks again where links have led.
 func (p Policy) Permit(repository string) error {
 	path, err := localPath(repository)
+	if errors.Is(err, errElsewhere) {
+		return nil
+	}
 	if err != nil {
-		return nil //nolint:nilerr // it is elsewhere, or no URL, which is not for p to say
+		return err
 	}
 	for _, folder := range p.AllowedLocalFolders {
 		allowed, err := localPath(folder)
@@ -47,6 +51,8 @@ func (p Policy) Permit(repository string) error {
 		ErrLocalNotAllowed)
 }
 
+var errElsewhere = invalid("it is no absolute path and no file URL")
+
 // localPath is the path that a file URL, or a path, leads to, in one spelling.
 func localPath(raw string) (string, error) {
 	u, err := parseRepository(raw)
@@ -54,7 +60,7 @@ func localPath(raw string) (string, error) {
 		err = canonicalPath(u)
 	}
 	if err == nil && u.Scheme != "file" {
-		err = invalid("it is no absolute path and no file URL")
+		err = errElsewhere
 	}
 	if err != nil {
 		return "", err

@@ -52,6 +52,7 @@ func TestNoSpellingLeadsOutOfAnAllowedFolder(t *testing.T) {
 	} {
 		_, err := Policy{AllowedLocalFolders: []string{"/srv/git"}}.Resolve([]Repository{{Ref: ref("a/repo"), URL: url}}, nil)
 		require.ErrorIs(t, err, ErrInvalid, url)
+		require.ErrorIs(t, Policy{AllowedLocalFolders: []string{"/srv/git"}}.Permit(url), ErrInvalid, url)
 		require.Error(t, Destination{Ref: ref("a/d"), Repository: url, Branch: "main"}.Validate(), url)
 	}
 }

@@ -66,6 +66,20 @@ func TestNoLinkLeadsOutOfAnAllowedFolder(t *testing.T) {
 		_, err := localRepository(filepath.Join(allowed, name), []string{allowed})
 		require.ErrorIs(t, err, gitsink.ErrNotFound, name)
 	}
+	// Outside, the name decides: neither whether something is there is told, nor does a way back in help.
+	must(os.Mkdir(filepath.Join(folder, "other"), 0o700))
+	must(os.Symlink(outside, filepath.Join(folder, "other", "back")))
+	for _, path := range []string{outside + "/none", filepath.Join(folder, "other"), filepath.Join(folder, "none")} {
+		_, err := localRepository(path, []string{allowed})
+		require.ErrorIs(t, err, destination.ErrLocalNotAllowed, path)
+		require.NotContains(t, err.Error(), "a link")
+	}
+	for _, path := range []string{"/", "", "app", allowed + "/../other/back", allowed + "/./link"} {
+		_, err := localRepository(path, []string{allowed})
+		require.ErrorIs(t, err, destination.ErrInvalid, path) // no destination has one: see Validate
+	}
+	_, err = localRepository(filepath.Join(folder, "other", "back"), []string{outside})
+	require.ErrorIs(t, err, destination.ErrLocalNotAllowed)
 	// A folder that is a link itself allows where it leads.
 	link := filepath.Join(folder, "way")
 	must(os.Symlink(filepath.Dir(outside), link))
