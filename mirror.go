@@ -52,7 +52,7 @@ type Mirror struct {
 // each warning of the API server once.
 func New(config *rest.Config, opts *Options) (*Mirror, error) {
 	o := opts.withDefaults()
-	if err := o.CommitPer.Validate(); err != nil {
+	if err := errors.Join(o.CommitPer.Validate(), o.policy().Validate()); err != nil {
 		return nil, fmt.Errorf("kubescribe: Options: %w", err)
 	}
 	config = rest.CopyConfig(config)
@@ -84,7 +84,10 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 	}
 	if m.sink == nil {
 		m.ownsSink = true
-		m.sink = gogit.New(&gogit.Options{Auth: o.Auth, Signer: o.Signer, Pace: o.Pace, Committer: o.Committer, Logger: o.Logger})
+		m.sink = gogit.New(&gogit.Options{
+			Auth: o.Auth, Signer: o.Signer, Pace: o.Pace, Committer: o.Committer, Logger: o.Logger,
+			AllowedPlainTextHosts: o.AllowedPlainTextHosts, AllowedLocalFolders: o.AllowedLocalFolders,
+		})
 	}
 	m.watcher = watch.New(client, disco, m.queue, &watch.Options{
 		Rediscover: o.Rediscover,
@@ -104,7 +107,7 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 // repository, branch or folder changed is seeded anew; what it wrote elsewhere stays there. One whose Orphans are faulty is
 // not written to until they are corrected.
 func (m *Mirror) SetRules(r Rules) error {
-	set, errSet := destination.Resolve(r.Repositories, r.Destinations)
+	set, errSet := m.opts.policy().Resolve(r.Repositories, r.Destinations)
 	compiled, errRules := ruleset.Compile(set, r.Rules...)
 	errOrphans := validateOrphans(r.Orphans)
 	m.mu.Lock()

@@ -37,6 +37,12 @@ type Options struct {
 	// Pace says how often the repository of a destination may be pushed to. It is of use to the default GitSink only.
 	// Default: gogit's defaults, 6 pushes a minute.
 	Pace func(destination.Destination) gogit.Pace
+	// AllowedPlainTextHosts are the hosts that credentials may be sent to over http; see gogit.Options. It is of use to the
+	// default GitSink only. Default: this machine.
+	AllowedPlainTextHosts []string
+	// AllowedLocalFolders are the folders of this machine in which repositories may be, whoever named them; see
+	// destination.Policy. SetRules refuses others, and so does the default GitSink. Default: none.
+	AllowedLocalFolders []string
 	// GitSink writes the commits. The Mirror does not close one that is given here. Default: gogit.New.
 	GitSink gitsink.GitSink
 	// Queue lines events up. Default: queue.NewSharded with Window.
@@ -111,4 +117,8 @@ func (o *Options) withDefaults() Options {
 		out.Logger = logr.Discard()
 	}
 	return out
+}
+
+func (o *Options) policy() destination.Policy {
+	return destination.Policy{AllowedLocalFolders: o.AllowedLocalFolders}
 }

@@ -34,6 +34,9 @@
 // what could be read in two ways: host:123:path, C:/path, [::1]:path, an
 // unescaped "@" in a path.
 //
+// A path and a file URL are valid, but where they lead somebody runs Git's programs
+// as the user of the process: Resolve refuses them unless Policy allows their folder.
+//
 // A user name is no password, and stays in Destination.Repository. If it is a
 // token in fact, it belongs in the repository's secret all the same; it is masked
 // wherever this package prints a Destination.

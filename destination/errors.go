@@ -25,6 +25,10 @@ var (
 	// it is not told either.
 	ErrNamespaceNotAllowed = errors.New("namespace not allowed")
 
+	// ErrLocalNotAllowed means that a repository is a path of this machine, in no
+	// folder of Policy.AllowedLocalFolders.
+	ErrLocalNotAllowed = errors.New("local repository not allowed")
+
 	// ErrUnknownRepository means that a destination refers to a repository of its
 	// own namespace, or one that it may use, that was not given.
 	ErrUnknownRepository = errors.New("unknown repository")

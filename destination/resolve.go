@@ -71,7 +71,16 @@ type Spec struct {
 // be older (Spec.Created), since which one a folder belongs to is not for chance
 // to decide. A destination with another fault refuses none, nor does one that an
 // older one has refused. Where several have one Ref, all of them are refused.
+//
+// A repository that is a path of this machine is refused with ErrLocalNotAllowed,
+// whoever it belongs to; Policy.Resolve allows some.
 func Resolve(repositories []Repository, specs []Spec) (Set, error) {
+	return Policy{}.Resolve(repositories, specs)
+}
+
+// Resolve is the function Resolve for whom p allows more. Its error joins that of
+// Validate.
+func (p Policy) Resolve(repositories []Repository, specs []Spec) (Set, error) {
 	r := resolver{
 		repositories: make(map[Ref]checkedRepository, len(repositories)),
 		lanes:        make(map[Lane][]claimed),
@@ -80,7 +89,7 @@ func Resolve(repositories []Repository, specs []Spec) (Set, error) {
 	}
 	named := count(repositories, func(r Repository) Ref { return r.Ref })
 	for _, repository := range repositories {
-		r.repositories[repository.Ref] = checkRepository(repository, named[repository.Ref])
+		r.repositories[repository.Ref] = p.checkRepository(repository, named[repository.Ref])
 	}
 	named = count(specs, func(s Spec) Ref { return s.Ref })
 	for _, spec := range specs {
@@ -90,7 +99,7 @@ func Resolve(repositories []Repository, specs []Spec) (Set, error) {
 		r.refuseOverlaps(lane, destinations)
 	}
 	set := r.set()
-	return set, set.err()
+	return set, errors.Join(p.Validate(), set.err())
 }
 
 type resolver struct {
@@ -185,14 +194,16 @@ type checkedRepository struct {
 }
 
 // checkRepository checks a repository, one of so many of its Ref.
-func checkRepository(given Repository, named int) checkedRepository {
+func (p Policy) checkRepository(given Repository, named int) checkedRepository {
 	r := checkedRepository{Repository: given}
 	if named > 1 {
 		r.err = fault(KindRepository, r.Ref, "Ref", r.Ref.String(), errDuplicate(named))
 		return r
 	}
 	var urlErr error
-	r.canonical, urlErr = canonicalURL(r.URL)
+	if r.canonical, urlErr = canonicalURL(r.URL); urlErr == nil {
+		urlErr = p.Permit(r.URL)
+	}
 	faults := []error{
 		fault(KindRepository, r.Ref, "Ref", r.Ref.String(), validateRef(r.Ref)),
 		fault(KindRepository, r.Ref, "URL", redactURL(r.URL), urlErr),

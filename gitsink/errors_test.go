@@ -17,6 +17,7 @@ func TestAnErrorIsPermanentExactlyIfTryingAgainCannotHelp(t *testing.T) {
 	for err, want := range map[error]bool{
 		gitsink.ErrAuth: true, gitsink.ErrProtected: true, gitsink.ErrRejected: true, gitsink.ErrNotFound: true,
 		gitsink.ErrPath: true, gitsink.ErrOwned: true, gitsink.ErrTooLarge: true, destination.ErrInvalid: true,
+		destination.ErrLocalNotAllowed: true, gitsink.ErrPlainText: true,
 		gitsink.ErrUnavailable: false, gitsink.ErrConflict: false, gitsink.ErrUnknown: false,
 		context.Canceled: false, context.DeadlineExceeded: false, errors.New("of a plan"): false,
 		errors.Join(gitsink.ErrRejected, gitsink.ErrUnknown): false,

@@ -119,6 +119,8 @@ type Result struct {
 var (
 	// ErrAuth: other credentials, other rights or another known_hosts are needed.
 	ErrAuth = errors.New("gitsink: the server refused the credentials")
+	// ErrPlainText: the credentials would go over a network where everybody on the way can read them. Nothing was sent.
+	ErrPlainText = errors.New("gitsink: credentials would be sent in plain text")
 	// ErrProtected: the branch or the whole repository is not to be pushed to, whoever asks.
 	ErrProtected = errors.New("gitsink: the branch is protected")
 	// ErrRejected: the server refused a push, perhaps for what is in it.

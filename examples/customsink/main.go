@@ -73,7 +73,7 @@ func mirror(ctx context.Context, cluster *memcluster.Cluster, sink gitsink.GitSi
 	store := types.NamespacedName{Namespace: "default", Name: "store"}
 	prod := types.NamespacedName{Namespace: "default", Name: "prod"}
 	err = m.SetRules(kubescribe.Rules{
-		Repositories: []destination.Repository{{Ref: store, URL: "file:///versions"}}, // the sink has its own idea of where
+		Repositories: []destination.Repository{{Ref: store, URL: "https://versions.example/store"}}, // the sink has its own idea of where
 		Destinations: []destination.Spec{{Ref: prod, RepositoryRef: store, Branch: "main", BaseFolder: "prod"}},
 		Rules: []ruleset.Rule{{
 			Name: types.NamespacedName{Name: "config"}, Destination: prod,

@@ -15,7 +15,6 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 
-	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/internal/manifest"
 	"github.com/kubescribe/kubescribe/ruleset"
@@ -79,7 +78,7 @@ func (f *flags) newExplainer() (*explainer, error) {
 	if e.discovery, err = discovery.NewDiscoveryClientForConfig(cluster); err != nil {
 		return nil, err
 	}
-	set, resolveErr := destination.Resolve(manifests.Repositories, manifests.Destinations)
+	set, resolveErr := f.policy().Resolve(manifests.Repositories, manifests.Destinations)
 	rules, compileErr := ruleset.Compile(set, manifests.Rules...)
 	e.rules, e.faults = rules, manifests.Explain(errors.Join(resolveErr, compileErr))
 	return e, nil

@@ -1,6 +1,7 @@
 // Command mirror writes a cluster down in Git, as a folder of manifests says.
 //
 //	mirror --config DIR --kubeconfig FILE [--once] [--dry-run] [--adopt NS/NAME] [--approve NS/NAME] [--prune NS/NAME]
+//	       [--allow-local FOLDER] [--allow-plain-text HOST]
 //	mirror --config DIR --kubeconfig FILE --explain RESOURCE[.GROUP]/[NAMESPACE/]NAME
 //
 // DIR holds GitRepoConfigs, GitDestinations, WatchRules and ClusterWatchRules (configbutler.ai/v1alpha1), and the Secrets
@@ -25,6 +26,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/kubescribe/kubescribe/destination"
 )
 
 // The exit codes.
@@ -60,7 +63,21 @@ type flags struct {
 	adopt, approve     refs
 	prune              refs
 	explain            objectFlag
+	local, plainText   list
 }
+
+// list is a flag of any text that can be given several times.
+type list []string
+
+func (l *list) String() string { return fmt.Sprint(*l) }
+
+func (l *list) Set(s string) error {
+	*l = append(*l, s)
+	return nil
+}
+
+// policy is what the command line allows the repositories of the manifests.
+func (f *flags) policy() destination.Policy { return destination.Policy{AllowedLocalFolders: f.local} }
 
 // refs is a flag that can be given several times.
 type refs []types.NamespacedName
@@ -110,13 +127,17 @@ func parse(args []string, stderr io.Writer) (*flags, error) {
 	set.Var(&f.adopt, "adopt", "take over the folder of the GitDestination `NS/NAME`; may be repeated")
 	set.Var(&f.approve, "approve", "let the next sweep of the GitDestination `NS/NAME` delete any number of files; may be repeated")
 	set.Var(&f.prune, "prune", "with --once, delete the files of the GitDestination `NS/NAME` that no rule covers any more; may be repeated")
+	set.Var(&f.local, "allow-local", "let repositories be in this `folder` of this machine, where Git's programs run as you; may be repeated")
+	set.Var(&f.plainText, "allow-plain-text", "let credentials go to this `host` over http, where others can read them; may be repeated")
 	set.Var(&f.explain, "explain", "say which rule sends the object `RESOURCE[.GROUP]/[NAMESPACE/]NAME` where, or why not, and end")
 	if err := set.Parse(args); err != nil {
 		return nil, err
 	}
 	f.once = f.once || f.dryRun
-	var err error
+	err := f.policy().Validate()
 	switch {
+	case err != nil:
+		err = fmt.Errorf("--allow-local: %w", err)
 	case len(f.prune) > 0 && !f.once:
 		err = errors.New("--prune needs --once: it is for what no rule covers at that moment")
 	case f.config == "":

@@ -276,8 +276,39 @@ spec: {repoRef: {name: repo}, branch: main, baseFolder: clusters/prod/nested}
 	}
 }
 
+func TestWhatIsClosedIsOpenedByAFlag(t *testing.T) {
+	t.Run("a repository on this machine", func(t *testing.T) {
+		f := newFixture(t, nil)
+		f.manifests(strings.ReplaceAll(good, "$REPO", f.repo.FileURL()))
+		f.configMap("a", "one")
+		for _, args := range [][]string{{"--once"}, {"--dry-run"}, {"--explain", "configmaps/default/a"}} {
+			code, _, stderr := f.run(args...)
+			require.Equal(t, exitInput, code, stderr)
+			require.Contains(t, stderr, "config.yaml:5: GitRepoConfig default/repo: spec.repoURL: local repository not allowed: ")
+		}
+		for _, args := range [][]string{{"--dry-run"}, {"--explain", "configmaps/default/a"}, {"--once"}} {
+			code, _, stderr := f.run(append(args, "--allow-local", f.repo.Dir())...)
+			require.Equal(t, exitDone, code, stderr)
+		}
+		require.Contains(t, f.repo.Tree("main"), "clusters/prod/default/configmaps/a.yaml")
+	})
+	t.Run("a password without TLS", func(t *testing.T) {
+		f := newFixture(t, nil)
+		secret := "---\napiVersion: v1\nkind: Secret\nmetadata: {name: git}\nstringData: {username: bot, password: hunter2}\n"
+		text := strings.ReplaceAll(good, `spec: {repoURL: "$REPO",`, `spec: {repoURL: "http://0.0.0.0:1/r", secretRef: {name: git},`) + secret
+		f.manifests(text)
+		f.configMap("a", "one")
+		code, stdout, _ := f.run("--once")
+		require.Equal(t, exitFailed, code)
+		require.Contains(t, stdout, "gitsink: credentials would be sent in plain text to 0.0.0.0: use https://, or allow that host")
+		code, stdout, _ = f.run("--once", "--allow-plain-text", "0.0.0.0", "--timeout", "300ms")
+		require.Equal(t, exitFailed, code)
+		require.NotContains(t, stdout, "in plain text") // it is dialled, and nobody is there
+	})
+}
+
 func TestFlagsThatMakeNoSense(t *testing.T) {
-	for _, args := range [][]string{{}, {"--config", "x", "extra"}, {"--config", "x", "--adopt", "nonamespace"}, {"--nonsense"}, {"--config", "/does/not/exist"}} {
+	for _, args := range [][]string{{}, {"--config", "x", "extra"}, {"--config", "x", "--adopt", "nonamespace"}, {"--nonsense"}, {"--config", "/does/not/exist"}, {"--config", "x", "--allow-local", "x"}} {
 		var out bytes.Buffer
 		require.Equal(t, exitInput, run(context.Background(), args, &out, &out), "%v", args)
 		require.NotEmpty(t, out.String())

@@ -80,9 +80,15 @@ func (f *flags) options(m *manifest.Config, cluster *rest.Config, stdout io.Writ
 		Window: func(destination.Destination) queue.Window { return queue.Window{Quiet: f.quiet} },
 		Pace:   pace(m),
 		Logger: log,
+
+		AllowedLocalFolders:   f.local,
+		AllowedPlainTextHosts: f.plainText,
 	}
 	if f.dryRun {
-		opts.GitSink = &dryRun{sink: gogit.New(&gogit.Options{Auth: opts.Auth, Pace: opts.Pace, Logger: log}), out: stdout}
+		opts.GitSink = &dryRun{out: stdout, sink: gogit.New(&gogit.Options{
+			Auth: opts.Auth, Pace: opts.Pace, Logger: log,
+			AllowedLocalFolders: f.local, AllowedPlainTextHosts: f.plainText,
+		})}
 	}
 	return opts, nil
 }

@@ -40,7 +40,7 @@ func play(ctx context.Context, repo repository, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	m, stop, err := start(ctx, cluster.Config(), rules)
+	m, stop, err := start(ctx, cluster.Config(), rules, repo)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func play(ctx context.Context, repo repository, out io.Writer) error {
 	if err := remove(ctx, client, deployments, "web"); err != nil {
 		return err
 	}
-	m, stop, err = start(ctx, cluster.Config(), rules)
+	m, stop, err = start(ctx, cluster.Config(), rules, repo)
 	if err != nil {
 		return err
 	}
@@ -80,9 +80,10 @@ func play(ctx context.Context, repo repository, out io.Writer) error {
 }
 
 // start runs a Mirror until stop is called.
-func start(ctx context.Context, config *rest.Config, rules kubescribe.Rules) (m *kubescribe.Mirror, stop func() error, err error) {
+func start(ctx context.Context, config *rest.Config, rules kubescribe.Rules, repo repository) (m *kubescribe.Mirror, stop func() error, err error) {
 	m, err = kubescribe.New(config, &kubescribe.Options{
-		Window: func(destination.Destination) queue.Window { return queue.Window{Quiet: 200 * time.Millisecond} },
+		Window:              func(destination.Destination) queue.Window { return queue.Window{Quiet: 200 * time.Millisecond} },
+		AllowedLocalFolders: []string{repo.dir}, // servers need no permission
 	})
 	if err != nil {
 		return nil, nil, err

@@ -65,7 +65,50 @@ func sorted(compare func(a, b string) int) maker {
 	})
 }
 
+// oddAbove changes what is found above the base folder.
+type oddAbove struct {
+	*fakeTree
+	change func(t *fakeTree, found map[string][]byte, name string)
+}
+
+func (t oddAbove) ReadAbove(ctx context.Context, name string) (map[string][]byte, error) {
+	found, err := t.fakeTree.ReadAbove(ctx, name)
+	if err == nil {
+		t.change(t.fakeTree, found, name)
+	}
+	return found, err
+}
+
+func onAbove(change func(t *fakeTree, found map[string][]byte, name string)) maker {
+	return onTrees(func(t *fakeTree) gitsink.Tree { return oddAbove{t, change} })
+}
+
 var brokenTrees = []broken{
+	{
+		name: "it counts the base folder among those above it",
+		by:   map[string]string{"what lies above the base folder is shown from the root down to it, if at all": "ReadAbove of .note"},
+		make: onAbove(func(t *fakeTree, found map[string][]byte, name string) {
+			if file, ok := t.files[name]; ok {
+				found[t.folder] = []byte(file.Content)
+			}
+		}),
+	},
+	{
+		name: "it leaves out the root",
+		by:   map[string]string{"what lies above the base folder is shown from the root down to it, if at all": "ReadAbove of .note"},
+		make: onAbove(func(_ *fakeTree, found map[string][]byte, _ string) { delete(found, "") }),
+	},
+	{
+		name: "it shows the folders beside the way",
+		by:   map[string]string{"what lies above the base folder is shown from the root down to it, if at all": "ReadAbove of .note"},
+		make: onAbove(func(t *fakeTree, found map[string][]byte, name string) {
+			for path, file := range t.all {
+				if folder, ok := strings.CutSuffix(path, "/"+name); ok && folder != t.folder && !below(folder, t.folder) {
+					found[folder] = []byte(file.Content)
+				}
+			}
+		}),
+	},
 	{
 		name: "it shows the folders whose names begin alike",
 		by:   map[string]string{"a plan sees the files of its base folder and no others": "the files of folder base"},

@@ -105,6 +105,39 @@ var treeChecks = []check{
 		},
 	},
 	{
+		name: "what lies above the base folder is shown from the root down to it, if at all",
+		promise: "ReadAbove returns the content of the files called name in the folders above the base folder, by the slash paths of " +
+			`these folders from the root of the repository, which is "".`,
+		run: func(ctx context.Context, e *env) error {
+			e.seed(".note", "root", "x", "1", "a/.note", "a", "a/b/x", "1", "a/b/c/.note", "own", "a/b/c/d/.note", "below",
+				"a2/.note", "beside", "a/z/.note", "beside", "b/.note/x", "no file")
+			e.Observer.Commit("main", map[string]File{"b/d/.note": {Mode: ModeExecutable, Content: "run"}}, "outside")
+			s := e.sink()
+			for folder, want := range map[string]map[string]string{
+				"": {}, "a": {"": "root"}, "a/b/c": {"": "root", "a": "a"}, "a/b/c/d": {"": "root", "a": "a", "a/b/c": "own"},
+				"a/b/none/at/all": {"": "root", "a": "a"}, "none": {"": "root"}, "b/d/e": {"": "root", "b/d": "run"},
+			} {
+				for _, name := range []string{".note", "none"} {
+					if name == "none" {
+						want = map[string]string{}
+					}
+					_, err := s.Apply(ctx, e.to(folder), look(func(ctx context.Context, base gitsink.Tree) error {
+						above, ok := base.(gitsink.AncestorTree)
+						if !ok {
+							return nil // a sink's Tree need not
+						}
+						got, err := above.ReadAbove(ctx, name)
+						return errors.Join(err, equal("ReadAbove of "+name+" for folder "+folder, text(got), want))
+					}))
+					if err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		},
+	},
+	{
 		name:    "what Read returned is the plan's own",
 		promise: "What Tree.Read returns is the plan's, to change and to keep.",
 		run: func(ctx context.Context, e *env) error {

@@ -14,14 +14,16 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
-// fakeTree is a base folder at one commit.
+// fakeTree is a base folder at one commit, and the way to it.
 type fakeTree struct {
-	files map[string]File // with their paths relative to the base folder
-	paths []string        // in byte order
+	all    map[string]File // of the commit
+	folder string
+	files  map[string]File // with their paths relative to the base folder
+	paths  []string        // in byte order
 }
 
 func newFakeTree(files map[string]File, folder string) *fakeTree {
-	t := &fakeTree{files: map[string]File{}}
+	t := &fakeTree{all: files, folder: folder, files: map[string]File{}}
 	for path, file := range files {
 		if below(path, folder) {
 			t.files[strings.TrimPrefix(path[len(folder):], "/")] = file
@@ -58,6 +60,23 @@ func (t *fakeTree) Read(ctx context.Context, paths ...string) (map[string][]byte
 	for _, path := range paths {
 		if file, ok := t.files[path]; ok && file.ordinary() {
 			contents[path] = []byte(file.Content)
+		}
+	}
+	return contents, nil
+}
+
+// ReadAbove implements gitsink.AncestorTree.
+func (t *fakeTree) ReadAbove(ctx context.Context, name string) (map[string][]byte, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	contents := map[string][]byte{}
+	if t.folder == "" {
+		return contents, nil
+	}
+	for _, above := range append(parents(t.folder), "") {
+		if file, ok := t.all[join(above, name)]; ok && file.ordinary() {
+			contents[above] = []byte(file.Content)
 		}
 	}
 	return contents, nil

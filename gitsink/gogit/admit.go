@@ -14,7 +14,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport"
 
 	"github.com/kubescribe/kubescribe/destination"
-	"github.com/kubescribe/kubescribe/internal/panics"
 )
 
 const (
@@ -84,21 +83,25 @@ func (s *Sink) ask(ctx context.Context, d destination.Destination) (answer, erro
 	if err != nil {
 		return answer{}, err
 	}
-	signer, err := bounded(ctx, s.opts.StepTimeout, func(ctx context.Context) (Signer, error) { return s.opts.Signer(ctx, d) })
+	signer, err := attend(ctx, s, d.Ref, "Options.Signer", func(ctx context.Context) (Signer, error) { return s.opts.Signer(ctx, d) })
 	if err != nil {
 		return answer{}, &signError{fmt.Errorf("getting the signer: %w", err)}
 	}
-	pace := s.opts.Pace(d).withDefaults(d.Lane().Repository)
+	pace, err := attend(ctx, s, d.Ref, "Options.Pace", func(context.Context) (Pace, error) { return s.opts.Pace(d), nil })
+	if err != nil {
+		return answer{}, err
+	}
+	pace = pace.withDefaults(d.Lane().Repository)
 	return answer{auth, signer, groupKey{url: d.Repository, who: identify(d.Repository, auth), pace: pace}}, nil
 }
 
 func (s *Sink) askAuth(ctx context.Context, d destination.Destination) (Auth, error) {
-	return bounded(ctx, s.opts.StepTimeout, func(ctx context.Context) (Auth, error) {
+	return attend(ctx, s, d.Ref, "Options.Auth", func(ctx context.Context) (Auth, error) {
 		auth, err := s.opts.Auth(ctx, d)
 		if err != nil {
 			return Auth{}, &authError{err}
 		}
-		return auth, nil
+		return auth, s.opts.checkPlainText(d.Repository, auth)
 	})
 }
 
@@ -253,7 +256,7 @@ func (g *group) askAll(calls []*call) (map[*call]answer, map[*call]error) {
 		places <- struct{}{}
 		asking.Go(func() {
 			defer func() { <-places }()
-			got, err := g.askFor(c)
+			got, err := g.sink.ask(g.ctx, c.dst)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -266,14 +269,4 @@ func (g *group) askAll(calls []*call) (map[*call]answer, map[*call]error) {
 	}
 	asking.Wait()
 	return answers, faults
-}
-
-// askFor asks for one call in a goroutine of the sink's: a panic is that call's error.
-func (g *group) askFor(c *call) (got answer, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("asking for credentials panicked: %w", panics.Error(r))
-		}
-	}()
-	return g.sink.ask(g.ctx, c.dst)
 }

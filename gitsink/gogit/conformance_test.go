@@ -2,6 +2,7 @@ package gogit_test
 
 import (
 	"context"
+	"os"
 	"testing"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -13,8 +14,9 @@ import (
 // unpaced makes a sink that pushes as often as it is asked to.
 func unpaced(auth gogit.Auth) gitsink.GitSink {
 	return gogit.New(&gogit.Options{
-		Auth: func(context.Context, destination.Destination) (gogit.Auth, error) { return auth, nil },
-		Pace: func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} },
+		Auth:                func(context.Context, destination.Destination) (gogit.Auth, error) { return auth, nil },
+		Pace:                func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} },
+		AllowedLocalFolders: []string{os.TempDir()},
 	})
 }
 

@@ -98,9 +98,10 @@
 //
 // # Protocols
 //
-// http, https, ssh, git and file URLs, and paths; file and paths run the git commands upload-pack and receive-pack, the
-// others need no git, and no file system. Every step is bounded by its context, StepTimeout and TransferTimeout, wherever the
-// server falls silent, and leaves no goroutine behind.
+// http, https, ssh, git and file URLs, and paths; file and paths run the git commands upload-pack and receive-pack, in
+// Options.AllowedLocalFolders only and with little of the environment; the others need no git, and no file system. Credentials
+// go over http to this machine and to Options.AllowedPlainTextHosts only. Every step is bounded by its context, StepTimeout and
+// TransferTimeout, wherever the server falls silent, and leaves no goroutine behind.
 //
 // HTTP follows an advertisement that has moved, but with credentials only to the same host, or from http to https there:
 // elsewhere ErrNotFound says where it has moved to. Nothing else is followed. SSH checks the host against Auth.KnownHosts and

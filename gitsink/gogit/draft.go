@@ -135,7 +135,10 @@ func (g *group) folder(ch *chain, c *call) (plumbing.Hash, error) {
 func (g *group) encoder(c *call) encoder {
 	return func(root, parent plumbing.Hash, commit gitsink.Commit, now time.Time) ([]byte, error) {
 		data := encodeCommit(root, parent, commit, g.sink.opts.Committer, now)
-		signed, err := bounded(g.ctx, g.sink.opts.StepTimeout, func(ctx context.Context) ([]byte, error) { return sign(ctx, c.signer, data) })
+		if c.signer == Unsigned {
+			return data, nil
+		}
+		signed, err := attend(g.ctx, g.sink, c.dst.Ref, "Signer.Sign", func(ctx context.Context) ([]byte, error) { return sign(ctx, c.signer, data) })
 		if err != nil {
 			return nil, &signError{err}
 		}

@@ -72,9 +72,9 @@ func only(class error, classes []error) []error {
 
 // own are errors that say themselves what they are.
 var own = []error{
-	gitsink.ErrAuth, gitsink.ErrProtected, gitsink.ErrRejected, gitsink.ErrNotFound, gitsink.ErrPath, gitsink.ErrOwned,
+	gitsink.ErrAuth, gitsink.ErrPlainText, gitsink.ErrProtected, gitsink.ErrRejected, gitsink.ErrNotFound, gitsink.ErrPath, gitsink.ErrOwned,
 	gitsink.ErrRefused, gitsink.ErrProtocol, gitsink.ErrUnsupported, gitsink.ErrTooLarge, gitsink.ErrUnavailable,
-	gitsink.ErrConflict, gitsink.ErrUnknown, destination.ErrInvalid,
+	gitsink.ErrConflict, gitsink.ErrUnknown, destination.ErrInvalid, destination.ErrLocalNotAllowed,
 }
 
 // statuses are the answers of HTTP after which a server has surely not taken a push, and what they mean. 5xx may pass, and so

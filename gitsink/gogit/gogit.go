@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/queue"
 )
 
 // Options configure a [Sink]. Nil and the zero value mean the defaults.
@@ -21,6 +22,17 @@ type Options struct {
 	// called concurrently and ends with ctx. Only equal answers share pushes, Pace and a server's Retry-After: keep a token
 	// for a while if asking makes a new one. Default: no credentials.
 	Auth func(ctx context.Context, d destination.Destination) (Auth, error)
+
+	// AllowedPlainTextHosts are the hosts, by name or address and without a port, that credentials may be sent to over http, or
+	// over http and socks5 as those of a proxy: everybody on the way can read them. Whatever else would show some is refused
+	// with gitsink.ErrPlainText before anything is sent. A proxy that the environment or Transport names is not looked at.
+	// Default: this machine, as localhost or as a loopback address.
+	AllowedPlainTextHosts []string
+
+	// AllowedLocalFolders are the folders of this machine in which repositories may be; see destination.Policy. What is
+	// elsewhere, or leads elsewhere by a link, is refused with destination.ErrLocalNotAllowed. Every destination may use them.
+	// Default: none, so repositories are on servers.
+	AllowedLocalFolders []string
 
 	// Committer is used where a commit names none; its When is not. Default: kubescribe <kubescribe@localhost>.
 	Committer gitsink.Signature
@@ -44,7 +56,9 @@ type Options struct {
 	CacheBytes int64
 
 	// StepTimeout bounds each network step that moves no pack: connecting, logging in, reading what the server advertises,
-	// and what Auth, Signer and a Signer's Sign take. Default: 1 minute.
+	// and what Auth, Signer, Pace and a Signer's Sign take. One of these that ignores its context is left behind two seconds after
+	// the end of that: its Apply fails, others go on. Eight are left behind for one destination at most; then it is asked no
+	// more until one of them ends. Default: 1 minute.
 	StepTimeout time.Duration
 
 	// TransferTimeout bounds each request that sends or receives a pack, the server's hooks included. Default: 10 minutes.
@@ -117,6 +131,7 @@ type Sink struct {
 	lanes    *lanes
 	paces    *paces
 	https    *httpTransports
+	left     leftovers
 
 	workers sync.WaitGroup // of the lanes
 	closing context.Context
@@ -129,6 +144,7 @@ var _ gitsink.GitSink = (*Sink)(nil)
 func New(opts *Options) *Sink {
 	o := opts.withDefaults()
 	s := &Sink{opts: o, freshFor: freshAnswer, lanes: newLanes(o.CacheBytes), paces: newPaces(), https: newHTTPTransports(o.Transport)}
+	s.left.counts = map[destination.Ref]int{}
 	s.closing, s.close = context.WithCancel(context.Background())
 	return s
 }
@@ -154,8 +170,8 @@ func (s *Sink) Apply(ctx context.Context, dst destination.Destination, plan gits
 // closeWait is longer than anything takes that heeds its context.
 const closeWait = 15 * time.Second
 
-// Close ends what is under way, forgets all lanes and closes idle connections. It returns an error if something does not end
-// within 15 seconds, as an Auth that ignores its context: that is left behind.
+// Close ends what is under way, forgets all lanes and closes idle connections. What does not end within 15 seconds is left
+// behind, and so is an Auth, Signer or Pace that was before and still goes on: then the error matches queue.ErrLeftBehind.
 func (s *Sink) Close() error {
 	s.close()
 	ended := make(chan struct{})
@@ -169,7 +185,10 @@ func (s *Sink) Close() error {
 	select {
 	case <-ended:
 	case <-timer.C:
-		err = fmt.Errorf("gogit: Close: something goes on %s after the end of its context; it is left behind", closeWait)
+		err = fmt.Errorf("gogit: Close: something goes on after %s: %w", closeWait, queue.ErrLeftBehind)
+	}
+	if n := s.left.all(); n > 0 && err == nil {
+		err = fmt.Errorf("gogit: Close: %d questions to Options go on: %w", n, queue.ErrLeftBehind)
 	}
 	s.lanes.clear()
 	s.https.close()

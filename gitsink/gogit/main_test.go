@@ -27,7 +27,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// newSink makes a sink that is closed before the server of the test, and does not pace unless the options say so.
+// newSink makes a sink that is closed before the server of the test, and does not pace unless the options say so. Repositories of
+// tests are allowed where they are.
 func newSink(t *testing.T, opts *Options) *Sink {
 	t.Helper()
 	set := Options{}
@@ -36,6 +37,9 @@ func newSink(t *testing.T, opts *Options) *Sink {
 	}
 	if set.Pace == nil {
 		set.Pace = unpaced
+	}
+	if set.AllowedLocalFolders == nil {
+		set.AllowedLocalFolders = []string{os.TempDir()} // of the repositories of tests
 	}
 	s := New(&set)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
@@ -150,4 +154,12 @@ func liveHeap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// runGit runs git and says whether it succeeded.
+func runGit(t *testing.T, dir string, args ...string) error {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "git", args...)
+	cmd.Dir = dir
+	return cmd.Run()
 }

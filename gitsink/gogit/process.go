@@ -3,6 +3,7 @@ package gogit
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -10,9 +11,14 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport"
 )
 
-// startProcess runs the service for a repository on this machine. It ends with the stream.
-func startProcess(ep *transport.Endpoint, which service) (wire, error) {
-	cmd := exec.Command("git", strings.TrimPrefix(string(which), "git-"), ep.Path)
+// startProcess runs the service for a repository on this machine, in one of the folders. It ends with the stream.
+func startProcess(ep *transport.Endpoint, which service, folders []string) (wire, error) {
+	folder, err := localRepository(ep.Path, folders)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("git", strings.TrimPrefix(string(which), "git-"), folder)
+	cmd.Env = processEnv(os.LookupEnv)
 	words := &lockedBuffer{}
 	cmd.Stderr = words
 	cmd.WaitDelay = time.Second // a hook may leave a process behind that holds stderr open
@@ -39,4 +45,23 @@ func startProcess(ep *transport.Endpoint, which service) (wire, error) {
 			_ = out.Close()
 		},
 	}, nil
+}
+
+// passed are the variables of this process that git and the hooks of a repository get: where programs, files and git's own
+// configuration are, so that safe.directory is the administrator's to say. Nothing else is theirs to read, tokens in the
+// environment least of all, and no other variable of git's may lead it to another repository or program.
+var passed = []string{
+	"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "XDG_CONFIG_HOME",
+	"GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",
+}
+
+// processEnv is the environment of git. It speaks English, or its words would not be known.
+func processEnv(lookup func(string) (string, bool)) []string {
+	env := []string{"LC_ALL=C"}
+	for _, name := range passed {
+		if value, ok := lookup(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
 }

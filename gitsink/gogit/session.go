@@ -53,11 +53,11 @@ type session struct {
 }
 
 // errNoAnswer means that a step took longer than it may.
-var errNoAnswer = errors.New("no answer from the server")
+var errNoAnswer = errors.New("no answer")
 
 // bounded runs f with a bound on its time. What has been cut off fails with the reason for that.
 func bounded[T any](ctx context.Context, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w within %s", errNoAnswer, limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w from the server within %s", errNoAnswer, limit))
 	defer cancel()
 	value, err := f(ctx)
 	if err != nil && ctx.Err() != nil {
@@ -118,7 +118,7 @@ func (r *remote) dial(ctx context.Context, ep *transport.Endpoint, auth Auth, wh
 	case "git":
 		return dialDaemon(ctx, ep, auth, which)
 	case "file":
-		return startProcess(ep, which)
+		return startProcess(ep, which, r.sink.opts.AllowedLocalFolders)
 	}
 	return nil, fmt.Errorf("%w: the protocol %q is not spoken", destination.ErrInvalid, ep.Protocol)
 }

@@ -107,9 +107,6 @@ func SignerFromSecret(data map[string][]byte) (Signer, error) {
 
 // sign returns the commit with its signature in the header, where git looks for it (gitformat-signature(5)).
 func sign(ctx context.Context, s Signer, commit []byte) ([]byte, error) {
-	if s == Unsigned {
-		return commit, nil
-	}
 	if s == nil {
 		return nil, fmt.Errorf("%w: Options.Signer returned none: return Unsigned if that is meant", errUnsigned)
 	}

@@ -105,7 +105,7 @@ func startLimited(t *testing.T, l limits, kubeconfig, manifests string, args ...
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(manifests), 0o600))
 	p := &limited{t: t, said: &words{}, ended: make(chan struct{})}
-	p.cmd = l.command(t, path, append([]string{"--config", dir, "--kubeconfig", kubeconfig, "--quiet", "100ms"}, args...)...)
+	p.cmd = l.command(t, path, append([]string{"--config", dir, "--kubeconfig", kubeconfig, "--quiet", "100ms", "--allow-local", os.TempDir()}, args...)...)
 	p.cmd.Stdout, p.cmd.Stderr = p.said, p.said
 	require.NoError(t, p.cmd.Start())
 	go func() {

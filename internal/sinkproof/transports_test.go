@@ -71,8 +71,8 @@ func cutFile(t *testing.T, s *gitsinktest.Server) (*cutter, func(*gitsinktest.Re
 		}
 		return startUpstream(s.Env(), git, strings.Split(line, "\x00")...)
 	})
-	t.Setenv("PATH", bin)
-	t.Setenv(shimVariable, c.addr())
+	t.Setenv("PATH", bin) // the only one of these variables that the sink passes on
+	require.NoError(t, os.WriteFile(filepath.Join(bin, shimAddress), []byte(c.addr()), 0o600))
 	return c, func(r *gitsinktest.Repo) access { return access{URL: r.FileURL()} }
 }
 
@@ -122,13 +122,17 @@ func (u *upstream) Close() error {
 }
 
 const (
-	shim         = "git"                       // the name under which the test binary is a shim
-	shimVariable = "KUBESCRIBE_SINKPROOF_SHIM" // the address of its cutter
+	shim        = "git"     // the name under which the test binary is a shim
+	shimAddress = "address" // the file beside it with the address of its cutter
 )
 
 // shimMain is git as far as the sink knows: it passes its arguments and its input on, and what comes back.
 func shimMain() int {
-	conn, err := net.Dial("tcp", os.Getenv(shimVariable))
+	address, err := os.ReadFile(filepath.Join(os.Getenv("PATH"), shimAddress))
+	if err != nil {
+		return 1
+	}
+	conn, err := net.Dial("tcp", string(address))
 	if err != nil {
 		return 1
 	}
