@@ -22,7 +22,7 @@ var deadline = context.DeadlineExceeded
 // connection is one to a hostile server below HTTP.
 type connection struct {
 	tcp    *net.TCPConn
-	repo   *Repo         // what an honest server would serve
+	repo   *Repo // what an honest server would serve
 	reader *bufio.Reader
 }
 
@@ -31,7 +31,7 @@ func connected(c Hostile, protocol string, converse func(*connection)) Hostile {
 	var visits atomic.Int64
 	c.Make = func(t testing.TB) string {
 		visits.Store(0)
-		repo, _, _, _ := honestRepo(NewServer(t, nil))
+		repo, _, _ := honestRepo(NewServer(t, nil))
 		address := listen(t, func(tcp *net.TCPConn) {
 			visits.Add(1)
 			conn := &connection{tcp: tcp, repo: repo, reader: bufio.NewReader(tcp)}
@@ -199,7 +199,7 @@ func overSSH(c Hostile, converse func(*conversation) (status uint32)) Hostile {
 	c.Make = func(t testing.TB) string {
 		visits.Store(0)
 		s := &SSHServer{server: NewServer(t, nil), hostKey: keysOfProcess().host, allowed: [][]byte{keysOfProcess().client.PublicKey().Marshal()}}
-		repo, _, _, _ := honestRepo(s.server)
+		repo, _, _ := honestRepo(s.server)
 		s.run = func(channel ssh.Channel, line, _ string) uint32 {
 			visits.Add(1)
 			name, _, _ := strings.Cut(line, " ")

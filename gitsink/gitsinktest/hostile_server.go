@@ -6,12 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -25,8 +29,7 @@ type hostileServer struct {
 	honest    *Server
 	repo      *Repo
 	objects   *rawObjects // that are in repo
-	root      objectName  // of where main began
-	tip       objectName
+	tip       objectName  // where main begins
 	front     *httptest.Server
 	elsewhere *httptest.Server // where no credentials may go
 	closed    chan struct{}
@@ -63,7 +66,7 @@ func judged(c Hostile, also func() error) Hostile {
 
 func newHostileServer(t testing.TB, answer ploy) *hostileServer {
 	s := &hostileServer{honest: NewServer(t, nil), closed: make(chan struct{})}
-	s.repo, s.objects, s.root, s.tip = honestRepo(s.honest)
+	s.repo, s.objects, s.tip = honestRepo(s.honest)
 	s.elsewhere = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" {
 			s.blame(errors.New("the credentials went to another server"))
@@ -81,13 +84,48 @@ func newHostileServer(t testing.TB, answer ploy) *hostileServer {
 }
 
 // honestRepo is a repository with a file, and a folder beside the one that is written.
-func honestRepo(server *Server) (r *Repo, o *rawObjects, root, tip objectName) {
-	r, o = server.NewRepo("hostile.git"), newRawObjects()
+func honestRepo(server *Server) (r *Repo, o *rawObjects, tip objectName) {
+	o = newRawObjects()
 	beside := o.tree(rawEntry{rawFile, "file", o.blob("beside\n")})
-	root = o.tree(rawEntry{rawFile, "README", o.blob("hostile\n")}, rawEntry{rawFolder, "beside", beside})
+	root := o.tree(rawEntry{rawFile, "README", o.blob("hostile\n")}, rawEntry{rawFolder, "beside", beside})
 	tip = o.commit(root)
-	o.branch(r, root)
-	return r, o, root, tip
+	const name = "hostile.git"
+	honestFiles.Lock()
+	defer honestFiles.Unlock()
+	if honestFiles.fs == nil {
+		r = server.NewRepo(name)
+		o.branch(r, root)
+		honestFiles.fs = filesOf(server.t, r.dir)
+		return r, o, tip
+	}
+	r = server.adopt(name)
+	if err := os.CopyFS(r.dir, honestFiles.fs); err != nil {
+		server.t.Fatalf("gitsinktest: repository %s: %v", name, err)
+	}
+	return r, o, tip
+}
+
+// honestFiles are those of an honest repository, made once: making one takes longer than most cases.
+var honestFiles struct {
+	sync.Mutex
+	fs fstest.MapFS
+}
+
+func filesOf(t testing.TB, dir string) fstest.MapFS {
+	all := fstest.MapFS{}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			all[path] = &fstest.MapFile{Mode: fs.ModeDir | 0o755} // Git knows a repository by its folders, the empty ones too
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(dir, path))
+		all[path] = &fstest.MapFile{Data: data, Mode: 0o644}
+		return err
+	})
+	if err != nil {
+		t.Fatalf("gitsinktest: %v", err)
+	}
+	return all
 }
 
 func (s *hostileServer) answer(answer ploy, w http.ResponseWriter, r *http.Request) {
@@ -157,6 +195,11 @@ func at(which Service, phase Phase, answer func(t *turn)) ploy {
 	}
 }
 
+// either is the first of two ploys that answers.
+func either(one, other ploy) ploy {
+	return func(s *hostileServer, t *turn) bool { return one(s, t) || other(s, t) }
+}
+
 // says is a ploy for the advertisement: what stands in place of it, behind what HTTP wants in front.
 func says(text func(t *turn) string) ploy {
 	return at("", Advertisement, func(t *turn) { t.write(t.greeting() + text(t)) })
@@ -187,10 +230,10 @@ func firstLine(which Service, tip, more string) string {
 	return pkt(fmt.Sprintf("%s refs/heads/main\x00%s object-format=sha1 agent=git/hostile%s\n", tip, capabilitiesOf(which), more))
 }
 
-// tip is where main is now.
+// tip is where main is now, read as Git keeps it until it is packed.
 func (r *Repo) tip() string {
-	out, _, _ := r.run(nil, "rev-parse", "--verify", "--quiet", "refs/heads/main")
-	return strings.TrimSpace(string(out))
+	hash, _ := os.ReadFile(filepath.Join(r.dir, "refs", "heads", "main"))
+	return strings.TrimSpace(string(hash))
 }
 
 // endless writes lines until the client has gone, or has taken more than any should.
@@ -244,10 +287,10 @@ func (t *turn) asks(words string) bool {
 	return err == nil && bytes.Contains(body, []byte(words))
 }
 
-// negotiation is what an honest server says before a pack.
-func (t *turn) negotiation() string {
+// negotiation is what an honest server says before a pack with a commit.
+func (t *turn) negotiation(tip objectName) string {
 	if t.asks("deepen ") {
-		return pkt("shallow "+t.server.tip.String()) + flushPkt + pkt("NAK\n")
+		return pkt("shallow "+tip.String()) + flushPkt + pkt("NAK\n")
 	}
 	return pkt("NAK\n")
 }
@@ -272,8 +315,8 @@ func (t *turn) flush() string {
 	return ""
 }
 
-// pack is the objects as an honest server packs them.
-func (s *hostileServer) pack() []byte { return sealed(append(packHeader(s.objects.count), s.objects.pack.Bytes()...)) }
+// sealed is a whole pack of the objects.
+func (o *rawObjects) sealed() []byte { return sealed(append(packHeader(o.count), o.pack.Bytes()...)) }
 
 // sealed adds the checksum to a pack.
 func sealed(pack []byte) []byte {

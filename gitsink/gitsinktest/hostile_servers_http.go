@@ -118,7 +118,7 @@ func falseHTTP() []Hostile {
 			Name: "ever new realms", Promise: promiseOfAnswers, BaseFolder: base, Want: gitsink.ErrAuth, Not: gitsink.ErrUnavailable,
 		}, everywhere(func(_ *hostileServer, w http.ResponseWriter, _ *http.Request) {
 			realm++
-			w.Header().Set("WWW-Authenticate", fmt.Sprintf("Basic realm=\"%d\x1b[2J\"", realm))
+			w.Header().Set("WWW-Authenticate", fmt.Sprintf("Basic realm=\"%d\"", realm))
 			w.WriteHeader(http.StatusUnauthorized)
 			_, _ = io.WriteString(w, tooManyWords)
 		})),

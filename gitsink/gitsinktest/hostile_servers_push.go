@@ -8,8 +8,11 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
-// pushing is a ploy for the answer to a push.
-func pushing(answer func(t *turn)) ploy { return at(ReceivePack, RPC, answer) }
+// pushing is a ploy for the answer to a push, where all before is honest.
+func pushing(answer func(t *turn)) ploy {
+	return either(fetching(func(t *turn) { t.write(t.negotiation(t.server.tip) + t.packed(t.server.objects.sealed()) + t.flush()) }),
+		at(ReceivePack, RPC, answer))
+}
 
 const (
 	unpackOK = "unpack ok"
@@ -35,6 +38,8 @@ func falseReports() []Hostile {
 		lines("a report that does not begin with the pack", mainOK),
 		lines("a report that begins twice", unpackOK, unpackOK, mainOK),
 		lines("a report that says no without a reason", unpackOK, strings.TrimSpace(mainNo)),
+		lines("a report that says no for an empty reason", unpackOK, mainNo),
+		lines("a report that says no for the reason ok", unpackOK, mainNo+"ok"),
 		lines("a report that says ok with a reason", unpackOK, mainOK+" for now"),
 		lines("a report of a word that there is not", unpackOK, "maybe refs/heads/main"),
 		unknown("a report without an end", func(t *turn) {
@@ -57,7 +62,7 @@ func falsePushes() []Hostile {
 		return served(Hostile{Name: name, Promise: promise, BaseFolder: base, Want: want, Not: gitsink.ErrUnavailable}, pushing(answer))
 	}
 	accepted := func(name string, answer func(t *turn)) Hostile {
-		return served(Hostile{Name: name, Promise: promiseOfNil, BaseFolder: base}, pushing(func(t *turn) {
+		return served(Hostile{Name: name, Promise: promiseOfNil, BaseFolder: base}, at(ReceivePack, RPC, func(t *turn) {
 			t.pushed()
 			answer(t)
 		}))

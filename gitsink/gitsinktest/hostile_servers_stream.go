@@ -13,9 +13,8 @@ func hostileStreams() []Hostile {
 		return streamed(Hostile{Name: name + ", by git's own protocol", Promise: promise, BaseFolder: base, Want: want, Not: not}, converse)
 	}
 	return []Hostile{
-		saying("an advertisement without an end", promiseOfAnswers, gitsink.ErrTooLarge, gitsink.ErrUnavailable, func(c *conversation) {
-			c.write(c.first())
-			endless(c, func(int) string { return pkt(otherLine) })
+		saying("an advertisement with 16,000 capabilities", promiseOfAnswers, gitsink.ErrTooLarge, gitsink.ErrUnavailable, func(c *conversation) {
+			c.write(firstLine(c.service, c.repo.tip(), strings.Repeat(" a=b", 16_000)))
 		}),
 		saying("a packet of no length", promiseOfProtocol, gitsink.ErrProtocol, gitsink.ErrUnavailable, func(c *conversation) { c.write("0003") }),
 		saying("a refusal of 54 kB of escapes", promiseOfWords, gitsink.ErrRefused, gitsink.ErrUnavailable, func(c *conversation) {
@@ -68,15 +67,17 @@ func hostileSSH() []Hostile {
 			Want: gitsink.ErrProtocol, Not: gitsink.ErrUnavailable,
 		}, func(c *connection) { endless(c, func(int) string { return "SSH-2.0-" }) }),
 		raw(Hostile{
-			Name: "a server of SSH that greets a line at a time without an end", Promise: promiseOfTime,
-			Want: deadline, Cut: soon, Time: soon + lateEnd,
+			Name: "a server of SSH that greets a line at a time without an end", Promise: promiseOfProtocol,
+			Want: gitsink.ErrProtocol, Not: gitsink.ErrUnavailable,
 		}, func(c *connection) { endless(c, func(int) string { return "hello\r\n" }) }),
 		overSSH(Hostile{
-			Name: "an advertisement without an end, by SSH", Promise: promiseOfAnswers, BaseFolder: base,
+			Name: "a fetch of shallow commits without an end, by SSH", Promise: promiseOfAnswers, BaseFolder: base,
 			Want: gitsink.ErrTooLarge, Not: gitsink.ErrUnavailable,
 		}, func(c *conversation) uint32 {
-			c.write(c.first())
-			endless(c, func(int) string { return pkt(otherLine) })
+			c.write(c.first() + flushPkt)
+			if c.service == UploadPack && c.asked() {
+				endless(c, func(int) string { return pkt("shallow " + noObject) })
+			}
 			return 0
 		}),
 		overSSH(Hostile{

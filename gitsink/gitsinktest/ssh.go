@@ -42,7 +42,7 @@ type SSHServer struct {
 	gate      *gate
 	hostKey   ssh.Signer
 	clientPEM []byte
-	allowed   [][]byte // marshalled public keys
+	allowed   [][]byte                                                         // marshalled public keys
 	run       func(channel ssh.Channel, line, protocol string) (status uint32) // what a session asks for
 	running   sync.WaitGroup
 }

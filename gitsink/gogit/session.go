@@ -168,9 +168,6 @@ func (s *session) upload(ctx context.Context, req *packp.UploadPackRequest, take
 	}
 	sent := demultiplex(s.refs.capabilities, reader, io.Discard, noLimit) // the limit of a pack is that of take
 	if err := take(sent); err != nil {
-		if d, ok := sent.(*demultiplexer); ok && d.err != nil && !errors.Is(d.err, io.EOF) {
-			err = fmt.Errorf("reading a pack: %w", d.err) // which take may have only as text
-		}
 		return nil, s.explain(err)
 	}
 	return shallows, nil
