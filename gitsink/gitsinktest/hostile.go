@@ -46,6 +46,8 @@ type Hostile struct {
 	Cut time.Duration
 	// Time is how long it may take. Default: a minute.
 	Time time.Duration
+
+	patience time.Duration // how much longer something is waited for that should be over. Default: 20 s
 }
 
 // maxRetryAfter is the longest that a server may send a sink away for.
@@ -83,6 +85,9 @@ func (h Hostile) against(t testing.TB, newSink func(testing.TB) gitsink.GitSink)
 	if h.Cut == 0 {
 		h.Cut = h.Time
 	}
+	if h.patience == 0 {
+		h.patience = 20 * time.Second // a sink may look for the outcome of a push when its context has ended
+	}
 	url := h.Make(t)
 	goroutines := runtime.NumGoroutine()
 	watch := watchMemory()
@@ -118,7 +123,7 @@ func (h Hostile) try(t testing.TB, sink gitsink.GitSink, url string) error {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- w.Handle(ctx, queue.Batch{Lease: stillHeld{}, Events: h.events(url)}) }()
-	timer := time.NewTimer(h.Time + 20*time.Second) // a sink may look for the outcome of a push when its context has ended
+	timer := time.NewTimer(h.Time + h.patience)
 	defer timer.Stop()
 	select {
 	case err = <-ended:
@@ -192,7 +197,7 @@ func (stillHeld) Held(context.Context) bool { return true }
 
 // settled waits until there are no more goroutines than before.
 func (h Hostile) settled(before int) error {
-	for deadline := time.Now().Add(15 * time.Second); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(h.patience); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 64<<10)
 			return fmt.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])

@@ -212,7 +212,7 @@ func (t *turn) greeting() string { return pkt("# service="+string(t.Service)+"\n
 
 // What an honest server can do.
 const (
-	canSend    = "multi_ack side-band-64k ofs-delta shallow no-progress filter allow-tip-sha1-in-want allow-reachable-sha1-in-want"
+	canSend    = "multi_ack multi_ack_detailed side-band-64k ofs-delta shallow no-progress filter allow-tip-sha1-in-want allow-reachable-sha1-in-want"
 	canReceive = "report-status side-band-64k delete-refs ofs-delta"
 )
 

@@ -182,7 +182,7 @@ func deltaBombs() []Hostile {
 			_, _ = w.Write(packHeader(21))
 			z := zip()
 			writePacked(w, z, packedTree, nil, bytes.Repeat([]byte("x"), 1<<10))
-			for size := 1 << 10; size < 1<<30; size *= 2 {
+			for size := 1 << 10; size < 64<<20; size *= 2 {
 				base := nameOfRun(size)
 				writePacked(w, z, packedRefDelta, base[:], doubling(size))
 			}

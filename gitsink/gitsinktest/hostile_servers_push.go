@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/kubescribe/kubescribe/gitsink"
 )
@@ -71,6 +72,11 @@ func falsePushes() []Hostile {
 		c.Promise, c.Cut, c.Time = promiseOfTime, soon, soon+lateEnd
 		return c
 	}
+	talksOn := slow(accepted("a report that talks on a byte each 100 ms", func(t *turn) {
+		t.write(t.packed([]byte(pkt(unpackOK+"\n") + pkt(mainOK+"\n") + flushPkt)))
+		t.drip(pkt("\x02" + strings.Repeat("and on", 1000)))
+	}))
+	talksOn.Cut = 4 * time.Second // git has to have had its time; there is nothing to push for the second Apply
 	return []Hostile{
 		saying("a report that says no and then ok", promiseOfReports, gitsink.ErrRejected, func(t *turn) { t.report(unpackOK, mainNo+notReachable, mainOK) }),
 		saying("a report that says ok and then no", promiseOfReports, gitsink.ErrRejected, func(t *turn) { t.report(unpackOK, mainOK, mainNo+notReachable) }),
@@ -98,10 +104,7 @@ func falsePushes() []Hostile {
 			t.report(unpackOK, mainOK)
 			endless(t.w, func(int) string { return pkt("\x02" + tooManyWords) })
 		}),
-		slow(accepted("a report that talks on a byte each 100 ms", func(t *turn) {
-			t.write(t.packed([]byte(pkt(unpackOK+"\n") + pkt(mainOK+"\n") + flushPkt)))
-			t.drip(pkt("\x02" + strings.Repeat("and on", 1000)))
-		})),
+		talksOn,
 		slow(saying("a report of a byte each 100 ms", "", gitsink.ErrUnknown, func(t *turn) {
 			t.drip(t.packed([]byte(pkt(unpackOK+"\n") + pkt(mainOK+"\n") + flushPkt)))
 		})),

@@ -193,6 +193,9 @@ func (s *session) receive(ctx context.Context, req *packp.ReferenceUpdateRequest
 		_, _ = io.CopyN(io.Discard, sent, maxAnswer)
 		return report, said.String(), nil
 	}
+	if d, ok := sent.(*demultiplexer); ok && errors.Is(d.err, io.EOF) && errors.Is(err, io.ErrUnexpectedEOF) {
+		err = malformed("the report of a push ends in the middle")
+	}
 	return nil, said.String(), s.explain(fmt.Errorf("reading the answer to a push: %w", err))
 }
 

@@ -156,7 +156,7 @@ func (u *unpacker) skip() error {
 
 // read reads the next object into content.
 func (u *unpacker) read(size int64) error {
-	if !u.fits(size) {
+	if !u.fits(size, 0) {
 		return u.full()
 	}
 	if u.content.Reset(); u.content.Cap() > sparable {
@@ -171,9 +171,9 @@ func (u *unpacker) read(size int64) error {
 	return nil
 }
 
-// fits reports whether an object may be kept, also while there is a copy of it and of what it is made from.
-func (u *unpacker) fits(size int64) bool {
-	return size >= 0 && size <= u.left && size-sparable <= u.left-size
+// fits reports whether an object may be kept, also while there is a copy of it and of the base that it is made from.
+func (u *unpacker) fits(size, base int64) bool {
+	return size >= 0 && size <= u.left && size-sparable+max(base-sparable, 0) <= u.left-size
 }
 
 func (u *unpacker) full() error {
@@ -202,7 +202,7 @@ func (u *unpacker) patch(base *kept, delta []byte) (*kept, error) {
 		return nil, &limitError{fmt.Sprintf("the pack has a chain of more than %d deltas", maxDeltaChain)}
 	}
 	_, n := binary.Uvarint(delta) // the size of the base, then that of the result
-	if size, _ := binary.Uvarint(delta[max(n, 0):]); !u.fits(int64(size)) {
+	if size, _ := binary.Uvarint(delta[max(n, 0):]); !u.fits(int64(size), int64(len(base.data))) {
 		return nil, u.full()
 	}
 	if cap(u.base) > sparable {
