@@ -18,6 +18,7 @@ const (
 
 // endlessAdvertisements never end, or not before a machine would have fallen.
 func endlessAdvertisements() []Hostile {
+	long := strings.Repeat("x", 1000)
 	without := func(name string, line func(i int) string) Hostile {
 		return served(Hostile{
 			Name: name, Promise: promiseOfAnswers, BaseFolder: base, Want: gitsink.ErrTooLarge, Not: gitsink.ErrUnavailable,
@@ -31,9 +32,11 @@ func endlessAdvertisements() []Hostile {
 			Name: "an advertisement of 5 MB that inflates to 4 GB", Promise: promiseOfAnswers, BaseFolder: base,
 			Want: gitsink.ErrTooLarge, Not: gitsink.ErrUnavailable,
 		}, at("", Advertisement, inflating)),
-		without("an advertisement of references without an end", func(i int) string { return pkt(fmt.Sprintf("%s refs/heads/%0999d\n", noObject, i)) }),
+		without("an advertisement of references without an end", func(i int) string {
+			return pkt(fmt.Sprintf("%s refs/heads/%s%09d\n", noObject, long, i))
+		}),
 		without("an advertisement of what stands in the way of the branch", func(i int) string {
-			return pkt(fmt.Sprintf("%s refs/heads/main/%0999d\n", noObject, i))
+			return pkt(fmt.Sprintf("%s refs/heads/main/%s%09d\n", noObject, long, i))
 		}),
 		without("an advertisement of shallow commits without an end", func(int) string { return pkt("shallow " + noObject) }),
 		served(Hostile{

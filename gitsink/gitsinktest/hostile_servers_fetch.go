@@ -12,8 +12,19 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
-// fetching is a ploy for the answer to a fetch, behind an honest advertisement.
-func fetching(answer func(t *turn)) ploy { return either(advertising, at(UploadPack, RPC, answer)) }
+// fetching is a ploy for the answer to a fetch, behind an honest advertisement, once the client has said all that it has.
+func fetching(answer func(t *turn)) ploy {
+	return either(advertising, at(UploadPack, RPC, func(t *turn) {
+		switch {
+		case t.asks("done\n"):
+			answer(t)
+		case t.asks("have "):
+			t.write(t.negotiation(t.server.tip))
+		default:
+			t.write(strings.TrimSuffix(t.negotiation(t.server.tip), pkt("NAK\n")))
+		}
+	}))
+}
 
 // advertising is a ploy that has nothing false in it.
 var advertising = says(func(t *turn) string { return t.first("") + flushPkt })

@@ -84,7 +84,7 @@ func TestGitUnderstandsAHostileServerThatIsHonest(t *testing.T) {
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "git %v: %s", args, out)
 	}
-	git("clone", "--quiet", url, ".")
+	git("clone", "--quiet", "--branch=main", url, ".")
 	require.FileExists(t, filepath.Join(dir, "beside", "file"))
 	git("fetch", "--quiet", "--depth=1", url, "main")
 	git("commit", "--quiet", "--allow-empty", "--message", "more")
