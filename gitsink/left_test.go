@@ -224,7 +224,9 @@ func TestAReportOfAFailureTellsTheAttempts(t *testing.T) {
 // boastful is a sink that says that it has done what it has not.
 type boastful struct{ GitSink }
 
-func (boastful) Apply(context.Context, destination.Destination, Plan) (Result, error) { return Result{}, nil }
+func (boastful) Apply(context.Context, destination.Destination, Plan) (Result, error) {
+	return Result{}, nil
+}
 
 func TestASinkThatRunsNoPlanHasWrittenNothing(t *testing.T) {
 	w, reports := newTestWriter(t, boastful{}, nil)

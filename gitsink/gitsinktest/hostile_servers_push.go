@@ -1,9 +1,11 @@
 package gitsinktest
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -91,13 +93,7 @@ func falsePushes() []Hostile {
 			t.w.WriteHeader(http.StatusUnauthorized)
 			_, _ = io.WriteString(t.w, tooManyWords)
 		}),
-		served(Hostile{Name: "a report that says ok of what did not take place", Promise: promiseOfNil, BaseFolder: base},
-			pushing(func(t *turn) {
-				if !t.asks(t.server.repo.tip() + " ") {
-					t.server.blame(errNotOnTip)
-				}
-				t.report(unpackOK, mainOK)
-			})),
+		falseOK(),
 		accepted("a report that says no of what did take place", func(t *turn) { t.report(unpackOK, mainNo+notReachable) }),
 		accepted("no report of what did take place", func(*turn) {}),
 		accepted("a report that talks on without an end", func(t *turn) {
@@ -110,4 +106,26 @@ func falsePushes() []Hostile {
 		})),
 		slow(saying("a push that is never answered", "", gitsink.ErrUnknown, func(t *turn) { t.silence() })),
 	}
+}
+
+// falseOK is a case in which a push is said to have landed, and has not. Nobody can know, until he looks at the branch: an Apply
+// begins with that, and pushes again what is not there.
+func falseOK() Hostile {
+	var applies int
+	var pushes atomic.Int64
+	return served(Hostile{
+		Name: "a report that says ok of what did not take place", Promise: promiseOfNil, BaseFolder: base,
+		Judge: func(gitsink.Report) error {
+			if applies++; int(pushes.Load()) != applies {
+				return fmt.Errorf("%d pushes in %d Applies", pushes.Load(), applies)
+			}
+			return nil
+		},
+	}, pushing(func(t *turn) {
+		pushes.Add(1)
+		if !t.asks(t.server.repo.tip() + " ") {
+			t.server.blame(errNotOnTip)
+		}
+		t.report(unpackOK, mainOK)
+	}))
 }
