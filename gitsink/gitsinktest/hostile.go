@@ -30,13 +30,16 @@ type Hostile struct {
 	Make func(t testing.TB) (url string)
 	// BaseFolder is the destination's.
 	BaseFolder string
-	// Protocol is that of the URL. A sink that does not speak it leaves the case out. Default: "http".
+	// Protocol is that of the URL. A sink that does not speak it leaves the case out. Default:
+	// "http".
 	Protocol string
 	// Want is what the error of an Apply must match. Default: it must succeed.
 	Want error
-	// Not is what it must not match, such as gitsink.ErrUnavailable where an answer came. Default: anything may.
+	// Not is what it must not match, such as gitsink.ErrUnavailable where an answer came. Default:
+	// anything may.
 	Not error
-	// Says are parts of the text of that error, which is one line of 4 KiB at most, without credentials.
+	// Says are parts of the text of that error, which is one line of 4 KiB at most, without
+	// credentials.
 	Says []string
 	// Judge looks at what became of it, beside that. Default: it is as it should be.
 	Judge func(gitsink.Report) error

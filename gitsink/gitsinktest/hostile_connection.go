@@ -118,7 +118,8 @@ func (c *connection) drip(text string) {
 	}
 }
 
-// end lets the client read what was said: a connection that is closed with something unread is reset.
+// end lets the client read what was said: a connection that is closed with something unread is
+// reset.
 func (c *connection) end() {
 	c.hangUp()
 	_, _ = io.Copy(io.Discard, c.reader)
@@ -145,7 +146,8 @@ func readPkt(r io.Reader) string {
 	return string(line)
 }
 
-// conversation is what a client and a service say to each other on a connection of git's own protocol, or SSH.
+// conversation is what a client and a service say to each other on a connection of git's own
+// protocol, or SSH.
 type conversation struct {
 	io.Reader
 	io.Writer
@@ -160,7 +162,8 @@ func (c *conversation) first() string { return firstLine(c.service, c.repo.tip()
 
 func (c *conversation) write(text string) { _, _ = io.WriteString(c, text) }
 
-// asked reads a request up to the flush of a push, or the "done" of a fetch; false if there is none.
+// asked reads a request up to the flush of a push, or the "done" of a fetch; false if there is
+// none.
 func (c *conversation) asked() bool {
 	for line := readPkt(c); line != ""; line = readPkt(c) {
 		if c.service == ReceivePack {
@@ -192,7 +195,8 @@ func streamed(c Hostile, converse func(*conversation)) Hostile {
 
 func honestStream(c *conversation) { c.serve() }
 
-// overSSH is a case with a server of SSH that runs converse for a command, and returns its exit status.
+// overSSH is a case with a server of SSH that runs converse for a command, and returns its exit
+// status.
 func overSSH(c Hostile, converse func(*conversation) (status uint32)) Hostile {
 	c.Protocol = "ssh"
 	var visits atomic.Int64

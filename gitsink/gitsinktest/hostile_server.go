@@ -105,7 +105,8 @@ func honestRepo(server *Server) (r *Repo, o *rawObjects, tip objectName) {
 	return r, o, tip
 }
 
-// honestFiles are those of an honest repository, made once: making one takes longer than most cases.
+// honestFiles are those of an honest repository, made once: making one takes longer than most
+// cases.
 var honestFiles struct {
 	sync.Mutex
 	fs fstest.MapFS
@@ -177,8 +178,6 @@ type turn struct {
 	server *hostileServer
 }
 
-func (t *turn) is(which Service, phase Phase) bool { return t.Service == which && t.Phase == phase }
-
 // at is a ploy for the requests of a service in a phase; an empty service means both.
 func at(which Service, phase Phase, answer func(t *turn)) ploy {
 	return func(_ *hostileServer, t *turn) bool {
@@ -200,7 +199,8 @@ func either(one, other ploy) ploy {
 	return func(s *hostileServer, t *turn) bool { return one(s, t) || other(s, t) }
 }
 
-// says is a ploy for the advertisement: what stands in place of it, behind what HTTP wants in front.
+// says is a ploy for the advertisement: what stands in place of it, behind what HTTP wants in
+// front.
 func says(text func(t *turn) string) ploy {
 	return at("", Advertisement, func(t *turn) { t.write(t.greeting() + text(t)) })
 }

@@ -10,9 +10,10 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// HostileServers are Git servers on the loopback interface that answer for harm: without an end, without a word, something that is
-// not Git, or not true. Behind each stands an honest one that answers what the hostile one leaves alone. They expect
-// the sink to show what [HostileLogin] returns.
+// HostileServers are Git servers on the loopback interface that answer for harm: without an end,
+// without a word, something that is not Git, or not true. Behind each stands an honest one that
+// answers what the hostile one leaves alone. They expect the sink to show what [HostileLogin]
+// returns.
 func HostileServers() []Hostile {
 	var all []Hostile
 	for _, some := range [][]Hostile{
@@ -40,14 +41,16 @@ const (
 	promiseOfKinds    = "ErrUnsupported: the repository or the server needs what this sink cannot do, such as object-format sha256."
 )
 
-// Login is what a sink shows to the servers of [HostileServers], by which these know where it has gone.
+// Login is what a sink shows to the servers of [HostileServers], by which these know where it has
+// gone.
 type Login struct {
 	Username, Password string // of HTTP Basic
 	SSHPrivateKey      []byte // in OpenSSH's format
 	KnownHosts         []byte // a known_hosts file with the SSH servers of the kit
 }
 
-// HostileLogin returns what the servers of [HostileServers] expect: the same for all of a process, and secret.
+// HostileLogin returns what the servers of [HostileServers] expect: the same for all of a process,
+// and secret.
 func HostileLogin() Login { return keysOfProcess().login }
 
 type hostileKeys struct {

@@ -63,7 +63,8 @@ func endlessAdvertisements() []Hostile {
 	}
 }
 
-// inflating writes an advertisement of some kilobytes for each megabyte: members of gzip, of which all but the first are one.
+// inflating writes an advertisement of some kilobytes for each megabyte: members of gzip, of which
+// all but the first are one.
 func inflating(t *turn) {
 	member := func(text string) []byte {
 		var b bytes.Buffer

@@ -12,7 +12,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
-// fetching is a ploy for the answer to a fetch, behind an honest advertisement, once the client has said all that it has.
+// fetching is a ploy for the answer to a fetch, behind an honest advertisement, once the client has
+// said all that it has.
 func fetching(answer func(t *turn)) ploy {
 	return either(advertising, at(UploadPack, RPC, func(t *turn) {
 		switch {

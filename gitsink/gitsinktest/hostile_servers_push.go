@@ -108,8 +108,8 @@ func falsePushes() []Hostile {
 	}
 }
 
-// falseOK is a case in which a push is said to have landed, and has not. Nobody can know, until he looks at the branch: an Apply
-// begins with that, and pushes again what is not there.
+// falseOK is a case in which a push is said to have landed, and has not. Nobody can know, until he
+// looks at the branch: an Apply begins with that, and pushes again what is not there.
 func falseOK() Hostile {
 	var applies int
 	var pushes atomic.Int64

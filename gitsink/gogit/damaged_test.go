@@ -80,7 +80,8 @@ func aPack(t testing.TB) []byte {
 
 const shallowAtNothing = "0000" + "0008NAK\n"
 
-// What is damaged has come, so the server can be reached; and it is tried again, since it may have been damaged on its way.
+// What is damaged has come, so the server can be reached; and it is tried again, since it may have
+// been damaged on its way.
 func TestADamagedPackIsNotUnderstoodAndTriedAgain(t *testing.T) {
 	t.Parallel()
 	good := aPack(t)
@@ -192,8 +193,9 @@ func hostileAnswers(t testing.TB) []string {
 	return answers
 }
 
-// FuzzAnswer reads whatever may come in place of an answer. What has come and is not understood is never a server that cannot
-// be reached, and only a report that says so and nothing else is a push that has landed.
+// FuzzAnswer reads whatever may come in place of an answer. What has come and is not understood is
+// never a server that cannot be reached, and only a report that says so and nothing else is a push
+// that has landed.
 func FuzzAnswer(f *testing.F) {
 	for _, answer := range hostileAnswers(f) {
 		f.Add([]byte(answer), true, true)

@@ -146,7 +146,8 @@ func classOfConnection(err error) error {
 	return gitsink.ErrUnavailable
 }
 
-// garbled reports whether what has come could not be read below Git's protocol. What else says so is in libraryPhrases.
+// garbled reports whether what has come could not be read below Git's protocol. What else says so
+// is in libraryPhrases.
 func garbled(err error) bool {
 	if _, ssh, failed := strings.Cut(err.Error(), "ssh: handshake failed: ssh: "); failed {
 		return !strings.HasPrefix(ssh, "disconnect") // which is an answer

@@ -171,7 +171,8 @@ func (u *unpacker) read(size int64) error {
 	return nil
 }
 
-// fits reports whether an object may be kept, also while there is a copy of it and of the base that it is made from.
+// fits reports whether an object may be kept, also while there is a copy of it and of the base that
+// it is made from.
 func (u *unpacker) fits(size, base int64) bool {
 	return size >= 0 && size <= u.left && size-sparable+max(base-sparable, 0) <= u.left-size
 }
@@ -256,7 +257,8 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// cause is why reading a pack has failed: it was too large, the wire failed, or else what came whole is no pack.
+// cause is why reading a pack has failed: it was too large, the wire failed, or else what came
+// whole is no pack.
 func (b *boundedReader) cause(err error) error {
 	switch {
 	case err == nil || errors.Is(err, errTooMuch):

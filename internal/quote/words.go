@@ -59,8 +59,8 @@ func visible(r rune) rune {
 	return -1
 }
 
-// Cut shortens a text between two characters to at most limit bytes, of which the last say that it was cut. A limit without room
-// for these leaves nothing.
+// Cut shortens a text between two characters to at most limit bytes, of which the last say that it
+// was cut. A limit without room for these leaves nothing.
 func Cut(text string, limit int) string {
 	if len(text) <= limit {
 		return text
