@@ -157,11 +157,15 @@ type Error struct {
 // RetryDelay returns RetryAfter: it makes an Error a queue.RetryDelayer, so a queue does not try earlier.
 func (e *Error) RetryDelay() time.Duration { return e.RetryAfter }
 
-// Error says what failed where, with the server's words.
+// maxErrorText is the length up to which an error repeats what a server said.
+const maxErrorText = 4 << 10
+
+// Error says what failed where, with as much of the server's words as keeps it within 4 KiB.
 func (e *Error) Error() string {
 	s := fmt.Sprintf("gitsink: %s %s: %v", e.Op, e.Destination, e.Err)
-	if words := quote.Words(e.Server); words != "" {
-		s += fmt.Sprintf(" (server: %s)", words)
+	const before, after = " (server: ", ")"
+	if words := quote.Cut(quote.Words(e.Server), maxErrorText-len(s)-len(before)-len(after)); words != "" {
+		s += before + words + after
 	}
 	return s
 }

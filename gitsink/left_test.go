@@ -220,3 +220,16 @@ func TestAReportOfAFailureTellsTheAttempts(t *testing.T) {
 	require.ErrorIs(t, w.Handle(t.Context(), batch(write("prod", "a", "1"))), ErrConflict)
 	require.Equal(t, 3, (*reports)[0].Result.Attempts)
 }
+
+// boastful is a sink that says that it has done what it has not.
+type boastful struct{ GitSink }
+
+func (boastful) Apply(context.Context, destination.Destination, Plan) (Result, error) {
+	return Result{}, nil
+}
+
+func TestASinkThatRunsNoPlanHasWrittenNothing(t *testing.T) {
+	w, reports := newTestWriter(t, boastful{}, nil)
+	require.ErrorIs(t, w.Handle(t.Context(), batch(write("prod", "a", "1"))), errNotPlanned)
+	require.ErrorIs(t, (*reports)[0].Err, errNotPlanned)
+}

@@ -175,6 +175,8 @@ func split(events []event.Event) [][]event.Event {
 	return parts
 }
 
+var errNotPlanned = errors.New("the sink says that it has written, and has not run the plan")
+
 // apply writes the events of one destination and returns those that have to be tried again.
 func (w *Writer) apply(ctx context.Context, lease queue.Lease, events []event.Event) ([]event.Event, error) {
 	d := events[0].Destination
@@ -193,6 +195,9 @@ func (w *Writer) apply(ctx context.Context, lease queue.Lease, events []event.Ev
 		}
 		return last.commits, nil
 	})
+	if err == nil && last == nil {
+		err = &Error{Op: "plan", Destination: d, Err: errNotPlanned}
+	}
 	if err = w.strays.judge(d, err); err != nil {
 		w.opts.OnReport(Report{Destination: d, Result: result, Err: err})
 		return events, err

@@ -2,8 +2,6 @@ package gitsinktest
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -50,19 +48,7 @@ func TestTheFakeKeepsTheContract(t *testing.T) {
 }
 
 func TestEveryCheckQuotesTheDocumentation(t *testing.T) {
-	var docs strings.Builder
-	for _, pattern := range []string{"../*.go", "doc.go"} {
-		files, err := filepath.Glob(pattern)
-		require.NoError(t, err)
-		for _, file := range files {
-			source, err := os.ReadFile(file)
-			require.NoError(t, err)
-			for line := range strings.Lines(string(source)) {
-				docs.WriteString(" " + strings.TrimPrefix(strings.TrimSpace(line), "//"))
-			}
-		}
-	}
-	text := oneLine(docs.String())
+	text := documentation(t, "../*.go", "doc.go")
 	names := map[string]bool{}
 	for _, c := range checks() {
 		require.Contains(t, text, oneLine(c.promise), "the promise of the check %q", c.name)

@@ -23,8 +23,10 @@
 //
 // # What is hostile
 //
-// [TestHostile] lets a Writer on a sink meet what others may put in its way, and measures memory, time and goroutines. Each
-// case is a value of [Hostile]; [HostileRepositories] are those that whoever can push to a repository can make.
+// [TestHostile] lets a Writer on a sink meet what others may put in its way, and measures memory,
+// time and goroutines. Each case is a value of [Hostile]: [HostileRepositories] are those that
+// whoever can push to a repository can make, [HostileServers] those of a server, or of somebody
+// between, that answers for harm. The latter expect the sink to show [HostileLogin].
 //
 // # The server
 //

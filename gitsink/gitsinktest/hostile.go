@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
@@ -28,17 +30,31 @@ type Hostile struct {
 	Make func(t testing.TB) (url string)
 	// BaseFolder is the destination's.
 	BaseFolder string
+	// Protocol is that of the URL. A sink that does not speak it leaves the case out. Default:
+	// "http".
+	Protocol string
 	// Want is what the error of an Apply must match. Default: it must succeed.
 	Want error
-	// Says are parts of the text of that error, which is never longer than 4 KiB.
+	// Not is what it must not match, such as gitsink.ErrUnavailable where an answer came. Default:
+	// anything may.
+	Not error
+	// Says are parts of the text of that error, which is one line of 4 KiB at most, without
+	// credentials.
 	Says []string
 	// Judge looks at what became of it, beside that. Default: it is as it should be.
 	Judge func(gitsink.Report) error
 	// Memory is what it may take, in bytes above what was in use before. Default: 50 MB.
 	Memory uint64
+	// Cut is when the context of an Apply ends. Default: Time.
+	Cut time.Duration
 	// Time is how long it may take. Default: a minute.
 	Time time.Duration
+
+	patience time.Duration // how much longer something is waited for that should be over. Default: 20 s
 }
+
+// maxRetryAfter is the longest that a server may send a sink away for.
+const maxRetryAfter = time.Hour
 
 // maxErrorText is the length of an error that somebody reads in a status.
 const maxErrorText = 4 << 10
@@ -68,6 +84,12 @@ func (h Hostile) against(t testing.TB, newSink func(testing.TB) gitsink.GitSink)
 	}
 	if h.Time == 0 {
 		h.Time = time.Minute
+	}
+	if h.Cut == 0 {
+		h.Cut = h.Time
+	}
+	if h.patience == 0 {
+		h.patience = 20 * time.Second // a sink may look for the outcome of a push when its context has ended
 	}
 	url := h.Make(t)
 	goroutines := runtime.NumGoroutine()
@@ -100,36 +122,57 @@ func (h Hostile) try(t testing.TB, sink gitsink.GitSink, url string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), h.Time)
+	ctx, cancel := context.WithTimeout(t.Context(), h.Cut)
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- w.Handle(ctx, queue.Batch{Lease: stillHeld{}, Events: h.events(url)}) }()
-	timer := time.NewTimer(h.Time + 20*time.Second) // a sink may look for the outcome of a push when its context has ended
+	timer := time.NewTimer(h.Time + h.patience)
 	defer timer.Stop()
 	select {
 	case err = <-ended:
 	case <-timer.C:
 		return errHangs
 	}
+	if fault := h.examine(err); fault != nil {
+		return fault
+	}
+	if h.Judge != nil {
+		return h.Judge(report)
+	}
+	return nil
+}
+
+// examine looks at the error of an Apply.
+func (h Hostile) examine(err error) error {
 	switch {
 	case h.Want == nil && err != nil:
 		return fmt.Errorf("it failed: %w", err)
 	case h.Want != nil && !errors.Is(err, h.Want):
 		return fmt.Errorf("the error is %v, want one that matches %v", err, h.Want) //nolint:errorlint // it may be nil
+	case h.Want == nil:
+		return nil
+	case h.Not != nil && errors.Is(err, h.Not):
+		return fmt.Errorf("the error matches %w: %w", h.Not, err)
 	}
-	if err != nil {
-		text := err.Error()
-		if len(text) > maxErrorText {
-			return fmt.Errorf("the error is %d bytes long: %.1000s", len(text), text)
-		}
-		for _, part := range h.Says {
-			if !strings.Contains(text, part) {
-				return fmt.Errorf("the error does not say %q: %w", part, err)
-			}
+	text := err.Error()
+	if len(text) > maxErrorText {
+		return fmt.Errorf("the error is %d bytes long: %.1000s", len(text), text)
+	}
+	if i := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 || !utf8.ValidString(text) {
+		return fmt.Errorf("the error is more than a line of text: %.1000q", text)
+	}
+	for _, secret := range secretsOfLogin() {
+		if strings.Contains(text, secret) {
+			return errors.New("the error holds credentials")
 		}
 	}
-	if h.Judge != nil {
-		return h.Judge(report)
+	for _, part := range h.Says {
+		if !strings.Contains(text, part) {
+			return fmt.Errorf("the error does not say %q: %w", part, err)
+		}
+	}
+	if delayed := (*gitsink.Error)(nil); errors.As(err, &delayed) && delayed.RetryAfter > maxRetryAfter {
+		return fmt.Errorf("it is not to be tried again within %s, more than %s", delayed.RetryAfter, maxRetryAfter)
 	}
 	return nil
 }
@@ -157,7 +200,7 @@ func (stillHeld) Held(context.Context) bool { return true }
 
 // settled waits until there are no more goroutines than before.
 func (h Hostile) settled(before int) error {
-	for deadline := time.Now().Add(15 * time.Second); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(h.patience); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 64<<10)
 			return fmt.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])

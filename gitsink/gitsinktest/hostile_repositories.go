@@ -20,9 +20,9 @@ func HostileRepositories() []Hostile {
 }
 
 const (
-	promiseOfBounds = "Whatever a repository holds, an Apply ends within its bounds, and its error names the path and the bound."
-	promiseOfNames  = "An entry whose name no path can have, or that stands there twice, is carried through elsewhere and refused by name in the base folder."
-	promiseOfOwners = "Only a regular file of at most 4 KiB says whose a folder is."
+	promiseOfBounds = "Whatever a repository holds, an Apply ends within its bounds, and its error names the path and the bound"
+	promiseOfNames  = "entries out of order are refused by name: ErrPath. Elsewhere they are carried through."
+	promiseOfOwners = "Only a regular file of at most 4 KiB says whose a folder is"
 )
 
 // madeOf is a repository whose root is the tree that build returns.

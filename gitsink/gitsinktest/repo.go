@@ -29,14 +29,7 @@ func (s *Server) NewRepo(name string) *Repo {
 	if !filepath.IsLocal(name) || filepath.ToSlash(filepath.Clean(name)) != name || name == "." {
 		s.t.Fatalf("gitsinktest: repository name %q: want a clean relative path", name)
 	}
-	r := &Repo{server: s, name: name, dir: filepath.Join(s.root, filepath.FromSlash(name))}
-	s.mu.Lock()
-	taken := s.repos[name] != nil
-	s.repos[name] = r
-	s.mu.Unlock()
-	if taken {
-		s.t.Fatalf("gitsinktest: there is a repository %q already", name)
-	}
+	r := s.adopt(name)
 	r.Git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", r.dir)
 	// Written at once: seven processes would take longer than all the rest of a small test.
 	settings := fmt.Sprintf("[http]\n\treceivepack = true\n[receive]\n\tautogc = false\n\tfsckObjects = %t\n"+
@@ -44,6 +37,20 @@ func (s *Server) NewRepo(name string) *Repo {
 		!s.opts.SkipFsck, !s.opts.DenyFilter, !s.opts.DenyAnySHA1InWant, temporaryRefs)
 	if err := r.configure(settings); err != nil {
 		s.t.Fatalf("gitsinktest: repository %q: %v", name, err)
+	}
+	return r
+}
+
+// adopt serves what is, or will be, in the folder of a repository.
+func (s *Server) adopt(name string) *Repo {
+	s.t.Helper()
+	r := &Repo{server: s, name: name, dir: filepath.Join(s.root, filepath.FromSlash(name))}
+	s.mu.Lock()
+	taken := s.repos[name] != nil
+	s.repos[name] = r
+	s.mu.Unlock()
+	if taken {
+		s.t.Fatalf("gitsinktest: there is a repository %q already", name)
 	}
 	return r
 }

@@ -42,7 +42,8 @@ type SSHServer struct {
 	gate      *gate
 	hostKey   ssh.Signer
 	clientPEM []byte
-	allowed   [][]byte // marshalled public keys
+	allowed   [][]byte                                                         // marshalled public keys
+	run       func(channel ssh.Channel, line, protocol string) (status uint32) // what a session asks for
 	running   sync.WaitGroup
 }
 
@@ -65,23 +66,29 @@ func NewSSHServer(t testing.TB, opts *SSHOptions) *SSHServer {
 	if err != nil {
 		t.Fatalf("gitsinktest: ssh client key: %v", err)
 	}
-	s.hostKey, s.clientPEM = hostKey, clientPEM
+	s.hostKey, s.clientPEM, s.run = hostKey, clientPEM, s.exec
 	for _, key := range append([]ssh.PublicKey{clientKey.PublicKey()}, s.opts.AuthorizedKeys...) {
 		s.allowed = append(s.allowed, key.Marshal())
 	}
+	s.server.setSSH(s)
+	s.listen(t)
+	return s
+}
+
+// listen serves until the end of the test.
+func (s *SSHServer) listen(t testing.TB) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("gitsinktest: ssh: %v", err)
 	}
 	s.gate = newGate(listener)
-	s.server.setSSH(s)
 	s.running.Go(s.accept)
 	t.Cleanup(func() {
 		_ = listener.Close()
 		s.gate.shut()
 		s.running.Wait()
 	})
-	return s
 }
 
 func newKey() (ssh.Signer, []byte, error) {
@@ -217,7 +224,7 @@ func (s *SSHServer) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 			err := ssh.Unmarshal(request.Payload, &command)
 			_ = request.Reply(err == nil, nil)
 			s.running.Go(func() { ssh.DiscardRequests(requests) })
-			status := struct{ Code uint32 }{s.exec(channel, command.Line, protocol)}
+			status := struct{ Code uint32 }{s.run(channel, command.Line, protocol)}
 			_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(status))
 			return
 		default:
@@ -234,20 +241,25 @@ func (s *SSHServer) exec(channel ssh.Channel, line, protocol string) uint32 {
 		_, _ = fmt.Fprintf(channel.Stderr(), "no such command or repository: %s\n", line)
 		return 128
 	}
-	cmd := exec.Command(s.server.git, strings.TrimPrefix(name, "git-"), repo.dir)
-	cmd.Env = append(s.server.Env(), "GIT_PROTOCOL="+protocol)
-	cmd.Stdout, cmd.Stderr = channel, channel.Stderr()
+	return runGit(&s.running, repo, Service(name), protocol, channel, channel, channel.Stderr())
+}
+
+// runGit runs a service on what a client says, and returns the exit status.
+func runGit(copying *sync.WaitGroup, repo *Repo, service Service, protocol string, in io.Reader, out, words io.Writer) uint32 {
+	cmd := exec.Command(repo.server.git, strings.TrimPrefix(string(service), "git-"), repo.dir)
+	cmd.Env = append(repo.server.Env(), "GIT_PROTOCOL="+protocol)
+	cmd.Stdout, cmd.Stderr = out, words
 	stdin, err := cmd.StdinPipe()
 	if err == nil {
 		err = cmd.Start()
 	}
 	if err != nil {
-		_, _ = fmt.Fprintln(channel.Stderr(), err)
+		_, _ = fmt.Fprintln(words, err)
 		return 126
 	}
 	// Not for Cmd to wait for: a client may keep its side open until it has read the exit status.
-	s.running.Go(func() {
-		_, _ = io.Copy(stdin, channel)
+	copying.Go(func() {
+		_, _ = io.Copy(stdin, in)
 		_ = stdin.Close()
 	})
 	if err := cmd.Wait(); err != nil {

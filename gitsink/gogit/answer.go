@@ -143,7 +143,7 @@ func parseCommandStatus(line []byte) (*packp.CommandStatus, error) {
 			return &packp.CommandStatus{ReferenceName: plumbing.ReferenceName(name), Status: statusOK}, nil
 		}
 	case "ng":
-		if len(name) > 0 && hasReason {
+		if len(name) > 0 && len(why) > 0 && string(why) != statusOK { // which would read as the opposite
 			return &packp.CommandStatus{ReferenceName: plumbing.ReferenceName(name), Status: string(why[:min(len(why), maxWords)])}, nil
 		}
 	}
@@ -190,6 +190,8 @@ func (d *demultiplexer) Read(p []byte) (int, error) {
 func (d *demultiplexer) data() ([]byte, error) {
 	kind, line, err := d.packets.next()
 	switch {
+	case errors.Is(err, io.EOF): // a sideband ends with a flush
+		return nil, io.ErrUnexpectedEOF
 	case err != nil:
 		return nil, err
 	case kind == packetFlush:
@@ -208,8 +210,7 @@ func (d *demultiplexer) data() ([]byte, error) {
 		_, err := d.words.Write(line)
 		return nil, err
 	case bandError:
-		words := string(line[:min(len(line), maxWords)])
-		return nil, &saidError{fmt.Errorf("%w: %s", errRefusal, words), words}
+		return nil, &saidError{errRefusal, string(line[:min(len(line), maxWords)])}
 	}
 	return nil, malformed("a packet of the band %d, which there is not", band)
 }

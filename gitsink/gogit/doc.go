@@ -25,6 +25,12 @@
 //     there, Apply succeeds; if somebody waits, the plan is run again on what is there; else, or if the branch cannot be
 //     read, or if this happens twice in a row with an unmoved branch, the error matches ErrUnknown. When ctx ends, Apply
 //     returns within about 10 seconds.
+//   - Whatever a server answers, it is read within bounds in bytes, after decompression, and in
+//     time, and what is longer is ErrTooLarge: an advertisement 64 MiB and 256 names of what it can
+//     do, headers of HTTP 256 KiB, 65,536 commits at which a history ends, a pack MaxPackBytes, and
+//     64 times that may come out of it, 4 MiB of talk beside it, the answer to a push 4 MiB.
+//   - A report that says ok is believed. A report that contradicts itself, is not understood or
+//     says nothing of the branch is not believed: the branch says what has become of the push.
 //   - A missing object is an error, never an empty folder.
 //   - Whatever a repository holds, an Apply ends within its bounds, and its error names the path and the bound (ErrTooLarge): a
 //     path may have 4,096 bytes, the paths that a plan is shown MaxHeldBytes, with 128 bytes more for each, a chain of deltas 4,095
@@ -89,12 +95,15 @@
 //
 // # Errors
 //
-// All errors are *gitsink.Error, with the destination of the call. The classes that depend on a server's words come from one
-// table in this package, by host in docs/server-words.md; what is in none is ErrRejected if the server refused a push, and
-// ErrUnavailable otherwise. Retrying is the caller's: only a moved branch and an unknown outcome are dealt with here. A server
-// that says when to come again (Retry-After, or GitHub's way to say it) is not asked before with those credentials, by any lane
-// of that repository: Error.RetryAfter, an hour at most. No error holds credentials: the secrets of Auth and the user information of URLs are
-// masked. Causes are kept as text, so errors of net/http and x/crypto/ssh are not matched.
+// All errors are *gitsink.Error, with the destination of the call. The classes that depend on a
+// server's words come from one table in this package, by host in docs/server-words.md; what is in
+// none is ErrRejected if the server refused a push, ErrRefused if it refused anything else, and
+// ErrProtocol if its answer is not Git's, is damaged, or lacks what was asked for: it is never
+// ErrUnavailable then. Retrying is the caller's: only a moved branch and an unknown outcome are
+// dealt with here. A server that says when to come again (Retry-After, or GitHub's way to say it)
+// is not asked before with those credentials, by any lane of that repository: Error.RetryAfter, an
+// hour at most. No error holds credentials: the secrets of Auth and the user information of URLs
+// are masked. Causes are kept as text, so errors of net/http and x/crypto/ssh are not matched.
 //
 // # Protocols
 //

@@ -1,10 +1,14 @@
 package gogit
 
 import (
+	"compress/flate"
+	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strings"
 	"time"
@@ -108,10 +112,13 @@ func classify(err error) []error {
 			classes = append(classes, class)
 		}
 	}
-	if len(classes) > 0 {
+	switch {
+	case len(classes) > 0:
 		return classes
+	case errors.Is(err, errIncomplete), errors.Is(err, errDamaged):
+		return append(only(errIncomplete, []error{err}), gitsink.ErrProtocol)
 	}
-	return append(only(errIncomplete, []error{err}), classOfConnection(err))
+	return []error{classOfConnection(err)}
 }
 
 // errRefusal means that an answer has come, and it is no.
@@ -130,10 +137,23 @@ func classOfConnection(err error) error {
 	if class := find(serverPhrases, text); class != nil {
 		return class
 	}
-	if errors.Is(err, errRefusal) {
+	switch {
+	case errors.Is(err, errRefusal):
 		return gitsink.ErrRefused
+	case garbled(err):
+		return gitsink.ErrProtocol
 	}
 	return gitsink.ErrUnavailable
+}
+
+// garbled reports whether what has come could not be read below Git's protocol. What else says so
+// is in libraryPhrases.
+func garbled(err error) bool {
+	if _, ssh, failed := strings.Cut(err.Error(), "ssh: handshake failed: ssh: "); failed {
+		return !strings.HasPrefix(ssh, "disconnect") // which is an answer
+	}
+	return errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, new(flate.CorruptInputError)) ||
+		errors.As(err, new(textproto.ProtocolError)) || errors.As(err, new(tls.AlertError)) || errors.Is(err, http.ErrLineTooLong)
 }
 
 // class tells what an answer of HTTP means. Hosts say 401 and 403 to much that is no matter of credentials, such as an archived

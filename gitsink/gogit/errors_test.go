@@ -40,7 +40,8 @@ func TestFailuresOfAConnectionHaveAClass(t *testing.T) {
 		{errors.New("tls: failed to verify certificate: x509: certificate signed by unknown authority"), gitsink.ErrAuth, false},
 		{errors.New("dial tcp 127.0.0.1:1: connect: connection refused"), gitsink.ErrUnavailable, false},
 		{errors.New("whatever else"), gitsink.ErrUnavailable, false},
-		{fmt.Errorf("tree: %w", errIncomplete), gitsink.ErrUnavailable, false},
+		{fmt.Errorf("tree: %w", errIncomplete), gitsink.ErrProtocol, false}, // an answer has come
+		{fmt.Errorf("tree: %w", errDamaged), gitsink.ErrProtocol, false},
 		{&pathError{path: "a", reason: "b"}, gitsink.ErrPath, false},
 	} {
 		classes := classify(test.err)

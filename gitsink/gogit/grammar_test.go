@@ -342,7 +342,7 @@ func TestAdvertisementsAreReadAsGoGitReadsThem(t *testing.T) {
 }
 
 func FuzzPacketLines(f *testing.F) {
-	for _, text := range []string{"", "0000", "0001", "0002", "0003", "0004", "0005a", "ffff", "00", pkt("ERR no"), "FFF0", "\x10000"} {
+	for _, text := range []string{"", "0000", "0001", "0002", "0003", "0004", "0005a", "ffff", "00", pkt("ERR no"), "FFF0", "\x10000", "zzzz", "-001", "fff1x", "0004000400040000"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -367,6 +367,11 @@ func FuzzAdvertisement(f *testing.F) {
 	f.Add([]byte(pkt("# service=git-receive-pack\n") + "0000" + pkt(someHash+" refs/heads/main\x00ofs-delta object-format=sha1\n") + pkt("shallow "+someHash) + "0000"))
 	f.Add([]byte(pkt(strings.Repeat("0", 64)+" capabilities^{}\x00object-format=sha256") + "0000"))
 	f.Add([]byte("0000"))
+	first := pkt(someHash + " refs/heads/main\x00ofs-delta\n")
+	for _, rest := range []string{first, "0001", "0002", pkt("HEAD refs/heads/x"), pkt(someHash + " \n"), pkt("shallow \x1b[2J"), pkt("ERR \x1b[2J"), "0004"} {
+		f.Add([]byte(first + rest + "0000"))
+	}
+	f.Add([]byte(pkt("version 2\n") + pkt("ls-refs\n") + "0000"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		a, err := readAdvertisement(bytes.NewReader(data), "refs/heads/main")
 		if err != nil {
@@ -383,6 +388,9 @@ func FuzzAdvertisement(f *testing.F) {
 func FuzzReportStatus(f *testing.F) {
 	f.Add([]byte(pkt("unpack ok\n") + pkt("ok refs/heads/main\n") + "0000"))
 	f.Add([]byte(pkt("unpack index-pack failed\n") + pkt("ng refs/heads/main unpacker error\n") + "0000"))
+	for _, lines := range []string{pkt("ok refs/heads/main\n"), pkt("ng refs/heads/main no\n") + pkt("ok refs/heads/main\n"), pkt("unpack ok\n"), pkt("ng refs/heads/main ok\n")} {
+		f.Add([]byte(pkt("unpack ok\n") + lines + "0000"))
+	}
 	commands := []*packp.Command{{Name: "refs/heads/main", New: plumbing.NewHash(someHash)}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		report, err := readReport(bytes.NewReader(data), commands)
@@ -417,6 +425,9 @@ func FuzzRetryAfter(f *testing.F) {
 	f.Add("7", "", "", 503)
 	f.Add("Mon, 02 Jan 2106 15:04:05 GMT", "", "", 429)
 	f.Add("", "0", "99999999999999", 403)
+	for _, value := range []string{"3153600000", strings.Repeat("9", 1000), "-1", "\u202eafter lunch", "Fri, 31 Dec 9999 23:59:59 GMT"} {
+		f.Add(value, "0", "9223372036854775807", 503)
+	}
 	f.Fuzz(func(t *testing.T, value, remaining, reset string, status int) {
 		header := http.Header{"Retry-After": {value}, "X-Ratelimit-Remaining": {remaining}, "X-Ratelimit-Reset": {reset}}
 		after := retryAfter(status, header, time.Unix(1e9, 0))

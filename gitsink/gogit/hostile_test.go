@@ -1,6 +1,7 @@
 package gogit_test
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"testing"
@@ -35,5 +36,22 @@ func TestHostileRepositoriesAreSurvived(t *testing.T) {
 		gitsinktest.TestHostile(t, func(testing.TB) gitsink.GitSink {
 			return gogit.New(&gogit.Options{Pace: func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} }})
 		}, gitsinktest.HostileRepositories())
+	}
+}
+
+// What the servers hear and say is the process's, too.
+func TestHostileServersAreSurvived(t *testing.T) {
+	t.Parallel() // what is measured is in the child
+	if inChild(t) {
+		login := gitsinktest.HostileLogin()
+		auth := gogit.Auth{
+			Username: login.Username, Password: login.Password, SSHPrivateKey: login.SSHPrivateKey, KnownHosts: login.KnownHosts,
+		}
+		gitsinktest.TestHostile(t, func(testing.TB) gitsink.GitSink {
+			return gogit.New(&gogit.Options{
+				Auth: func(context.Context, destination.Destination) (gogit.Auth, error) { return auth, nil },
+				Pace: func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} },
+			})
+		}, gitsinktest.HostileServers())
 	}
 }

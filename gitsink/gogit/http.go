@@ -21,6 +21,7 @@ import (
 
 const (
 	maxRemainder  = 64 << 10  // of an answer, read so that its connection can be used again
+	maxHeaders    = 256 << 10 // of an answer
 	maxRedirects  = 5         // of one request
 	maxTrusts     = 16        // with connections of their own
 	maxRetryAfter = time.Hour // what a server may ask for at most
@@ -191,6 +192,7 @@ func newHTTPTransports(base http.RoundTripper) *httpTransports {
 		if standard, ok := http.DefaultTransport.(*http.Transport); ok {
 			copied := standard.Clone()
 			copied.MaxIdleConnsPerHost = 16 // many lanes may lead to one host
+			copied.MaxResponseHeaderBytes = maxHeaders
 			t.base = copied
 		}
 	}

@@ -28,6 +28,15 @@ var libraryPhrases = []phrase{
 	{"proxy authentication required", gitsink.ErrAuth},             // net/http
 	{"server gave http response to https", gitsink.ErrNotFound},    // net/http: the URL is wrong
 	{"first record does not look like a tls", gitsink.ErrNotFound}, // crypto/tls: the same, of a proxy
+	{"response headers exceeded", gitsink.ErrTooLarge},             // net/http
+	{"malformed http", gitsink.ErrProtocol},                        // net/http: response, version, status code
+	{"content-length", gitsink.ErrProtocol},                        // net/http: bad, or several
+	{"chunk length", gitsink.ErrProtocol},                          // net/http: empty, too large, an invalid byte
+	{"chunked encoding", gitsink.ErrProtocol},                      // net/http: malformed, too much beside the data
+	{"chunked line", gitsink.ErrProtocol},                          // net/http
+	{"local error: tls: ", gitsink.ErrProtocol},                    // crypto/tls: the alert that goes to the server
+	{"tls: received record with version", gitsink.ErrProtocol},     // crypto/tls
+	{"tls: oversized record", gitsink.ErrProtocol},                 // crypto/tls
 }
 
 // serverPhrases are the words of servers; the first that is found decides. It is one table for every phase and transport, since

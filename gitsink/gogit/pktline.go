@@ -64,7 +64,7 @@ func (p *packets) next() (packetKind, []byte, error) {
 		return 0, nil, err
 	}
 	if words, isError := bytes.CutPrefix(line, []byte("ERR ")); isError {
-		return 0, nil, &saidError{fmt.Errorf("%w: %s", errRefusal, words), string(words)}
+		return 0, nil, &saidError{errRefusal, string(words[:min(len(words), maxWords)])}
 	}
 	return packetLine, line, nil
 }

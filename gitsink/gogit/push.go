@@ -70,20 +70,23 @@ func (g *group) unknown(ch *chain, v verdict, tip plumbing.Hash, lookErr error) 
 	switch {
 	case lookErr != nil:
 		cause = fmt.Errorf("%w; looking at the branch: %w", cause, lookErr)
-		g.failAll(opPush, cause, v.words, gitsink.ErrUnknown, classOfConnection(lookErr))
+		g.failAll(opPush, cause, firstOf(v.words, serverWords(v.err), serverWords(lookErr)), unknownFor(lookErr)...)
 		return false
 	case g.ctx.Err() != nil:
-		g.failAll(opPush, cause, v.words, gitsink.ErrUnknown)
+		g.failAll(opPush, cause, firstOf(v.words, serverWords(v.err)), gitsink.ErrUnknown)
 		return false
 	case tip != ch.old:
 		return true
 	}
 	if g.unsettled++; g.unsettled > 1 {
-		g.failAll(opPush, cause, v.words, gitsink.ErrUnknown, classOfConnection(v.err))
+		g.failAll(opPush, cause, firstOf(v.words, serverWords(v.err)), unknownFor(v.err)...)
 		return false
 	}
 	return true
 }
+
+// unknownFor are the classes of a push that may have landed, for a reason.
+func unknownFor(err error) []error { return append([]error{gitsink.ErrUnknown}, classify(err)...) }
 
 // send pushes the chain with the hash that the plans were run on as the old value, so that the server refuses it if the
 // branch is at anything else: nobody's commit can be overwritten.
@@ -120,7 +123,7 @@ func (g *group) send(receiver *session, ch *chain) verdict {
 func (r *remote) judge(report *packp.ReportStatus, err error, words string) verdict {
 	v := verdict{words: words, err: err}
 	if v.err == nil {
-		v.err = errors.New("the server's report says nothing of the branch")
+		v.err = malformed("the server's report says nothing of the branch")
 	}
 	if report == nil {
 		return v
@@ -131,7 +134,7 @@ func (r *remote) judge(report *packp.ReportStatus, err error, words string) verd
 		}
 		if status.Error() != nil {
 			v.refusal = status.Status
-		} else if report.UnpackStatus == statusOK {
+		} else {
 			v.ok = true
 		}
 	}
@@ -139,6 +142,7 @@ func (r *remote) judge(report *packp.ReportStatus, err error, words string) verd
 		v.unpack = true
 		v.refusal = strings.Trim(v.refusal+": "+report.UnpackStatus, ": ")
 	}
+	v.ok = v.ok && v.refusal == "" // whoever says both is not believed: the branch is looked at
 	return v
 }
 

@@ -168,9 +168,6 @@ func (s *session) upload(ctx context.Context, req *packp.UploadPackRequest, take
 	}
 	sent := demultiplex(s.refs.capabilities, reader, io.Discard, noLimit) // the limit of a pack is that of take
 	if err := take(sent); err != nil {
-		if d, ok := sent.(*demultiplexer); ok && d.err != nil && !errors.Is(d.err, io.EOF) {
-			err = fmt.Errorf("reading a pack: %w", d.err) // which take may have only as text
-		}
 		return nil, s.explain(err)
 	}
 	return shallows, nil
@@ -195,6 +192,9 @@ func (s *session) receive(ctx context.Context, req *packp.ReferenceUpdateRequest
 		// To the end, as git does: hooks that run after the update may still be talking.
 		_, _ = io.CopyN(io.Discard, sent, maxAnswer)
 		return report, said.String(), nil
+	}
+	if d, ok := sent.(*demultiplexer); ok && errors.Is(d.err, io.EOF) && errors.Is(err, io.ErrUnexpectedEOF) {
+		err = malformed("the report of a push ends in the middle")
 	}
 	return nil, said.String(), s.explain(fmt.Errorf("reading the answer to a push: %w", err))
 }

@@ -75,7 +75,7 @@ func (s *stream) explain(err error) error {
 		err = fmt.Errorf("%w: %w", errRefusal, err)
 	}
 	if words := strings.TrimSpace(s.words.String()); words != "" {
-		return &saidError{fmt.Errorf("%w: %s", err, words), words}
+		return &saidError{err, words}
 	}
 	return err
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+
+	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 // errTooMuch means that a fetch is larger than it may be.
@@ -67,11 +69,7 @@ func unpack(r io.Reader, limits packLimits, keepBlobs bool) (unpacked, error) {
 		limits: limits, left: limits.hold, inflating: inflation * min(limits.receive, 1<<40),
 		byOffset: map[int64]*kept{}, byHash: map[plumbing.Hash]*kept{}, waiting: map[plumbing.Hash][]string{},
 	}
-	err := u.run()
-	if bounded.left <= 0 {
-		err = errTooMuch
-	}
-	if err != nil {
+	if err := bounded.cause(u.run()); err != nil {
 		return unpacked{}, fmt.Errorf("reading a pack: %w", err)
 	}
 	got := unpacked{commits: map[plumbing.Hash]string{}, trees: map[plumbing.Hash]string{}, blobs: map[plumbing.Hash]string{}}
@@ -158,7 +156,7 @@ func (u *unpacker) skip() error {
 
 // read reads the next object into content.
 func (u *unpacker) read(size int64) error {
-	if !u.fits(size) {
+	if !u.fits(size, 0) {
 		return u.full()
 	}
 	if u.content.Reset(); u.content.Cap() > sparable {
@@ -173,9 +171,10 @@ func (u *unpacker) read(size int64) error {
 	return nil
 }
 
-// fits reports whether an object may be kept, also while there is a copy of it and of what it is made from.
-func (u *unpacker) fits(size int64) bool {
-	return size >= 0 && size <= u.left && size-sparable <= u.left-size
+// fits reports whether an object may be kept, also while there is a copy of it and of the base that
+// it is made from.
+func (u *unpacker) fits(size, base int64) bool {
+	return size >= 0 && size <= u.left && size-sparable+max(base-sparable, 0) <= u.left-size
 }
 
 func (u *unpacker) full() error {
@@ -204,7 +203,7 @@ func (u *unpacker) patch(base *kept, delta []byte) (*kept, error) {
 		return nil, &limitError{fmt.Sprintf("the pack has a chain of more than %d deltas", maxDeltaChain)}
 	}
 	_, n := binary.Uvarint(delta) // the size of the base, then that of the result
-	if size, _ := binary.Uvarint(delta[max(n, 0):]); !u.fits(int64(size)) {
+	if size, _ := binary.Uvarint(delta[max(n, 0):]); !u.fits(int64(size), int64(len(base.data))) {
 		return nil, u.full()
 	}
 	if cap(u.base) > sparable {
@@ -243,6 +242,7 @@ func (u *unpacker) keep(offset int64, o *kept) error {
 type boundedReader struct {
 	r    io.Reader
 	left int64
+	err  error // of r, other than io.EOF: the library that reads may turn it into a text
 }
 
 func (b *boundedReader) Read(p []byte) (int, error) {
@@ -251,7 +251,24 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 	}
 	n, err := b.r.Read(p)
 	b.left -= int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.err = err
+	}
 	return n, err
+}
+
+// cause is why reading a pack has failed: it was too large, the wire failed, or else what came
+// whole is no pack.
+func (b *boundedReader) cause(err error) error {
+	switch {
+	case err == nil || errors.Is(err, errTooMuch):
+		return err
+	case b.left <= 0:
+		return errTooMuch
+	case b.err != nil:
+		return b.err
+	}
+	return fmt.Errorf("%w: %w", gitsink.ErrProtocol, err)
 }
 
 // rootOf reads the tree from the first line of a commit.

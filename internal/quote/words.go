@@ -26,7 +26,7 @@ var escapeSequence = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]?" +
 // out. Words of its own result is that result.
 //
 // Written as it is, a line break could begin another line of a log, and an escape sequence would reach a terminal.
-func Words(said string) string { return cut(Line(said), MaxWords) }
+func Words(said string) string { return Cut(Line(said), MaxWords) }
 
 // Line is Words of any length: for whoever has to look for something in it before it is cut.
 func Line(said string) string {
@@ -59,10 +59,14 @@ func visible(r rune) rune {
 	return -1
 }
 
-// cut shortens a text between two characters.
-func cut(text string, limit int) string {
+// Cut shortens a text between two characters to at most limit bytes, of which the last say that it
+// was cut. A limit without room for these leaves nothing.
+func Cut(text string, limit int) string {
 	if len(text) <= limit {
 		return text
+	}
+	if limit < len(ellipsis) {
+		return ""
 	}
 	text = text[:limit-len(ellipsis)]
 	for len(text) > 0 {

@@ -1,0 +1,340 @@
+package gitsinktest
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/kubescribe/kubescribe/gitsink"
+)
+
+// ploy answers a request of HTTP for harm, or leaves it to an honest server and returns false.
+type ploy func(s *hostileServer, t *turn) (answered bool)
+
+// hostileServer answers by a ploy in front of an honest server.
+type hostileServer struct {
+	honest    *Server
+	repo      *Repo
+	objects   *rawObjects // that are in repo
+	tip       objectName  // where main begins
+	front     *httptest.Server
+	elsewhere *httptest.Server // where no credentials may go
+	closed    chan struct{}
+
+	mu       sync.Mutex // guards what follows
+	requests int
+	faults   []error
+}
+
+// maxVisits is the number of requests that two Applies may make of a server, whatever it answers.
+const maxVisits = 60
+
+// served is a case with a server of HTTP.
+func served(c Hostile, answer ploy) Hostile {
+	var s *hostileServer
+	c.Make = func(t testing.TB) string {
+		s = newHostileServer(t, answer)
+		return s.front.URL + "/" + s.repo.name
+	}
+	return judged(c, func() error { return s.visited() })
+}
+
+// judged adds a verdict to that of the case.
+func judged(c Hostile, also func() error) Hostile {
+	judge := c.Judge
+	c.Judge = func(r gitsink.Report) error {
+		if judge != nil {
+			return errors.Join(also(), judge(r))
+		}
+		return also()
+	}
+	return c
+}
+
+func newHostileServer(t testing.TB, answer ploy) *hostileServer {
+	s := &hostileServer{honest: NewServer(t, nil), closed: make(chan struct{})}
+	s.repo, s.objects, s.tip = honestRepo(s.honest)
+	s.elsewhere = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" {
+			s.blame(errors.New("the credentials went to another server"))
+		}
+		http.NotFound(w, r)
+	}))
+	s.front = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.answer(answer, w, r) }))
+	t.Cleanup(func() {
+		close(s.closed)
+		s.elsewhere.Close()
+		s.front.CloseClientConnections()
+		s.front.Close()
+	})
+	return s
+}
+
+// honestRepo is a repository with a file, and a folder beside the one that is written.
+func honestRepo(server *Server) (r *Repo, o *rawObjects, tip objectName) {
+	o = newRawObjects()
+	beside := o.tree(rawEntry{rawFile, "file", o.blob("beside\n")})
+	root := o.tree(rawEntry{rawFile, "README", o.blob("hostile\n")}, rawEntry{rawFolder, "beside", beside})
+	tip = o.commit(root)
+	const name = "hostile.git"
+	honestFiles.Lock()
+	defer honestFiles.Unlock()
+	if honestFiles.fs == nil {
+		r = server.NewRepo(name)
+		o.branch(r, root)
+		honestFiles.fs = filesOf(server.t, r.dir)
+		return r, o, tip
+	}
+	r = server.adopt(name)
+	if err := os.CopyFS(r.dir, honestFiles.fs); err != nil {
+		server.t.Fatalf("gitsinktest: repository %s: %v", name, err)
+	}
+	return r, o, tip
+}
+
+// honestFiles are those of an honest repository, made once: making one takes longer than most
+// cases.
+var honestFiles struct {
+	sync.Mutex
+	fs fstest.MapFS
+}
+
+func filesOf(t testing.TB, dir string) fstest.MapFS {
+	all := fstest.MapFS{}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			all[path] = &fstest.MapFile{Mode: fs.ModeDir | 0o755} // Git knows a repository by its folders, the empty ones too
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(dir, path))
+		all[path] = &fstest.MapFile{Data: data, Mode: 0o644}
+		return err
+	})
+	if err != nil {
+		t.Fatalf("gitsinktest: %v", err)
+	}
+	return all
+}
+
+func (s *hostileServer) answer(answer ploy, w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.requests++
+	s.mu.Unlock()
+	body, err := s.honest.spool(r)
+	if err != nil { // the client has left
+		panic(http.ErrAbortHandler)
+	}
+	defer func() { _ = body.Close() }()
+	request, _ := s.honest.parse(r)
+	request.body = body
+	if !answer(s, &turn{Request: request, w: w, r: r, server: s}) {
+		_, _ = body.Seek(0, io.SeekStart)
+		s.honest.serve(w, r)
+	}
+}
+
+func (s *hostileServer) blame(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, err)
+}
+
+// visited fails if the sink did not come, would not leave, or did what it must not.
+func (s *hostileServer) visited() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.requests == 0 {
+		return errStayedAway
+	}
+	if s.requests > maxVisits {
+		return fmt.Errorf("the sink made %d requests, more than %d", s.requests, maxVisits)
+	}
+	return errors.Join(s.faults...)
+}
+
+var (
+	errStayedAway = errors.New("the sink did not ask the server")
+	errNotOnTip   = errors.New("a push does not build on what is advertised")
+)
+
+// turn is a request that is to be answered.
+type turn struct {
+	Request
+	w      http.ResponseWriter
+	r      *http.Request
+	server *hostileServer
+}
+
+// at is a ploy for the requests of a service in a phase; an empty service means both.
+func at(which Service, phase Phase, answer func(t *turn)) ploy {
+	return func(_ *hostileServer, t *turn) bool {
+		if which != "" && t.Service != which || t.Phase != phase {
+			return false
+		}
+		kind := "result"
+		if phase == Advertisement {
+			kind = "advertisement"
+		}
+		t.w.Header().Set("Content-Type", fmt.Sprintf("application/x-%s-%s", t.Service, kind))
+		answer(t)
+		return true
+	}
+}
+
+// either is the first of two ploys that answers.
+func either(one, other ploy) ploy {
+	return func(s *hostileServer, t *turn) bool { return one(s, t) || other(s, t) }
+}
+
+// says is a ploy for the advertisement: what stands in place of it, behind what HTTP wants in
+// front.
+func says(text func(t *turn) string) ploy {
+	return at("", Advertisement, func(t *turn) { t.write(t.greeting() + text(t)) })
+}
+
+func (t *turn) write(text string) { _, _ = io.WriteString(t.w, text) }
+
+// greeting is what HTTP wants in front of an advertisement.
+func (t *turn) greeting() string { return pkt("# service="+string(t.Service)+"\n") + flushPkt }
+
+// What an honest server can do.
+const (
+	canSend    = "multi_ack multi_ack_detailed side-band-64k ofs-delta shallow no-progress filter allow-tip-sha1-in-want allow-reachable-sha1-in-want"
+	canReceive = "report-status side-band-64k delete-refs ofs-delta"
+)
+
+func capabilitiesOf(which Service) string {
+	if which == ReceivePack {
+		return canReceive
+	}
+	return canSend
+}
+
+// first is the first line of an honest advertisement, with more capabilities.
+func (t *turn) first(more string) string { return firstLine(t.Service, t.server.repo.tip(), more) }
+
+func firstLine(which Service, tip, more string) string {
+	return pkt(fmt.Sprintf("%s refs/heads/main\x00%s object-format=sha1 agent=git/hostile%s\n", tip, capabilitiesOf(which), more))
+}
+
+// tip is where main is now, read as Git keeps it until it is packed.
+func (r *Repo) tip() string {
+	hash, _ := os.ReadFile(filepath.Join(r.dir, "refs", "heads", "main"))
+	return strings.TrimSpace(string(hash))
+}
+
+// endless writes lines until the client has gone, or has taken more than any should.
+func endless(w io.Writer, line func(i int) string) {
+	const enough = 512 << 20
+	var block bytes.Buffer
+	for i, sent := 0, 0; sent < enough; sent += block.Len() {
+		for block.Reset(); block.Len() < 64<<10; i++ {
+			block.WriteString(line(i))
+		}
+		if _, err := w.Write(block.Bytes()); err != nil {
+			return
+		}
+	}
+}
+
+// drip writes a byte each 100 ms until the client has gone.
+func (t *turn) drip(text string) {
+	control := http.NewResponseController(t.w)
+	for i := range len(text) {
+		t.write(text[i : i+1])
+		if control.Flush() != nil || !t.rests(100*time.Millisecond) {
+			return
+		}
+	}
+}
+
+// silence says no more until the client has gone.
+func (t *turn) silence() {
+	_ = http.NewResponseController(t.w).Flush()
+	for t.rests(time.Minute) {
+		continue
+	}
+}
+
+func (t *turn) rests(d time.Duration) (stays bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-t.r.Context().Done():
+	case <-t.server.closed:
+	}
+	return false
+}
+
+// asks reports whether the request has these words.
+func (t *turn) asks(words string) bool {
+	body, err := t.Body()
+	return err == nil && bytes.Contains(body, []byte(words))
+}
+
+// negotiation is what an honest server says before a pack with a commit.
+func (t *turn) negotiation(tip objectName) string {
+	if t.asks("deepen ") {
+		return pkt("shallow "+tip.String()) + flushPkt + pkt("NAK\n")
+	}
+	return pkt("NAK\n")
+}
+
+// packed is data in packets of a sideband, if the client wants one.
+func (t *turn) packed(data []byte) string {
+	if !t.asks("side-band-64k") {
+		return string(data)
+	}
+	var b strings.Builder
+	for chunk := range slices.Chunk(data, 32<<10) {
+		b.WriteString(pkt("\x01" + string(chunk)))
+	}
+	return b.String()
+}
+
+// flush ends a sideband.
+func (t *turn) flush() string {
+	if t.asks("side-band-64k") {
+		return flushPkt
+	}
+	return ""
+}
+
+// sealed is a whole pack of the objects.
+func (o *rawObjects) sealed() []byte { return sealed(append(packHeader(o.count), o.pack.Bytes()...)) }
+
+// sealed adds the checksum to a pack.
+func sealed(pack []byte) []byte {
+	sum := sha1.Sum(pack)
+	return append(slices.Clip(pack), sum[:]...)
+}
+
+// report answers a push with these lines.
+func (t *turn) report(lines ...string) {
+	var inner strings.Builder
+	for _, line := range lines {
+		inner.WriteString(pkt(line + "\n"))
+	}
+	t.write(t.packed([]byte(inner.String()+flushPkt)) + t.flush())
+}
+
+// pushed lets the honest server take the push, and throws its answer away.
+func (t *turn) pushed() {
+	_, _ = t.body.Seek(0, io.SeekStart)
+	t.server.honest.serve(httptest.NewRecorder(), t.r)
+}
