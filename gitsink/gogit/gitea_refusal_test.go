@@ -1,0 +1,252 @@
+package gogit
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
+)
+
+// refuseAll applies nine plans together, all of which must be refused alike, with that many pushes.
+func refuseAll(t *testing.T, by giteaWay, repo *giteaRepo, u *giteaUser, branch string, class error, pushes int) *gitsink.Error {
+	t.Helper()
+	count := repo.pushes(t)
+	var last *gitsink.Error
+	for _, err := range nine(t, by.sink(t, u), by.of(repo), branch) {
+		last = requireRefused(t, err, class, u)
+	}
+	require.Equal(t, pushes, count())
+	return last
+}
+
+// refuseFirst is for what is refused before there is anything to push: no plan is run.
+func refuseFirst(t *testing.T, s *Sink, url string, u *giteaUser, class error) *gitsink.Error {
+	t.Helper()
+	_, err := s.Apply(t.Context(), target(url, "main", ""), put("b", "1"))
+	return requireRefused(t, err, class, u)
+}
+
+func TestGiteaSaysThatARepositoryIsMissing(t *testing.T) {
+	t.Parallel()
+	g := startGitea(t)
+	owner := g.user(t, "owner")
+	org := unique("org")
+	g.call(t, owner, http.MethodPost, "orgs", map[string]any{"username": org}, nil)
+	g.each(t, func(t *testing.T, by giteaWay) {
+		s := by.sink(t, owner)
+		for _, account := range []string{owner.name, org, unique("nobody")} {
+			refuseFirst(t, s, by.url(account, unique("missing")), owner, gitsink.ErrNotFound)
+		}
+	})
+}
+
+func TestGiteaRefusesAReaderWithOnePush(t *testing.T) {
+	t.Parallel()
+	g := startGitea(t)
+	owner, reader := g.user(t, "owner"), g.user(t, "reader")
+	g.each(t, func(t *testing.T, by giteaWay) {
+		repo := g.repo(t, owner, map[string]any{"auto_init": true, "private": true})
+		repo.admit(t, reader, "read")
+		refuseAll(t, by, repo, reader, "main", gitsink.ErrAuth, 1)
+		// By its URL alone one who may not push reads as much as anybody else.
+		repo.change(t, map[string]any{"private": false})
+		refuseAll(t, by, repo, reader, "main", gitsink.ErrAuth, 1)
+	})
+}
+
+func TestGiteaShowsAPrivateRepositoryToNoStranger(t *testing.T) {
+	t.Parallel()
+	g := startGitea(t)
+	owner, stranger := g.user(t, "owner"), g.user(t, "stranger")
+	repo := g.repo(t, owner, map[string]any{"auto_init": true, "private": true})
+	g.each(t, func(t *testing.T, by giteaWay) {
+		class := gitsink.ErrNotFound // it does not say whether there is one
+		if by.name == bySSHWay {
+			class = gitsink.ErrAuth
+		}
+		count := repo.pushes(t)
+		refuseFirst(t, by.sink(t, stranger), by.of(repo), stranger, class)
+		require.Zero(t, count())
+	})
+}
+
+func TestGiteaKnowsNobodyByThatKeyOrPassword(t *testing.T) {
+	t.Parallel()
+	g := startGitea(t)
+	owner := g.user(t, "owner")
+	repo := g.repo(t, owner, map[string]any{"auto_init": true})
+	g.each(t, func(t *testing.T, by giteaWay) {
+		other := &giteaUser{name: owner.name, password: "another-word"}
+		other.key, _ = newSSHKey(t)
+		refuseFirst(t, by.sink(t, other), by.of(repo), other, gitsink.ErrAuth)
+	})
+}
+
+func TestGiteaRefusesADisabledAccount(t *testing.T) {
+	t.Parallel()
+	g := startGitea(t)
+	owner := g.user(t, "owner")
+	for name, settings := range map[string]map[string]any{
+		"no login":   {"prohibit_login": true},
+		"not active": {"active": false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g.each(t, func(t *testing.T, by giteaWay) {
+				writer := g.user(t, "writer")
+				repo := g.repo(t, owner, nil)
+				repo.admit(t, writer, "write")
+				s, d := by.sink(t, writer), target(by.of(repo), "main", "")
+				apply(t, s, d, put("a", "1"))
+				count := repo.pushes(t)
+				settings["source_id"], settings["login_name"] = 0, writer.name
+				g.call(t, g.admin, http.MethodPatch, "admin/users/"+writer.name, settings, nil)
+				e := refuseFirst(t, s, d.Repository, writer, gitsink.ErrAuth)
+				if by.name == bySSHWay {
+					require.Contains(t, e.Server, "Your account is disabled.")
+				}
+				require.Zero(t, count())
+			})
+		})
+	}
+}
+
+func TestGiteaRefusesToPushToAProtectedBranch(t *testing.T) {
+	t.Parallel()
+	g := startGitea(t)
+	owner := g.user(t, "owner")
+	g.each(t, func(t *testing.T, by giteaWay) {
+		repo := g.repo(t, owner, map[string]any{"auto_init": true})
+		repo.protect(t, map[string]any{"rule_name": "main", "enable_push": false})
+		e := refuseAll(t, by, repo, owner, "main", gitsink.ErrProtected, 1)
+		require.NotContains(t, e.Error(), "Options.Signer")
+	})
+}
+
+func TestGiteaRefusesWhatChangesAProtectedFileAlone(t *testing.T) {
+	t.Parallel()
+	g := startGitea(t)
+	owner := g.user(t, "owner")
+	g.each(t, func(t *testing.T, by giteaWay) {
+		repo := g.repo(t, owner, map[string]any{"auto_init": true})
+		repo.protect(t, map[string]any{"rule_name": "main", "enable_push": true, "protected_file_patterns": "folder4/**"})
+		for i, err := range nine(t, by.sink(t, owner), by.of(repo), "main") {
+			if i == 4 {
+				requireRefused(t, err, gitsink.ErrRejected, owner)
+				continue
+			}
+			require.NoError(t, err)
+		}
+	})
+}
+
+func TestGiteaRefusesToPushToAnArchivedRepository(t *testing.T) {
+	t.Parallel()
+	g := startGitea(t)
+	owner := g.user(t, "owner")
+	g.each(t, func(t *testing.T, by giteaWay) {
+		repo := g.repo(t, owner, map[string]any{"auto_init": true})
+		s := by.sink(t, owner)
+		apply(t, s, target(by.of(repo), "main", ""), put("a", "1"))
+		repo.change(t, map[string]any{"archived": true})
+		count := repo.pushes(t)
+		refuseFirst(t, s, by.of(repo), owner, gitsink.ErrProtected)
+		require.Zero(t, count())
+	})
+}
+
+func TestGiteaRefusesToPushToAMirror(t *testing.T) {
+	t.Parallel()
+	g := startGitea(t)
+	owner := g.user(t, "owner")
+	origin := g.repo(t, owner, map[string]any{"auto_init": true})
+	mirror := &giteaRepo{g, owner.name, unique("mirror")}
+	g.call(t, owner, http.MethodPost, "repos/migrate", map[string]any{
+		"clone_addr": g.URL() + "/" + origin.owner + "/" + origin.name, "repo_name": mirror.name, "mirror": true, "service": "git",
+	}, nil)
+	g.each(t, func(t *testing.T, by giteaWay) {
+		count := mirror.pushes(t)
+		refuseFirst(t, by.sink(t, owner), by.of(mirror), owner, gitsink.ErrProtected)
+		require.Zero(t, count())
+	})
+}
+
+func TestGiteaHasARepositoryOfSHA256(t *testing.T) {
+	t.Parallel()
+	g := startGitea(t)
+	owner := g.user(t, "owner")
+	for name, filled := range map[string]bool{"empty": false, "filled": true} {
+		t.Run(name, func(t *testing.T) {
+			repo := g.repo(t, owner, map[string]any{"object_format_name": "sha256", "auto_init": filled})
+			g.each(t, func(t *testing.T, by giteaWay) {
+				count := repo.pushes(t)
+				e := refuseFirst(t, by.sink(t, owner), by.of(repo), owner, gitsink.ErrUnsupported)
+				require.ErrorContains(t, e, "object-format sha256")
+				require.Zero(t, count())
+			})
+		})
+	}
+}
+
+func TestGiteaRefusesADeployKeyThatMayOnlyRead(t *testing.T) {
+	t.Parallel()
+	g := startGitea(t)
+	owner := g.user(t, "owner")
+	repo, another := g.repo(t, owner, map[string]any{"auto_init": true}), g.repo(t, owner, map[string]any{"auto_init": true})
+	by := giteaWay{bySSHWay, g}
+	deploy := func(readOnly bool) *giteaUser {
+		key, public := newSSHKey(t)
+		g.call(t, owner, http.MethodPost, repo.path()+"/keys", map[string]any{"title": unique("key"), "key": public, "read_only": readOnly}, nil)
+		return &giteaUser{name: "nobody", password: "no-password", key: key}
+	}
+	reader, writer := deploy(true), deploy(false)
+	count := repo.pushes(t)
+	refuseFirst(t, by.sink(t, reader), by.of(repo), reader, gitsink.ErrAuth)
+	require.Zero(t, count())
+	apply(t, by.sink(t, writer), target(by.of(repo), "main", ""), put("a", "1"))
+	require.Equal(t, 1, count())
+	refuseFirst(t, by.sink(t, writer), by.of(another), writer, gitsink.ErrAuth)
+	refuseFirst(t, by.sink(t, writer), by.url(owner.name, unique("missing")), writer, gitsink.ErrNotFound)
+}
+
+func TestGiteaRefusesATokenWithoutTheScope(t *testing.T) {
+	t.Parallel()
+	g := startGitea(t)
+	owner := g.user(t, "owner")
+	by := giteaWay{"http", g}
+	open, closed := g.repo(t, owner, map[string]any{"auto_init": true}), g.repo(t, owner, map[string]any{"auto_init": true, "private": true})
+	token := func(scopes ...string) *giteaUser {
+		var made struct{ Sha1 string }
+		g.call(t, owner, http.MethodPost, "users/"+owner.name+"/tokens", map[string]any{"name": unique("token"), "scopes": scopes}, &made)
+		return &giteaUser{name: owner.name, password: made.Sha1}
+	}
+	for name, test := range map[string]struct {
+		token *giteaUser
+		repo  *giteaRepo
+		class error
+	}{
+		"writes":                {token("write:repository"), closed, nil},
+		"only reads":            {token("read:repository"), open, gitsink.ErrAuth},
+		"of another kind":       {token("write:issue"), open, gitsink.ErrAuth},
+		"only what is public":   {token("write:repository", "public-only"), closed, gitsink.ErrAuth},
+		"writes what is public": {token("write:repository", "public-only"), open, nil},
+		"unknown":               {&giteaUser{name: owner.name, password: "0123456789abcdef0123456789abcdef01234567"}, open, gitsink.ErrAuth},
+	} {
+		t.Run(name, func(t *testing.T) {
+			count := test.repo.pushes(t)
+			s := by.sink(t, test.token)
+			if test.class == nil {
+				apply(t, s, target(by.of(test.repo), "main", ""), put("a", name))
+				require.Equal(t, 1, count())
+				return
+			}
+			refuseFirst(t, s, by.of(test.repo), test.token, test.class)
+			require.Zero(t, count())
+		})
+	}
+	// A token alone, as the user name.
+	alone := token("write:repository")
+	s := newSink(t, &Options{Auth: fixed(Auth{Username: alone.password})})
+	apply(t, s, target(by.of(closed), "main", ""), put("b", "1"))
+}
