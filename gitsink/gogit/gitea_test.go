@@ -90,8 +90,13 @@ func (g *gitea) call(t *testing.T, as *giteaUser, method, path string, body, out
 // user makes an account with a key of SSH.
 func (g *gitea) user(t *testing.T, name string) *giteaUser {
 	t.Helper()
-	u := &giteaUser{name: unique(name), password: rand.Text()}
-	u.email = u.name + "@example.com"
+	name = unique(name)
+	return g.userOf(t, name, name+"@example.com")
+}
+
+func (g *gitea) userOf(t *testing.T, name, email string) *giteaUser {
+	t.Helper()
+	u := &giteaUser{name: name, password: rand.Text(), email: email}
 	u.key, u.public = newSSHKey(t)
 	g.call(t, g.admin, http.MethodPost, "admin/users", map[string]any{
 		"username": u.name, "email": u.email, "password": u.password, "must_change_password": false,
@@ -151,16 +156,20 @@ func (r *giteaRepo) git(t *testing.T, args ...string) string {
 // pushes counts what arrives from now on, whatever Gitea then makes of it.
 func (r *giteaRepo) pushes(t *testing.T) func() int {
 	t.Helper()
-	seen := filepath.Join(t.TempDir(), "pushes")
-	hook := filepath.Join(r.g.RepositoryDir(r.owner, r.name), "hooks", "pre-receive.d", "a-count") // before Gitea's own
-	require.NoError(t, os.WriteFile(hook, []byte("#!/bin/sh\necho push >>"+shellQuote(seen)+"\n"), 0o700))
-	return func() int {
-		data, err := os.ReadFile(seen)
+	folder := r.g.RepositoryDir(r.owner, r.name)
+	hooks := filepath.Join(folder, "hooks", "pre-receive.d")
+	require.NoError(t, os.MkdirAll(hooks, 0o700))
+	// It comes before Gitea's own, and runs in the repository.
+	require.NoError(t, os.WriteFile(filepath.Join(hooks, "a-count"), []byte("#!/bin/sh\necho push >>pushes\n"), 0o700))
+	count := func() int {
+		data, err := os.ReadFile(filepath.Join(folder, "pushes"))
 		if !os.IsNotExist(err) {
 			require.NoError(t, err)
 		}
 		return bytes.Count(data, []byte("\n"))
 	}
+	before := count()
+	return func() int { return count() - before }
 }
 
 // giteaWay is a transport.
