@@ -108,7 +108,7 @@ func TestGiteaRefusesCommitsThatAnUnknownKeyHasSigned(t *testing.T) {
 				count := repo.pushes(t)
 				_, err = newSink(t, opts).Apply(t.Context(), target(by.of(repo), "main", ""), put("a", "1"))
 				e := requireRefused(t, err, gitsink.ErrRefused, owner)
-				require.NotContains(t, e.Error(), "set Options.Signer")
+				require.ErrorContains(t, e, "knows the key of Options.Signer")
 				require.Equal(t, 1, count())
 			})
 		})

@@ -116,6 +116,7 @@ var serverPhrases = []phrase{
 	{"repository does not exist", gitsink.ErrNotFound},     // Bitbucket, Gitea
 	{"cannot find repository", gitsink.ErrNotFound},        // Gitea
 	{"push to create is not enabled", gitsink.ErrNotFound}, // Gitea: there is no such repository
+	{"wiki is disabled", gitsink.ErrNotFound},              // Gitea: of a repository
 	{"project not found", gitsink.ErrNotFound},             // Gerrit
 
 	{"denied to ", gitsink.ErrAuth},                          // GitHub: permission to REPO denied to USER
@@ -139,6 +140,7 @@ var serverPhrases = []phrase{
 	{"account is disabled", gitsink.ErrAuth},                 // Gitea
 	{"is not authorized to", gitsink.ErrAuth},                // Gitea: to write to REPO; Azure DevOps (TF400813): to access this resource
 	{"cannot find key", gitsink.ErrAuth},                     // Gitea
+	{"by http protocol is not allowed", gitsink.ErrAuth},     // Gitea: interacting with repositories
 	{"two-factor authentication", gitsink.ErrAuth},           // Gitea: passwords do not open it
 	{"tf401027", gitsink.ErrAuth},                            // Azure DevOps: needs GenericContribute
 	{"vs403463", gitsink.ErrAuth},                            // Azure DevOps: a conditional access policy
@@ -159,10 +161,17 @@ var signatureHints = []string{
 	"must be signed",                    // GitLab
 }
 
-// hintsAtSignatures reports whether signatures may be what a server that refused a push misses.
-func hintsAtSignatures(text string) bool {
+// signatureHint says what to do if signatures may be what a server that refused a push misses, and else nothing.
+func signatureHint(text string, signed bool) string {
 	text = strings.ToLower(text)
-	return slices.ContainsFunc(signatureHints, func(hint string) bool { return strings.Contains(text, hint) })
+	switch {
+	case !slices.ContainsFunc(signatureHints, func(hint string) bool { return strings.Contains(text, hint) }):
+		return ""
+	case signed:
+		return "if the branch is protected and wants signed commits, see that the server knows the key of Options.Signer " +
+			"and that the address of Options.Committer is its owner's"
+	}
+	return "if the branch is protected and wants signed commits, set Options.Signer"
 }
 
 func find(phrases []phrase, text string) error {

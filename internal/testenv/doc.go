@@ -21,6 +21,9 @@
 //		...
 //	}
 //
+// SharedGitea is the same for Gitea, a Git forge, in the folder named by KUBESCRIBE_GITEA: `make gitea-test`. SSHD is a server of
+// OpenSSH, if the machine has one.
+//
 // # Guarantees
 //
 //   - When Start returns, /readyz has answered and the namespaces default and kube-system exist.

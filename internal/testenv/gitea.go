@@ -29,8 +29,8 @@ const (
 	hostKeyFile  = "host_key"
 )
 
-// Gitea is a running forge: by HTTP and by its own SSH server, on loopback, with SQLite. It mirrors repositories of loopback and
-// runs no jobs by itself.
+// Gitea is a running forge: by HTTP and by its own SSH server, on loopback, with SQLite. It may mirror repositories of loopback,
+// and runs no jobs at set times.
 type Gitea struct {
 	dir      string
 	programs string
