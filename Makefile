@@ -96,7 +96,8 @@ fuzz: ## every fuzz target for FUZZTIME
 assets: ## build kube-apiserver and etcd into the user's cache, unless they are there, and print their folder
 	@GOWORK=off go -C internal/testenv/build run .
 
-# The folder comes into being as a whole, so that a run that is interrupted leaves nothing behind that counts as built.
+# The folder comes into being as a whole, so that a run that is interrupted leaves nothing behind
+# that counts as built.
 .PHONY: gitea
 gitea: ## build Gitea into the user's cache, unless it is there, and print its folder; see internal/testenv/gitea
 	@go="env GOWORK=off go -C internal/testenv/gitea"; module=code.gitea.io/gitea; \

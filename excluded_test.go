@@ -35,7 +35,7 @@ func TestABatchTakesNoExcludedFolderOutOfTheStatus(t *testing.T) {
 	repo.Commit("main", map[string]gitsinktest.File{"prod/default/" + gitsink.OwnerFile: theirs, "prod/team/" + gitsink.OwnerFile: theirs}, "ours")
 	require.NoError(t, m.Resync(prodRef))
 	for st := range told {
-		if st.Excluded != nil { // a sweep has met the folders, and has asked for another, since others have written there
+		if st.Excluded != nil { // by now the sweep has asked for another: somebody else has written
 			break
 		}
 	}

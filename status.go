@@ -42,8 +42,8 @@ type DestinationStatus struct {
 	// since somebody has put a gitsink.OwnerFile there. Remove that file, or those beside it.
 	Excluded *orphan.Found
 	Skipped  []gitsink.Skipped // objects that the last batch left out
-	// Filtered are lines of a .gitattributes with a filter that our files do not go through, 10 at most: all that the last sweep has
-	// found, and what was met since. See Options.RefuseFiltered.
+	// Filtered are lines of a .gitattributes with a filter that our files do not go through, 10 at
+	// most: all that the last sweep has found, and what was met since. See Options.RefuseFiltered.
 	Filtered []gitsink.Filtered
 	Line     queue.LineStats         // what waits to be written
 	Watch    watch.DestinationStatus // how far the events follow the cluster
@@ -97,8 +97,8 @@ func (w written) with(r gitsink.Report, now time.Time) written {
 	if r.Synced {
 		w.lastSeed, w.held, w.unadopted, w.uncovered = now, r.Held, r.Unadopted, r.Uncovered
 	}
-	// A sweep looks at all files and folders, a batch of changes at those that it meets: what that finds comes beside what is
-	// known, and takes nothing away.
+	// A sweep looks at all files and folders, a batch of changes at those that it meets: what that
+	// finds comes beside what is known, and takes nothing away.
 	if r.Synced {
 		w.filtered, w.excluded = r.Filtered, r.Excluded
 		return w
@@ -113,7 +113,8 @@ func (w written) with(r gitsink.Report, now time.Time) written {
 // maxFiltered is as many as one report may have.
 const maxFiltered = 10
 
-// withFiltered returns what is known with what is new. The slice that is known is left as it is: a caller of Status may hold it.
+// withFiltered returns what is known with what is new. The slice that is known is left as it is: a
+// caller of Status may hold it.
 func withFiltered(known, found []gitsink.Filtered) []gitsink.Filtered {
 	known = slices.Clip(known)
 	for _, f := range found {

@@ -90,7 +90,8 @@ func TestGiteaLeadsToAnOwnerWhoWasRenamed(t *testing.T) {
 	})
 }
 
-// Files are written as they are, as git does where the filter is not configured, and Gitea asks for no LFS object.
+// Files are written as they are, as git does where the filter is not configured, and Gitea asks for
+// no LFS object.
 func TestGiteaTakesFilesThatHaveAFilterAsTheyAre(t *testing.T) {
 	t.Parallel()
 	g := startGitea(t)

@@ -24,7 +24,8 @@ func (g *gitea) wantingSignatures(t *testing.T, owner *giteaUser) *giteaRepo {
 	return repo
 }
 
-// proveKey shows Gitea that a user holds a key of SSH. Only then does it count for signatures; there is no API for it.
+// proveKey shows Gitea that a user holds a key of SSH. Only then does it count for signatures;
+// there is no API for it.
 func (g *gitea) proveKey(t *testing.T, u *giteaUser) {
 	t.Helper()
 	_, token := g.ask(t, u, http.MethodGet, "user/gpg_key_token", nil)
@@ -78,8 +79,8 @@ func TestGiteaRefusesCommitsThatNobodyHasSigned(t *testing.T) {
 	g := startGitea(t)
 	owner := g.user(t, "owner")
 	g.each(t, func(t *testing.T, by giteaWay) {
-		e := refuseAll(t, by, g.wantingSignatures(t, owner), owner, "main", gitsink.ErrRefused, 1)
-		require.ErrorContains(t, e, "set Options.Signer")
+		said := refuseAll(t, by, g.wantingSignatures(t, owner), owner, "main", gitsink.ErrRefused, 1)
+		require.Contains(t, said, "set Options.Signer")
 	})
 }
 
@@ -107,8 +108,8 @@ func TestGiteaRefusesCommitsThatAnUnknownKeyHasSigned(t *testing.T) {
 				opts.Auth, opts.Committer = fixed(by.auth(owner)), gitsink.Signature{Name: "Bot", Email: test.email}
 				count := repo.pushes(t)
 				_, err = newSink(t, opts).Apply(t.Context(), target(by.of(repo), "main", ""), put("a", "1"))
-				e := requireRefused(t, err, gitsink.ErrRefused, owner)
-				require.ErrorContains(t, e, "knows the key of Options.Signer")
+				said := requireRefused(t, err, gitsink.ErrRefused, owner)
+				require.Contains(t, said, "knows the key of Options.Signer")
 				require.Equal(t, 1, count())
 			})
 		})

@@ -161,7 +161,8 @@ var signatureHints = []string{
 	"must be signed",                    // GitLab
 }
 
-// signatureHint says what to do if signatures may be what a server that refused a push misses, and else nothing.
+// signatureHint says what to do if signatures may be what a server that refused a push misses, and
+// else nothing.
 func signatureHint(text string, signed bool) string {
 	text = strings.ToLower(text)
 	switch {

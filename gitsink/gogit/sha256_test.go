@@ -13,7 +13,8 @@ import (
 	"github.com/kubescribe/kubescribe/queue"
 )
 
-// sha256Repository makes a bare repository whose objects are named by SHA-256; a filled one has a branch.
+// sha256Repository makes a bare repository whose objects are named by SHA-256; a filled one has a
+// branch.
 func sha256Repository(t *testing.T, folder string, filled bool) {
 	t.Helper()
 	git := func(dir string, args ...string) {

@@ -29,8 +29,8 @@ const (
 	hostKeyFile  = "host_key"
 )
 
-// Gitea is a running forge: by HTTP and by its own SSH server, on loopback, with SQLite. It may mirror repositories of loopback,
-// and runs no jobs at set times.
+// Gitea is a running forge: by HTTP and by its own SSH server, on loopback, with SQLite. It may
+// mirror repositories of loopback, and runs no jobs at set times.
 type Gitea struct {
 	dir      string
 	programs string
@@ -46,8 +46,8 @@ type SharedGitea struct{ only only[*Gitea] }
 // Main returns a Runner that runs the tests of m and then stops the server.
 func (s *SharedGitea) Main(m Runner) Runner { return runnerThen{m, s.only.stop} }
 
-// Start returns the server, and skips the test if KUBESCRIBE_GITEA is unset. It starts the server once: if that fails, every
-// test that asks for it fails.
+// Start returns the server, and skips the test if KUBESCRIBE_GITEA is unset. It starts the server
+// once: if that fails, every test that asks for it fails.
 func (s *SharedGitea) Start(t testing.TB) *Gitea {
 	t.Helper()
 	programs := giteaPrograms(t)
@@ -208,7 +208,8 @@ ENABLED = false
 `, g.dir, loopback, g.web, g.URL(), g.programs, g.ssh, g.file(hostKeyFile), giteaSSHUser, rand.Text())
 }
 
-// env is enough to find git and bash, which its hooks are written for; Git's own configuration is Gitea's.
+// env is enough to find git and bash, which its hooks are written for; Git's own configuration is
+// Gitea's.
 func (g *Gitea) env() []string {
 	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + g.dir, "TMPDIR=" + g.file("tmp"), "GIT_CONFIG_NOSYSTEM=1", "LC_ALL=C"}
 }

@@ -35,7 +35,8 @@ func startProcess(program, dir string, args ...string) (*process, error) {
 	return startProcessWith([]string{}, program, dir, args...)
 }
 
-// startProcessWith is startProcess with env as the environment, for servers that run programs of the machine.
+// startProcessWith is startProcess with env as the environment, for servers that run programs of
+// the machine.
 func startProcessWith(env []string, program, dir string, args ...string) (*process, error) {
 	name := filepath.Base(program)
 	p := &process{name: name, log: filepath.Join(dir, name+".log"), exited: make(chan struct{})}

@@ -21,8 +21,8 @@ type SSHDOptions struct {
 	// AuthorizedKeys may log in, to git-shell(1) alone. Default: none.
 	AuthorizedKeys []ssh.PublicKey
 
-	// Config are more lines of sshd_config(5); of a keyword that comes twice the first counts, and these come first.
-	// Default: none.
+	// Config are more lines of sshd_config(5); of a keyword that comes twice the first counts, and
+	// these come first. Default: none.
 	Config string
 }
 
@@ -37,8 +37,9 @@ type SSHD struct {
 	proc    *process
 }
 
-// StartSSHD starts an sshd and stops it when the test is over. It skips the test if there is none in PATH and in /usr/sbin, and
-// if it cannot run: as root it wants a user named sshd and a folder /run/sshd.
+// StartSSHD starts an sshd and stops it when the test is over. It skips the test if there is none
+// in PATH and in /usr/sbin, and if it cannot run: as root it wants a user named sshd and a folder
+// /run/sshd.
 func StartSSHD(t testing.TB, options *SSHDOptions) *SSHD {
 	t.Helper()
 	program, err := exec.LookPath("sshd")
