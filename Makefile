@@ -111,7 +111,7 @@ gitea: ## build Gitea into the user's cache, unless it is there, and print its f
 .PHONY: gitea-test
 gitea-test: ## the tests against a real Gitea; the first time it is built
 	@folder=$$($(MAKE) gitea); set -x; \
-	KUBESCRIBE_GITEA=$$folder go test -count=1 -timeout $(E2E_TIMEOUT) -run Gitea ./internal/testenv ./gitsink/gogit
+	KUBESCRIBE_GITEA=$$folder go test -count=1 -parallel 4 -timeout $(E2E_TIMEOUT) -run Gitea ./internal/testenv ./gitsink/gogit
 
 # What runs against a real API server. The assignment stands alone, so that a failed build ends the recipe.
 define against-api-server

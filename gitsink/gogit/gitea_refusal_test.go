@@ -213,17 +213,6 @@ func TestGiteaHasARepositoryOfSHA256(t *testing.T) {
 	}
 }
 
-func TestGiteaHasNoWikiWhereItIsDisabled(t *testing.T) {
-	t.Parallel()
-	g := startGitea(t)
-	owner := g.user(t, "owner")
-	repo := g.repo(t, owner, map[string]any{"auto_init": true})
-	repo.change(t, map[string]any{"has_wiki": false})
-	g.each(t, func(t *testing.T, by giteaWay) {
-		refuseFirst(t, by.sink(t, owner), by.url(repo.owner, repo.name+".wiki"), owner, gitsink.ErrNotFound)
-	})
-}
-
 func TestGiteaRefusesADeployKeyThatMayOnlyRead(t *testing.T) {
 	t.Parallel()
 	g := startGitea(t)

@@ -116,7 +116,6 @@ var serverPhrases = []phrase{
 	{"repository does not exist", gitsink.ErrNotFound},     // Bitbucket, Gitea
 	{"cannot find repository", gitsink.ErrNotFound},        // Gitea
 	{"push to create is not enabled", gitsink.ErrNotFound}, // Gitea: there is no such repository
-	{"wiki is disabled", gitsink.ErrNotFound},              // Gitea: of a repository
 	{"project not found", gitsink.ErrNotFound},             // Gerrit
 
 	{"denied to ", gitsink.ErrAuth},                          // GitHub: permission to REPO denied to USER
@@ -140,7 +139,6 @@ var serverPhrases = []phrase{
 	{"account is disabled", gitsink.ErrAuth},                 // Gitea
 	{"is not authorized to", gitsink.ErrAuth},                // Gitea: to write to REPO; Azure DevOps (TF400813): to access this resource
 	{"cannot find key", gitsink.ErrAuth},                     // Gitea
-	{"by http protocol is not allowed", gitsink.ErrAuth},     // Gitea: interacting with repositories
 	{"two-factor authentication", gitsink.ErrAuth},           // Gitea: passwords do not open it
 	{"tf401027", gitsink.ErrAuth},                            // Azure DevOps: needs GenericContribute
 	{"vs403463", gitsink.ErrAuth},                            // Azure DevOps: a conditional access policy

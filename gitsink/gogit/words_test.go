@@ -127,8 +127,6 @@ var hostWords = []hostWord{
 	{"Gitea, Forgejo", bySSH, "Gitea: Repository cannot be accessed, you could retry it later", gitsink.ErrUnavailable},
 	{"Gitea, Forgejo", bySSH, "error:\nerror: Public (Deploy) Key: 5:key is not authorized to write to org/app.\nerror:", gitsink.ErrAuth},
 	{"Gitea, Forgejo", bySSH, "error:\nerror: Deploy Key: 4:key is not authorized to write to org/app.\nerror:", gitsink.ErrAuth},
-	{"Gitea, Forgejo", http.StatusForbidden, "repository wiki is disabled", gitsink.ErrNotFound},
-	{"Gitea, Forgejo", http.StatusForbidden, "Interacting with repositories by HTTP protocol is not allowed", gitsink.ErrAuth},
 
 	{"soft-serve", bySSH, "Error: repository not found", gitsink.ErrNotFound},
 	{"soft-serve", bySSH, "Error: you are not authorized to do this", gitsink.ErrAuth},
