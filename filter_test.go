@@ -3,7 +3,6 @@ package kubescribe_test
 import (
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,29 +13,6 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 )
-
-// lines is a log that a test reads.
-type lines struct {
-	mu  sync.Mutex
-	all []string
-}
-
-func (l *lines) write(_, line string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all = append(l.all, line)
-}
-
-func (l *lines) count(text string) (n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, line := range l.all {
-		if strings.Contains(line, text) {
-			n++
-		}
-	}
-	return n
-}
 
 const attributes = ".gitattributes"
 
@@ -49,7 +25,7 @@ func TestAFilterOfGitattributesIsInTheStatusUntilItIsGone(t *testing.T) {
 		"prod/" + attributes: {Content: "a.yaml filter=lfs\n"},
 	}, "filters")
 	var log lines
-	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{Logger: funcr.New(log.write, funcr.Options{})}))
+	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{Logger: funcr.New(log.add, funcr.Options{})}))
 	require.NoError(t, err)
 	require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))
 	stop := start(t, m)
@@ -60,7 +36,7 @@ func TestAFilterOfGitattributesIsInTheStatusUntilItIsGone(t *testing.T) {
 	require.NoError(t, st.Err)
 	require.Empty(t, st.Skipped)
 	require.Contains(t, repo.Tree("main")["prod/default/configmaps/a.yaml"], "value: one")
-	require.NotZero(t, log.count("filter=lfs by the line a.yaml of prod/.gitattributes"))
+	require.NotZero(t, log.with("filter=lfs by the line a.yaml of prod/.gitattributes"))
 
 	// Another line counts from the commit on that somebody pushes.
 	repo.Commit("main", map[string]gitsinktest.File{"prod/" + attributes: {Remove: true}}, "no lfs here")
