@@ -96,15 +96,22 @@ fuzz: ## every fuzz target for FUZZTIME
 assets: ## build kube-apiserver and etcd into the user's cache, unless they are there, and print their folder
 	@GOWORK=off go -C internal/testenv/build run .
 
+# The folder comes into being as a whole, so that a run that is interrupted leaves nothing behind
+# that counts as built.
 .PHONY: gitea
 gitea: ## build Gitea into the user's cache, unless it is there, and print its folder; see internal/testenv/gitea
-	@version=$$(GOWORK=off go -C internal/testenv/gitea list -m -f '{{.Version}}' code.gitea.io/gitea); \
-	folder="$(CACHE)/testenv/gitea-$$version"; [[ -x $$folder/gitea ]] || { \
-		mkdir -p "$$folder"; source=$$(GOWORK=off go -C internal/testenv/gitea list -m -f '{{.Dir}}' code.gitea.io/gitea); \
-		cp -r "$$source"/{templates,options,public} "$$folder"; chmod -R u+w "$$folder"; \
-		GOWORK=off go -C internal/testenv/gitea build -trimpath -tags 'sqlite sqlite_unlock_notify' -ldflags '-s -w' \
-			-o "$$folder/gitea.$$$$" code.gitea.io/gitea; \
-		mv "$$folder/gitea.$$$$" "$$folder/gitea"; }; echo "$$folder"
+	@go="env GOWORK=off go -C internal/testenv/gitea"; module=code.gitea.io/gitea; \
+	version=$$($$go list -m -f '{{.Version}}' $$module); folder="$(CACHE)/testenv/gitea-$$version"; [[ -x $$folder/gitea ]] || { \
+		new="$$folder.$$$$"; mkdir -p "$$new"; trap 'rm -rf "$$new"' EXIT; echo "building $$folder" >&2; \
+		$$go mod download $$module; source=$$($$go list -m -f '{{.Dir}}' $$module); \
+		cp -r "$$source"/{templates,options,public} "$$new"; chmod -R u+w "$$new"; \
+		$$go build -trimpath -tags 'sqlite sqlite_unlock_notify' -ldflags "-s -w -X main.Version=$$version" -o "$$new/gitea" $$module; \
+		rm -rf "$$folder"; mv "$$new" "$$folder"; }; echo "$$folder"
+
+.PHONY: gitea-test
+gitea-test: ## the tests against a real Gitea; the first time it is built
+	@folder=$$($(MAKE) gitea); set -x; \
+	KUBESCRIBE_GITEA=$$folder go test -count=1 -parallel 4 -timeout $(E2E_TIMEOUT) -run Gitea ./internal/testenv ./gitsink/gogit
 
 # What runs against a real API server. The assignment stands alone, so that a failed build ends the recipe.
 define against-api-server

@@ -83,9 +83,7 @@ func (g *grown) only(t *testing.T, resource string) {
 
 func (g *grown) until(t *testing.T, want func(kubescribe.DestinationStatus) bool) kubescribe.DestinationStatus {
 	t.Helper()
-	var st kubescribe.DestinationStatus
-	require.Eventually(t, func() bool { st, _ = g.DestinationStatus(prodRef); return want(st) }, 30*time.Second, 10*time.Millisecond)
-	return st
+	return until(t, g.Mirror, want)
 }
 
 func serviceAccount(t *testing.T, c *memcluster.Cluster, name string) {

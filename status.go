@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -40,8 +41,10 @@ type DestinationStatus struct {
 	// Excluded are the folders below this one in which files of our types and namespaces stay whatever becomes of their objects,
 	// since somebody has put a gitsink.OwnerFile there. Remove that file, or those beside it.
 	Excluded *orphan.Found
-	Skipped  []gitsink.Skipped       // objects that the last batch left out
-	Filtered []gitsink.Filtered      // filters of a .gitattributes that our files do not go through; see Options.RefuseFiltered
+	Skipped  []gitsink.Skipped // objects that the last batch left out
+	// Filtered are lines of a .gitattributes with a filter that our files do not go through, 10 at
+	// most: all that the last sweep has found, and what was met since. See Options.RefuseFiltered.
+	Filtered []gitsink.Filtered
 	Line     queue.LineStats         // what waits to be written
 	Watch    watch.DestinationStatus // how far the events follow the cluster
 
@@ -94,13 +97,32 @@ func (w written) with(r gitsink.Report, now time.Time) written {
 	if r.Synced {
 		w.lastSeed, w.held, w.unadopted, w.uncovered = now, r.Held, r.Unadopted, r.Uncovered
 	}
-	if r.Synced || len(r.Filtered) > 0 { // a sweep looks at all files, another batch at its own
-		w.filtered = r.Filtered
+	// A sweep looks at all files and folders, a batch of changes at those that it meets: what that
+	// finds comes beside what is known, and takes nothing away.
+	if r.Synced {
+		w.filtered, w.excluded = r.Filtered, r.Excluded
+		return w
 	}
-	if r.Synced || r.Excluded != nil { // a batch of changes tells of the folders that it met, a sweep of all
+	w.filtered = withFiltered(w.filtered, r.Filtered)
+	if r.Excluded != nil && (w.excluded == nil || w.excluded.Count < r.Excluded.Count) {
 		w.excluded = r.Excluded
 	}
 	return w
+}
+
+// maxFiltered is as many as one report may have.
+const maxFiltered = 10
+
+// withFiltered returns what is known with what is new. The slice that is known is left as it is: a
+// caller of Status may hold it.
+func withFiltered(known, found []gitsink.Filtered) []gitsink.Filtered {
+	known = slices.Clip(known)
+	for _, f := range found {
+		if len(known) < maxFiltered && !slices.Contains(known, f) {
+			known = append(known, f)
+		}
+	}
+	return known
 }
 
 func (m *Mirror) log(r gitsink.Report) {

@@ -187,6 +187,27 @@ func TestADryRunTellsWhatIsHeldAndWhatNoRuleCovers(t *testing.T) {
 	require.Contains(t, stderr, "--prune needs --once")
 }
 
+func TestFilesThatHaveAFilterAreShown(t *testing.T) {
+	f := newFixture(t, nil)
+	f.manifests(good)
+	f.configMap("a", "one")
+	f.repo.Commit("main", map[string]gitsinktest.File{".gitattributes": {Content: "*.yaml filter=git-crypt\n"}}, "filters")
+	const line = "filter=git-crypt by the line *.yaml of .gitattributes\n"
+	code, stdout, stderr := f.run("--dry-run")
+	require.Equal(t, exitDone, code, stderr)
+	const notice = "not filtered: files are written as they are, though a .gitattributes has a filter for them\n"
+	require.Contains(t, stdout, "# default/prod: "+notice+"# default/prod:   "+line)
+	code, stdout, stderr = f.run("--once")
+	require.Equal(t, exitDone, code, stderr)
+	require.Contains(t, stdout, "default/prod: in sync")
+	require.Contains(t, stdout, "  "+notice+"    "+line)
+
+	f.repo.Commit("main", map[string]gitsinktest.File{".gitattributes": {Remove: true}}, "no filters")
+	code, stdout, stderr = f.run("--once")
+	require.Equal(t, exitDone, code, stderr)
+	require.NotContains(t, stdout, "filter")
+}
+
 func TestAFolderOfSomebodyElseIsAdoptedOnRequest(t *testing.T) {
 	f := newFixture(t, nil)
 	f.manifests(good)

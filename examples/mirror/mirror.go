@@ -168,6 +168,7 @@ func (f *flags) summary(m *kubescribe.Mirror, stdout io.Writer) {
 	for _, ref := range refs {
 		if f.dryRun {
 			describeKept(stdout, "# "+ref.String()+": ", ref, status.Destinations[ref])
+			describeFiltered(stdout, "# "+ref.String()+": ", status.Destinations[ref])
 			continue
 		}
 		describe(stdout, ref, status.Destinations[ref])
@@ -184,6 +185,7 @@ func describe(w io.Writer, ref destination.Ref, st kubescribe.DestinationStatus)
 		fmt.Fprintf(w, "  error: %v\n", st.Err)
 	}
 	describeKept(w, "  ", ref, st)
+	describeFiltered(w, "  ", st)
 	for _, s := range slices.Concat(st.Skipped, refusedAsSkipped(st)) {
 		fmt.Fprintf(w, "  left out: %s: %v\n", s.Resource.ID, s.Err)
 	}
@@ -219,6 +221,17 @@ func describeKept(w io.Writer, prefix string, ref destination.Ref, st kubescribe
 	if st.Uncovered != nil {
 		fmt.Fprintf(w, "%snot covered: no rule covers %d files any more; delete those that are ours with --once --prune %s\n", prefix, st.Uncovered.Count, ref)
 		printSample(w, prefix, st.Uncovered.Sample, st.Uncovered.Count)
+	}
+}
+
+// describeFiltered tells of files that git add would have run through a filter.
+func describeFiltered(w io.Writer, prefix string, st kubescribe.DestinationStatus) {
+	if len(st.Filtered) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "%snot filtered: files are written as they are, though a .gitattributes has a filter for them\n", prefix)
+	for _, f := range st.Filtered {
+		fmt.Fprintf(w, "%s  %s\n", prefix, f)
 	}
 }
 

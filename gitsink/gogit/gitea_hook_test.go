@@ -39,6 +39,26 @@ exit 0`)
 	require.Equal(t, map[string]string{"a": "1"}, repo.Tree("main"))
 }
 
+func TestAHookThatDoesNotKnowASignatureHintsAtTheKey(t *testing.T) {
+	t.Parallel()
+	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	key, _ := sshKey(t, private, "")
+	signer, err := NewSSHSigner(key, "")
+	require.NoError(t, err)
+	for words, class := range map[string]error{
+		"Gitea: Internal Server Error (no message for end users)":        gitsink.ErrRefused,
+		"Gitea: branch main is protected from unverified commit 7fd1a60": gitsink.ErrProtected,
+	} {
+		repo.OnPreReceive(func([]gitsinktest.RefUpdate) error { return errors.New(words) })
+		e := refuse(t, newSink(t, signWith(signer)), target(repo.URL(), "main", ""), put("a", "1"), class)
+		require.ErrorContains(t, e, "knows the key of Options.Signer")
+		require.ErrorContains(t, e, "Options.Committer")
+		require.NotContains(t, e.Error(), "set Options.Signer")
+	}
+}
+
 func TestAUserWhomAHookRefusesIsOneRefusedPushForAllThatWait(t *testing.T) {
 	t.Parallel()
 	server := gitsinktest.NewServer(t, nil)

@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -82,35 +80,6 @@ func TestMediaTypesAreParsed(t *testing.T) {
 	}
 	require.Len(t, repo.Tree("main"), 3)
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-}
-
-func TestARepositoryOfSHA256IsSaidToBeOne(t *testing.T) {
-	t.Parallel()
-	for _, filled := range []bool{false, true} {
-		server := gitsinktest.NewServer(t, nil)
-		repo := server.NewRepo("app")
-		require.NoError(t, os.RemoveAll(repo.Dir()))
-		git := func(dir string, args ...string) {
-			cmd := exec.CommandContext(t.Context(), "git", args...)
-			cmd.Dir = dir
-			out, err := cmd.CombinedOutput()
-			require.NoError(t, err, "%s", out)
-		}
-		git(filepath.Dir(repo.Dir()), "init", "-q", "--bare", "--object-format=sha256", "-b", "main", repo.Dir())
-		git(repo.Dir(), "config", "http.receivepack", "true")
-		if filled {
-			work := t.TempDir()
-			git(work, "init", "-q", "--object-format=sha256", "-b", "main")
-			git(work, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "start")
-			git(work, "push", "-q", repo.Dir(), "main")
-		}
-		for _, url := range []string{repo.URL(), repo.FileURL()} {
-			e := refuse(t, newSink(t, nil), target(url, "main", ""), put("a", "1"), gitsink.ErrUnsupported)
-			require.ErrorContains(t, e, "object-format sha256")
-			require.ErrorIs(t, e, queue.ErrPermanent)
-			require.NotErrorIs(t, e, gitsink.ErrUnavailable)
-		}
-	}
 }
 
 func TestDubiousOwnershipNeedsSomebodyToAct(t *testing.T) {

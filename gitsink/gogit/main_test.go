@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(forge.Main(m))
 }
 
 // newSink makes a sink that is closed before the server of the test, and does not pace unless the options say so. Repositories of

@@ -168,10 +168,18 @@ var signatureHints = []string{
 	"must be signed",                    // GitLab
 }
 
-// hintsAtSignatures reports whether signatures may be what a server that refused a push misses.
-func hintsAtSignatures(text string) bool {
+// signatureHint says what to do if signatures may be what a server that refused a push misses, and
+// else nothing.
+func signatureHint(text string, signed bool) string {
 	text = strings.ToLower(text)
-	return slices.ContainsFunc(signatureHints, func(hint string) bool { return strings.Contains(text, hint) })
+	switch {
+	case !slices.ContainsFunc(signatureHints, func(hint string) bool { return strings.Contains(text, hint) }):
+		return ""
+	case signed:
+		return "if the branch is protected and wants signed commits, see that the server knows the key of Options.Signer " +
+			"and that the address of Options.Committer is its owner's"
+	}
+	return "if the branch is protected and wants signed commits, set Options.Signer"
 }
 
 func find(phrases []phrase, text string) error {

@@ -182,8 +182,8 @@ func (g *group) refused(v verdict, refs map[string]plumbing.Hash, lookErr error)
 		class = gitsink.ErrUnavailable
 	}
 	cause := errors.New(v.refusal)
-	if !v.signed && hintsAtSignatures(v.refusal+"\n"+v.words) {
-		cause = fmt.Errorf("%w: if the branch is protected and wants signed commits, set Options.Signer", cause)
+	if hint := signatureHint(v.refusal+"\n"+v.words, v.signed); hint != "" {
+		cause = fmt.Errorf("%w: %s", cause, hint)
 	}
 	for name := range refs {
 		if !v.unpack && (strings.HasPrefix(name, g.ref.String()+"/") || strings.HasPrefix(g.ref.String(), name+"/")) {

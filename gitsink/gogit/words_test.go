@@ -125,6 +125,8 @@ var hostWords = []hostWord{
 	{"Gitea, Forgejo", byPush, "pre-receive hook declined\nGitea: Internal Server Error (no message for end users)", gitsink.ErrRefused},
 	{"Gitea, Forgejo", byPush, "pre-receive hook declined\nGitea: branch main is protected from unverified commit 7fd1a60b", gitsink.ErrProtected},
 	{"Gitea, Forgejo", bySSH, "Gitea: Repository cannot be accessed, you could retry it later", gitsink.ErrUnavailable},
+	{"Gitea, Forgejo", bySSH, "error:\nerror: Public (Deploy) Key: 5:key is not authorized to write to org/app.\nerror:", gitsink.ErrAuth},
+	{"Gitea, Forgejo", bySSH, "error:\nerror: Deploy Key: 4:key is not authorized to write to org/app.\nerror:", gitsink.ErrAuth},
 
 	{"soft-serve", bySSH, "Error: repository not found", gitsink.ErrNotFound},
 	{"soft-serve", bySSH, "Error: you are not authorized to do this", gitsink.ErrAuth},

@@ -21,12 +21,16 @@
 //		...
 //	}
 //
+// SharedGitea is the same for Gitea, a Git forge, in the folder named by KUBESCRIBE_GITEA: `make
+// gitea-test`. SSHD is a server of OpenSSH, if the machine has one.
+//
 // # Guarantees
 //
 //   - When Start returns, /readyz has answered and the namespaces default and kube-system exist.
 //   - When the test, or for Shared the test binary, is over, both processes are gone and their folders removed. On Linux
 //     the processes also die with a test binary that is killed or that runs into go test's -timeout; the folders stay.
-//   - The servers see nothing of the caller's environment. Two Envs have nothing in common unless they share an Etcd.
+//   - The servers see nothing of the caller's environment, apart from PATH for those that run Git.
+//     Two Envs have nothing in common unless they share an Etcd.
 //   - Log tails of the servers are part of the error when a start fails, and are logged when a test fails.
 //
 // # What is missing

@@ -32,6 +32,12 @@ type process struct {
 // startProcess runs the program with args alone: an empty environment, so that no ETCD_ or proxy variable of the caller
 // changes what the server does, and dir as working folder.
 func startProcess(program, dir string, args ...string) (*process, error) {
+	return startProcessWith([]string{}, program, dir, args...)
+}
+
+// startProcessWith is startProcess with env as the environment, for servers that run programs of
+// the machine.
+func startProcessWith(env []string, program, dir string, args ...string) (*process, error) {
 	name := filepath.Base(program)
 	p := &process{name: name, log: filepath.Join(dir, name+".log"), exited: make(chan struct{})}
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -39,7 +45,7 @@ func startProcess(program, dir string, args ...string) (*process, error) {
 		return nil, err
 	}
 	p.cmd = exec.Command(program, args...)
-	p.cmd.Dir, p.cmd.Env = dir, []string{}
+	p.cmd.Dir, p.cmd.Env = dir, env
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = dieWithParent()
 

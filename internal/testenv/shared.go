@@ -12,9 +12,7 @@ type Shared struct {
 	// Options of the start; set before the first test. Default: nil, the defaults of Start.
 	Options *Options
 
-	once sync.Once
-	env  *Env
-	err  error // of the one start; every test that asks fails with it at once
+	only only[*Env]
 }
 
 // Runner is what [testing.M] and goleak.VerifyTestMain have in common.
@@ -22,34 +20,51 @@ type Runner interface{ Run() int }
 
 // Main returns a Runner that runs the tests of m and then stops the server. Without it the server outlives the tests, until
 // the test binary ends.
-func (s *Shared) Main(m Runner) Runner { return sharedMain{s, m} }
+func (s *Shared) Main(m Runner) Runner { return runnerThen{m, s.only.stop} }
 
 // Start returns the server, and skips the test if KUBEBUILDER_ASSETS is unset. It starts the server once: if that fails,
 // every test that asks for it fails.
 func (s *Shared) Start(t testing.TB) *Env {
 	t.Helper()
 	programs := assets(t)
-	s.once.Do(func() {
-		// Not the test's context: this test may be over while others use the server.
-		s.env, s.err = start(context.WithoutCancel(t.Context()), programs, s.Options)
-	})
-	if s.err != nil {
-		t.Fatal(s.err)
+	// Not the test's context: this test may be over while others use the server.
+	env, err := s.only.start(func() (*Env, error) { return start(context.WithoutCancel(t.Context()), programs, s.Options) })
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.env.showLogs(t) })
-	return s.env
+	t.Cleanup(func() { env.showLogs(t) })
+	return env
 }
 
-type sharedMain struct {
-	shared *Shared
-	tests  Runner
+// only is a server that the first who asks starts, and that nobody starts again.
+type only[S interface{ stop() }] struct {
+	once   sync.Once
+	server S
+	runs   bool
+	err    error // of the one start; everybody who asks gets it at once
 }
 
-func (m sharedMain) Run() int {
-	defer func() {
-		if m.shared.env != nil {
-			m.shared.env.stop()
-		}
-	}()
-	return m.tests.Run()
+func (o *only[S]) start(f func() (S, error)) (S, error) {
+	o.once.Do(func() {
+		o.server, o.err = f()
+		o.runs = o.err == nil
+	})
+	return o.server, o.err
+}
+
+func (o *only[S]) stop() {
+	if o.runs {
+		o.server.stop()
+	}
+}
+
+// runnerThen runs the tests and then ends what they have started.
+type runnerThen struct {
+	tests Runner
+	end   func()
+}
+
+func (r runnerThen) Run() int {
+	defer r.end()
+	return r.tests.Run()
 }

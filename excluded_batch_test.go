@@ -1,0 +1,50 @@
+package kubescribe_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubescribe/kubescribe"
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+)
+
+func TestABatchTakesNoExcludedFolderOutOfTheStatus(t *testing.T) {
+	t.Parallel()
+	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	configMap(t, c, "a", "one")
+	for _, object := range []map[string]any{
+		{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "team"}},
+		{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "b", "namespace": "team"}},
+	} {
+		require.NoError(t, c.Apply(&unstructured.Unstructured{Object: object}))
+	}
+	told := make(chan kubescribe.DestinationStatus, 100)
+	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{
+		OnStatus: func(_ destination.Ref, st kubescribe.DestinationStatus) { told <- st },
+	}))
+	require.NoError(t, err)
+	require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))
+	stop := start(t, m)
+	synced(t, m)
+	theirs := gitsinktest.File{Content: "source: theirs\n"}
+	repo.Commit("main", map[string]gitsinktest.File{"prod/default/" + gitsink.OwnerFile: theirs, "prod/team/" + gitsink.OwnerFile: theirs}, "ours")
+	require.NoError(t, m.Resync(prodRef))
+	for st := range told {
+		if st.Excluded != nil { // by now the sweep has asked for another: somebody else has written
+			break
+		}
+	}
+	require.ErrorIs(t, m.WaitSynced(limited(t)), gitsink.ErrOwned)
+	for len(told) > 0 {
+		<-told
+	}
+	require.NoError(t, c.Delete(schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, "default", "a"))
+	require.Equal(t, 2, (<-told).Excluded.Count)
+	require.NoError(t, stop())
+	require.Contains(t, repo.Tree("main"), "prod/default/configmaps/a.yaml")
+}
