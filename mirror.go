@@ -1,6 +1,7 @@
 package kubescribe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,15 +56,12 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 		return nil, fmt.Errorf("kubescribe: Options: %w", err)
 	}
 	config = rest.CopyConfig(config)
-	if config.QPS == 0 && config.RateLimiter == nil {
-		config.QPS = -1
+	if config.QPS == 0 {
+		config.QPS = -1 // of no meaning beside a RateLimiter
 	}
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("kubescribe: %w", err)
-	}
-	disco, err := discovery.NewDiscoveryClientForConfig(config)
-	if err != nil {
+	client, errClient := dynamic.NewForConfig(config)
+	disco, errDisco := discovery.NewDiscoveryClientForConfig(config)
+	if err := cmp.Or(errClient, errDisco); err != nil {
 		return nil, fmt.Errorf("kubescribe: %w", err)
 	}
 	m := &Mirror{
