@@ -78,7 +78,7 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 	}
 	if m.sink == nil {
 		m.ownsSink = true
-		m.sink = gogit.New(&gogit.Options{Auth: o.Auth, Signer: o.Signer, Pace: o.Pace, Committer: o.Committer, Logger: o.Logger})
+		m.sink = gogit.New(&gogit.Options{Auth: o.Auth, Signer: o.Signer, Pace: o.Pace, Logger: o.Logger})
 	}
 	m.watcher = watch.New(client, disco, m.queue, &watch.Options{
 		Rediscover: o.Rediscover,
@@ -104,7 +104,7 @@ func (m *Mirror) SetRules(r Rules) error {
 	m.mu.Lock()
 	m.set, m.rules, m.orphans = set, compiled, r.Orphans
 	for ref, w := range m.written {
-		if d, ok := set.Get(ref); !ok || d != w.to {
+		if d, _ := set.Get(ref); d != w.to {
 			delete(m.written, ref)
 		}
 	}
