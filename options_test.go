@@ -54,7 +54,7 @@ func (e elsewhere) Scope(path string) (event.Scope, bool) {
 }
 
 func TestEachOptionOfWhatIsWrittenHasItsSay(t *testing.T) {
-	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	c := cluster(t)
 	require.NoError(t, c.Apply(&unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "s", "namespace": "default"},
 	}}))
@@ -64,6 +64,31 @@ func TestEachOptionOfWhatIsWrittenHasItsSay(t *testing.T) {
 		}
 		return nil
 	})
+	sink, repo := newFake()
+	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{
+		GitSink: sink, ClusterID: "the-cluster", Layout: elsewhere{event.DefaultLayout}, Encryptor: sealed{},
+		Committer: gitsink.Signature{Name: "Robot", Email: "robot@example.com"},
+		Message:   func(destination.Destination, []event.Event) string { return "In our words\n" },
+	}))
+	require.NoError(t, err)
+	rules := rulesFor(repo, prodRef)
+	rules.Rules[0].Resources[0].Resources = []string{"secrets", "misspelt"}
+	require.NoError(t, m.SetRules(rules))
+	stop := start(t, m)
+	synced(t, m)
+	require.ErrorIs(t, m.Status().Err, ruleset.ErrNotServed)
+	require.NotZero(t, m.Status().Queue.Counts)
+	require.NoError(t, stop())
+	files := repo.Tree("main")
+	require.Equal(t, "sealed\n", files["prod/default/secrets/s.yaml/object.yaml"])
+	require.Contains(t, files["prod/.kubescribe"], "source: the-cluster")
+	log := repo.Log("main")[0]
+	require.Equal(t, []string{"Robot", "In our words"}, []string{log.Committer, log.Subject})
+}
+
+func TestEachOptionOfTheDefaultSinkHasItsSay(t *testing.T) {
+	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	configMap(t, c, "a", "one")
 	var mu sync.Mutex
 	asked := map[string]int{}
 	ask := func(what string, d destination.Destination) {
@@ -72,9 +97,6 @@ func TestEachOptionOfWhatIsWrittenHasItsSay(t *testing.T) {
 		asked[what+" for "+d.Ref.Name]++
 	}
 	opts := quick(kubescribe.Options{
-		ClusterID: "the-cluster", Layout: elsewhere{event.DefaultLayout}, Encryptor: sealed{},
-		Committer: gitsink.Signature{Name: "Robot", Email: "robot@example.com"},
-		Message:   func(destination.Destination, []event.Event) string { return "In our words\n" },
 		Auth: func(_ context.Context, d destination.Destination) (gogit.Auth, error) {
 			ask("Auth", d)
 			return gogit.Auth{}, nil
@@ -90,19 +112,10 @@ func TestEachOptionOfWhatIsWrittenHasItsSay(t *testing.T) {
 	}
 	m, err := kubescribe.New(c.Config(), opts)
 	require.NoError(t, err)
-	rules := rulesFor(repo, prodRef)
-	rules.Rules[0].Resources[0].Resources = []string{"secrets", "misspelt"}
-	require.NoError(t, m.SetRules(rules))
+	require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))
 	stop := start(t, m)
 	synced(t, m)
-	require.ErrorIs(t, m.Status().Err, ruleset.ErrNotServed)
-	require.NotZero(t, m.Status().Queue.Counts)
 	require.NoError(t, stop())
-	files := repo.Tree("main")
-	require.Equal(t, "sealed\n", files["prod/default/secrets/s.yaml/object.yaml"])
-	require.Contains(t, files["prod/.kubescribe"], "source: the-cluster")
-	log := repo.Log("main")[0]
-	require.Equal(t, []string{"Robot", "In our words"}, []string{log.Committer, strings.TrimSpace(log.Subject)})
 	require.ElementsMatch(t, []string{"Auth for prod", "Signer for prod", "Pace for prod"}, slices.Collect(maps.Keys(asked)))
 }
 

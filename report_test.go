@@ -92,19 +92,20 @@ func TestTheStatusAddsUpWhatSweepsAndOtherBatchesTell(t *testing.T) {
 		m := newReported(t)
 		held, found := &orphan.TooManyError{Found: orphan.Found{Count: 11}}, &orphan.Found{Count: 2}
 		filters, folders := []gitsink.Filtered{{Filter: "a"}}, &orphan.Found{Count: 1}
+		skipped := []gitsink.Skipped{{Err: errors.New("too long")}}
 		sweep := gitsink.Report{
 			Result: gitsink.Result{Commits: []string{"c"}, Tip: "c"}, Synced: true, Held: held, Unadopted: []string{"u"}, Uncovered: found,
-			Filtered: filters, Excluded: folders,
+			Filtered: filters, Excluded: folders, Skipped: skipped,
 		}
 		first := time.Now()
 		want := DestinationStatus{
 			Destination: m.to, LastSeed: first, LastCommit: first, Tip: "c", Held: held, Unadopted: []string{"u"}, Uncovered: found,
-			Filtered: filters, Excluded: folders,
+			Filtered: filters, Excluded: folders, Skipped: skipped,
 		}
 		require.Equal(t, want, m.say(t, sweep))
 
 		time.Sleep(time.Second)
-		want.Tip = "d"
+		want.Tip, want.Skipped = "d", nil
 		require.Equal(t, want, m.say(t, gitsink.Report{Result: gitsink.Result{Tip: "d"}}), "a batch that had nothing to write tells no more")
 
 		down := errors.New("down")

@@ -74,6 +74,12 @@ func TestStartFailsIfNothingNamesTheCluster(t *testing.T) {
 	defer cancel()
 	require.ErrorContains(t, m.Start(ctx), "source")
 	require.NoError(t, ctx.Err())
+
+	m, err = New(&rest.Config{Host: "http://127.0.0.1:1"}, nil)
+	require.NoError(t, err)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorContains(t, m.Start(ended), "kube-system", "it says what could not be read")
 }
 
 // unreadable is a client of a cluster that does not show its namespaces for a while.
