@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/kubescribe/kubescribe/destination"
-	"github.com/kubescribe/kubescribe/event/watch"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/orphan"
 	"github.com/kubescribe/kubescribe/queue"
@@ -84,7 +83,6 @@ func (m *Mirror) Prune(ctx context.Context, ref destination.Ref) error {
 		p.seen = w.uncovered
 	})
 	if err != nil {
-		m.leave(ref, p)
 		return err
 	}
 	select {
@@ -104,9 +102,6 @@ func (m *Mirror) Prune(ctx context.Context, ref destination.Ref) error {
 
 // leave withdraws a pruning that nobody waits for any more.
 func (m *Mirror) leave(ref destination.Ref, p *pruning) {
-	if p == nil {
-		return
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p.waiting--
@@ -138,9 +133,7 @@ func (m *Mirror) grant(ref destination.Ref, give func(*grants, written)) error {
 	give(g, m.written[ref])
 	m.mu.Unlock()
 	m.queue.Wake(d)
-	if err := m.watcher.Sweep(ref); err != nil && !errors.Is(err, watch.ErrUnknownDestination) {
-		return err
-	}
+	_ = m.watcher.Sweep(ref) // fails only for what it does not feed yet, whose first listing ends with a sweep
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package kubescribe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,18 +57,15 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 		return nil, fmt.Errorf("kubescribe: Options: %w", err)
 	}
 	config = rest.CopyConfig(config)
-	if config.QPS == 0 && config.RateLimiter == nil {
-		config.QPS = -1
+	if config.QPS == 0 {
+		config.QPS = -1 // of no meaning beside a RateLimiter
 	}
 	if config.WarningHandler == nil && config.WarningHandlerWithContext == nil {
 		config.WarningHandlerWithContext = &warnings{log: o.Logger, said: map[string]struct{}{}}
 	}
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("kubescribe: %w", err)
-	}
-	disco, err := discovery.NewDiscoveryClientForConfig(config)
-	if err != nil {
+	client, errClient := dynamic.NewForConfig(config)
+	disco, errDisco := discovery.NewDiscoveryClientForConfig(config)
+	if err := cmp.Or(errClient, errDisco); err != nil {
 		return nil, fmt.Errorf("kubescribe: %w", err)
 	}
 	m := &Mirror{
@@ -85,7 +83,7 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 	if m.sink == nil {
 		m.ownsSink = true
 		m.sink = gogit.New(&gogit.Options{
-			Auth: o.Auth, Signer: o.Signer, Pace: o.Pace, Committer: o.Committer, Logger: o.Logger,
+			Auth: o.Auth, Signer: o.Signer, Pace: o.Pace, Logger: o.Logger,
 			AllowedPlainTextHosts: o.AllowedPlainTextHosts, AllowedLocalFolders: o.AllowedLocalFolders,
 		})
 	}
@@ -113,7 +111,7 @@ func (m *Mirror) SetRules(r Rules) error {
 	m.mu.Lock()
 	m.set, m.rules, m.orphans = set, compiled, r.Orphans
 	for ref, w := range m.written {
-		if d, ok := set.Get(ref); !ok || d != w.to {
+		if d, _ := set.Get(ref); d != w.to {
 			delete(m.written, ref)
 		}
 	}

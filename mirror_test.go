@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -213,6 +214,10 @@ func (l *lock) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte,
 func (l *lock) Identity() string { return "me" }
 
 func TestHoldsLeaseBelievesOnlyAFreshLockThatNamesUs(t *testing.T) {
+	synctest.Test(t, holdsLease)
+}
+
+func holdsLease(t *testing.T) {
 	fresh := metav1.Now()
 	for name, c := range map[string]struct {
 		lock lock
@@ -221,6 +226,7 @@ func TestHoldsLeaseBelievesOnlyAFreshLockThatNamesUs(t *testing.T) {
 		"ours":         {lock{record: resourcelock.LeaderElectionRecord{HolderIdentity: "me", LeaseDurationSeconds: 15, RenewTime: fresh}}, true},
 		"another's":    {lock{record: resourcelock.LeaderElectionRecord{HolderIdentity: "you", LeaseDurationSeconds: 15, RenewTime: fresh}}, false},
 		"run out":      {lock{record: resourcelock.LeaderElectionRecord{HolderIdentity: "me", LeaseDurationSeconds: 15, RenewTime: metav1.NewTime(fresh.Add(-16 * time.Second))}}, false},
+		"at its end":   {lock{record: resourcelock.LeaderElectionRecord{HolderIdentity: "me", LeaseDurationSeconds: 15, RenewTime: metav1.NewTime(fresh.Add(-15 * time.Second))}}, false},
 		"not readable": {lock{err: errors.New("no answer")}, false},
 	} {
 		require.Equal(t, c.want, kubescribe.HoldsLease(&c.lock)(t.Context()), name)

@@ -113,9 +113,6 @@ func (o *Options) withDefaults() Options {
 	if out.DrainTimeout <= 0 {
 		out.DrainTimeout = 20 * time.Second
 	}
-	if out.Logger.GetSink() == nil {
-		out.Logger = logr.Discard()
-	}
 	return out
 }
 

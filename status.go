@@ -68,7 +68,7 @@ type written struct {
 func (m *Mirror) report(r gitsink.Report) {
 	ref := r.Destination.Ref
 	m.mu.Lock()
-	if d, ok := m.set.Get(ref); !ok || d != r.Destination {
+	if d, _ := m.set.Get(ref); d != r.Destination {
 		m.mu.Unlock()
 		return // it changed meanwhile; its new self will report
 	}
@@ -183,11 +183,11 @@ func (m *Mirror) DestinationStatus(ref destination.Ref) (DestinationStatus, bool
 		Held: w.held, Approved: approved, Unadopted: w.unadopted, Uncovered: w.uncovered, Excluded: w.excluded, Skipped: w.skipped,
 		Filtered: w.filtered,
 	}
-	var watched, waiting bool
+	var waiting bool
 	// The order matters: an event leaves the watcher before it is seen in its line, and the line before it is done.
-	st.Watch, watched = m.watcher.Status(ref)
+	st.Watch, _ = m.watcher.Status(ref)
 	st.Line, waiting = m.queue.Line(d)
-	st.written = watched && st.Watch.Idle() && !waiting
+	st.written = st.Watch.Idle() && !waiting
 	st.Synced = st.written && st.Watch.Complete == st.Watch.Streams && st.Excluded == nil
 	return st, true
 }

@@ -40,9 +40,8 @@ func recordsOf(obj map[string]any) *records {
 			r.managers = append(r.managers, nested(entry, "fieldsV1"))
 		}
 	}
-	if applied := text(obj, "metadata", "annotations", lastAppliedConfiguration); applied != "" {
-		_ = utiljson.Unmarshal([]byte(applied), &r.lastApplied) // what is no JSON tells nothing
-	}
+	// What is no JSON tells nothing.
+	_ = utiljson.Unmarshal([]byte(text(obj, "metadata", "annotations", lastAppliedConfiguration)), &r.lastApplied)
 	return r
 }
 
@@ -67,10 +66,7 @@ func (r *records) authoredPort(port map[string]any) bool {
 		return true
 	}
 	for _, value := range list(r.lastApplied, "spec", "ports") {
-		applied, ok := value.(map[string]any)
-		if !ok {
-			continue
-		}
+		applied, _ := value.(map[string]any)
 		protocol, ok := applied["protocol"]
 		if !ok {
 			protocol = "TCP" // the default
@@ -93,11 +89,9 @@ func (r *records) managed(path []string) bool {
 	return false
 }
 
-// same tells whether what kubectl apply was given is what the object has: every field of it, where it is a map.
+// same tells whether what kubectl apply was given is what the object has: every field of it, where it is a map. A null is a field
+// that is not there.
 func same(applied, live any) bool {
-	if applied == nil {
-		return false
-	}
 	given, ok := applied.(map[string]any)
 	if !ok {
 		return reflect.DeepEqual(applied, live)

@@ -34,6 +34,7 @@ func TestWhatTheAuthorWroteStaysWhoeverAssignedItFirst(t *testing.T) {
 		"port pinned by apply of another protocol":   {in: service, managers: map[string]record{kubectl: {}}, applied: `{"spec":{"ports":[{"port":80,"protocol":"UDP","nodePort":30080}]}}`, out: bare},
 		"port that was applied once, and is another": {in: service, managers: map[string]record{kubectl: {}}, applied: `{"spec":{"ports":[{"port":80,"nodePort":30081}]}}`, out: bare},
 		"applied without a port":                     {in: service, managers: map[string]record{kubectl: {}}, applied: `{"spec":{"ports":[{"port":80}]}}`, out: bare},
+		"port pinned by apply for another port":      {in: service, managers: map[string]record{kubectl: {}}, applied: `{"spec":{"ports":[{"port":81,"nodePort":30080},7]}}`, out: bare},
 		"last-applied is no JSON":                    {in: service, managers: map[string]record{kubectl: {}}, applied: `{"spec":`, out: bare},
 		"health check port pinned later": {
 			in: service, managers: map[string]record{kubectl: {}}, applied: `{"spec":{"healthCheckNodePort":31000}}`,
@@ -69,6 +70,19 @@ func TestWhatTheAuthorWroteStaysWhoeverAssignedItFirst(t *testing.T) {
 		"volume whose claim was pinned later": {
 			in: volume, managers: map[string]record{"k3s": {"f:spec": record{"f:claimRef": record{}}}}, applied: `{"spec":{"claimRef":{"name":"c","namespace":"ns"}}}`,
 			out: `{apiVersion: v1, kind: PersistentVolume, metadata: {name: x}, spec: {a: b, claimRef: {name: c, namespace: ns}}}`,
+		},
+		"volume whose claim is another than the one applied": {
+			in: volume, managers: map[string]record{"k3s": {"f:spec": record{"f:claimRef": record{}}}}, applied: `{"spec":{"claimRef":{"name":"d","namespace":"ns"}}}`,
+			out: `{apiVersion: v1, kind: PersistentVolume, metadata: {name: x}, spec: {a: b}}`,
+		},
+		"volume to which no claim was applied": {
+			in: volume, managers: map[string]record{"k3s": {"f:spec": record{"f:claimRef": record{}}}}, applied: `{"spec":{"claimRef":{}}}`,
+			out: `{apiVersion: v1, kind: PersistentVolume, metadata: {name: x}, spec: {a: b}}`,
+		},
+		"volume whose claim was applied with a null": {
+			in: volume, managers: map[string]record{"k3s": {"f:spec": record{"f:claimRef": record{}}}},
+			applied: `{"spec":{"claimRef":{"name":"c","namespace":"ns","resourceVersion":null}}}`,
+			out:     `{apiVersion: v1, kind: PersistentVolume, metadata: {name: x}, spec: {a: b, claimRef: {name: c, namespace: ns}}}`,
 		},
 		"port of which nobody can tell": {in: port(", nodePort: 30080"), out: port(", nodePort: 30080")},
 	} {

@@ -154,8 +154,11 @@ func (e *encoder) sequence(list []any, column int) (*yaml.Node, error) {
 
 // formatFloat writes what JSON writes, and makes a float of it for YAML 1.1 too, whose exponents need a point and a sign.
 func formatFloat(f float64) string {
-	if size := math.Abs(f); f == 0 || 1e-6 <= size && size < 1e21 {
-		return strconv.FormatFloat(f+0, 'f', -1, 64) // the sum makes 0 of -0
+	if f == 0 {
+		return "0" // of -0, too
+	}
+	if size := math.Abs(f); 1e-6 <= size && size < 1e21 {
+		return strconv.FormatFloat(f, 'f', -1, 64)
 	}
 	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, 64), "e")
 	if !strings.Contains(mantissa, ".") {

@@ -98,6 +98,7 @@ metadata:
   name: x
 `,
 	} {
+
 		var content map[string]any
 		require.NoError(t, yaml.Unmarshal([]byte(manifest), &content))
 		reference, err := yaml.Marshal(content)
@@ -105,6 +106,13 @@ metadata:
 		require.Equal(t, string(reference), manifest, "the expectation itself is not what sigs.k8s.io/yaml writes")
 		require.Empty(t, cmp.Diff(manifest, string(encode(t, content))))
 	}
+}
+
+// kubectl prints it in one line.
+func TestTextWithTabsIsABlock(t *testing.T) {
+	makefile := map[string]any{"Makefile": "all:\n\techo \"a\"\n"}
+	require.Equal(t, "Makefile: |\n  all:\n  \techo \"a\"\n", string(encode(t, makefile)))
+	requireReads(t, makefile, encode(t, makefile))
 }
 
 // What waits in a queue is counted by its length, so that is what it must take.
@@ -123,7 +131,7 @@ func TestEncodeFoldsNoLine(t *testing.T) {
 func TestTextStaysTextInYAMLOfAnyVersion(t *testing.T) {
 	for _, s := range []string{
 		"yes", "Yes", "YES", "no", "on", "off", "y", "n", "Y", "true", "False", "null", "NULL", "~", "", "=", "<<",
-		"0", "1", "-1", "+1", "0x1", "0o7", "0777", "08", "0b1", "1e3", "1E+3", "1.5", ".5", "5.", "1_000", "1,000", "-0", "1:20", "190:20:30.15", "80:80",
+		"0", "1", "-1", "+1", "0x1", "0o7", "0777", "08", "0b1", "1e3", "1E+3", "1.5", ".5", "5.", "1_000", "1,000", "-0", "1:20", "1.2.3:4", "190:20:30.15", "80:80",
 		".inf", "-.INF", "+.Inf", ".nan", ".NaN", "2020-01-01", "2020-1-1", "2001-12-14t21:59:43.10-05:00", "2001-12-14 21:59:43.10 -5",
 	} {
 		text := encode(t, map[string]any{"a": s, s: "b"})
@@ -132,6 +140,15 @@ func TestTextStaysTextInYAMLOfAnyVersion(t *testing.T) {
 	}
 	for _, s := range []string{"1.2.3", "10.0.0.1", "v1", "a-b", ".", "1Gi", "100m", "5s", "2020-01-01x", "-v", "abc", "1-2"} {
 		require.Equal(t, "a: "+s+"\n", string(encode(t, map[string]any{"a": s})))
+	}
+}
+
+// YAML 1.1 breaks lines at these, YAML 1.2 does not.
+func TestWhatOnlySomeParsersTakeForALineBreakIsEscaped(t *testing.T) {
+	for s, escaped := range map[string]string{"\u0085": `\N`, "\u2028": `\L`, "\u2029": `\P`} {
+		for _, around := range []string{"", "a", " "} {
+			require.Equal(t, `a: "`+around+escaped+`b"`+"\n", string(encode(t, map[string]any{"a": around + s + "b"})))
+		}
 	}
 }
 
@@ -152,7 +169,7 @@ func TestTextSurvivesWhateverItsCharacters(t *testing.T) {
 func TestNumbersSurvive(t *testing.T) {
 	for want, n := range map[string]any{
 		"9007199254740993": int64(9007199254740993), "-9223372036854775808": int64(math.MinInt64), "9223372036854775807": int64(math.MaxInt64),
-		"1": 1.0, "0": math.Copysign(0, -1), "100000000": 1e8, "0.1": 0.1, "1.5": 1.5, "100000000000000000000": 1e20, "7": 7,
+		"1": 1.0, "0": math.Copysign(0, -1), "100000000": 1e8, "0.1": 0.1, "1.5": 1.5, "0.000001": 1e-6, "9.5e-07": 9.5e-7, "100000000000000000000": 1e20, "7": 7,
 		"1.0e+30": 1e30, "1.5e-07": 1.5e-7, "5.0e-324": 5e-324, "1.7976931348623157e+308": math.MaxFloat64, "-1.0e+21": -1e21,
 	} {
 		text := encode(t, map[string]any{"a": n})
@@ -163,7 +180,7 @@ func TestNumbersSurvive(t *testing.T) {
 
 func TestEncodeRefusesWhatJSONCannotHoldAndDoesNotQuoteIt(t *testing.T) {
 	for want, v := range map[string]any{
-		"UTF-8": "hunter2\xff", "finite": math.NaN(), "[]string": []string{"hunter2"}, "[]byte": nil,
+		"UTF-8": "hunter2\xff", "finite": math.NaN(), "is not finite": math.Inf(-1), "[]string": []string{"hunter2"}, "[]byte": nil,
 	} {
 		if v == nil {
 			v, want = []byte("hunter2"), "[]uint8"

@@ -44,6 +44,9 @@ func TestAnEventIsRefusedUnlessItIsComplete(t *testing.T) {
 		{"delete with live", event.Event{Destination: team, Operation: event.Delete, Resource: web, Live: empty}, []string{"Live of a DELETE"}},
 		{"seed sync with everything else", event.Event{Destination: team, Operation: event.SeedSync, Resource: web, Content: []byte("x")},
 			[]string{"Resource of a SEED_SYNC", "Content of a SEED_SYNC", "Live is nil"}},
+		{"create with each condition", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: []byte("a: b\n"), Condition: event.IfPresent}, nil},
+		{"condition of another version", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: []byte("a"), Condition: 3}, []string{"Condition 3"}},
+		{"condition that is none", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: []byte("a"), Condition: -1}, []string{"Condition -1"}},
 		{"unknown operation", event.Event{Destination: team, Operation: "CONNECT", Resource: web}, []string{`"CONNECT"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -97,6 +100,11 @@ func TestAnIDIsPrintedWithItsGroupAndNamespaceIfItHasThem(t *testing.T) {
 	require.Equal(t, "nodes/n1", event.ID{Resource: "nodes", Name: "n1"}.String())
 }
 
+func TestAScopeIsPrintedWithItsGroupAndNamespaceIfItHasThem(t *testing.T) {
+	require.Equal(t, "deployments.apps in default", event.Scope{Group: "apps", Resource: "deployments", Namespace: "default"}.String())
+	require.Equal(t, "pods", event.Scope{Resource: "pods", All: true}.String())
+}
+
 func TestAScopeCoversOnlyItsTypeAndNamespace(t *testing.T) {
 	all := event.Scope{Resource: "pods", All: true}
 	one := event.Scope{Resource: "pods", Namespace: "a"}
@@ -110,6 +118,9 @@ func TestAScopeCoversOnlyItsTypeAndNamespace(t *testing.T) {
 	require.False(t, cluster.Covers(one))
 	require.False(t, one.Covers(event.Scope{Resource: "pods", Namespace: "b"}))
 	require.False(t, all.Covers(event.Scope{Group: "metrics.k8s.io", Resource: "pods", Namespace: "a"}))
+	require.False(t, all.Covers(event.Scope{Resource: "services", Namespace: "a"}))
+	require.True(t, event.Scope{Group: "apps", Resource: "deployments", All: true}.Contains(web.ID))
+	require.False(t, event.Scope{Resource: "deployments", All: true}.Contains(web.ID), "another group's")
 	require.True(t, one.Contains(event.ID{Resource: "pods", Namespace: "a", Name: "x"}))
 	require.False(t, one.Contains(event.ID{Resource: "pods", Name: "x"}))
 }

@@ -15,10 +15,9 @@ func isBlock(s string) bool {
 		!strings.ContainsAny(s[:1], " \t\n")
 }
 
-// isFolded tells whether text is written with line breaks that are escaped: it has several lines, and cannot be a block.
+// isFolded tells whether text is written with line breaks that are escaped: it has lines, and cannot be a block.
 func isFolded(s string) bool {
-	i := strings.IndexByte(s, '\n')
-	return i >= 0 && i < len(s)-1 && !isBlock(s)
+	return strings.Contains(s, "\n") && !isBlock(s)
 }
 
 // The emitter writes double-quoted text in one line, so that every diff of it shows the whole. In the place of such text it is

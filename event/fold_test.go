@@ -69,6 +69,7 @@ func TestAChangedLineOfATextIsOneChangedLineOfTheFile(t *testing.T) {
 		"carriage returns":        "one\r\ntwo\r\nthree\r\nfour\r\n",
 		"control character":       "one\x1b[0m\ntwo\nthree\nfour",
 		"outside the first plane": "one \U0001f600\ntwo\nthree\nfour",
+		"no character":            "one\ufffe\ntwo\nthree\nfour\n",
 		"only blanks":             "one\n   \ntwo\nthree\nfour\n",
 		"a mark of our own":       "one \n\ue000two\n\ue001three\nfour\n",
 	} {
@@ -92,7 +93,14 @@ func TestTextWithEveryMarkIsReadAllTheSame(t *testing.T) {
 		all.WriteRune(r)
 	}
 	content := map[string]any{"a": "x \ny\n", all.String(): "b", "c": []any{"x \ny\n"}}
-	requireReads(t, content, encode(t, content))
+	text := encode(t, content)
+	requireReads(t, content, text)
+	require.Contains(t, string(text), `a: "x \ny\n"`, "there is nothing to find its place by")
+
+	content = map[string]any{"a": "x \ny\n", strings.TrimSuffix(all.String(), "\uefff"): "b"}
+	text = encode(t, content)
+	requireReads(t, content, text)
+	require.Contains(t, string(text), "a: \"x \\n\\\n", "one mark is enough")
 }
 
 // texts makes text of several lines from what is hard to write.

@@ -3,6 +3,7 @@ package event
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net/url"
 	"strings"
 )
 
@@ -77,15 +78,10 @@ func splitType(component string) (resource, group string, ok bool) {
 	if len(component) > maxComponent {
 		return "", "", false
 	}
-	before, after, grouped := strings.Cut(component, ".")
-	resource, ok = decode(before)
-	if ok && grouped {
-		group, ok = decode(after)
-	}
-	if !ok || resource == "" || typeComponent(resource, group) != component {
-		return "", "", false
-	}
-	return resource, group, true
+	before, after, _ := strings.Cut(component, ".")
+	resource, _ = url.PathUnescape(before) // what is no escape is "", which is written as no other component
+	group, _ = url.PathUnescape(after)
+	return resource, group, typeComponent(resource, group) == component
 }
 
 // isName tells whether a name can have been written as component, in whole or cut.
@@ -149,31 +145,8 @@ func unescape(component string) (string, bool) {
 	if len(component) > maxComponent {
 		return "", false
 	}
-	s, ok := decode(component)
-	return s, ok && s != "" && escape(s) == component
-}
-
-// decode replaces every %XX; whether escape would have written it so is the caller's question.
-func decode(s string) (string, bool) {
-	if strings.IndexByte(s, '%') < 0 {
-		return s, true
-	}
-	decoded := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c == '%' {
-			if i+2 >= len(s) {
-				return "", false
-			}
-			b, err := hex.DecodeString(s[i+1 : i+3])
-			if err != nil {
-				return "", false
-			}
-			c, i = b[0], i+2
-		}
-		decoded = append(decoded, c)
-	}
-	return string(decoded), true
+	s, _ := url.PathUnescape(component) // what is no escape is "", which is written as no other component
+	return s, escape(s) == component
 }
 
 func isEscaped(c rune) bool {

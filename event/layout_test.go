@@ -41,9 +41,15 @@ func TestDefaultLayoutNamesTheFileOfAnObject(t *testing.T) {
 		{resource("", "configmaps", ".", "a."), "%2E/configmaps/a%2E.yaml"},
 		{resource("", "configmaps", "con", "nul.x"), "%63on/configmaps/%6Eul.x.yaml"},
 		{resource("", "configmaps", "a", "com1"), "a/configmaps/%63om1.yaml"},
+		{resource("", "configmaps", "az", "09-az"), "az/configmaps/09-az.yaml"},
+		{resource("", "configmaps", "prn", "aux.x"), "%70rn/configmaps/%61ux.x.yaml"},
+		{resource("", "configmaps", "com0", "lpt9.x"), "%63om0/configmaps/%6Cpt9.x.yaml"},
+		{resource("", "configmaps", "com-", "coma"), "com-/configmaps/coma.yaml"},
+		{resource("", "configmaps", "abc1", "lpt10"), "abc1/configmaps/lpt10.yaml"},
 		{resource("", "configmaps", "a", "kustomization"), "a/configmaps/%6Bustomization.yaml"},
 		{resource("c", "a.b", "a", "x"), "a/a%2Eb.c/x.yaml"},
 		{resource("b.c", "a", "a", "x"), "a/a.b.c/x.yaml"},
+		{resource("", strings.Repeat("r", 200), "a", "x"), "a/" + strings.Repeat("r", 200) + "/x.yaml"},
 	} {
 		require.Equal(t, c.path, event.DefaultLayout.Path(c.resource))
 		scope, ok := event.DefaultLayout.Scope(c.path)
@@ -60,9 +66,11 @@ func TestDefaultLayoutClaimsNoPathThatItDoesNotWrite(t *testing.T) {
 		"a/pods/%2e.yaml", "a/pods/x%3ay.yaml", "a/pods/%61.yaml", "a/pods/x%.yaml", "a/pods/x%2.yaml", "a/pods/%zz.yaml", "a/pods/A.yaml",
 		"a/pods/x .yaml", "a/pods/x_y.yaml", "a/pods/ä.yaml", "a/Pods/x.yaml", "_Cluster/pods/x.yaml", "_cluster2/pods/x.yaml",
 		"a/pods/.x.yaml", "a/pods/x..yaml", "a/pods/con.yaml", "con/pods/x.yaml", "a/pods/x~.yaml", "a/pods/x~" + strings.Repeat("0", 32) + ".yaml",
+		"a/" + strings.Repeat("x", 201) + "/x.yaml", "a/%zz/x.yaml", "a/pods.%zz/x.yaml", "a/%/x.yaml", "%zz/pods/x.yaml", "_/pods/x.yaml", "a/_.apps/x.yaml",
 		"a/pods/" + strings.Repeat("x", 201) + ".yaml", strings.Repeat("x", 201) + "/pods/x.yaml",
 		"a/pods/" + strings.Repeat("x", 167) + "~" + strings.Repeat("A", 32) + ".yaml",
 		"a/pods/" + strings.Repeat("x", 167) + "~" + strings.Repeat("0", 31) + ".yaml",
+		"a/pods/" + strings.Repeat("x", 168) + "~" + strings.Repeat("0", 32) + ".yaml",
 		"a/pods/" + strings.Repeat("X", 167) + "~" + strings.Repeat("0", 32) + ".yaml",
 	} {
 		_, ok := event.DefaultLayout.Scope(path)
@@ -88,6 +96,13 @@ func TestDefaultLayoutCutsLongNamesAndStillTellsTheirScope(t *testing.T) {
 		require.Equal(t, scopeOf(r), scope)
 	}
 	require.True(t, seen["default/deployments.apps/"+strings.Repeat("a", 200)+".yaml"], "200 bytes are not cut")
+}
+
+func TestALongNameIsCutBeforeAnEscapeOnlyIfThatDoesNotFit(t *testing.T) {
+	for fits, head := range map[int]string{164: "%3A", 165: "", 166: "", 167: ""} {
+		path := event.DefaultLayout.Path(resource("", "pods", "a", strings.Repeat("a", fits)+strings.Repeat(":", 20)))
+		require.True(t, strings.HasPrefix(path, "a/pods/"+strings.Repeat("a", fits)+head+"~"), path)
+	}
 }
 
 func TestDefaultLayoutCannotTellTheScopeOfATypeThatWasCut(t *testing.T) {

@@ -3,6 +3,7 @@ package event
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -108,31 +109,15 @@ func contentOf(r Resource, obj runtime.Object, opts *Options) ([]byte, error) {
 	if IsSecretKind(r) != IsSecret(r.ID) && r.Kind != "" {
 		return nil, fmt.Errorf("%w: its kind is %q, its resource %q", ErrSecret, r.Kind, r.Resource)
 	}
-	u, ok := obj.(*unstructured.Unstructured)
-	if !ok {
-		object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
-		if err != nil {
-			return nil, fmt.Errorf("event: cannot convert %T", obj)
-		}
-		u = &unstructured.Unstructured{Object: object}
+	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+	if err != nil {
+		return nil, fmt.Errorf("event: cannot convert %T", obj)
 	}
-	gv := schema.GroupVersion{Group: r.Group, Version: r.Version}
-	switch own := u.GetAPIVersion(); {
-	case own == gv.String() && u.GetKind() != "":
-	case own == "" || own == gv.String():
-		u = &unstructured.Unstructured{Object: withType(u.Object, gv.String(), r.Kind)}
-	default:
+	gv := schema.GroupVersion{Group: r.Group, Version: r.Version}.String()
+	if own := text(object, "apiVersion"); own != "" && own != gv {
 		return nil, fmt.Errorf("event: the object's apiVersion is %q, not %q as its resource says", own, gv)
 	}
-	return Content(u, opts)
-}
-
-// withType returns a shallow copy of object that says what it is.
-func withType(object map[string]any, apiVersion, kind string) map[string]any {
-	typed := make(map[string]any, len(object)+2)
-	for field, value := range object {
-		typed[field] = value
-	}
-	typed["apiVersion"], typed["kind"] = apiVersion, kind
-	return typed
+	object = maps.Clone(object) // it may be the caller's
+	object["apiVersion"], object["kind"] = gv, r.Kind
+	return Content(&unstructured.Unstructured{Object: object}, opts)
 }

@@ -63,6 +63,7 @@ func TestFromObjectMakesTheSameContentOfTypedAndUnstructuredObjects(t *testing.T
 		same, err := event.FromObject(team, event.Update, deployments, &unstructured.Unstructured{Object: content}, &event.Options{Kind: "Deployment"})
 		require.NoError(t, err)
 		require.Equal(t, string(e.Content), string(same.Content))
+		require.Equal(t, withType, content["apiVersion"] != nil, "the object was changed")
 	}
 }
 
@@ -78,6 +79,15 @@ func TestFromObjectTakesItsOptionsOver(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, event.Event{Destination: team, Operation: event.Delete, Resource: web, Author: opts.Author, Time: opts.Time}, e)
 }
+
+// unconvertible is a typed object with a field that JSON cannot hold.
+type unconvertible struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+	C                 chan int `json:"c"`
+}
+
+func (u *unconvertible) DeepCopyObject() runtime.Object { return u }
 
 func TestFromObjectRefusesWhatIsIncomplete(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -96,6 +106,7 @@ func TestFromObjectRefusesWhatIsIncomplete(t *testing.T) {
 		"no object":        {team, event.Create, nil, nil, "object"},
 		"not an object":    {team, event.Create, &metav1.Status{}, nil, "object"},
 		"another version":  {team, event.Create, object(t, `{apiVersion: apps/v1beta1, kind: Deployment, metadata: {name: x}}`), nil, `"apps/v1beta1"`},
+		"no JSON":          {team, event.Create, &unconvertible{ObjectMeta: typedDeployment().ObjectMeta, C: make(chan int)}, &event.Options{Kind: "Deployment"}, "convert"},
 		"another Go value": {team, event.Create, &unstructured.Unstructured{Object: map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": "x"}, "spec": struct{}{}}}, nil, "struct"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -136,6 +147,9 @@ func TestASecretIsRefusedWithoutAnEncryptorAndNeverQuoted(t *testing.T) {
 	}
 	_, err := event.FromObject(team, event.Delete, secrets, typed, nil)
 	require.NoError(t, err, "a delete shows nothing")
+
+	_, err = event.FromObject(team, event.Create, secrets, typed, &event.Options{Encryptor: refusing{t}})
+	require.ErrorIs(t, err, event.ErrIncomplete, "an Encryptor is there, a kind is not")
 
 	opts := &event.Options{Kind: "Secret", Encryptor: refusing{t}}
 	for _, obj := range []runtime.Object{typed, dynamic} {

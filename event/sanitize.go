@@ -84,7 +84,7 @@ func Sanitize(obj *unstructured.Unstructured) *unstructured.Unstructured {
 		optional = 1
 	}
 	for _, path := range templatePaths {
-		if meta := nested(clean, path...); meta != nil && meta["creationTimestamp"] == nil {
+		if nested(clean, path...)["creationTimestamp"] == nil {
 			remove(clean, optional, append(path[:len(path):len(path)], "creationTimestamp")...)
 		}
 	}
@@ -117,18 +117,12 @@ var templatePaths = [][]string{
 func clone(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
-		if v == nil {
-			return v
-		}
 		m := make(map[string]any, len(v))
 		for key, value := range v {
 			m[key] = clone(value)
 		}
 		return m
 	case []any:
-		if v == nil {
-			return v
-		}
 		list := make([]any, len(v))
 		for i, value := range v {
 			list[i] = clone(value)
@@ -145,8 +139,8 @@ func remove(m map[string]any, optional int, path ...string) {
 		delete(m, path[0])
 		return
 	}
-	child, ok := m[path[0]].(map[string]any)
-	if !ok || len(child) == 0 {
+	child, _ := m[path[0]].(map[string]any)
+	if len(child) == 0 {
 		return
 	}
 	remove(child, optional, path[1:]...)

@@ -83,7 +83,7 @@ func sanitizeService(obj map[string]any) {
 		remove(obj, 0, "spec", "healthCheckNodePort")
 	}
 	for _, value := range list(obj, "spec", "ports") {
-		if port, ok := value.(map[string]any); ok && !r.authoredPort(port) {
+		if port, _ := value.(map[string]any); !r.authoredPort(port) {
 			delete(port, "nodePort")
 		}
 	}
@@ -102,7 +102,7 @@ func sanitizeStatefulSet(obj map[string]any) {
 	for _, value := range list(obj, "spec", "volumeClaimTemplates") {
 		claim, _ := value.(map[string]any)
 		remove(claim, 0, "status")
-		if meta := nested(claim, "metadata"); meta != nil && meta["creationTimestamp"] == nil {
+		if nested(claim, "metadata")["creationTimestamp"] == nil {
 			remove(claim, 1, "metadata", "creationTimestamp")
 		}
 	}

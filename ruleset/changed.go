@@ -87,10 +87,10 @@ func sameSelector(a, b labels.Selector) bool {
 }
 
 func sameCondition(a, b Condition) bool {
-	if a == nil || b == nil {
-		return a == nil && b == nil
+	if a == nil {
+		return b == nil
 	}
-	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
+	return reflect.ValueOf(a).Comparable() && a == b // if a can be compared, then with anything
 }
 
 // Relabelled tells whether objects of a type in a namespace may move in or out of a rule when the namespace's labels change
@@ -144,8 +144,5 @@ func (r *rule) equal(o *rule) bool {
 
 func (s selection) equal(o selection) bool {
 	return s.operations == o.operations && s.scope == o.scope &&
-		sameList(s.groups, o.groups) && sameList(s.versions, o.versions) && sameList(s.resources, o.resources)
+		slices.Equal(s.groups, o.groups) && slices.Equal(s.versions, o.versions) && slices.Equal(s.resources, o.resources)
 }
-
-// sameList compares lists of which nil stands for all values.
-func sameList(a, b []string) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }

@@ -33,7 +33,7 @@ func (uncomparable) Holds(ruleset.Input) (bool, error) { return true, nil }
 
 func TestChangedComparesWhatTheRulesSayOfOneType(t *testing.T) {
 	base := func() ruleset.Rule {
-		r := rule("", "r", "a", resources("pods", "secrets"))
+		r := rule("", "r", "a", operations(resources("pods", "secrets"), event.Create, event.Update))
 		r.Exclude = []ruleset.Exclusion{{ResourceRule: resources("pods"), Names: []string{"x*"}}}
 		r.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"k": "v"}}
 		r.Condition = constant(true)
@@ -55,12 +55,21 @@ func TestChangedComparesWhatTheRulesSayOfOneType(t *testing.T) {
 		{"an exclusion of another type", []ruleset.Rule{with(func(r *ruleset.Rule) {
 			r.Exclude = append(r.Exclude, ruleset.Exclusion{ResourceRule: resources("secrets")})
 		})}, true},
+		{"operations for another type", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Resources = append(r.Resources, resources("services")) })}, true},
+		{"a rule for another version", []ruleset.Rule{base(), rule("", "s", "a", ruleset.ResourceRule{Resources: []string{"pods"}, APIVersions: []string{"v9"}})}, true},
 		{"a rule for another type", []ruleset.Rule{base(), rule("", "s", "a", resources("services"))}, true},
-		{"the type twice", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Resources = append(r.Resources, resources("pods")) })}, true},
+		{"the type twice", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Resources = append(r.Resources, r.Resources[0]) })}, true},
 		{"a rule more", []ruleset.Rule{base(), rule("n", "s", "a", resources("pods"))}, false},
 		{"no rule", nil, false},
+		{"another name", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Name.Name = "s" })}, false},
 		{"another destination", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Destination = name("git", "b") })}, false},
 		{"operations", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Resources[0].Operations = []event.Operation{event.Create} })}, false},
+		{"operations of an exclusion", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Exclude[0].Operations = []event.Operation{event.Update} })}, false},
+		{"namespaces of an exclusion", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Exclude[0].Namespaces = []string{"n"} })}, false},
+		{"selector of an exclusion", []ruleset.Rule{with(func(r *ruleset.Rule) {
+			r.Exclude[0].ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"k": "v"}}
+		})}, false},
+		{"managers of an exclusion", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Exclude[0].Managers = []string{"m"} })}, false},
 		{"names of an exclusion", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Exclude[0].Names = []string{"y*"} })}, false},
 		{"selector", []ruleset.Rule{with(func(r *ruleset.Rule) { r.ObjectSelector.MatchLabels["k"] = "w" })}, false},
 		{"no selector", []ruleset.Rule{with(func(r *ruleset.Rule) { r.ObjectSelector = nil })}, false},
@@ -68,6 +77,7 @@ func TestChangedComparesWhatTheRulesSayOfOneType(t *testing.T) {
 			r.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"k": "v"}}
 		})}, false},
 		{"condition", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Condition = constant(false) })}, false},
+		{"no condition", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Condition = nil })}, false},
 		{"a condition that cannot be compared", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Condition = uncomparable{} })}, false},
 		{"a condition that holds what cannot be compared", []ruleset.Rule{with(func(r *ruleset.Rule) { r.Condition = holder{uncomparable{}} })}, false},
 		{"managers", []ruleset.Rule{with(func(r *ruleset.Rule) { r.IgnoreManagers = nil })}, false},
@@ -75,8 +85,11 @@ func TestChangedComparesWhatTheRulesSayOfOneType(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			old := compile(t, base())
-			all, namespaces := compile(t, tc.next...).Changed(old, pods, never)
-			require.Equal(t, tc.alike, !all && len(namespaces) == 0)
+			next := compile(t, tc.next...)
+			for _, s := range [][2]*ruleset.RuleSet{{old, next}, {next, old}} {
+				all, namespaces := s[1].Changed(s[0], pods, never)
+				require.Equal(t, tc.alike, !all && len(namespaces) == 0)
+			}
 		})
 	}
 }
@@ -125,9 +138,11 @@ func TestRelabelledAsksTheSelectorsOfTheTypeOnly(t *testing.T) {
 	require.True(t, s.Relabelled(pods, "x", nil, in))
 	require.False(t, s.Relabelled(pods, "x", out, nil), "neither is selected")
 	require.True(t, s.Relabelled(pods, "x", out, in, nil), "it was selected for a while")
+	require.False(t, s.Relabelled(pods, "x", in), "they were always these")
 	require.False(t, s.Relabelled(nodes, "", in, out), "no namespace has them")
 	require.False(t, s.Relabelled(ruleset.Type{Version: "v1", Resource: "secrets", Namespaced: true}, "x", in, out))
 	require.True(t, s.Relabelled(ruleset.Type{Version: "v1", Resource: "services", Namespaced: true}, "x", in, out), "a Condition may look at them")
+	require.False(t, s.Relabelled(ruleset.Type{Version: "v1", Resource: "services", Namespaced: true}, "x"), "there were none that it could have seen")
 	require.False(t, s.Relabelled(ruleset.Type{Version: "v1", Resource: "services", Namespaced: true}, "y", in, out), "that of another namespace does not")
 }
 
@@ -152,10 +167,53 @@ func TestChangedDestinationsAreThoseOfWhoseRulesAnythingDiffers(t *testing.T) {
 	require.Empty(t, compile(t, b, a).ChangedDestinations(old))
 	require.Equal(t, []destination.Ref{name("git", "b")}, compile(t, a).ChangedDestinations(old))
 	require.Equal(t, []destination.Ref{name("git", "c")}, compile(t, a, b, rule("x", "s", "c", resources("pods"))).ChangedDestinations(old))
-	a.Resources[0].Resources = []string{"pods", "unheard-of"}
-	require.Equal(t, []destination.Ref{name("git", "a")}, compile(t, a, b).ChangedDestinations(old))
-	a.Resources[0].Resources = []string{"pods/status"}
-	faulty, err := ruleset.Compile(destinations(t, "a", "b"), a, b)
-	require.Error(t, err)
-	require.Equal(t, []destination.Ref{name("git", "a")}, faulty.ChangedDestinations(old))
+	require.Equal(t, []destination.Ref{name("git", "a"), name("git", "b"), name("git", "c")},
+		compile(t, rule("", "s", "c", resources("pods"))).ChangedDestinations(old), "in the order of their names")
+}
+
+func TestChangedDestinationsAreToldOfEachFieldOfARule(t *testing.T) {
+	base := func() ruleset.Rule {
+		r := rule("", "r", "a", ruleset.ResourceRule{
+			Operations: []event.Operation{event.Create}, APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}, Scope: ruleset.NamespacedScope,
+		})
+		r.Exclude = []ruleset.Exclusion{{ResourceRule: resources("pods"), Names: []string{"x*"}}}
+		r.Keep = ruleset.DefaultPresets()
+		return r
+	}
+	for field, change := range map[string]func(*ruleset.Rule){
+		"Operations":           func(r *ruleset.Rule) { r.Resources[0].Operations = nil },
+		"APIGroups":            func(r *ruleset.Rule) { r.Resources[0].APIGroups = nil },
+		"APIVersions":          func(r *ruleset.Rule) { r.Resources[0].APIVersions = nil },
+		"Resources":            func(r *ruleset.Rule) { r.Resources[0].Resources = []string{"pods", "unheard-of"} },
+		"Scope":                func(r *ruleset.Rule) { r.Resources[0].Scope = ruleset.AllScopes },
+		"another ResourceRule": func(r *ruleset.Rule) { r.Resources = append(r.Resources, resources("nodes")) },
+		"a type of Exclude":    func(r *ruleset.Rule) { r.Exclude[0].Resources = []string{"nodes"} },
+		"Names of Exclude":     func(r *ruleset.Rule) { r.Exclude[0].Names = nil },
+		"another Exclude":      func(r *ruleset.Rule) { r.Exclude = append(r.Exclude, ruleset.Exclusion{Names: []string{"y"}}) },
+		"Keep":                 func(r *ruleset.Rule) { r.Keep = nil },
+		"Skip":                 func(r *ruleset.Rule) { r.Skip = []ruleset.Preset{ruleset.SkipEvents} },
+		"NamespaceSelector":    func(r *ruleset.Rule) { r.NamespaceSelector = red },
+		"ObjectSelector":       func(r *ruleset.Rule) { r.ObjectSelector = red },
+		"Condition":            func(r *ruleset.Rule) { r.Condition = constant(true) },
+		"SkipControlled":       func(r *ruleset.Rule) { r.SkipControlled = true },
+		"IgnoreManagers":       func(r *ruleset.Rule) { r.IgnoreManagers = []string{"m"} },
+		"a fault": func(r *ruleset.Rule) { // of which nothing but the fault is left
+			r.Exclude, r.Skip = nil, []ruleset.Preset{"no such"}
+		},
+	} {
+		t.Run(field, func(t *testing.T) {
+			r := base()
+			if field == "a fault" {
+				r.Exclude = nil
+			}
+			other := rule("", "r2", "b", resources("pods"))
+			old := compile(t, r, other)
+			change(&r)
+			next, err := ruleset.Compile(destinations(t, "a", "b"), r, other)
+			require.Equal(t, field == "a fault", err != nil)
+			require.Equal(t, []destination.Ref{name("git", "a")}, next.ChangedDestinations(old))
+			require.Equal(t, []destination.Ref{name("git", "a")}, old.ChangedDestinations(next))
+			require.Empty(t, old.ChangedDestinations(old))
+		})
+	}
 }

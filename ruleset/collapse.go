@@ -54,15 +54,15 @@ func merge(watches []Watch) Watch {
 // which it was there, too. What cluster rules want of these namespaces comes with them, and counts as covered there. It
 // returns nil if cluster rules alone have asked for the Watch.
 func Split(w Watch) []Watch {
-	single := make(map[string]*Watch)
+	single := make(map[string]bool)
 	for _, c := range w.Coverage {
-		if ns := c.Scope.Namespace; ns != "" && single[ns] == nil {
-			single[ns] = &Watch{Resource: w.Resource, Namespace: ns}
+		if ns := c.Scope.Namespace; ns != "" {
+			single[ns] = true
 		}
 	}
 	var watches []Watch
 	for _, namespace := range slices.Sorted(maps.Keys(single)) {
-		of := single[namespace]
+		of := Watch{Resource: w.Resource, Namespace: namespace}
 		for _, c := range w.Coverage {
 			if c.Scope.All {
 				c.Scope.All, c.Scope.Namespace = false, namespace
@@ -71,7 +71,7 @@ func Split(w Watch) []Watch {
 				of.Coverage = append(of.Coverage, c)
 			}
 		}
-		watches = append(watches, *of)
+		watches = append(watches, of)
 	}
 	return watches
 }

@@ -126,11 +126,13 @@ func (c *compiler) destination(ref destination.Ref) destination.Destination {
 	if ok {
 		return d
 	}
-	err := fmt.Errorf("%w: there is no GitDestination %s, create it or correct the reference", ErrUnknownDestination, ref)
+	var err error
 	switch fault := c.set.Err(ref); {
-	case fault != nil && c.name.Namespace != "" && c.name.Namespace != ref.Namespace:
+	case fault == nil:
+		err = fmt.Errorf("%w: there is no GitDestination %s, create it or correct the reference", ErrUnknownDestination, ref)
+	case c.name.Namespace != "" && c.name.Namespace != ref.Namespace:
 		err = fmt.Errorf("%w: the GitDestination has a fault: ask whoever owns it", ErrUnknownDestination)
-	case fault != nil:
+	default:
 		err = fmt.Errorf("%w: correct the GitDestination first: %w", ErrUnknownDestination, fault)
 	}
 	c.fault("Destination", ref.String(), err)

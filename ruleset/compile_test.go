@@ -106,6 +106,30 @@ func TestCompileLeavesOutARuleWhoseDestinationIsUnknownOrInvalid(t *testing.T) {
 	require.Equal(t, name("git", "a"), matches[0].Destination.Ref)
 }
 
+func TestWhatIsWrongWithADestinationIsToldToItsOwner(t *testing.T) {
+	repository := destination.Repository{Ref: name("git", "repository"), URL: "https://example.com/r"}
+	var specs []destination.Spec
+	for _, ns := range []string{"git", "other"} {
+		specs = append(specs, destination.Spec{
+			Ref: name(ns, "d"), RepositoryRef: repository.Ref, Branch: "main", BaseFolder: "same", AllowedNamespaces: []string{"*"},
+		})
+	}
+	repository.AllowedNamespaces = []string{"*"}
+	set, err := destination.Resolve([]destination.Repository{repository}, specs)
+	require.ErrorIs(t, err, destination.ErrOverlap)
+	s, err := ruleset.Compile(set, rule("git", "owner", "d", resources()), rule("", "cluster", "d", resources()), rule("guest", "guest", "d", resources()))
+	require.Error(t, err)
+	for _, told := range []error{s.Err(name("git", "owner")), s.Err(name("", "cluster"))} {
+		require.ErrorIs(t, told, ruleset.ErrUnknownDestination)
+		require.ErrorIs(t, told, destination.ErrOverlap)
+	}
+	told := s.Err(name("guest", "guest"))
+	require.ErrorIs(t, told, ruleset.ErrUnknownDestination)
+	require.ErrorContains(t, told, "ask whoever owns it")
+	require.NotErrorIs(t, told, destination.ErrOverlap)
+	require.NotContains(t, told.Error(), "same", "where somebody else writes is not a guest's to know")
+}
+
 func TestCompileLeavesOutBothRulesOfOneNameWhateverTheirOrder(t *testing.T) {
 	one, two := rule("x", "same", "a", resources("pods")), rule("x", "same", "b", resources("pods"))
 	other := rule("y", "same", "a", resources("pods"))

@@ -51,8 +51,8 @@ func managedBy(obj map[string]any, managers []string) bool {
 
 // alike compares two exclusions for one type.
 func (e exclusion) alike(o exclusion) bool {
-	return e.operations == o.operations && sameList(e.names, o.names) && sameList(e.namespaces, o.namespaces) &&
-		sameSelector(e.objects, o.objects) && sameList(e.managers, o.managers)
+	return e.operations == o.operations && slices.Equal(e.names, o.names) && slices.Equal(e.namespaces, o.namespaces) &&
+		sameSelector(e.objects, o.objects) && slices.Equal(e.managers, o.managers)
 }
 
 func (c *compiler) exclusions(field string, excluded []Exclusion) []exclusion {
@@ -79,7 +79,7 @@ func (c *compiler) exclusion(field string, e Exclusion) exclusion {
 	}
 }
 
-// orAll copies a list, of which nil stands for all values.
+// orAll copies a list, of which nil stands for all values; it is never empty otherwise.
 func orAll(list []string) []string {
 	if len(list) == 0 {
 		return nil

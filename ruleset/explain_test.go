@@ -90,6 +90,8 @@ func TestAnExplanationIsReadByPeople(t *testing.T) {
   ClusterWatchRule created, to git/b: Selected: asks for CREATE
   WatchRule y/mine, to git/b: OtherNamespace: the rule sees namespace y only
 `, s.Explain(pod("x", "p")).String()))
+	require.Contains(t, compile(t, rule("", "updated", "a", operations(resources("pods"), event.Update))).Explain(pod("x", "p")).String(),
+		": writes its file where there is one, leaves it when the object goes\n")
 	failing := rule("", "failing", "a", resources("pods"))
 	failing.Condition = &counting{err: errors.New("over budget")}
 	require.Contains(t, compile(t, failing).Explain(pod("x", "p")).String(), `: keeps its file as it is, removes it with the object

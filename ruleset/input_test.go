@@ -22,6 +22,7 @@ func TestAnInputIsMadeOfAnObjectAsTheServerSendsIt(t *testing.T) {
 			"ownerReferences": []any{map[string]any{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "r", "uid": "u", "controller": true}},
 			"managedFields": []any{
 				manager("old", "2026-01-01T00:00:00Z", ""), manager("flux", "2026-01-02T00:00:00Z", ""), manager("helm", "2026-01-02T00:00:00Z", ""),
+				manager("older", "2026-01-01T12:00:00Z", ""), manager("flux", "2026-01-02T00:00:00Z", ""),
 				manager("kubelet", "2026-01-03T00:00:00Z", "status"), map[string]any{"manager": "timeless"},
 			},
 		},
@@ -34,6 +35,9 @@ func TestAnInputIsMadeOfAnObjectAsTheServerSendsIt(t *testing.T) {
 		Object:          obj.Object,
 	}
 	require.Equal(t, want, ruleset.NewInput(podType(), obj, want.NamespaceLabels))
+	grouped := ruleset.Type{Group: "apps", Version: "v1", Resource: "deployments", Kind: "Deployment", Namespaced: true}
+	require.Equal(t, event.Resource{ID: event.ID{Group: "apps", Resource: "deployments", Namespace: "x", Name: "p"}, Version: "v1", Kind: "Deployment"},
+		ruleset.NewInput(grouped, obj, nil).Resource)
 	names, when := ruleset.LastManagers(obj)
 	require.Equal(t, []string{"flux", "helm"}, names)
 	require.Equal(t, time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), when.UTC())

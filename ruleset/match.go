@@ -29,9 +29,6 @@ func (s *RuleSet) Match(in Input) []Match {
 		hits = appendHits(hits, b.cluster, &in)
 		hits = appendHits(hits, b.namespaced[in.Resource.Namespace], &in) // none for a cluster-scoped object
 	}
-	if len(hits) == 0 {
-		return nil
-	}
 	slices.SortFunc(hits, func(a, b hit) int { return cmp.Compare(a.rule.order, b.rule.order) })
 	if hits = settle(hits, &in); len(hits) == 0 {
 		return nil

@@ -201,6 +201,14 @@ func TestMatchLetsExclusionsWin(t *testing.T) {
 	}
 }
 
+func TestAnEmptyListOfAnExclusionIsAll(t *testing.T) {
+	r := rule("", "r", "a", ruleset.ResourceRule{})
+	r.Exclude = []ruleset.Exclusion{{ResourceRule: resources("pods"), Names: []string{}, Namespaces: []string{}, Managers: []string{}}}
+	s := compile(t, r)
+	require.Nil(t, s.Match(pod("x", "p")))
+	require.NotNil(t, s.Match(object("", "v1", "secrets", "x", "s")))
+}
+
 func TestMatchSkipsControlledObjects(t *testing.T) {
 	r := rule("", "r", "a", resources("pods"))
 	r.SkipControlled = true

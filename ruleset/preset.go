@@ -123,7 +123,6 @@ func (c *compiler) presets(skip, keep []Preset) []exclusion {
 		field := fmt.Sprintf("Skip[%d]", i)
 		if !slices.Contains(Presets(), p) {
 			c.fault(field, string(p), invalid("use one of %q", Presets()))
-			continue
 		}
 		add(field, p)
 	}

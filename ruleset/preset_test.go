@@ -114,6 +114,13 @@ func TestNothingIsSkippedThatNoRuleNamesButWhatTheClusterGenerates(t *testing.T)
 	}
 }
 
+func TestADefaultThatIsAlsoSkippedByNameIsNamedOnce(t *testing.T) {
+	r := rule("", "r", "a", ruleset.ResourceRule{})
+	r.Skip = ruleset.DefaultPresets()
+	verdict := compile(t, r).Explain(object("", "v1", "configmaps", "x", "kube-root-ca.crt")).Verdicts[0]
+	require.Equal(t, "Skip[0] leaves nothing", verdict.Message)
+}
+
 func TestAPresetThatIsNoDefaultCannotBeKept(t *testing.T) {
 	r := rule("", "r", "a", ruleset.ResourceRule{})
 	r.Keep = []ruleset.Preset{ruleset.SkipGenerated, ruleset.SkipEvents}

@@ -127,10 +127,8 @@ func (r *rule) remaining(asked operations, in *Input) operations {
 
 // ignores tells whether managers that the rule ignores have made the change, and nobody else.
 func (r *rule) ignores(managers []string) bool {
-	if len(managers) == 0 || len(r.ignoreManagers) == 0 {
-		return false
-	}
-	return !slices.ContainsFunc(managers, func(manager string) bool { return !slices.Contains(r.ignoreManagers, manager) })
+	return len(managers) > 0 &&
+		!slices.ContainsFunc(managers, func(manager string) bool { return !slices.Contains(r.ignoreManagers, manager) })
 }
 
 // covers returns what the rule asks for of the objects of a type, whatever its selectors, and 0 if it does not cover the
@@ -163,6 +161,6 @@ func (r *rule) prunes(t *Type) bool {
 		return false
 	}
 	return !slices.ContainsFunc(r.exclude, func(e exclusion) bool {
-		return e.partial() && e.matches(t) && e.operations&deletes != 0 && asked&^e.operations != 0
+		return e.matches(t) && e.operations&deletes != 0 && asked&^e.operations != 0
 	})
 }

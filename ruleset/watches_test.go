@@ -143,6 +143,9 @@ pods.v1. in all
 		{"an exclusion of DELETE for some names keeps all", []ruleset.Rule{changed(rule("", "r", "a", pods), exclude(ruleset.Exclusion{ResourceRule: operations(pods, event.Delete), Names: []string{"p"}}))}, `
 pods.v1. in all
   a: all`},
+		{"an exclusion of CREATE for some names keeps nothing", []ruleset.Rule{changed(rule("", "r", "a", pods), exclude(ruleset.Exclusion{ResourceRule: operations(pods, event.Create), Names: []string{"p"}}))}, `
+pods.v1. in all
+  a: all, prune`},
 		{"an exclusion of DELETE in another scope keeps nothing", []ruleset.Rule{changed(rule("", "r", "a", pods), exclude(ruleset.Exclusion{ResourceRule: ruleset.ResourceRule{Operations: []event.Operation{event.Delete}, Scope: ruleset.ClusterScope}, Names: []string{"p"}}))}, `
 pods.v1. in all
   a: all, prune`},
@@ -274,6 +277,7 @@ func TestWatchesReportTypesThatARuleNamesAndDoesNotGet(t *testing.T) {
 		list("v1", namespaced("pods"), clusterScoped("nodes"), unwatchable("bindings")),
 		list("apps/v1", namespaced("deployments")),
 		list("apps/v1beta1", namespaced("deployments")),
+		list("apps/v1alpha1", unwatchable("deployments")),
 	}
 	in := func(groups, versions, resources []string) ruleset.ResourceRule {
 		return ruleset.ResourceRule{APIGroups: groups, APIVersions: versions, Resources: resources}
@@ -291,6 +295,7 @@ func TestWatchesReportTypesThatARuleNamesAndDoesNotGet(t *testing.T) {
 		{"a version that is not there", rule("", "r", "a", in(nil, []string{"v2"}, []string{"pods"})), []string{"*"}, "pods", ruleset.ErrNotServed},
 		{"a group without such a version", rule("", "r", "a", in([]string{"apps"}, []string{"v2"}, nil)), []string{"apps"}, "*", ruleset.ErrNotServed},
 		{"a type that cannot be watched", rule("", "r", "a", resources("bindings")), []string{"*"}, "bindings", ruleset.ErrNotWatchable},
+		{"a version that cannot be watched", rule("", "r", "a", in(nil, []string{"v1alpha1"}, []string{"deployments"})), []string{"*"}, "deployments", ruleset.ErrNotWatchable},
 		{"a cluster-scoped type in a namespace", rule("x", "r", "a", resources("nodes")), []string{"*"}, "nodes", ruleset.ErrNotWatchable},
 		{"a type of another scope", rule("", "r", "a", ruleset.ResourceRule{Resources: []string{"nodes"}, Scope: ruleset.NamespacedScope}), []string{"*"}, "nodes", ruleset.ErrNotWatchable},
 		{"a type that is read in another version", rule("", "r", "a", in(nil, []string{"v1beta1"}, nil)), []string{"apps"}, "deployments", ruleset.ErrOtherVersion},
@@ -308,6 +313,20 @@ func TestWatchesReportTypesThatARuleNamesAndDoesNotGet(t *testing.T) {
 			require.NoError(t, s.Err(tt.rule.Name), "the rule itself is valid")
 		})
 	}
+}
+
+func TestWatchesNameTheVersionsThatAreServedBesideOneThatIsNot(t *testing.T) {
+	s := compile(t, rule("", "r", "a", ruleset.ResourceRule{APIVersions: []string{"v9"}, Resources: []string{"deployments"}}))
+	_, err := s.Watches(served([]*metav1.APIResourceList{list("apps/v1", namespaced("deployments")), list("apps/v1beta1", namespaced("deployments"))}))
+	require.ErrorContains(t, err, `in versions ["v9"]: allow one of ["v1" "v1beta1"]`)
+}
+
+func TestAClusterRuleForAnotherVersionMakesNoWatchOfAll(t *testing.T) {
+	s := compile(t, rule("x", "r", "a", resources("deployments")),
+		rule("", "beta", "b", ruleset.ResourceRule{APIVersions: []string{"v1beta1"}, Resources: []string{"deployments"}}))
+	watches, err := s.Watches(served([]*metav1.APIResourceList{list("apps/v1", namespaced("deployments")), list("apps/v1beta1", namespaced("deployments"))}))
+	require.ErrorIs(t, err, ruleset.ErrOtherVersion)
+	require.Equal(t, "deployments.v1.apps in x\n  a: x, prune", show(watches))
 }
 
 func TestWatchesReportNothingThatARuleDoesNotName(t *testing.T) {
@@ -381,7 +400,11 @@ func TestWatchesGiveMatchTheVersionThatItExpects(t *testing.T) {
 }
 
 func TestWatchesTakeAVersionThatCanBeWatched(t *testing.T) {
-	lists := []*metav1.APIResourceList{list("example.com/v2", unwatchable("widgets")), list("example.com/v1", namespaced("widgets"))}
+	unlistable := namespaced("widgets")
+	unlistable.Verbs = metav1.Verbs{"get", "watch"}
+	lists := []*metav1.APIResourceList{
+		list("example.com/v3", unlistable), list("example.com/v2", unwatchable("widgets")), list("example.com/v1", namespaced("widgets")),
+	}
 	watches, err := compile(t, rule("", "r", "a", resources("widgets"))).Watches(served(lists))
 	require.NoError(t, err)
 	require.Equal(t, "widgets.v1.example.com in all\n  a: all, prune", show(watches))
@@ -390,9 +413,9 @@ func TestWatchesTakeAVersionThatCanBeWatched(t *testing.T) {
 func TestWatchesReportAListThatTheyCannotRead(t *testing.T) {
 	for _, groupVersion := range []string{"", "a/b/c"} {
 		watches, err := compile(t, rule("", "r", "a", ruleset.ResourceRule{})).Watches(served([]*metav1.APIResourceList{
-			list(groupVersion, namespaced("pods")), list("v1", namespaced("pods")),
+			list(groupVersion, namespaced("pods"), namespaced("widgets")), list("v1", namespaced("pods")),
 		}))
 		require.ErrorContains(t, err, groupVersion)
-		require.Len(t, watches, 1)
+		require.Equal(t, "pods.v1. in all\n  a: all, prune", show(watches), "and watch nothing of it")
 	}
 }
