@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -259,4 +260,48 @@ func TestStartReturnsWhenAllThatItBeganHasEnded(t *testing.T) {
 			close(out)
 		})
 	}
+}
+
+func TestAFeederThatCannotFetchIsPatientAndQuickAgainOnceItCould(t *testing.T) {
+	wholly(t, 0, nil, func(t *testing.T, w *whole) {
+		for i := range fetchFew + 1 {
+			w.write(apiwatch.Added, configMap("default", fmt.Sprint(i), "1"))
+		}
+		w.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
+		synctest.Wait()
+		status := func() DestinationStatus { st, _ := w.watcher.Status(ref("prod")); return st }
+		require.Equal(t, fetchFew+1, status().Waiting)
+		w.times("")
+		w.fail(func(q *gatedRequest) error {
+			if q.verb == "get" {
+				return errBroken
+			}
+			return nil
+		})
+		w.lines.setRoom(-1)
+		time.Sleep(5 * time.Minute)
+		require.ErrorIs(t, status().Err, errBroken)
+		pauses, want := gaps(w.times("get configmaps")), feedPause
+		require.Greater(t, len(pauses), 7)
+		for _, took := range pauses {
+			require.InDelta(t, float64(want), float64(took), float64(want)/4+2)
+			want = min(2*want, maxRefetch)
+		}
+		fetched := 0
+		w.fail(func(q *gatedRequest) error {
+			if fetched++; q.verb == "get" && fetched > fetchFew {
+				return errBroken
+			}
+			return nil
+		})
+		time.Sleep(5 * time.Minute)
+		at := w.times("get configmaps")
+		require.Greater(t, len(at), fetchFew+2)
+		require.LessOrEqual(t, at[fetchFew+1].Sub(at[fetchFew]), feedPause*5/4)
+		w.fail(nil)
+		time.Sleep(2 * maxRefetch)
+		require.Len(t, w.taken(), fetchFew+2, "all objects, and the SeedSync")
+		require.NoError(t, status().Err)
+		require.True(t, status().Idle())
+	})
 }
