@@ -175,22 +175,6 @@ func gaps(at []time.Time) (pauses []time.Duration) {
 	return pauses
 }
 
-func TestTheDefaultsAreTheDocumentedOnes(t *testing.T) {
-	for _, o := range []*Options{nil, {}} {
-		got := o.withDefaults()
-		require.EqualValues(t, 250, got.PageSize)
-		require.Equal(t, 4, got.Lists)
-		require.Equal(t, 30*time.Second, got.Rediscover)
-		require.Equal(t, 50, got.Collapse)
-		require.Equal(t, time.Hour, got.Resync)
-		got.Logger.Info("goes nowhere")
-	}
-	given := Options{PageSize: 1, Lists: 2, Rediscover: 3, Collapse: -1, Resync: -1, Logger: (&logged{}).options().Logger}
-	require.Equal(t, given, *given.withDefaults())
-	given.Collapse, given.Resync = 5, 6
-	require.Equal(t, given, *given.withDefaults())
-}
-
 func TestEverythingIsSentAgainWithEachResyncAndNeverWithoutOne(t *testing.T) {
 	const day = 24 * time.Hour
 	for resync, want := range map[time.Duration]int{0: 24, -1: 0, 6 * time.Hour: 4} {
