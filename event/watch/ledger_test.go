@@ -324,3 +324,31 @@ func TestWhatIsFetchedGoesToThoseAloneWhoseRulesWriteIt(t *testing.T) {
 	require.True(t, d.offer(t.Context(), to, s, obj, d.now()))
 	require.Empty(t, out.texts(), "another one wants it now")
 }
+
+// noDeletes is a queue that makes room just after a delete found none.
+type noDeletes struct{ *lines }
+
+func (l noDeletes) TryAdd(e event.Event) error {
+	if e.Operation == event.Delete {
+		return queue.ErrFull
+	}
+	return l.lines.TryAdd(e)
+}
+
+// A rule with only CREATE would find the old file and leave it.
+func TestACreateNeverOvertakesTheDeleteBeforeIt(t *testing.T) {
+	out := newLines(-1)
+	r := rule("prod", "prod", "configmaps")
+	r.Resources[0].Operations = []event.Operation{event.Create, event.Delete}
+	d, to, s := newDesk(t, out, r)
+	d.out = noDeletes{out}
+	d.object(t.Context(), s, configMap("default", "a", "1"), added)
+	d.deleted(t.Context(), s, configMap("default", "a", "1"), removed)
+	out.texts()
+	d.object(t.Context(), s, configMap("default", "a", "2"), added)
+	require.Empty(t, out.texts())
+	require.Equal(t, 1, to.backlog.count)
+	d.out = out
+	d.object(t.Context(), s, configMap("default", "a", "3"), modified)
+	require.Equal(t, []string{"DELETE configmaps/default/a for default/prod", "UPDATE configmaps/default/a for default/prod"}, out.texts())
+}

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -9,8 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
 )
 
 var errBroken = apierrors.NewInternalError(errors.New("broken"))
@@ -245,5 +248,57 @@ func TestAPauseIsAsLongAsTheServerAsksForButNotShorterThanOurs(t *testing.T) {
 			require.GreaterOrEqual(t, took(time.Minute, 1), 45*time.Second)
 			require.GreaterOrEqual(t, took(time.Second, 60), time.Minute)
 		}
+	})
+}
+
+func TestAStreamThatEndsBeforeItsTurnHasListedNothing(t *testing.T) {
+	bubbled(t, refusesInitial, false, func(t *testing.T, f *solo) {
+		f.next()
+		f.cancel()
+		f.delivered()
+		s := newProbe(f)
+		s.probing, s.lists = false, make(chan struct{}, 1)
+		s.lists <- struct{}{} // somebody else lists
+		ctx, cancel := context.WithCancel(t.Context())
+		go s.run(ctx)
+		require.Equal(t, []string{"begin"}, f.delivered())
+		cancel()
+		require.Empty(t, f.delivered(), "an empty listing would be a mass deletion")
+	})
+}
+
+// Between two events of the watch a namespace was listed, which shows what the watch has still to tell.
+func TestWhatAListingOfANamespaceShowedIsNotToldAgain(t *testing.T) {
+	watching(t, func(t *testing.T, f *solo) {
+		change := func(value string) { f.api.write("configmaps", apiwatch.Modified, configMap("default", "a", value)) }
+		change("2")
+		change("3")
+		f.namespaces = []string{"default"}
+		signal(f.stream.anew)
+		f.answer("list", nil)
+		f.answer("list", nil)
+		require.Equal(t, []string{"listed a", "listed b", "listed c", "relisted default"}, f.delivered())
+		f.tell(2)
+		require.Empty(t, f.delivered())
+		change("4")
+		f.tell(1)
+		require.Equal(t, []string{"modified a"}, f.delivered())
+	})
+}
+
+// slowPages is a server that answers when it is too late.
+type slowPages struct{ dynamic.ResourceInterface }
+
+func (slowPages) List(ctx context.Context, _ metav1.ListOptions) (*unstructured.UnstructuredList, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestAListingHasABoundInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		_, err := eachPage(t.Context(), make(chan struct{}, 1), slowPages{}, 1, nil)
+		require.ErrorIs(t, err, ErrEndless)
+		require.Equal(t, listBound, time.Since(began))
 	})
 }

@@ -168,6 +168,12 @@ func (w *whole) taken() (got []string) {
 	return got
 }
 
+func (w *whole) breakDiscovery(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.discovery = err
+}
+
 func gaps(at []time.Time) (pauses []time.Duration) {
 	for i := range at[1:] {
 		pauses = append(pauses, at[i+1].Sub(at[i]))
@@ -193,15 +199,17 @@ func TestEverythingIsSentAgainWithEachResyncAndNeverWithoutOne(t *testing.T) {
 func TestOnlyAsOftenAsAgreedIsTheServerAskedForItsTypes(t *testing.T) {
 	wholly(t, -1, &Options{Resync: -1}, func(t *testing.T, w *whole) {
 		time.Sleep(time.Hour + time.Millisecond)
+		synctest.Wait()
 		require.Empty(t, w.looked, "without rules nobody needs to know")
-		w.discovery = errors.New("out of order")
+		w.breakDiscovery(errors.New("out of order"))
 		w.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
 		time.Sleep(3*time.Second + time.Millisecond)
 		require.ErrorContains(t, w.watcher.Err(), "out of order")
 		require.Empty(t, w.taken(), "nothing is known yet")
-		w.discovery = nil
+		w.breakDiscovery(nil)
 		time.Sleep(91 * time.Second)
 		require.NoError(t, w.watcher.Err())
+		synctest.Wait()
 		second, often := time.Second, 30*time.Second
 		require.Equal(t, []time.Duration{second, second, second, second, often, often, often}, gaps(w.looked))
 		require.Equal(t, []string{"SEED_SYNC for default/prod"}, w.taken())
@@ -287,5 +295,27 @@ func TestAFeederThatCannotFetchIsPatientAndQuickAgainOnceItCould(t *testing.T) {
 		require.Len(t, w.taken(), fetchFew+2, "all objects, and the SeedSync")
 		require.NoError(t, status().Err)
 		require.True(t, status().Idle())
+	})
+}
+
+// Matched without the labels of its namespace, an object would be deleted that is wanted.
+func TestNothingIsListedBeforeTheLabelsAreKnownThatARuleLooksAt(t *testing.T) {
+	wholly(t, -1, nil, func(t *testing.T, w *whole) {
+		known := make(chan struct{})
+		w.blocks = func(what string) {
+			if what == "namespaces" {
+				<-known
+			}
+		}
+		r := rule("prod", "prod", "configmaps")
+		r.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"env": "prod"}}
+		ns := object("v1", "Namespace", "", "team", map[string]any{})
+		ns.SetLabels(map[string]string{"env": "prod"})
+		w.write(apiwatch.Added, ns, configMap("team", "a", "1"))
+		w.setRules([]destination.Spec{spec("prod", "main")}, r)
+		time.Sleep(time.Minute)
+		require.Empty(t, w.times("list configmaps"))
+		close(known)
+		require.Equal(t, []string{"UPDATE configmaps/team/a for default/prod", "SEED_SYNC for default/prod"}, w.taken())
 	})
 }
