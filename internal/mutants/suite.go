@@ -20,7 +20,7 @@ import (
 type testCase struct {
 	suite *suite
 	name  string
-	file  string // hash of the file that it is in
+	file  string        // hash of the file that it is in
 	took  time.Duration // without what its process takes to start, which a loaded machine makes the most of
 	fails bool          // also without a mutant
 	reach []byte
