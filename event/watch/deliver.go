@@ -219,10 +219,7 @@ func (d *desk) deleted(ctx context.Context, s *stream, obj *unstructured.Unstruc
 
 // remove takes an object out of the ledger and tells those who claimed it. The caller holds mu.
 func (d *desk) remove(s *stream, key objectKey, author event.Author) {
-	old, ok := key.of.entries[key.name]
-	if !ok {
-		return
-	}
+	old := key.of.entries[key.name]
 	key.of.remove(key.name)
 	d.leave(s, key, old.claims, nil, author)
 }

@@ -37,6 +37,7 @@ func TestFieldManagerNamesWhoMadeTheNewestChangeAndNobodyInDoubt(t *testing.T) {
 		{"nobody for a delete", event.Delete, []metav1.ManagedFieldsEntry{entry("helm", "", 0)}, event.Author{}},
 		{"a name that Git's signatures can hold", event.Update, []metav1.ManagedFieldsEntry{entry(" a <b@c>\nd é/x ", "", 0)},
 			author("a b@cd é/x", "a-b-cd---x", 0)},
+		{"an address that shows the name", event.Update, []metav1.ManagedFieldsEntry{entry("kube_Ctl-1.30+x", "", 0)}, author("kube_Ctl-1.30+x", "kube_Ctl-1.30+x", 0)},
 		{"nobody without a name", event.Update, []metav1.ManagedFieldsEntry{entry("<>", "", 0)}, event.Author{}},
 	} {
 		obj := configMap("default", "a", "1")
@@ -46,4 +47,5 @@ func TestFieldManagerNamesWhoMadeTheNewestChangeAndNobodyInDoubt(t *testing.T) {
 		require.Equal(t, []string{c.want.Name, c.want.Email}, []string{got.Name, got.Email}, c.promise)
 	}
 	require.Zero(t, FieldManager(t.Context(), nil, event.Delete))
+	require.Zero(t, FieldManager(t.Context(), nil, event.Update))
 }

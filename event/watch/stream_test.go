@@ -21,6 +21,10 @@ type solo struct {
 	t   *testing.T
 	api *gatedAPI
 
+	stream     *stream
+	cancel     context.CancelFunc
+	namespaces []string // outdated
+
 	mu  sync.Mutex
 	got []string
 }
@@ -42,6 +46,7 @@ func (f *solo) start(byWatch bool, paging *paging) {
 		initialEvents: byWatch, paging: paging, anew: make(chan struct{}, 1), ahead: map[string]string{}, rewinds: newRewinds(),
 	}
 	ctx, cancel := context.WithCancel(f.t.Context())
+	f.stream, f.cancel = s, cancel
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -69,11 +74,11 @@ func (f *solo) deleted(_ context.Context, _ *stream, obj *unstructured.Unstructu
 	f.note("deleted " + obj.GetName())
 }
 
-func (f *solo) completed(context.Context, *stream)                { f.note("completed") }
-func (f *solo) outdated(*stream) ([]string, uint64)               { return nil, 0 }
-func (f *solo) relisted(context.Context, *stream, string, uint64) {}
-func (f *solo) allowed(*stream)                                   {}
-func (f *solo) failed(*stream, error)                             { f.note("failed") }
+func (f *solo) completed(context.Context, *stream)                         { f.note("completed") }
+func (f *solo) outdated(*stream) ([]string, uint64)                        { return f.namespaces, 0 }
+func (f *solo) relisted(_ context.Context, _ *stream, ns string, _ uint64) { f.note("relisted " + ns) }
+func (f *solo) allowed(*stream)                                            { f.note("allowed") }
+func (f *solo) failed(*stream, error)                                      { f.note("failed") }
 
 // delivered returns what has come since the last call.
 func (f *solo) delivered() []string {

@@ -169,7 +169,9 @@ func logicOf(e ast.Expr) token.Token {
 	case *ast.BinaryExpr:
 		return e.Op
 	case *ast.UnaryExpr:
-		return e.Op
+		if e.Op == token.NOT { // of a select's case nothing may be left but what it receives
+			return e.Op
+		}
 	}
 	return token.ILLEGAL
 }

@@ -20,9 +20,9 @@ import (
 type testCase struct {
 	suite *suite
 	name  string
-	file  string // hash of the file that it is in
-	took  time.Duration
-	fails bool // also without a mutant
+	file  string        // hash of the file that it is in
+	took  time.Duration // without what its process takes to start, which a loaded machine makes the most of
+	fails bool          // also without a mutant
 	reach []byte
 }
 
@@ -74,7 +74,7 @@ func (s *suite) run(ctx context.Context, names []string, limit time.Duration, en
 		return verdict{}, err
 	}
 	defer func() { _ = os.RemoveAll(scratch) }()
-	cmd := exec.CommandContext(ctx, s.binary, "-test.run", "^("+strings.Join(names, "|")+")$", "-test.failfast", "-test.timeout", limit.String())
+	cmd := exec.CommandContext(ctx, s.binary, "-test.v", "-test.run", "^("+strings.Join(names, "|")+")$", "-test.failfast", "-test.timeout", limit.String())
 	cmd.Dir = s.Dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+scratch)
 	cmd.Env = append(cmd.Env, env...)
@@ -101,6 +101,19 @@ func (s *suite) run(ctx context.Context, names []string, limit time.Duration, en
 		v.by = names[0]
 	}
 	return v, nil
+}
+
+// alone returns what a test says that it took, or what its process did if it does not say.
+func (v verdict) alone(name string) time.Duration {
+	m := regexp.MustCompile(`(?m)^--- [A-Z]+: ` + regexp.QuoteMeta(name) + ` \(([0-9.]+s)\)`).FindStringSubmatch(v.output)
+	if m == nil {
+		return v.took
+	}
+	took, err := time.ParseDuration(m[1])
+	if err != nil {
+		return v.took
+	}
+	return max(took, time.Millisecond)
 }
 
 // tail keeps the first and the last of what is written: a test that fails in a loop may say much.
@@ -134,7 +147,7 @@ func (t *testCase) look(ctx context.Context, mutants int) error {
 	if err != nil {
 		return err
 	}
-	t.took, t.fails = v.took, v.failed
+	t.took, t.fails = v.alone(t.name), v.failed
 	if v.failed {
 		fmt.Fprintf(os.Stderr, "%s fails without a mutant and is not asked:\n%s\n", t.name, v.output)
 	}
