@@ -193,8 +193,8 @@ func deltaBombs() []Hostile {
 		huge("deltas that double what is there", func(_ *turn, w io.Writer) {
 			_, _ = w.Write(packHeader(21))
 			z := zip()
-			writePacked(w, z, packedTree, nil, bytes.Repeat([]byte("x"), 1<<10))
-			for size := 1 << 10; size < 64<<20; size *= 2 {
+			writePacked(w, z, packedTree, nil, bytes.Repeat([]byte("x"), run))
+			for size := run; size < 64<<20; size *= 2 {
 				base := nameOfRun(size)
 				writePacked(w, z, packedRefDelta, base[:], doubling(size))
 			}
@@ -224,11 +224,14 @@ func doubling(size int) []byte {
 
 const maxCopy = 0xffff00 // of an instruction in a delta
 
+// run is the length of the tree that is doubled.
+const run = 920
+
 // nameOfRun is the name of a tree of so many letters, which is never in memory.
 func nameOfRun(size int) objectName {
 	h := sha1.New()
 	fmt.Fprintf(h, "tree %d\x00", size)
-	for block := bytes.Repeat([]byte("x"), 1<<10); size > 0; size -= len(block) {
+	for block := bytes.Repeat([]byte("x"), run); size > 0; size -= len(block) {
 		h.Write(block)
 	}
 	return objectName(h.Sum(nil))
