@@ -17,8 +17,8 @@ import (
 	"github.com/kubescribe/kubescribe/internal/memcluster"
 )
 
-// listings notes what is listed from now on: type, and namespace if it is one. What the labels of namespaces need is left out,
-// and so are questions for the clock.
+// listings notes what is listed from now on: type, and namespace if it is one. What the labels of
+// namespaces need is left out, and so are questions for the clock.
 func (f *fixture) listings() (taken func() []string) {
 	var mu sync.Mutex
 	var seen []string

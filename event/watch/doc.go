@@ -25,6 +25,15 @@
 //     (event.CoverageView), and leaves out what is in doubt: types that a faulty rule might mean, groups that discovery
 //     could not read, and everything while the rules change.
 //   - After 410 Gone a type is listed again; what the ledger knew and the listing lacks is sent as a delete.
+//   - A cluster that is set back to a snapshot of its etcd is found out when a stream opens its
+//     watch anew: a restore ends the watches, and a stream pauses for a minute at most after
+//     failures; a watch that outlives it ends within ten minutes and a half. Then everything is
+//     listed anew, the log says so once, and nothing is swept before. A further rewind that is
+//     found soon after is followed at once by the streams that find it, and by all others within
+//     ten minutes.
+//   - What no stream can see, since the resource versions have come as far again before it asks,
+//     and a cluster that is set forward, the next Resync heals: it lists objects and labels of
+//     namespaces.
 //   - New rules list only what they say otherwise than the old ones (ruleset.RuleSet.Changed): a type, or single namespaces
 //     of it; so do labels of a namespace that move it in or out of a rule. What is being listed again is swept only when that
 //     is done. A destination that is gone, or a rule for another type, lists nothing.

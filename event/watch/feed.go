@@ -107,7 +107,8 @@ func (d *desk) pick(to *target) (of *stream, keys []objectKey, many bool) {
 	return of, keys[:min(len(keys), fetchFew)], false
 }
 
-// inDoubt tells whether an object has still to be matched or listed anew, which may bring it back. The caller holds mu.
+// inDoubt tells whether an object has still to be matched or listed anew, which may bring it back.
+// The caller holds mu.
 func (l *ledger) inDoubt(to *target, key objectKey) bool {
 	for _, s := range l.streams {
 		if _, outdated := s.outdated[key.name.Namespace]; (outdated || s.doubted()) && s.covers(to.destination, key.id()) {
@@ -263,13 +264,15 @@ func (d *desk) now() uint64 {
 	return d.ledger.clock
 }
 
-// offer sends a waiting object that was asked for at a time of the ledger's clock: to one target, and to all others that wait
-// for it and have room by now, which spares them the asking. If its stream has spoken of it since, that is newer, and what was
-// asked for is dropped: sent now, it would stand behind the newer one and win. It returns false if the one had no room.
+// offer sends a waiting object that was asked for at a time of the ledger's clock: to one target,
+// and to all others that wait for it and have room by now, which spares them the asking. If its
+// stream has spoken of it since, that is newer, and what was asked for is dropped: sent now, it
+// would stand behind the newer one and win. It returns false if the one had no room.
 //
-// What was fetched may be newer than what the stream has delivered, but only to these targets. Taking its hash over would hide
-// the change from the others. Leaving the old one would hide from these that the object has become again what it was, where
-// the stream does not hear of both, as after 410 or a rewind. So whatever the stream says next is sent.
+// What was fetched may be newer than what the stream has delivered, but only to these targets.
+// Taking its hash over would hide the change from the others. Leaving the old one would hide from
+// these that the object has become again what it was, where the stream does not hear of both, as
+// after 410 or a rewind. So whatever the stream says next is sent.
 func (d *desk) offer(ctx context.Context, to *target, s *stream, obj *unstructured.Unstructured, asked uint64) bool {
 	if !d.wanted(s, obj) {
 		return true

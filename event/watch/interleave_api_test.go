@@ -33,7 +33,8 @@ type gatedAPI struct {
 	caught        bool           // since the last rewind somebody was told that the clock is behind what he has seen
 }
 
-// happening is a version of an object. The object's uid says which state it is: no other one ever has the same.
+// happening is a version of an object. The object's uid says which state it is: no other one ever
+// has the same.
 type happening struct {
 	version  int
 	resource string
@@ -144,8 +145,9 @@ func (a *gatedAPI) write(resource string, kind apiwatch.EventType, obj *unstruct
 	a.history = append(a.history, happening{a.version, resource, kind, obj})
 }
 
-// rewind sets the cluster back to what it was at a version. Watches end, or go on and say nothing before the version has come
-// to where they stand. What a watch has sent is on its way, also if it tells of what has never been now.
+// rewind sets the cluster back to what it was at a version. Watches end, or go on and say nothing
+// before the version has come to where they stand. What a watch has sent is on its way, also if it
+// tells of what has never been now.
 func (a *gatedAPI) rewind(version int, ends bool) {
 	a.version, a.caught = version, false
 	a.history = slices.DeleteFunc(a.history, func(h happening) bool { return h.version > version })

@@ -26,9 +26,11 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// Listings, watches, writes to the cluster, labels of namespaces, restores of the cluster from a snapshot, rule changes, a queue
-// with little room and plans are interleaved at random, each a step of its own. Two things are checked. No file is taken away whose object lives and has
-// been wanted ever since the file was written. And when all have come to rest, the files are what the rules say.
+// Listings, watches, writes to the cluster, labels of namespaces, restores of the cluster from a
+// snapshot, rule changes, a queue with little room and plans are interleaved at random, each a step
+// of its own. Two things are checked. No file is taken away whose object lives and has been wanted
+// ever since the file was written. And when all have come to rest, the files are what the rules
+// say.
 func TestWhateverTheOrderOfListingsWatchesRulesAndPlansNoFileIsLost(t *testing.T) {
 	schedules := 300
 	if os.Getenv("KUBESCRIBE_SOAK") != "" {
@@ -459,9 +461,10 @@ func (s *schedule) covered(to, namespace string) bool {
 	})
 }
 
-// rest lets everything come to an end, and compares. That nothing is left to do counts when it is still so after the
-// longest pause that a stream makes, and after the longest one before a rewind that was found is told to all. A rewind of which
-// nobody could be told, since the versions had come as far again, is for Resync to heal.
+// rest lets everything come to an end, and compares. That nothing is left to do counts when it is
+// still so after the longest pause that a stream makes, and after the longest one before a rewind
+// that was found is told to all. A rewind of which nobody could be told, since the versions had
+// come as far again, is for Resync to heal.
 func (s *schedule) rest() {
 	s.room = -1
 	idle, enough := 0, 3

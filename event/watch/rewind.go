@@ -12,17 +12,19 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 )
 
-// A server's clock can go back: somebody restores its etcd from a snapshot. A watch that is resumed then from a later
-// resource version says nothing of what the restore undid, and nothing new before the clock has come so far again; the real
-// server refuses it or not, as the kind of its storage has it. So a stream asks, each time it has opened a watch,
-// for the server's clock, and compares it with the newest that it was told. Where the server is behind, all that is known of
-// it is doubtful, also the types whose own place it has passed since: everything is listed anew.
+// A server's clock can go back: somebody restores its etcd from a snapshot. A watch that is resumed
+// then from a later resource version says nothing of what the restore undid, and nothing new before
+// the clock has come so far again; the real server refuses it or not, as the kind of its storage
+// has it. So a stream asks, each time it has opened a watch, for the server's clock, and compares
+// it with the newest that it was told. Where the server is behind, all that is known of it is
+// doubtful, also the types whose own place it has passed since: everything is listed anew.
 
 // askedName is the name in the field selector of that question. No object has it, so the answer holds nothing but the
 // resource version.
 const askedName = "-kubescribe-asks-for-the-resource-version-"
 
-// fastestRestore is less than it takes to stop API server and etcd, to put back etcd's data and to start both again.
+// fastestRestore is less than it takes to stop API server and etcd, to put back etcd's data and to
+// start both again.
 const fastestRestore = time.Second
 
 // errWentBack says that the server's clock is behind what it has told before.
@@ -31,8 +33,8 @@ var errWentBack = errors.New("the resource versions of the API server have gone 
 // errAgain ends a watch whose stream has to list everything once more.
 var errAgain = errors.New("everything is to be listed again")
 
-// rewinds are the times that the server's clock was found to have gone back. What a listing that began in an earlier era has told
-// is in doubt. All methods may be called concurrently.
+// rewinds are the times that the server's clock was found to have gone back. What a listing that
+// began in an earlier era has told is in doubt. All methods may be called concurrently.
 type rewinds struct {
 	era  atomic.Uint64 // their number
 	told chan struct{} // capacity 1: somebody found one
@@ -44,9 +46,9 @@ type rewinds struct {
 	pause  time.Duration // after last, before the next era may begin
 }
 
-// The bounds of that pause. There are aggregated servers whose listings are always older than their watches; they must not have
-// everything listed all the time. What streams of two groups have found is no such server: an operator may restore twice, the
-// first time from the wrong snapshot.
+// The bounds of that pause. There are aggregated servers whose listings are always older than their
+// watches; they must not have everything listed all the time. What streams of two groups have found
+// is no such server: an operator may restore twice, the first time from the wrong snapshot.
 const (
 	minEra = 10 * time.Second
 	maxEra = 10 * time.Minute
@@ -54,8 +56,8 @@ const (
 
 func newRewinds() *rewinds { return &rewinds{told: make(chan struct{}, 1)} }
 
-// found takes note that the clock is behind what a listing of an era, or the watch after it, has told. If that era is over, it
-// is the rewind that ended it, of which all have heard.
+// found takes note that the clock is behind what a listing of an era, or the watch after it, has
+// told. If that era is over, it is the rewind that ended it, of which all have heard.
 func (r *rewinds) found(era uint64, group string) {
 	r.mu.Lock()
 	now := r.era.Load()
@@ -106,8 +108,9 @@ func (s *stream) wentBack() {
 	s.rewinds.found(s.era.Load(), s.watch.Resource.Group)
 }
 
-// verify asks for the server's clock while a watch is open, and returns errWentBack if it is behind what was told before. A
-// restore ends the watch, so that a later one is found when that is opened again.
+// verify asks for the server's clock while a watch is open, and returns errWentBack if it is behind
+// what was told before. A restore ends the watch, so that a later one is found when that is opened
+// again.
 func (s *stream) verify(ctx context.Context) error {
 	list, err := s.in(s.watch.Namespace).List(ctx, metav1.ListOptions{Limit: 1, FieldSelector: "metadata.name=" + askedName})
 	switch {
@@ -140,8 +143,8 @@ func isFuture(err error) bool {
 	return apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)
 }
 
-// doubtAll has every stream list anew whose listing is of an earlier era. What it knows is not swept before, and no SeedSync
-// goes out that would speak of it. It returns when to call it again.
+// doubtAll has every stream list anew whose listing is of an earlier era. What it knows is not
+// swept before, and no SeedSync goes out that would speak of it. It returns when to call it again.
 func (p *planner) doubtAll() time.Duration {
 	wait := p.rewinds.begin()
 	era := p.rewinds.era.Load()
@@ -164,7 +167,8 @@ func (p *planner) doubtAll() time.Duration {
 	return wait
 }
 
-// relistLabels has the labels of namespaces listed once more, if rules look at them. The caller holds mu.
+// relistLabels has the labels of namespaces listed once more, if rules look at them. The caller
+// holds mu.
 func (l *ledger) relistLabels() {
 	if l.labels != nil {
 		l.labels.again.Store(true)
@@ -190,9 +194,10 @@ func (l *ledger) again(s *stream) {
 	signal(s.anew)
 }
 
-// resync has the labels of namespaces listed once more, and has all streams of targets list everything and send them all of
-// their objects, changed or not. A stream is told when all is noted: one that began at once for the first target would list
-// again for the next. The caller holds mu.
+// resync has the labels of namespaces listed once more, and has all streams of targets list
+// everything and send them all of their objects, changed or not. A stream is told when all is
+// noted: one that began at once for the first target would list again for the next. The caller
+// holds mu.
 func (l *ledger) resync(targets ...*target) {
 	l.relistLabels()
 	for _, s := range l.streams {

@@ -155,8 +155,8 @@ func TestResyncListsTheCluster(t *testing.T) {
 	f.settles(map[string]string{"configmaps/default/a": "", "configmaps/default/dies": "", "configmaps/default/late": ""})
 }
 
-// A feeder fetches a state that the stream has not told yet. A rewind undoes that state, so that the stream never tells it, and
-// lists what it told before.
+// A feeder fetches a state that the stream has not told yet. A rewind undoes that state, so that
+// the stream never tells it, and lists what it told before.
 func TestWhatWasFetchedAndUndoneIsSentAgain(t *testing.T) {
 	out := newLines(-1)
 	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
@@ -267,7 +267,8 @@ func TestTheClockIsComparedWithTheNewestThatWasTold(t *testing.T) {
 	})
 }
 
-// A namespace is listed anew by a stream whose watch is open, and the listing is older than what the stream was told.
+// A namespace is listed anew by a stream whose watch is open, and the listing is older than what
+// the stream was told.
 func TestANamespaceThatIsListedBehindThePlaceSaysNothing(t *testing.T) {
 	out := newLines(-1)
 	d, _, s := newDesk(t, out, rule("prod", "prod", "configmaps"))

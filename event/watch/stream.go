@@ -242,8 +242,9 @@ func (s *stream) follow(ctx context.Context, at place) error {
 	return ctx.Err()
 }
 
-// watchOnce delivers what one watch sends, moves the place along, and returns how long the watch was open. One that was open
-// before its place was known needs no verifying, nor does one that follows its listing at once.
+// watchOnce delivers what one watch sends, moves the place along, and returns how long the watch
+// was open. One that was open before its place was known needs no verifying, nor does one that
+// follows its listing at once.
 func (s *stream) watchOnce(ctx context.Context, at *place) (time.Duration, error) {
 	w, asked := at.watch, at.asked
 	at.watch, at.asked = nil, time.Time{}

@@ -24,8 +24,9 @@ type walkSnapshot struct {
 	served  map[walkType]bool
 }
 
-// snapshot takes a snapshot. There is one at a time: a rewind to a newer one after a rewind to an older one would set the
-// resource versions forward, which nobody can tell from what happens anyhow.
+// snapshot takes a snapshot. There is one at a time: a rewind to a newer one after a rewind to an
+// older one would set the resource versions forward, which nobody can tell from what happens
+// anyhow.
 func (w *walk) snapshot() {
 	w.t.Helper()
 	w.say("a snapshot is taken")
@@ -74,8 +75,9 @@ func (w *walk) notices() int {
 	return bytes.Count(log, []byte(saidWentBack))
 }
 
-// unnoticed reports whether the Mirror may not know that the cluster was set back: it has not said so, and, as far as is known,
-// had no chance to see it, since the resource versions had come as far again when it asked. Then a Resync is to heal it.
+// unnoticed reports whether the Mirror may not know that the cluster was set back: it has not said
+// so, and, as far as is known, had no chance to see it, since the resource versions had come as far
+// again when it asked. Then a Resync is to heal it.
 func (w *walk) unnoticed() bool {
 	return w.rewound && w.notices() == w.noticed && (w.clock == nil || !w.clock.caught())
 }
@@ -127,7 +129,8 @@ func (c *walkClock) see(r memcluster.FaultRequest) *memcluster.Fault {
 	return nil
 }
 
-// caught reports whether somebody must have seen that the server is behind, however late the answer.
+// caught reports whether somebody must have seen that the server is behind, however late the
+// answer.
 func (c *walkClock) caught() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -300,7 +300,8 @@ const (
 	calm = 150 * time.Second
 	// lying bounds how long it may say that everything is written when it is not: it may not have heard yet.
 	lying = 20 * time.Second
-	// behind is added where the cluster was set back: a watch may be in its longest pause before it is opened again.
+	// behind is added where the cluster was set back: a watch may be in its longest pause before it
+	// is opened again.
 	behind = 75 * time.Second
 )
 
