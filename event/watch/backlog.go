@@ -142,7 +142,6 @@ func (b *backlog) drop() {
 			b.unmark(tl, m, place)
 		}
 	}
-	b.types = nil
 }
 
 // of yields the marked objects of a type. Marks may be taken away meanwhile.

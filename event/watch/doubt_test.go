@@ -39,7 +39,7 @@ func TestATypeIsListedAnewWhoseWatchDoesNotSayThatAnObjectIsGone(t *testing.T) {
 		require.False(t, s.again.Load(), "its watch may be late")
 		require.Len(t, d.ledger.missing, 1, "of the others it has spoken")
 
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		p.doubtMissing()
 		require.True(t, s.again.Load())
 		require.False(t, other.again.Load())

@@ -27,7 +27,7 @@ func (l *lines) texts() (got []string) {
 
 // in returns a stream of the same type for one namespace, which feeds what s feeds.
 func (d *desk) in(s *stream, namespace string) *stream {
-	one := &stream{watch: s.watch, to: d, lists: s.lists}
+	one := &stream{watch: s.watch, to: d, lists: s.lists, rewinds: s.rewinds}
 	one.watch.Namespace = namespace
 	one.watch.Coverage = []ruleset.Coverage{{Destination: s.watch.Coverage[0].Destination, Scope: one.scope(), Prune: true}}
 	return one
@@ -278,7 +278,7 @@ func TestWhatNoStreamCoversAnyMoreIsForgottenAndTheRestIsKept(t *testing.T) {
 
 func TestARoundOfAFeederIsAboutObjectsOfOneStream(t *testing.T) {
 	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps", "services"))
-	services := &stream{watch: s.watch, to: d}
+	services := &stream{watch: s.watch, to: d, rewinds: s.rewinds}
 	services.watch.Resource = ruleset.Type{Version: "v1", Resource: "services", Kind: "Service", Namespaced: true}
 	for _, of := range []*stream{d.in(s, "one"), d.in(s, "two"), d.in(services, "one")} {
 		d.ledger.streams[of.key()] = of

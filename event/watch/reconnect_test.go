@@ -218,7 +218,7 @@ func TestAStreamThatOnlyAsksWhetherItIsAllowedDoesSoWithPauses(t *testing.T) {
 
 // newProbe returns a stream like that of f which only asks.
 func newProbe(f *solo) *stream {
-	return &stream{watch: f.stream.watch, client: f.stream.client, to: f, lists: f.stream.lists, page: 2, probing: true}
+	return &stream{watch: f.stream.watch, client: f.stream.client, to: f, lists: f.stream.lists, page: 2, probing: true, rewinds: f.stream.rewinds}
 }
 
 func TestTheEndOfAStreamIsNoFailure(t *testing.T) {

@@ -184,7 +184,7 @@ func gaps(at []time.Time) (pauses []time.Duration) {
 func TestEverythingIsSentAgainWithEachResyncAndNeverWithoutOne(t *testing.T) {
 	const day = 24 * time.Hour
 	for resync, want := range map[time.Duration]int{0: 24, -1: 0, 6 * time.Hour: 4} {
-		wholly(t, -1, &Options{Resync: resync}, func(t *testing.T, w *whole) {
+		wholly(t, -1, &Options{Resync: resync, Rediscover: time.Hour}, func(t *testing.T, w *whole) {
 			w.write(apiwatch.Added, configMap("default", "a", "1"))
 			w.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
 			require.Equal(t, []string{"UPDATE configmaps/default/a for default/prod", "SEED_SYNC for default/prod"}, w.taken())
