@@ -227,7 +227,7 @@ func holdsLease(t *testing.T) {
 		"another's":    {lock{record: resourcelock.LeaderElectionRecord{HolderIdentity: "you", LeaseDurationSeconds: 15, RenewTime: fresh}}, false},
 		"run out":      {lock{record: resourcelock.LeaderElectionRecord{HolderIdentity: "me", LeaseDurationSeconds: 15, RenewTime: metav1.NewTime(fresh.Add(-16 * time.Second))}}, false},
 		"at its end":   {lock{record: resourcelock.LeaderElectionRecord{HolderIdentity: "me", LeaseDurationSeconds: 15, RenewTime: metav1.NewTime(fresh.Add(-15 * time.Second))}}, false},
-		"not readable": {lock{err: errors.New("no answer")}, false},
+		"not readable": {lock{record: resourcelock.LeaderElectionRecord{HolderIdentity: "me", LeaseDurationSeconds: 15, RenewTime: fresh}, err: errors.New("no answer")}, false},
 	} {
 		require.Equal(t, c.want, kubescribe.HoldsLease(&c.lock)(t.Context()), name)
 	}

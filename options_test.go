@@ -86,6 +86,25 @@ func TestEachOptionOfWhatIsWrittenHasItsSay(t *testing.T) {
 	require.Equal(t, []string{"Robot", "In our words"}, []string{log.Committer, log.Subject})
 }
 
+func TestWhatHasAFilterIsLeftOutIfThatIsAskedFor(t *testing.T) {
+	for _, refuse := range []bool{false, true} {
+		c := cluster(t)
+		configMap(t, c, "a", "one")
+		sink, repo := newFake()
+		repo.Commit("main", map[string]gitsinktest.File{"prod/.gitattributes": {Content: "*.yaml filter=git-crypt\n"}}, "Crypt")
+		m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{GitSink: sink, RefuseFiltered: refuse}))
+		require.NoError(t, err)
+		require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))
+		start(t, m)
+		require.Eventually(t, func() bool {
+			st, _ := m.DestinationStatus(prodRef)
+			return !st.LastSeed.IsZero() || len(st.Skipped) > 0
+		}, 30*time.Second, 10*time.Millisecond)
+		_, written := repo.Tree("main")["prod/default/configmaps/a.yaml"]
+		require.Equal(t, refuse, !written)
+	}
+}
+
 func TestEachOptionOfTheDefaultSinkHasItsSay(t *testing.T) {
 	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
@@ -271,18 +290,25 @@ func TestTheWatcherHasTimeToEnd(t *testing.T) {
 }
 
 func TestFoldersAreLookedAtAgainWhileItRuns(t *testing.T) {
-	c := cluster(t)
-	sink, repo := newFake()
-	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{GitSink: sink, Handover: 100 * time.Millisecond}))
-	require.NoError(t, err)
-	require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))
-	start(t, m)
-	synced(t, m)
-	first, _ := m.DestinationStatus(prodRef)
-	require.Eventually(t, func() bool {
-		st, _ := m.DestinationStatus(prodRef)
-		return st.LastSeed.After(first.LastSeed)
-	}, 30*time.Second, 10*time.Millisecond)
+	for name, opts := range map[string]kubescribe.Options{
+		"after a handover": {Handover: 100 * time.Millisecond}, "at times": {Resync: 100 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := cluster(t)
+			var repo fakeRepo
+			opts.GitSink, repo = newFake()
+			m, err := kubescribe.New(c.Config(), quick(opts))
+			require.NoError(t, err)
+			require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))
+			start(t, m)
+			synced(t, m)
+			first, _ := m.DestinationStatus(prodRef)
+			require.Eventually(t, func() bool {
+				st, _ := m.DestinationStatus(prodRef)
+				return st.LastSeed.After(first.LastSeed)
+			}, 30*time.Second, 10*time.Millisecond)
+		})
+	}
 }
 
 func TestWhatSomebodyChangedInTheFolderIsPutBackWithTheNextPush(t *testing.T) {
@@ -291,6 +317,15 @@ func TestWhatSomebodyChangedInTheFolderIsPutBackWithTheNextPush(t *testing.T) {
 	before := g.repo.Tree("main")[path]
 	g.repo.Commit("main", map[string]gitsinktest.File{path: {Content: "theirs\n"}}, "By hand")
 	configMap(t, g.cluster, "b", "one")
+	require.Eventually(t, func() bool { return g.repo.Tree("main")[path] == before }, 30*time.Second, 10*time.Millisecond)
+}
+
+func TestResyncPutsBackWhatIsMissing(t *testing.T) {
+	g := grow(t, func(g *grown) { configMap(t, g.cluster, "a", "one") })
+	const path = "prod/default/configmaps/a.yaml"
+	before := g.repo.Tree("main")[path]
+	g.repo.Commit("main", map[string]gitsinktest.File{path: {Content: "theirs\n"}}, "By hand")
+	require.NoError(t, g.Resync(prodRef))
 	require.Eventually(t, func() bool { return g.repo.Tree("main")[path] == before }, 30*time.Second, 10*time.Millisecond)
 }
 
@@ -307,12 +342,14 @@ func TestWaitSyncedSaysWhatWillNotBeSynced(t *testing.T) {
 		st, _ := g.DestinationStatus(prodRef)
 		require.False(t, st.Synced)
 	})
-	forbidding := func(t *testing.T, opts *kubescribe.Options) (*kubescribe.Mirror, *memcluster.Cluster) {
+	secrets := schema.GroupResource{Resource: "secrets"}
+	refusing := func(t *testing.T, opts *kubescribe.Options, fault error) *kubescribe.Mirror {
+		t.Helper()
 		c := cluster(t)
 		configMap(t, c, "a", "one")
 		c.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
 			if r.Verb == "list" && r.Resource.Resource == "secrets" {
-				return &memcluster.Fault{Error: apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "", nil)}
+				return &memcluster.Fault{Error: fault}
 			}
 			return nil
 		})
@@ -324,26 +361,34 @@ func TestWaitSyncedSaysWhatWillNotBeSynced(t *testing.T) {
 		rules.Rules[0].Resources[0].Resources = []string{"configmaps", "secrets"}
 		require.NoError(t, m.SetRules(rules))
 		start(t, m)
-		return m, c
+		return m
+	}
+	waits := func(t *testing.T, m *kubescribe.Mirror, seen func(kubescribe.DestinationStatus) bool) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			st, _ := m.DestinationStatus(prodRef)
+			return seen(st) && len(st.Watch.Incomplete) > 0
+		}, 30*time.Second, 10*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, m.WaitSynced(ctx), context.DeadlineExceeded)
 	}
 	t.Run("a type may not be listed", func(t *testing.T) {
-		m, _ := forbidding(t, quick(kubescribe.Options{}))
+		m := refusing(t, quick(kubescribe.Options{}), apierrors.NewForbidden(secrets, "", nil))
 		err := m.WaitSynced(limited(t))
 		require.ErrorContains(t, err, "secrets cannot be listed")
-		require.True(t, apierrors.IsForbidden(errors.Unwrap(errors.Unwrap(err))) || strings.Contains(err.Error(), "forbidden"))
+		require.ErrorContains(t, err, "forbidden")
 		st, _ := m.DestinationStatus(prodRef)
 		require.False(t, st.Synced)
 	})
 	t.Run("but not while others wait", func(t *testing.T) {
 		opts := quick(kubescribe.Options{})
 		opts.Window = func(destination.Destination) queue.Window { return queue.Window{Quiet: time.Hour, Longest: time.Hour} }
-		m, _ := forbidding(t, opts)
-		require.Eventually(t, func() bool {
-			st, _ := m.DestinationStatus(prodRef)
-			return st.Line.Waiting > 0 && len(st.Watch.Incomplete) > 0
-		}, 30*time.Second, 10*time.Millisecond)
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		require.ErrorIs(t, m.WaitSynced(ctx), context.DeadlineExceeded)
+		m := refusing(t, opts, apierrors.NewForbidden(secrets, "", nil))
+		waits(t, m, func(st kubescribe.DestinationStatus) bool { return st.Line.Waiting > 0 })
+	})
+	t.Run("nor while a listing is tried again", func(t *testing.T) {
+		m := refusing(t, quick(kubescribe.Options{}), apierrors.NewInternalError(errors.New("etcd is down")))
+		waits(t, m, func(st kubescribe.DestinationStatus) bool { return st.Watch.Idle() && st.Line == queue.LineStats{} })
 	})
 }

@@ -12,9 +12,12 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event/watch"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/orphan"
 	"github.com/kubescribe/kubescribe/queue"
@@ -112,11 +115,13 @@ func TestTheStatusAddsUpWhatSweepsAndOtherBatchesTell(t *testing.T) {
 		want.Err = down
 		require.Equal(t, want, m.say(t, gitsink.Report{Err: down, Synced: true}), "nor does one that failed")
 
-		want.Err, want.Filtered, want.Excluded = nil, []gitsink.Filtered{{Filter: "b"}}, &orphan.Found{Count: 3}
+		met, more := []gitsink.Filtered{{Filter: "b"}}, &orphan.Found{Count: 3}
+		want.Err, want.Filtered, want.Excluded = nil, append(filters, met...), more
 		want.LastCommit = time.Now()
 		require.Equal(t, want, m.say(t, gitsink.Report{
-			Result: gitsink.Result{Commits: []string{"e"}, Tip: "d"}, Filtered: want.Filtered, Excluded: want.Excluded,
-		}), "it tells what it met itself")
+			Result: gitsink.Result{Commits: []string{"e"}, Tip: "d"}, Filtered: met, Excluded: more,
+		}), "what it met itself comes beside the rest")
+		require.Equal(t, want, m.say(t, gitsink.Report{Result: gitsink.Result{Tip: "d"}, Filtered: met, Excluded: folders}), "once")
 
 		cleared := DestinationStatus{Destination: m.to, LastSeed: time.Now(), LastCommit: want.LastCommit, Tip: "d"}
 		require.Equal(t, cleared, m.say(t, gitsink.Report{Result: gitsink.Result{Tip: "d"}, Synced: true}), "a sweep has looked at all")
@@ -320,4 +325,52 @@ func TestFoldersAreLookedAtAgainAfterAHandover(t *testing.T) {
 func TestTheDrainTimeoutIsTwentySecondsUnlessItIsSet(t *testing.T) {
 	require.Equal(t, 20*time.Second, (*Options)(nil).withDefaults().DrainTimeout)
 	require.Equal(t, time.Second, (&Options{DrainTimeout: time.Second}).withDefaults().DrainTimeout)
+}
+
+func TestAnApprovalTakesNothingFromTheRules(t *testing.T) {
+	m := newReported(t)
+	m.orphans = map[destination.Ref]orphan.Options{m.ref: {Approved: true, MaxFiles: 7}}
+	held := &orphan.TooManyError{Found: orphan.Found{Count: 11}}
+	m.say(t, gitsink.Report{Synced: true, Held: held})
+	require.NoError(t, m.Approve(m.ref))
+	require.Equal(t, orphan.Options{Approved: true, MaxFiles: 7, ApprovedFor: &held.Found}, m.orphanOptions(m.ref))
+}
+
+func TestFaultyOrphansAreNamedInTheOrderOfTheirDestinations(t *testing.T) {
+	options := map[destination.Ref]orphan.Options{}
+	var names []string
+	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
+		options[destination.Ref{Namespace: "default", Name: name}] = orphan.Options{Policy: "never"}
+		names = append(names, "default/"+name)
+	}
+	m := newReported(t)
+	err := m.SetRules(Rules{Orphans: options})
+	require.Error(t, err)
+	var told []string
+	for line := range strings.Lines(err.Error()) {
+		_, name, _ := strings.Cut(line, "[")
+		name, _, _ = strings.Cut(name, "]")
+		told = append(told, name)
+	}
+	require.Equal(t, names, told)
+}
+
+func TestOnlyARefusalWillNotBeCuredByTime(t *testing.T) {
+	pods := schema.GroupResource{Resource: "pods"}
+	forbidden := watch.Incomplete{Err: apierrors.NewForbidden(pods, "", nil)}
+	down := watch.Incomplete{Err: apierrors.NewServiceUnavailable("down")}
+	for name, c := range map[string]struct {
+		parts []watch.Incomplete
+		want  bool
+	}{
+		"all is listed":        {nil, false},
+		"no rights":            {[]watch.Incomplete{forbidden}, true},
+		"no credentials":       {[]watch.Incomplete{{Err: apierrors.NewUnauthorized("who")}}, true},
+		"no such type":         {[]watch.Incomplete{{Err: apierrors.NewNotFound(pods, "")}}, true},
+		"no listing":           {[]watch.Incomplete{{Err: apierrors.NewMethodNotSupported(pods, "list")}}, true},
+		"the server is down":   {[]watch.Incomplete{down}, false},
+		"for one of two types": {[]watch.Incomplete{forbidden, down}, false},
+	} {
+		require.Equal(t, c.want, refused(c.parts), name)
+	}
 }

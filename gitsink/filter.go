@@ -97,11 +97,15 @@ func readFilters(ctx context.Context, base Tree, folder string, paths []string, 
 	return f, nil
 }
 
+// readAbove returns a map of our own, to which more is added: a sink's may be nil, or in use.
 func readAbove(ctx context.Context, base Tree) (map[string][]byte, error) {
+	found := map[string][]byte{}
 	if above, ok := base.(AncestorTree); ok {
-		return above.ReadAbove(ctx, gitattr.FileName)
+		files, err := above.ReadAbove(ctx, gitattr.FileName)
+		maps.Copy(found, files)
+		return found, err
 	}
-	return map[string][]byte{}, nil
+	return found, nil
 }
 
 // foldersOf returns the folders that paths lie in, "" and those with a slash at the end.

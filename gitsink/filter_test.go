@@ -2,6 +2,7 @@ package gitsink
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -24,11 +25,7 @@ type rootedTree struct {
 }
 
 func (t rootedTree) ReadAbove(context.Context, string) (map[string][]byte, error) {
-	found := map[string][]byte{}
-	for dir, data := range t.sink.above {
-		found[dir] = data
-	}
-	return found, nil
+	return maps.Clone(t.sink.above), nil // nil, where nothing is above
 }
 
 func (t rootedTree) Read(ctx context.Context, paths ...string) (map[string][]byte, error) {
@@ -93,6 +90,15 @@ func TestAFilterOfGitattributesIsReportedAndNotRun(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestASinkThatShowsNothingAboveItsFolderMayHaveAttributesInIt(t *testing.T) {
+	t.Parallel()
+	sink := &memorySink{}
+	sink.folder("a")["ns/.gitattributes"] = &fstest.MapFile{Data: []byte("*.yaml filter=lfs\n")}
+	w, reports := newTestWriter(t, sink, nil)
+	require.NoError(t, w.Handle(t.Context(), batch(write("a", "web", "1"))))
+	require.Equal(t, []Filtered{{"clusters/a/ns/.gitattributes", "*.yaml", "lfs"}}, (*reports)[0].Filtered)
 }
 
 func TestASweepReportsTheFiltersOfFilesThatStand(t *testing.T) {
