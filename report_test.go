@@ -115,11 +115,13 @@ func TestTheStatusAddsUpWhatSweepsAndOtherBatchesTell(t *testing.T) {
 		want.Err = down
 		require.Equal(t, want, m.say(t, gitsink.Report{Err: down, Synced: true}), "nor does one that failed")
 
-		want.Err, want.Filtered, want.Excluded = nil, []gitsink.Filtered{{Filter: "b"}}, &orphan.Found{Count: 3}
+		met, more := []gitsink.Filtered{{Filter: "b"}}, &orphan.Found{Count: 3}
+		want.Err, want.Filtered, want.Excluded = nil, append(filters, met...), more
 		want.LastCommit = time.Now()
 		require.Equal(t, want, m.say(t, gitsink.Report{
-			Result: gitsink.Result{Commits: []string{"e"}, Tip: "d"}, Filtered: want.Filtered, Excluded: want.Excluded,
-		}), "it tells what it met itself")
+			Result: gitsink.Result{Commits: []string{"e"}, Tip: "d"}, Filtered: met, Excluded: more,
+		}), "what it met itself comes beside the rest")
+		require.Equal(t, want, m.say(t, gitsink.Report{Result: gitsink.Result{Tip: "d"}, Filtered: met, Excluded: folders}), "once")
 
 		cleared := DestinationStatus{Destination: m.to, LastSeed: time.Now(), LastCommit: want.LastCommit, Tip: "d"}
 		require.Equal(t, cleared, m.say(t, gitsink.Report{Result: gitsink.Result{Tip: "d"}, Synced: true}), "a sweep has looked at all")
