@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -238,11 +239,13 @@ func tooLarge(version int) error {
 	return err
 }
 
-// page returns a page of a listing; its continue token has the version and how many objects came before.
+// page returns a page of a listing. Its continue token has the version and the last object, as a real one has, so that what
+// lives in both histories is in a listing that a rewind tears.
 func (a *gatedAPI) page(q *gatedRequest) (*unstructured.UnstructuredList, error) {
-	version, from := a.version, 0
-	if q.options.Continue != "" {
-		_, _ = fmt.Sscanf(q.options.Continue, "%d/%d", &version, &from)
+	at, last, more := strings.Cut(q.options.Continue, " ")
+	version := a.version
+	if more {
+		version, _ = strconv.Atoi(at)
 	}
 	if version > a.version {
 		return nil, apierrors.NewResourceExpired("the continue token is of another time")
@@ -253,16 +256,17 @@ func (a *gatedAPI) page(q *gatedRequest) (*unstructured.UnstructuredList, error)
 		list.SetResourceVersion(strconv.Itoa(version))
 		return list, nil
 	}
-	all := a.state(q.resource, q.ns, version)
-	from = min(from, len(all)) // the versions may have come as far again, in another history
-	to := min(len(all), from+int(q.options.Limit))
-	list := &unstructured.UnstructuredList{Object: map[string]any{}, Items: all[from:to]}
+	rest := slices.DeleteFunc(a.state(q.resource, q.ns, version), func(obj unstructured.Unstructured) bool {
+		return more && obj.GetNamespace()+"/"+obj.GetName() <= last
+	})
+	to := min(len(rest), int(q.options.Limit))
+	list := &unstructured.UnstructuredList{Object: map[string]any{}, Items: rest[:to]}
 	list.SetResourceVersion(strconv.Itoa(version))
 	for i := range list.Items {
 		a.tell(q.resource, &list.Items[i])
 	}
-	if to < len(all) {
-		list.SetContinue(fmt.Sprintf("%d/%d", version, to))
+	if to < len(rest) {
+		list.SetContinue(fmt.Sprintf("%d %s/%s", version, rest[to-1].GetNamespace(), rest[to-1].GetName()))
 	}
 	return list, nil
 }
