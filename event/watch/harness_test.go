@@ -99,13 +99,39 @@ type fixture struct {
 	lines   *lines
 	watcher *Watcher
 	files   map[string]string // what a sink would have made of the events: destination, ID, content
+	pages   counts
 	stop    func()
+}
+
+// counts are the pages of listings by resource. The questions for the server's clock are none: after a listing that took
+// long there is one.
+type counts struct {
+	mu  sync.Mutex
+	all map[string]int
+}
+
+func (c *counts) count(r memcluster.FaultRequest) *memcluster.Fault {
+	if r.Verb == "list" && r.Options.FieldSelector == "" {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.all[r.Resource.Resource]++
+	}
+	return nil
+}
+
+// listed is the number of pages of a type that were asked for.
+func (f *fixture) listed(resource string) int {
+	f.pages.mu.Lock()
+	defer f.pages.mu.Unlock()
+	return f.pages.all[resource]
 }
 
 func newFixture(t *testing.T, room int, opts *Options) *fixture {
 	t.Helper()
 	f := &fixture{t: t, cluster: memcluster.New(nil), lines: newLines(room), files: map[string]string{}}
 	t.Logf("memcluster.Options{Seed: %d}", f.cluster.Seed())
+	f.pages.all = map[string]int{}
+	f.cluster.Fail(f.pages.count)
 	config := f.cluster.Config()
 	client, err := dynamic.NewForConfig(config)
 	require.NoError(t, err)

@@ -75,7 +75,7 @@ func TestAListingAsksForPages(t *testing.T) {
 	}
 	f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
 	f.seeded("prod")
-	require.Equal(t, 3, f.cluster.Requests("list", configMaps.GroupResource()))
+	require.Equal(t, 3, f.listed("configmaps"))
 }
 
 func TestASweepThatFindsNoRoomIsShownAsDue(t *testing.T) {

@@ -206,7 +206,7 @@ func TestATypeOfSeveralVersionsKeepsTheOneThatItIsReadIn(t *testing.T) {
 	f.seeded("prod")
 	reads("v2")
 	f.discoveries(50)
-	require.Equal(t, 1, f.cluster.Requests("list", widgets.GroupResource()), "nothing has changed")
+	require.Equal(t, 1, f.listed("widgets"), "nothing has changed")
 	f.cluster.SetPreferredVersion(widgets.Group, "v1beta1")
 	f.seeded("prod")
 	reads("v1beta1")
@@ -232,7 +232,7 @@ func TestATypeOfSeveralVersionsKeepsTheOneThatItIsReadIn(t *testing.T) {
 func TestAStaleVersionIsNotReplacedByTheNext(t *testing.T) {
 	f := onWidgets(t, "v1", "v2")
 	require.Contains(t, f.files["prod widgets.example.com/default/w"], "example.com/v2\n")
-	lists := f.cluster.Requests("list", widgets.GroupResource())
+	lists := f.listed("widgets")
 	var stale atomic.Bool
 	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
 		if stale.Load() && r.Verb == "discover" && r.Resource.Group == widgets.Group && r.Resource.Version == "v2" {
@@ -245,5 +245,5 @@ func TestAStaleVersionIsNotReplacedByTheNext(t *testing.T) {
 		f.discoveries(2)
 	}
 	f.quiet("prod")
-	require.Equal(t, lists, f.cluster.Requests("list", widgets.GroupResource()))
+	require.Equal(t, lists, f.listed("widgets"))
 }

@@ -300,11 +300,11 @@ func TestObjectsThatAreGoneBeforeTheirWatchSaysSoAreNotListedInATightLoop(t *tes
 	for i := range n {
 		require.NoError(t, f.cluster.Delete(configMaps, "default", name(i)))
 	}
-	before := f.cluster.Requests("list", configMaps.GroupResource())
+	before := f.listed("configmaps")
 	f.lines.mu.Lock()
 	f.lines.room = -1
 	f.lines.notify()
 	f.lines.mu.Unlock()
 	require.Eventually(t, func() bool { st, _ := f.watcher.Status(ref("prod")); return st.Err != nil }, wait, tick)
-	require.LessOrEqual(t, f.cluster.Requests("list", configMaps.GroupResource())-before, 3)
+	require.LessOrEqual(t, f.listed("configmaps")-before, 3)
 }

@@ -29,7 +29,7 @@ var library = map[string][]string{
 	"gitsink":             {"destination", "event", "internal/gitattr", "internal/opaque", "internal/panics", "internal/quote", "orphan", "queue"},
 	"gitsink/gogit":       {"destination", "event", "gitsink", "internal/opaque", "internal/panics", "internal/quote", "queue"},
 	"gitsink/gitsinktest": {"destination", "event", "gitsink", "queue"},
-	".":                   {"destination", "event", "event/watch", "gitsink", "gitsink/gogit", "orphan", "queue", "ruleset"},
+	".":                   {"destination", "event", "event/watch", "gitsink", "gitsink/gogit", "internal/quote", "orphan", "queue", "ruleset"},
 }
 
 // others may be imported by no package of the library, unless its row says so.
