@@ -3,6 +3,7 @@ package kubescribe
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -116,7 +117,7 @@ func TestTheStatusAddsUpWhatSweepsAndOtherBatchesTell(t *testing.T) {
 		require.Equal(t, want, m.say(t, gitsink.Report{Err: down, Synced: true}), "nor does one that failed")
 
 		met, more := []gitsink.Filtered{{Filter: "b"}}, &orphan.Found{Count: 3}
-		want.Err, want.Filtered, want.Excluded = nil, append(filters, met...), more
+		want.Err, want.Filtered, want.Excluded = nil, slices.Concat(filters, met), more
 		want.LastCommit = time.Now()
 		require.Equal(t, want, m.say(t, gitsink.Report{
 			Result: gitsink.Result{Commits: []string{"e"}, Tip: "d"}, Filtered: met, Excluded: more,
