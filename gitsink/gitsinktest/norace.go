@@ -1,0 +1,5 @@
+//go:build !race
+
+package gitsinktest
+
+const memoryFactor = 1
