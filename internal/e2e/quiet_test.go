@@ -64,6 +64,11 @@ func TestAClusterLeftAloneIsNeitherWrittenNorListedAgain(t *testing.T) {
 		require.NotZero(t, watched, "%s: no watch ended, so none was opened again", m.name)
 		if m.resync < 0 {
 			require.NotZero(t, questions, m.name)
+			// Events have no watch cache, so their watches get no bookmarks: where none happen, etcd's compaction, every five
+			// minutes, overtakes the watch, and its next one is answered with 410 Gone.
+			maps.DeleteFunc(listed, func(of string, n int) bool {
+				return strings.HasSuffix(of, "/events") && n <= int(length/(5*time.Minute))
+			})
 			require.Empty(t, listed, "%s: what has not changed is listed again", m.name)
 			continue
 		}
