@@ -42,8 +42,8 @@ type DestinationStatus struct {
 	// since somebody has put a gitsink.OwnerFile there. Remove that file, or those beside it.
 	Excluded *orphan.Found
 	Skipped  []gitsink.Skipped // objects that the last batch left out
-	// Filtered are lines of a .gitattributes with a filter that our files do not go through, 10 at
-	// most: all that the last sweep has found, and what was met since. See Options.RefuseFiltered.
+	// Filtered are lines of a .gitattributes with a filter that our files do not go through,
+	// gitsink.MaxFiltered at most: all that the last sweep has found, and what was met since. See Options.RefuseFiltered.
 	Filtered []gitsink.Filtered
 	Line     queue.LineStats         // what waits to be written
 	Watch    watch.DestinationStatus // how far the events follow the cluster
@@ -110,15 +110,12 @@ func (w written) with(r gitsink.Report, now time.Time) written {
 	return w
 }
 
-// maxFiltered is as many as one report may have.
-const maxFiltered = 10
-
 // withFiltered returns what is known with what is new. The slice that is known is left as it is: a
 // caller of Status may hold it.
 func withFiltered(known, found []gitsink.Filtered) []gitsink.Filtered {
 	known = slices.Clip(known)
 	for _, f := range found {
-		if len(known) < maxFiltered && !slices.Contains(known, f) {
+		if len(known) < gitsink.MaxFiltered && !slices.Contains(known, f) {
 			known = append(known, f)
 		}
 	}

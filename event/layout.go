@@ -37,8 +37,10 @@ const (
 	hashDigits    = 2 * hashBytes
 )
 
+// Name implements Layout.
 func (defaultLayout) Name() string { return "default/v1" }
 
+// Path implements Layout.
 func (defaultLayout) Path(r Resource) string {
 	folder := clusterFolder
 	if r.Namespace != "" {
@@ -47,6 +49,7 @@ func (defaultLayout) Path(r Resource) string {
 	return folder + "/" + shorten(typeComponent(r.Resource, r.Group)) + "/" + shorten(escape(r.Name)) + extension
 }
 
+// Scope implements Layout.
 func (defaultLayout) Scope(path string) (Scope, bool) {
 	folder, rest, _ := strings.Cut(path, "/")
 	typ, file, _ := strings.Cut(rest, "/")

@@ -96,6 +96,7 @@ type listedLive struct {
 	list   func(Scope) ([]Resource, error)
 }
 
+// View implements Live.
 func (l *listedLive) View(f func(View) error) error {
 	view := listedView{scopes: l.scopes, resources: make(map[Scope][]Resource, len(l.scopes))}
 	for _, scope := range l.scopes {
@@ -113,6 +114,8 @@ type listedView struct {
 	resources map[Scope][]Resource
 }
 
+// Scopes implements View.
 func (v listedView) Scopes() []Scope { return slices.Clone(v.scopes) }
 
+// Resources implements View.
 func (v listedView) Resources(s Scope) iter.Seq[Resource] { return slices.Values(v.resources[s]) }

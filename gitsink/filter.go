@@ -16,9 +16,11 @@ import (
 const (
 	// maxAttributes bounds what is read of a .gitattributes, in bytes. A larger one may have a filter for any path.
 	maxAttributes = 64 << 10
-	maxFiltered   = 10
 	filterName    = "filter"
 )
+
+// MaxFiltered is the most lines that a Report has of them.
+const MaxFiltered = 10
 
 // Filtered is a line of a .gitattributes that gives files of ours a filter (gitattributes(5)): git add would run them through
 // it, kubescribe writes them as they are, as git does where the filter is not configured. So what git-crypt should encrypt is
@@ -181,7 +183,7 @@ func (d *draft) findFiltered(ctx context.Context, paths []string, all bool) erro
 		if !ok || slices.Contains(d.report.Filtered, f) {
 			continue
 		}
-		if d.report.Filtered = append(d.report.Filtered, f); len(d.report.Filtered) == maxFiltered {
+		if d.report.Filtered = append(d.report.Filtered, f); len(d.report.Filtered) == MaxFiltered {
 			break
 		}
 	}

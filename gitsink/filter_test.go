@@ -117,16 +117,16 @@ func TestASweepReportsTheFiltersOfFilesThatStand(t *testing.T) {
 func TestTheReportedFiltersAreBoundedAndShowable(t *testing.T) {
 	t.Parallel()
 	var lines strings.Builder
-	for i := range 2 * maxFiltered {
+	for i := range 2 * MaxFiltered {
 		lines.WriteString("w" + strings.Repeat("e", i) + "b.yaml filter=x\x1b[31m\n")
 	}
 	sink := newRootedSink(map[string][]byte{"": []byte(lines.String())})
 	w, reports := newTestWriter(t, sink, nil)
 	b := batch()
-	for i := range 2 * maxFiltered {
+	for i := range 2 * MaxFiltered {
 		b.Events = append(b.Events, write("a", "w"+strings.Repeat("e", i)+"b", "1"))
 	}
 	require.NoError(t, w.Handle(t.Context(), b))
-	require.Len(t, (*reports)[0].Filtered, maxFiltered)
+	require.Len(t, (*reports)[0].Filtered, MaxFiltered)
 	require.NotContains(t, (*reports)[0].Filtered[0].String(), "\x1b")
 }

@@ -66,6 +66,7 @@ func (t *folderTree) entry(path string, d fs.DirEntry) (Entry, error) {
 	return Entry{Mode: mode, Hash: hex.EncodeToString(hash.Sum(nil))}, nil
 }
 
+// Paths implements Tree.
 func (t *folderTree) Paths(prefix string) iter.Seq2[string, Entry] {
 	prefix = strings.TrimSuffix(prefix, "/")
 	return func(yield func(string, Entry) bool) {

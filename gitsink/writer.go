@@ -72,7 +72,7 @@ type Report struct {
 	Orphans     orphan.Options       // what bounded the search for them
 	Uncovered   *orphan.Found        // files that could be ours and that no rule covers any more; they stay. Of a SeedSync only
 	Pruned      *Pruned              // what became of them if they were to be pruned
-	Filtered    []Filtered           // the filters that our files should have gone through and did not; 10 at most
+	Filtered    []Filtered           // the filters that our files should have gone through and did not; MaxFiltered at most
 	// Excluded are the folders below ours, each with a slash at its end, that have an OwnerFile of their own, and in which that
 	// kept files from being deleted or, by a SeedSync, from being looked at. They may have lost their object.
 	Excluded *orphan.Found

@@ -11,23 +11,6 @@ import (
 	"github.com/kubescribe/kubescribe/internal/memcluster"
 )
 
-// What one round of a feeder fetches goes through one stream.
-func TestARoundTakesWhatOneStreamCoversAndNoObjectThatIsDead(t *testing.T) {
-	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
-	s.watch.Namespace = "default"
-	s.watch.Coverage[0].Scope = s.scope()
-	d.ledger.streams[s.key()] = s
-	other := otherStream(d, "configmaps", "other", s.watch.Coverage...)
-	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
-	d.object(t.Context(), other, configMap("other", "b", "1"), listed)
-	d.object(t.Context(), s, configMap("default", "dead", "1"), listed)
-	d.deleted(t.Context(), s, configMap("default", "dead", "1"), removed)
-	require.Equal(t, 3, to.backlog.count)
-	of, keys, _ := d.pick(to)
-	require.Len(t, keys, 1)
-	require.Equal(t, of.watch.Namespace, keys[0].name.Namespace)
-}
-
 func TestWhatIsInDoubtHoldsUpNoOtherType(t *testing.T) {
 	for range 20 { // of the types, any may be looked at first
 		d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps", "services"))

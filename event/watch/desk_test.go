@@ -215,7 +215,8 @@ func TestOfWhatWaitsTheDeadAreToldAndTheDoubtfulLeft(t *testing.T) {
 	require.Equal(t, 1, to.stuck, "it may come back")
 	require.Empty(t, out.waiting)
 	s.outdated = nil
-	_, _, _ = d.pick(to)
+	_, keys, _ = d.pick(to)
+	require.Empty(t, keys, "nobody fetches the dead")
 	require.Zero(t, to.stuck)
 	require.Equal(t, "DELETE configmaps/default/a for default/prod", out.waiting[0].String())
 }

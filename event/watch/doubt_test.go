@@ -6,10 +6,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/dynamic"
-
-	"github.com/kubescribe/kubescribe/internal/memcluster"
 )
 
 func plannerOf(d *desk) *planner {
@@ -55,29 +51,4 @@ func TestATypeIsListedAnewWhoseWatchDoesNotSayThatAnObjectIsGone(t *testing.T) {
 		require.False(t, s.again.Load())
 		require.Empty(t, d.ledger.missing)
 	})
-}
-
-func TestAQuestionForTheClockThatFailsIsAskedAgain(t *testing.T) {
-	cluster := memcluster.New(nil)
-	t.Cleanup(cluster.Close)
-	client, err := dynamic.NewForConfig(cluster.Config())
-	require.NoError(t, err)
-	_, _, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	s.client = clientFor(client, s.watch.Resource)
-	for _, c := range []struct {
-		answer error
-		fails  bool
-	}{
-		{apierrors.NewForbidden(configMaps.GroupResource(), "", nil), false},
-		{apierrors.NewBadRequest("field label not supported"), false},
-		{apierrors.NewGenericServerResponse(500, "list", configMaps.GroupResource(), "", "broken", 0, false), true},
-	} {
-		remove := cluster.Fail(func(memcluster.FaultRequest) *memcluster.Fault { return &memcluster.Fault{Error: c.answer} })
-		err := s.verify(t.Context())
-		require.Equal(t, c.fails, err != nil, "%v: %v", c.answer, err)
-		remove()
-	}
-	require.NoError(t, s.verify(t.Context()))
-	s.newest = "1000000000"
-	require.ErrorIs(t, s.verify(t.Context()), errWentBack)
 }

@@ -8,52 +8,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/kubescribe/kubescribe/ruleset"
 )
-
-func versioned(obj *unstructured.Unstructured, version int) *unstructured.Unstructured {
-	obj.SetResourceVersion(strconv.Itoa(version))
-	return obj
-}
-
-// A namespace was listed anew between two events of the watch.
-func TestWhatAListingOfItsNamespaceHasOvertakenIsNotBroughtBack(t *testing.T) {
-	out := newLines(-1)
-	_, _, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
-	s.ahead = map[string]string{"default": "20"}
-	w := apiwatch.NewFakeWithChanSize(10, false)
-	w.Add(versioned(configMap("default", "gone-since", "1"), 19))
-	w.Add(versioned(configMap("default", "listed", "1"), 20))
-	w.Add(versioned(configMap("other", "a", "1"), 20))
-	w.Add(versioned(configMap("default", "new", "1"), 21))
-	w.Delete(versioned(configMap("default", "new", "1"), 22))
-	w.Stop()
-	version := "18"
-	require.NoError(t, s.deliver(t.Context(), w, &version))
-	var got []string
-	for _, e := range out.waiting {
-		got = append(got, e.String())
-	}
-	require.Equal(t, []string{"CREATE configmaps/other/a for default/prod", "CREATE configmaps/default/new for default/prod", "DELETE configmaps/default/new for default/prod"}, got)
-	require.Equal(t, "22", version)
-}
-
-func TestAnErrorAmongInitialEventsEndsTheListingWithIt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, _, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-		w := apiwatch.NewFakeWithChanSize(1, false)
-		w.Error(&apierrors.NewForbidden(configMaps.GroupResource(), "", nil).ErrStatus)
-		_, err := s.initialListing(t.Context(), w)
-		require.True(t, apierrors.IsForbidden(err), "%v", err)
-	})
-}
 
 // pagesOf is an API server's answers to list.
 type pagesOf struct {

@@ -109,6 +109,7 @@ type cancelled struct {
 	cancel context.CancelFunc
 }
 
+// Stop implements the Interface of watches.
 func (c *cancelled) Stop() {
 	c.Interface.Stop()
 	c.cancel()

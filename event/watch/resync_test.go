@@ -57,17 +57,6 @@ func TestAResyncListsOnlyWhatFeedsTheDestination(t *testing.T) {
 	require.False(t, other.again.Load())
 }
 
-func TestTheClusterIsListedAnewEveryResync(t *testing.T) {
-	f := newFixture(t, -1, &Options{Resync: 50 * time.Millisecond})
-	f.apply(configMap("default", "a", "1"))
-	f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
-	f.seeded("prod")
-	for range 2 {
-		require.Equal(t, "UPDATE configmaps/default/a for default/prod", f.next().String())
-		f.seeded("prod")
-	}
-}
-
 func TestAListingAsksForPages(t *testing.T) {
 	f := newFixture(t, -1, nil) // pages of three
 	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g"} {
@@ -76,20 +65,6 @@ func TestAListingAsksForPages(t *testing.T) {
 	f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
 	f.seeded("prod")
 	require.Equal(t, 3, f.listed("configmaps"))
-}
-
-func TestASweepThatFindsNoRoomIsShownAsDue(t *testing.T) {
-	f := newFixture(t, -1, nil)
-	f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
-	f.seeded("prod")
-	require.Eventually(t, func() bool { st, _ := f.watcher.Status(ref("prod")); return st.Idle() }, wait, tick)
-	f.lines.setRoom(0)
-	require.NoError(t, f.watcher.Sweep(ref("prod")))
-	st, _ := f.watcher.Status(ref("prod"))
-	require.True(t, st.SeedDue)
-	require.False(t, st.Idle())
-	f.lines.setRoom(-1)
-	f.seeded("prod")
 }
 
 func TestWithoutOptionsThereAreDefaults(t *testing.T) {

@@ -206,6 +206,7 @@ func (s *stream) begin() {
 // notGone hides the status of an error, so that run pauses on it.
 type notGone struct{ err error }
 
+// Error implements error.
 func (e *notGone) Error() string { return e.err.Error() }
 
 // place is where a listing ends and a watch goes on.
@@ -282,6 +283,7 @@ func watchOptions() metav1.ListOptions {
 // relist is an error after which everything has to be listed, although a watch could go on.
 type relist struct{ error }
 
+// Unwrap lets errors.Is and errors.As see the cause.
 func (e *relist) Unwrap() error { return e.error }
 
 // transient tells whether a watch that could not be opened may be opened later from the same version: what is known of

@@ -43,8 +43,7 @@ type Hostile struct {
 	Says []string
 	// Judge looks at what became of it, beside that. Default: it is as it should be.
 	Judge func(gitsink.Report) error
-	// Memory is what it may take, in bytes above what was in use before; half as much again under the race detector.
-	// Default: 50 MB.
+	// Memory is what it may take, in bytes above what was in use before. Default: 50 MB.
 	Memory uint64
 	// Cut is when the context of an Apply ends. Default: Time.
 	Cut time.Duration
@@ -83,7 +82,6 @@ func (h Hostile) against(t testing.TB, newSink func(testing.TB) gitsink.GitSink)
 	if h.Memory == 0 {
 		h.Memory = 50e6
 	}
-	h.Memory = uint64(memoryFactor * float64(h.Memory))
 	if h.Time == 0 {
 		h.Time = time.Minute
 	}

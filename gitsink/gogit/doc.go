@@ -54,10 +54,11 @@
 //
 // This is for HTTP. Elsewhere a connection is an advertisement and one request.
 //
-// Time and memory of a commit depend on the size of the folders on the way to the changes, not on the number of files or
-// commits in the repository. A server without uploadpack.allowFilter sends all files the first time; they are dropped as
-// they arrive, and MaxPackBytes bounds it, and 64 times that what may come out of it. One without uploadpack.allowAnySHA1InWant sends all files for a Tree.Read; they
-// are held in memory for the call.
+// Time and memory of a commit depend on the size of the folders on the way to the changes, not on
+// the number of files or commits in the repository. A server without uploadpack.allowFilter sends
+// all files the first time; they are dropped as they arrive, and MaxPackBytes bounds what arrives.
+// One without uploadpack.allowAnySHA1InWant sends all files for a Tree.Read; they are held in
+// memory for the call.
 //
 // # Lanes, groups and pace
 //

@@ -48,7 +48,7 @@ type Options struct {
 
 	// MaxHeldBytes bounds what is held in memory of a fetch, of a lane's trees and of the paths that a plan is shown, each
 	// with what an object or a path costs beside its bytes. That is enough for some 400,000 files below a base folder.
-	// Default: 48 MiB.
+	// Default: 40 MiB.
 	MaxHeldBytes int64
 
 	// CacheBytes bounds the memory of the lanes that nobody uses at the moment; the least recently used are forgotten.
@@ -105,7 +105,7 @@ func (o *Options) withDefaults() Options {
 		set.Pace = func(destination.Destination) Pace { return Pace{} }
 	}
 	set.MaxPackBytes = positive(set.MaxPackBytes, 256<<20)
-	set.MaxHeldBytes = positive(set.MaxHeldBytes, 48<<20)
+	set.MaxHeldBytes = positive(set.MaxHeldBytes, 40<<20)
 	set.PlanTimeout = positive(set.PlanTimeout, 10*time.Minute)
 	set.CacheBytes = positive(set.CacheBytes, 64<<20)
 	set.StepTimeout = positive(set.StepTimeout, time.Minute)

@@ -99,12 +99,12 @@ func (t tally) String() string {
 		t.covered()+t.of[equivalent], t.of[killed], t.of[equivalent], t.of[survived], t.percent())
 }
 
-// judge says whether too many survive. A sample may have bad luck: three standard deviations are
-// allowed for that, since CI has one with each push.
+// judge says whether too many survive. A sample may have bad luck: two standard deviations are
+// allowed for that.
 func (t tally) judge(o *options) error {
 	allowed := o.limit * float64(t.covered()) / 100
 	if o.sample > 0 {
-		allowed += 3 * math.Sqrt(allowed*(1-o.limit/100))
+		allowed += 2 * math.Sqrt(allowed*(1-o.limit/100))
 	}
 	switch {
 	case float64(t.of[survived]) > allowed:

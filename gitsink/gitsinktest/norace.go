@@ -1,5 +1,0 @@
-//go:build !race
-
-package gitsinktest
-
-const memoryFactor = 1
