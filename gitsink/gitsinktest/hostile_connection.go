@@ -219,3 +219,28 @@ func overSSH(c Hostile, converse func(*conversation) (status uint32)) Hostile {
 }
 
 func honestChannel(c *conversation) uint32 { return c.serve() }
+
+// commanded is a case with a server of SSH that answers the request for a command itself.
+func commanded(c Hostile, answer func(conn ssh.Conn, request *ssh.Request)) Hostile {
+	c.Protocol = "ssh"
+	return connected(c, "ssh", func(client *connection) {
+		config := &ssh.ServerConfig{NoClientAuth: true}
+		config.AddHostKey(keysOfProcess().host)
+		conn, channels, requests, err := ssh.NewServerConn(client.tcp, config)
+		if err != nil {
+			return
+		}
+		go ssh.DiscardRequests(requests)
+		for offered := range channels {
+			_, asked, err := offered.Accept()
+			if err != nil {
+				return
+			}
+			for request := range asked {
+				if request.Type == "exec" {
+					answer(conn, request)
+				}
+			}
+		}
+	})
+}

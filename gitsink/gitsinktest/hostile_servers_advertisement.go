@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -125,7 +126,24 @@ func falseAdvertisements() (all []Hostile) {
 			Name: "an advertisement cut in the middle of a packet", Promise: promiseOfNoAnswer, BaseFolder: base, Want: gitsink.ErrUnavailable,
 		}, says(func(t *turn) string { return t.first("") + "00ff" + noObject })),
 	)
-	return append(all, refusals()...)
+	return slices.Concat(all, emptyAdvertisements(), refusals())
+}
+
+// emptyAdvertisements show no reference to who fetches, of a repository that shows some to who pushes. Whoever believes them
+// begins a history of his own beside the one that is there.
+func emptyAdvertisements() (all []Hostile) {
+	for name, says := range map[string]func(t *turn) string{
+		"no reference": func(t *turn) string {
+			return pkt(strings.Repeat("0", 40)+" capabilities^{}\x00"+capabilitiesOf(t.Service)+"\n") + flushPkt
+		},
+		"nothing":                        func(*turn) string { return flushPkt },
+		"an end in place of a beginning": func(*turn) string { return "" },
+	} {
+		all = append(all, served(Hostile{
+			Name: "an advertisement of " + name + " to who fetches", Promise: promiseOfNoAnswer, BaseFolder: base, Want: gitsink.ErrUnavailable,
+		}, at(UploadPack, Advertisement, func(t *turn) { t.write(t.greeting() + says(t)) })))
+	}
+	return all
 }
 
 // tooManyWords would fill a screen, or rewrite a log.

@@ -4,6 +4,8 @@ import (
 	"io"
 	"strings"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
@@ -21,6 +23,11 @@ func hostileStreams() []Hostile {
 			c.write(pkt("ERR " + tooManyWords))
 		}),
 		saying("a connection that is closed at once", promiseOfNoAnswer, gitsink.ErrUnavailable, nil, func(*conversation) {}),
+		saying("an advertisement that ends before it begins, to who fetches", promiseOfNoAnswer, gitsink.ErrUnavailable, nil, func(c *conversation) {
+			if c.service == ReceivePack {
+				c.serve()
+			}
+		}),
 		saying("a fetch of shallow commits without an end", promiseOfAnswers, gitsink.ErrTooLarge, gitsink.ErrUnavailable, func(c *conversation) {
 			c.write(c.first() + flushPkt)
 			if c.service == UploadPack && c.asked() {
@@ -98,5 +105,13 @@ func hostileSSH() []Hostile {
 		overSSH(Hostile{
 			Name: "an exit without a word", Promise: promiseOfRefusal, BaseFolder: base, Want: gitsink.ErrRefused, Not: gitsink.ErrUnavailable,
 		}, func(*conversation) uint32 { return 128 }),
+		commanded(Hostile{
+			Name: "a server of SSH that is gone when it hears a command", Promise: promiseOfNoAnswer, BaseFolder: base,
+			Want: gitsink.ErrUnavailable, Not: gitsink.ErrRefused,
+		}, func(conn ssh.Conn, _ *ssh.Request) { _ = conn.Close() }),
+		commanded(Hostile{
+			Name: "a server of SSH that runs no command", Promise: promiseOfRefusal, BaseFolder: base,
+			Want: gitsink.ErrRefused, Not: gitsink.ErrUnavailable,
+		}, func(_ ssh.Conn, request *ssh.Request) { _ = request.Reply(false, nil) }),
 	}
 }

@@ -35,7 +35,8 @@ type advertisement struct {
 	capabilities *capability.List
 }
 
-// errSilent means that a server ended without a word, as upload-pack does for an empty repository.
+// errSilent means that a server has nothing to say. Old ones say so of an empty repository to who fetches, but nobody fetches
+// from one that shows no reference to who pushes either.
 var errSilent = errors.New("the server advertised nothing at all")
 
 // readAdvertisement keeps the branch, and one reference at most whose name cannot be beside it.
@@ -66,7 +67,8 @@ func readAdvertisement(r io.Reader, branch plumbing.ReferenceName) (*advertiseme
 	return a, nil
 }
 
-// begin skips what HTTP puts in front, and the version. There is nothing where a packet with capabilities has to be: errSilent.
+// begin skips what HTTP puts in front, and the version. A flush where a packet with capabilities
+// has to be is errSilent. An end there is a connection that was cut: nothing is known of the repository.
 func (a *advertisement) begin(p *packets) (packetKind, []byte, error) {
 	kind, line, err := p.next()
 	if err == nil && kind == packetLine && bytes.HasPrefix(line, []byte("#")) {
@@ -77,7 +79,7 @@ func (a *advertisement) begin(p *packets) (packetKind, []byte, error) {
 	if err == nil && kind == packetLine && bytes.Equal(bytes.TrimSpace(line), []byte("version 1")) {
 		kind, line, err = p.next()
 	}
-	if errors.Is(err, io.EOF) || err == nil && kind == packetFlush {
+	if err == nil && kind == packetFlush {
 		err = errSilent
 	}
 	return kind, line, err
@@ -125,6 +127,7 @@ func (a *advertisement) add(line []byte, branch string) error {
 	}
 	switch name := string(name); {
 	case strings.HasSuffix(name, "^{}"): // of a tag, or "capabilities^{}", where there are no references
+	case name == ".have": // what a repository borrows its objects from refers to
 	case name == plumbing.HEAD.String():
 		a.head = hash
 	case name == branch:

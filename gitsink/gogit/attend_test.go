@@ -132,7 +132,7 @@ func TestWhatIgnoresItsContextKeepsALaneNoLongerThanItsBound(t *testing.T) {
 			release, armed := make(chan struct{}), &atomic.Bool{}
 			armed.Store(true)
 			opts := deafOne(release, armed)
-			opts.StepTimeout, opts.Pace = 300*time.Millisecond, unpaced
+			opts.StepTimeout, opts.Pace = 5*time.Second, unpaced // in which a server answers on a busy machine, too
 			s := New(opts)
 			hung, other := target(repo.URL(), "main", "hung"), target(repo.URL(), "main", "other")
 			hung.Ref.Name = "deaf"

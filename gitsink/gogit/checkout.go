@@ -8,7 +8,6 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
-	"github.com/go-git/go-git/v5/plumbing/transport"
 
 	"github.com/kubescribe/kubescribe/gitsink"
 )
@@ -27,18 +26,22 @@ func (r *remote) checkout(ctx context.Context, tip plumbing.Hash, folders []stri
 	return r.update(ctx, tip, folders)
 }
 
+// errHidden means that the two services of a server contradict each other, as those of a replica that lags behind do. A branch
+// that began at nothing for it would stand beside the history that is there.
+var errHidden = errors.New("the server shows references to who pushes, and none to who fetches")
+
 // update fetches what is missing of the branch's tip, or of the default branch's if there is no such branch, and returns
-// the branch's tip. If this service is asked what it is, its answer counts, which may be newer than that of the other.
+// the branch's tip. The repository is known to have references. If this service is asked for them, its answer counts, which
+// may be newer than that of the other.
 func (r *remote) update(ctx context.Context, known plumbing.Hash, folders []string) (plumbing.Hash, error) {
 	sender, err := r.openUpload(ctx, known)
-	if errors.Is(err, transport.ErrEmptyRemoteRepository) {
-		r.lane.store = newStore()
-		return plumbing.ZeroHash, nil
-	}
 	if err != nil {
 		return plumbing.ZeroHash, err
 	}
 	defer sender.close()
+	if sender.refs.empty {
+		return plumbing.ZeroHash, errHidden
+	}
 	tip := sender.tip(r.ref)
 	want := tip
 	if want.IsZero() {

@@ -83,12 +83,12 @@ func (r *remote) open(ctx context.Context, which service) (*session, error) {
 
 // begin reads the advertisement of a session that has just been connected.
 func (r *remote) begin(ctx context.Context, s *session, which service) (*session, error) {
-	if err := s.greet(ctx, which, r.ref); err != nil {
+	if err := s.greet(ctx, r.ref); err != nil {
 		err = s.explain(err)
 		s.close()
 		return nil, err
 	}
-	if which == uploadPack {
+	if which == uploadPack && !s.refs.empty { // or it would not be asked again, when it knows of some
 		r.learn(s)
 	}
 	return s, nil
@@ -124,17 +124,13 @@ func (r *remote) dial(ctx context.Context, ep *transport.Endpoint, auth Auth, wh
 }
 
 // greet reads the advertisement (gitprotocol-pack(5)), as far as it matters to a branch.
-func (s *session) greet(ctx context.Context, which service, branch plumbing.ReferenceName) error {
+func (s *session) greet(ctx context.Context, branch plumbing.ReferenceName) error {
 	answer, err := s.advertise(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = answer.Close() }()
-	s.refs, err = readAdvertisement(answer, branch)
-	switch {
-	case errors.Is(err, errSilent) && which == uploadPack:
-		return transport.ErrEmptyRemoteRepository
-	case err != nil:
+	if s.refs, err = readAdvertisement(answer, branch); err != nil {
 		return fmt.Errorf("reading what the server advertises: %w", err)
 	}
 	s.multiAck = s.refs.capabilities.Supports(capability.MultiACK)

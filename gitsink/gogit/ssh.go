@@ -72,7 +72,11 @@ func startSSH(client *ssh.Client, command string) (wire, error) {
 		return nil, err
 	}
 	if err := session.Start(command); err != nil {
-		return nil, fmt.Errorf("%w: starting %q: %w", errRefusal, command, err)
+		err = fmt.Errorf("starting %q: %w", command, err)
+		if strings.Contains(err.Error(), ": ssh: command ") { // x/crypto/ssh, when an answer has come: it gives it no type
+			err = fmt.Errorf("%w: %w", errRefusal, err)
+		}
+		return nil, err
 	}
 	return &stream{
 		in: in, out: out, words: words,

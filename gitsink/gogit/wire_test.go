@@ -259,7 +259,8 @@ func TestAServerMayFallSilentAnywhere(t *testing.T) {
 	require.NoError(t, err)
 	for _, protocol := range []string{"http", "ssh"} {
 		silences := 0
-		for _, after := range []int64{0, 1, 30, 200, 700, 1200, 1900, 2200, 2600, 3000, 3400, 1 << 30} {
+		const never = 1 << 30
+		for _, after := range []int64{0, 1, 30, 200, 700, 1200, 1900, 2200, 2600, 3000, 3400, never} {
 			to := strings.TrimPrefix(server.URL(), "http://")
 			if protocol == "ssh" {
 				to = ssh.Addr()
@@ -267,11 +268,14 @@ func TestAServerMayFallSilentAnywhere(t *testing.T) {
 			addr := stall(t, to, after)
 			_, stalled, err := net.SplitHostPort(addr)
 			require.NoError(t, err)
-			s := newSink(t, &Options{
-				StepTimeout: 300 * time.Millisecond, TransferTimeout: 400 * time.Millisecond, Auth: fixed(Auth{
-					SSHPrivateKey: ssh.ClientKeyPEM(), KnownHosts: []byte(strings.ReplaceAll(ssh.KnownHosts(), port, stalled)),
-				}),
+			opts := &Options{StepTimeout: 300 * time.Millisecond, TransferTimeout: 400 * time.Millisecond}
+			if after == never {
+				opts = &Options{} // a busy machine takes its time
+			}
+			opts.Auth = fixed(Auth{
+				SSHPrivateKey: ssh.ClientKeyPEM(), KnownHosts: []byte(strings.ReplaceAll(ssh.KnownHosts(), port, stalled)),
 			})
+			s := newSink(t, opts)
 			url := map[string]string{"http": "http://" + addr + "/app", "ssh": "ssh://git@" + addr + "/app"}[protocol]
 			began := time.Now()
 			_, err = s.Apply(t.Context(), target(url, "main", protocol), put(fmt.Sprint(after), "1"))
@@ -279,13 +283,13 @@ func TestAServerMayFallSilentAnywhere(t *testing.T) {
 			if err == nil {
 				continue
 			}
+			require.NotEqualValues(t, never, after)
 			silences++
 			if !errors.Is(err, gitsink.ErrUnavailable) && !errors.Is(err, gitsink.ErrUnknown) {
 				require.NoError(t, err)
 			}
 		}
 		require.NotZero(t, silences)
-		require.Less(t, silences, 12)
 	}
 }
 
