@@ -304,7 +304,7 @@ func (l *ledger) updated(s *stream, namespaces ...string) {
 		}
 	}
 	for _, c := range s.watch.Coverage {
-		if to := l.target(c.Destination); to != nil && len(namespaces) > 0 {
+		if to := l.target(c.Destination); to != nil {
 			to.stuck = 0
 			l.wakeIfHungry(to)
 		}

@@ -36,6 +36,7 @@ type planner struct {
 func newPlanner(w *Watcher) *planner {
 	p := &planner{
 		Watcher:    w,
+		stopFeed:   func() {},
 		running:    map[streamKey]*running{},
 		relabelled: make(chan struct{}, 1),
 		rights:     make(chan struct{}, 1),
@@ -96,7 +97,9 @@ func (p *planner) stopChanged(next *rules) map[streamKey][]string {
 		case key.namespace != "":
 			return slices.Contains(namespaces, key.namespace)
 		}
-		outdated[key] = namespaces
+		if len(namespaces) > 0 {
+			outdated[key] = namespaces
+		}
 		return false
 	})
 	return outdated
@@ -110,9 +113,6 @@ func (p *planner) swap(by *matcher, outdated map[streamKey][]string) {
 	p.desk.match.Store(by)
 	for key, namespaces := range outdated {
 		s := p.ledger.streams[key]
-		if s == nil || len(namespaces) == 0 {
-			continue
-		}
 		for _, namespace := range namespaces {
 			p.ledger.outdate(s, namespace)
 		}
@@ -168,11 +168,8 @@ func (p *planner) stopLabels() {
 }
 
 func (p *planner) stopFeeders() {
-	if p.stopFeed != nil {
-		p.stopFeed()
-		p.feeders.Wait()
-		p.stopFeed = nil
-	}
+	p.stopFeed()
+	p.feeders.Wait()
 }
 
 // stopStreams stops the chosen streams, all at once, waits for them, and returns how many they were. Their ledger entries
@@ -271,7 +268,7 @@ func (p *planner) startFeeders() {
 	defer p.ledger.mu.Unlock()
 	for to := range p.ledger.kicked {
 		delete(p.ledger.kicked, to)
-		if to.feeding || to.gone || p.stopFeed == nil {
+		if to.feeding || to.gone {
 			continue
 		}
 		to.feeding = true

@@ -114,13 +114,8 @@ func (s *stream) outdates(c ruleset.Coverage) bool {
 // standsStill tells whether nothing of the stream can be read at the moment. The caller holds the ledger's mu.
 func (s *stream) standsStill() bool { return s.probing || !s.complete && s.err != nil }
 
-// in returns the client for one namespace, or for all.
-func (s *stream) in(namespace string) dynamic.ResourceInterface {
-	if namespace == "" {
-		return s.client
-	}
-	return s.client.Namespace(namespace)
-}
+// in returns the client for one namespace; "" is all of them, or cluster scope.
+func (s *stream) in(namespace string) dynamic.ResourceInterface { return s.client.Namespace(namespace) }
 
 func clientFor(client dynamic.Interface, t ruleset.Type) dynamic.NamespaceableResourceInterface {
 	return client.Resource(schema.GroupVersionResource{Group: t.Group, Version: t.Version, Resource: t.Resource})
