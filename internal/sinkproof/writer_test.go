@@ -13,6 +13,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
+	"github.com/kubescribe/kubescribe/queue"
 )
 
 // filesOfWriter is how many files a writer has: the first rounds make them, the others change them.
@@ -93,7 +94,7 @@ func (w writer) last(ctx context.Context, s gitsink.GitSink, url string) (int, t
 }
 
 // tally is what Applies have cost.
-type tally struct{ Applies, Plans, Unavailable, Unknown, Conflict int }
+type tally struct{ Applies, Plans, Unavailable, Unknown, Conflict, Garbled int }
 
 func (t *tally) add(u tally) {
 	t.Applies += u.Applies
@@ -101,6 +102,7 @@ func (t *tally) add(u tally) {
 	t.Unavailable += u.Unavailable
 	t.Unknown += u.Unknown
 	t.Conflict += u.Conflict
+	t.Garbled += u.Garbled
 }
 
 // The backoff of persist: shorter than a queue's, or a proof would mostly wait.
@@ -125,8 +127,10 @@ func persist(ctx context.Context, s gitsink.GitSink, d destination.Destination, 
 			spent.Conflict++
 		case errors.Is(err, gitsink.ErrUnavailable):
 			spent.Unavailable++
-		default:
+		case errors.Is(err, queue.ErrPermanent):
 			return spent, err
+		default: // what a cut leaves of an answer may look like a refusal, or like nothing of the protocol's
+			spent.Garbled++
 		}
 		select {
 		case <-time.After(backoff/2 + rand.N(backoff/2)):
