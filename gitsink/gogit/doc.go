@@ -19,8 +19,9 @@
 //     is in it: ErrPath. So is a base folder that is no folder. Removing a path that leads through one of them, or through
 //     a file, removes nothing.
 //   - An empty repository gets a root commit. A missing branch starts with the default branch's commit, so with all of its
-//     files; if there is no default branch (its HEAD leads nowhere), with a root commit. Branches that others push to by
-//     force, delete or make anew are fetched again.
+//     files; if there is no default branch (its HEAD leads nowhere), with a root commit. A repository is empty if the service
+//     that takes pushes shows no reference; if the other one alone shows none, or a connection ends before anything was said,
+//     the error matches ErrUnavailable. Branches that others push to by force, delete or make anew are fetched again.
 //   - A push whose outcome is unknown (ctx ended, connection lost, empty answer) is looked for on the branch: if it is
 //     there, Apply succeeds; if somebody waits, the plan is run again on what is there; else, or if the branch cannot be
 //     read, or if this happens twice in a row with an unmoved branch, the error matches ErrUnknown. When ctx ends, Apply
