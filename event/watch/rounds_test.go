@@ -139,9 +139,10 @@ func TestAPageThatIsNotTakenEndsTheListing(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		require.NoError(t, cluster.Apply(configMap("default", name, "1")))
 	}
-	full := errors.New("full")
-	_, err := eachPage(t.Context(), s.lists, s.client, 1, func([]unstructured.Unstructured) error { return full })
+	full, pages := errors.New("full"), 0
+	_, err := eachPage(t.Context(), s.lists, s.client, 1, func([]unstructured.Unstructured) error { pages++; return full })
 	require.ErrorIs(t, err, full)
+	require.Equal(t, 1, pages)
 }
 
 func TestWhatIsOutdatedForOthersHoldsUpNoDelete(t *testing.T) {
