@@ -7,7 +7,7 @@ MAKEFLAGS   += --no-print-directory
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
 # What the suites may take before their goroutines are dumped. They are bounds against hanging, not budgets.
-RACE_TIMEOUT ?= 30m
+RACE_TIMEOUT ?= 60m
 E2E_TIMEOUT  ?= 40m
 SOAK_TIMEOUT ?= 3h
 # The command line of `make bench`; see internal/bench/doc.go.
