@@ -243,3 +243,31 @@ func FuzzTree(f *testing.F) {
 		require.Equal(t, before, kept)
 	})
 }
+
+func TestABoundMayBeReached(t *testing.T) {
+	w := &walker{left: int64(len("a/b")) + pathOverhead}
+	require.True(t, w.take("a/b"))
+	require.Zero(t, w.left)
+
+	u := &unpacker{left: 3 * sparable}
+	require.True(t, u.fits(2*sparable, 0), "with a copy of it that is not spared")
+	require.False(t, u.fits(2*sparable+1, 0))
+	require.True(t, u.fits(sparable, 2*sparable))
+	require.False(t, u.fits(sparable, 3*sparable+1), "its base is in memory twice, too")
+	require.False(t, u.fits(-1, 0))
+}
+
+func TestAnObjectThatIsNotWhatItSaysEndsTheFetch(t *testing.T) {
+	for name, size := range map[string]byte{"longer": 1, "shorter": 100} {
+		var pack bytes.Buffer
+		pack.WriteString("PACK\x00\x00\x00\x02\x00\x00\x00\x01")
+		pack.Write([]byte{byte(plumbing.TreeObject)<<4 | 0x80 | size&0xf, size >> 4})
+		z := zlib.NewWriter(&pack)
+		_, _ = z.Write([]byte("100644 a\x00aaaaaaaaaaaaaaaaaaaa"))
+		_ = z.Close()
+		sum := sha1.Sum(pack.Bytes())
+		pack.Write(sum[:])
+		_, err := unpack(&pack, packLimits{receive: 1 << 20, hold: 1 << 20}, false)
+		require.ErrorIs(t, err, gitsink.ErrProtocol, name)
+	}
+}

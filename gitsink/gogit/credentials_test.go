@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -117,4 +118,21 @@ func TestUserNamesAndTheBasicHeaderAreMasked(t *testing.T) {
 	r := &remote{secrets: Auth{Username: "git", SSHPrivateKey: []byte("k")}.secrets(&transport.Endpoint{Protocol: "ssh"})}
 	require.Equal(t, "not a git repository", r.show("not a git repository"))
 	require.Equal(t, "see https://***@git.example/x", r.show("see https://me:pw@git.example/x"))
+}
+
+func TestSSHNeedsAKeyAndWhoToTrust(t *testing.T) {
+	for name, auth := range map[string]Auth{
+		"neither": {}, "no key": {KnownHosts: []byte("host ssh-ed25519 AAAA")}, "no known hosts": {SSHPrivateKey: []byte("key")},
+	} {
+		_, err := auth.sshConfig("git", "git.example:22")
+		require.ErrorIs(t, err, gitsink.ErrAuth, name)
+		require.ErrorContains(t, err, "SSH needs SSHPrivateKey and KnownHosts: set both", name)
+	}
+}
+
+func TestTheCauseOfMissingCredentialsIsKept(t *testing.T) {
+	cause := errors.New("the Secret is not there")
+	err := &authError{cause}
+	require.ErrorIs(t, err, cause)
+	require.Equal(t, []error{cause}, classify(fmt.Errorf("x: %w", err)))
 }

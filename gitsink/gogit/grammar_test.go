@@ -290,9 +290,11 @@ func TestAdvertisementsAreReadAsGoGitReadsThem(t *testing.T) {
 	for name, text := range map[string]string{
 		"full": pkt(someHash+" HEAD"+caps+"\n") + pkt(someHash+" refs/heads/main\n") + pkt(otherHash+" refs/heads/main/sub\n") +
 			pkt(otherHash+" refs/tags/v1\n") + pkt(someHash+" refs/tags/v1^{}\n") + pkt("shallow "+otherHash) + "0000",
-		"by HTTP":       pkt("# service=git-upload-pack\n") + "0000" + pkt(someHash+" refs/heads/main"+caps) + "0000",
-		"empty":         pkt(strings.Repeat("0", 40)+" capabilities^{}"+caps+"\n") + "0000",
-		"elsewhere":     pkt(otherHash+" refs/heads/other"+caps+"\n") + pkt(someHash+" .have\n") + "0000",
+		"by HTTP":   pkt("# service=git-upload-pack\n") + "0000" + pkt(someHash+" refs/heads/main"+caps) + "0000",
+		"empty":     pkt(strings.Repeat("0", 40)+" capabilities^{}"+caps+"\n") + "0000",
+		"elsewhere": pkt(otherHash+" refs/heads/other"+caps+"\n") + pkt(someHash+" .have\n") + "0000",
+		"among many": pkt(otherHash+" refs/heads/a"+caps+"\n") + pkt(otherHash+" refs/heads/b\n") + pkt(otherHash+" refs/heads/c\n") +
+			pkt(otherHash+" refs/heads/main/sub\n") + "0000",
 		"the first one": pkt(otherHash+" refs/heads/main"+caps+"\n") + "0000",
 	} {
 		judge := packp.NewAdvRefs()

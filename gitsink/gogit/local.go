@@ -42,6 +42,9 @@ func gitFolder(path string) (string, error) {
 		if disk.isFile(candidate) {
 			candidate = disk.pointedTo(candidate)
 		}
+		if candidate == "" { // or the folder of this process would be looked at
+			continue
+		}
 		if found, err := filepath.EvalSymlinks(candidate); err == nil && disk.isGitFolder(found) {
 			return found, nil
 		}
@@ -88,8 +91,11 @@ func (r *reader) pointedTo(file string) string {
 	content, err := io.ReadAll(io.LimitReader(f, 8<<10)) // twice the longest path
 	r.note(err)
 	to, ok := strings.CutPrefix(strings.TrimRight(string(content), "\r\n"), "gitdir: ")
-	if ok && !filepath.IsAbs(to) {
-		to = filepath.Join(filepath.Dir(file), to)
+	switch {
+	case !ok:
+		return ""
+	case !filepath.IsAbs(to):
+		return filepath.Join(filepath.Dir(file), to)
 	}
 	return to
 }

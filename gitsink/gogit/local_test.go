@@ -160,3 +160,17 @@ func TestAHookSeesNoSecretOfTheProcess(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyAFileThatSaysSoPointsToAFolder(t *testing.T) {
+	dir := t.TempDir()
+	for content, want := range map[string]string{
+		"gitdir: /a/b\n": "/a/b", "gitdir: ../b\r\n": filepath.Join(filepath.Dir(dir), "b"), "gitdir: /a b": "/a b",
+		"/etc": "", "ref: refs/heads/main\n": "", "": "",
+	} {
+		file := filepath.Join(dir, ".git")
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+		r := &reader{}
+		require.Equal(t, want, r.pointedTo(file), "%q", content)
+		require.NoError(t, r.fault)
+	}
+}

@@ -2,6 +2,8 @@ package gogit
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -84,5 +86,29 @@ func TestAServerThatOffersLessThanBeforeIsAskedAgain(t *testing.T) {
 				"way/base/one": "1", "way/base/dir/two": "1", "way/base/dir/three": "1", "way/base/mine": "2",
 			}, repo.Tree("main"))
 		})
+	}
+}
+
+// What the server was not asked for, it may have changed; what else went wrong, asking does not mend.
+func TestOnlyWhatTheServerWasNotAskedForIsAskedForAgain(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, c := range map[string]struct {
+		ctx     context.Context
+		assumed bool
+		err     error
+		want    bool
+	}{
+		"refused":          {t.Context(), true, errRefusal, true},
+		"asked before":     {t.Context(), false, errRefusal, false},
+		"over":             {ended, true, errRefusal, false},
+		"silent":           {t.Context(), true, fmt.Errorf("x: %w", errNoAnswer), false},
+		"too large":        {t.Context(), true, &limitError{"x"}, false},
+		"something lacks":  {t.Context(), true, fmt.Errorf("x: %w", errIncomplete), false},
+		"a broken connect": {t.Context(), true, io.ErrUnexpectedEOF, true},
+	} {
+		r := &remote{lane: &lane{offers: &offers{}}}
+		require.Equal(t, c.want, r.outdated(c.ctx, &session{assumed: c.assumed}, c.err), name)
+		require.Nil(t, r.lane.offers, "it is asked the next time")
 	}
 }

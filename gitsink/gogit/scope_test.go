@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-logr/logr/funcr"
 	"github.com/stretchr/testify/require"
 
@@ -195,4 +196,18 @@ func eachScoped(t *testing.T, test func(t *testing.T, repo *gitsinktest.Repo, s 
 			repo.Fsck()
 		})
 	}
+}
+
+// A thousand levels, in each of which the next one stands twice, and the last one is missing.
+func TestATreeThatStandsTwiceIsLookedIntoOnce(t *testing.T) {
+	s, missing := newStore(), map[plumbing.Hash]bool{}
+	last := plumbing.ComputeHash(plumbing.TreeObject, []byte("missing"))
+	hash := last
+	for range 1000 {
+		tree := "40000 a\x00" + string(hash[:]) + "40000 b\x00" + string(hash[:])
+		hash = plumbing.ComputeHash(plumbing.TreeObject, []byte(tree))
+		s.add(hash, tree)
+	}
+	require.NoError(t, s.below(hash, missing))
+	require.Equal(t, map[plumbing.Hash]bool{last: true}, missing)
 }
