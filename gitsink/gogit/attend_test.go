@@ -231,3 +231,12 @@ func secretEvent(d destination.Destination) event.Event {
 	e.Resource.Namespace, e.Resource.Name = "default", "s"
 	return e
 }
+
+func TestACallIsLeftUnlessItHasRun(t *testing.T) {
+	var waits, ran call
+	require.True(t, waits.leave())
+	require.True(t, waits.gone)
+	ran.ran = true
+	require.False(t, ran.leave())
+	require.False(t, ran.gone)
+}

@@ -406,3 +406,40 @@ func FuzzRetryAfter(f *testing.F) {
 		require.LessOrEqual(t, after, maxRetryAfter)
 	})
 }
+
+func TestWhereAHistoryEndsHasABoundAndAForm(t *testing.T) {
+	shallows := func(text string) ([]plumbing.Hash, error) {
+		return readShallows(newPackets(strings.NewReader(text), "a test", noLimit))
+	}
+	found, err := shallows(pkt("shallow "+someHash+"\n") + pkt("unshallow "+otherHash+"\n") + "0000")
+	require.NoError(t, err)
+	require.Equal(t, []plumbing.Hash{plumbing.NewHash(someHash)}, found)
+	for _, text := range []string{"0001", "0002", pkt("deepen 1"), pkt("shallow x")} {
+		_, err = shallows(text)
+		require.ErrorIs(t, err, gitsink.ErrProtocol, "%q", text)
+	}
+	_, err = shallows("")
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	line := pkt("shallow " + someHash)
+	found, err = shallows(strings.Repeat(line, maxShallows) + "0000")
+	require.NoError(t, err)
+	require.Len(t, found, maxShallows)
+	_, err = shallows(strings.Repeat(line, maxShallows+1) + "0000")
+	require.ErrorIs(t, err, gitsink.ErrTooLarge)
+}
+
+// The buffer still holds what came before.
+func TestAServersLastWordHoldsNothingElse(t *testing.T) {
+	p := newPackets(strings.NewReader(pkt(strings.Repeat("x", maxWords+100))+pkt("ERR no")+pkt("ERR "+strings.Repeat("y", maxWords+1))), "a test", noLimit)
+	_, _, err := p.next()
+	require.NoError(t, err)
+	_, _, err = p.next()
+	require.Equal(t, "no", serverWords(err))
+	_, _, err = p.next()
+	require.Len(t, serverWords(err), maxWords)
+}
+
+func TestADamagedFolderIsNamed(t *testing.T) {
+	require.ErrorContains(t, checkNames("100644 a\x00short", "way/to/"), `"way/to/"`)
+	require.NoError(t, checkNames("", "way/to/"))
+}

@@ -173,4 +173,9 @@ func TestOnlyAFileThatSaysSoPointsToAFolder(t *testing.T) {
 		require.Equal(t, want, r.pointedTo(file), "%q", content)
 		require.NoError(t, r.fault)
 	}
+	r := &reader{}
+	require.Empty(t, r.pointedTo(filepath.Join(dir, "nothing")))
+	require.NoError(t, r.fault, "its absence is an answer")
+	require.Empty(t, r.pointedTo(dir))
+	require.Error(t, r.fault)
 }

@@ -90,3 +90,17 @@ func secretData(in map[string]string) map[string][]byte {
 	}
 	return out
 }
+
+func TestOneKeyOfASecretMayBeEnough(t *testing.T) {
+	for name, want := range map[string]Auth{
+		"bearerToken": {BearerToken: "v"}, "identity": {SSHPrivateKey: []byte("v")}, "ca.crt": {CABundle: []byte("v")}, "proxy": {Proxy: "v"},
+	} {
+		got, err := AuthFromSecret(map[string][]byte{name: []byte("v")})
+		require.NoError(t, err, name)
+		require.Equal(t, want, got, name)
+	}
+	for _, name := range []string{"known_hosts", "other"} {
+		_, err := AuthFromSecret(map[string][]byte{name: []byte("v")})
+		require.ErrorContains(t, err, name)
+	}
+}
