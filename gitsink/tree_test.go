@@ -18,6 +18,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/internal/gitattr"
+	"github.com/kubescribe/kubescribe/queue"
 )
 
 // stubTree is a Tree of entries and contents. It fails as it is told.
@@ -27,7 +28,8 @@ type stubTree struct {
 	above    map[string][]byte
 	aboveErr error
 	readErr  error
-	most     int // files that it reads at once; 0: any number
+	most     int    // files that it reads at once; 0: any number
+	bad      string // a file that cannot be read
 	reads    int
 }
 
@@ -53,12 +55,17 @@ func (s *stubTree) Read(_ context.Context, paths ...string) (map[string][]byte, 
 	}
 	found := map[string][]byte{}
 	for _, path := range paths {
+		if path == s.bad && path != "" {
+			return nil, errBad
+		}
 		if content, ok := s.files[path]; ok {
 			found[path] = []byte(content)
 		}
 	}
 	return found, s.readErr
 }
+
+var errBad = errors.New("a bad sector")
 
 func (s *stubTree) ReadAbove(context.Context, string) (map[string][]byte, error) {
 	return s.above, s.aboveErr
@@ -183,6 +190,10 @@ func TestFilesAreReadInHalvesWhereTheyAreTooLargeTogether(t *testing.T) {
 	require.NoError(t, readFiles(t.Context(), tree, nil, use))
 	require.Zero(t, tree.reads, "nothing is asked for")
 
+	for _, tree.bad = range []string{"a", "c"} {
+		require.ErrorIs(t, readFiles(t.Context(), tree, []string{"a", "b", "c"}, use), errBad)
+	}
+	tree.bad = ""
 	tree.most, tree.readErr = 0, fmt.Errorf("%w: alone", ErrTooLarge)
 	require.ErrorIs(t, readFiles(t.Context(), tree, []string{"a"}, use), ErrTooLarge)
 	broken := errors.New("broken")
@@ -246,6 +257,12 @@ func TestWhatAnErrorSaysOfAnOwnerIsBoundedAndNamesNoStrangers(t *testing.T) {
 	_, err = decodeOwner([]byte("[source]: a\n"))
 	require.ErrorContains(t, err, "unknown or stands there twice")
 
+	written := us.as(true)
+	formatted := stub(map[string]string{OwnerFile: "{destination: team/prod, adopted: true}\n"})
+	got, err := claimFolder(t.Context(), formatted, us, false)
+	require.NoError(t, err)
+	require.Equal(t, claim{owner: written}, got)
+
 	tree := stub(map[string]string{OwnerFile: "source: a\n"})
 	for mode, want := range map[Mode]error{ModeSymlink: ErrPath, ModeExecutable: ErrPath, ModeFile: ErrOwned} {
 		tree.entries[OwnerFile] = Entry{Mode: mode}
@@ -281,6 +298,8 @@ func TestOnlyPermanentErrorsOfASinkAreStray(t *testing.T) {
 	require.NoError(t, s.judge(d, nil))
 	bare := fmt.Errorf("x: %w", ErrAuth)
 	require.Equal(t, bare, s.judge(d, bare), "it says nothing of itself")
+	bare = fmt.Errorf("x: %w", queue.ErrPermanent)
+	require.Equal(t, bare, s.judge(d, bare), "it is no error of a sink")
 	require.Len(t, s.after, 1)
 	other := d
 	other.Branch = "other"
@@ -291,7 +310,7 @@ func TestOnlyPermanentErrorsOfASinkAreStray(t *testing.T) {
 		_ = s.judge(d, refused)
 	}
 	require.NotContains(t, s.after, d)
-	for i := range maxStrays {
+	for i := 0; len(s.after) < maxStrays; i++ {
 		s.after[destination.Destination{BaseFolder: fmt.Sprint(i)}] = 0
 	}
 	require.NoError(t, s.judge(d, nil))
@@ -347,6 +366,38 @@ func TestWhateverCannotBeReadEndsThePlan(t *testing.T) {
 	failing := sync("prod")
 	failing.Live = event.NewLive([]event.Scope{{Resource: "configmaps", All: true}}, func(event.Scope) ([]event.Resource, error) { return nil, broken })
 	require.ErrorIs(t, plan(stub(nil), failing), broken, "what lives")
+}
+
+func TestFiltersAreReportedOfFilesOfOursThatAreThere(t *testing.T) {
+	t.Parallel()
+	s := &memorySink{}
+	folder := s.folder("prod")
+	folder[".gitattributes"] = &fstest.MapFile{Data: []byte("*a.yaml filter=x\n*b.yaml filter=y\nREADME filter=z\n")}
+	folder["README"] = &fstest.MapFile{Data: []byte("theirs")}
+	w, reports := newTestWriter(t, s, nil)
+	filtersOf := func(events ...event.Event) (names []string) {
+		require.NoError(t, w.Handle(t.Context(), batch(events...)))
+		for _, f := range (*reports)[len(*reports)-1].Filtered {
+			names = append(names, f.Filter)
+		}
+		return names
+	}
+	require.Equal(t, []string{"x"}, filtersOf(write("prod", "a", "1"), write("prod", "aa", "1"), write("prod", "c", "1")), "each line once")
+	require.Empty(t, filtersOf(write("prod", "b", "1"), remove("prod", "b")), "it does not stand")
+	require.Empty(t, filtersOf(write("prod", "c", "2")), "a sweep looks at the others")
+	require.Equal(t, []string{"x"}, filtersOf(sync("prod", "a", "aa", "c")), "what is not ours is nobody's matter")
+	require.Empty(t, filtersOf(remove("prod", "a"), remove("prod", "aa")))
+}
+
+func TestAFolderOfAnotherOwnerWithNothingOfOursIsNotReported(t *testing.T) {
+	t.Parallel()
+	s := &memorySink{}
+	folder := s.folder("prod")
+	folder["ns/inner/"+OwnerFile] = &fstest.MapFile{Data: []byte("source: other\n")}
+	folder["ns/inner/README"] = &fstest.MapFile{Data: []byte("theirs")}
+	w, reports := newTestWriter(t, s, &WriterOptions{Adopt: func(destination.Ref) bool { return true }})
+	require.NoError(t, w.Handle(t.Context(), batch(sync("prod"))))
+	require.Nil(t, (*reports)[0].Excluded)
 }
 
 // A tree on a disk may change while it is read.
