@@ -1,0 +1,218 @@
+package gogit
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	"github.com/stretchr/testify/require"
+)
+
+// otherSide is what a stream speaks to.
+type otherSide struct {
+	heard   strings.Builder
+	refuses error // to hear more
+	writes  int
+	shut    int
+	cuts    atomic.Int32
+	waits   int
+	no      bool
+}
+
+func (o *otherSide) Write(p []byte) (int, error) {
+	o.writes++
+	if o.refuses != nil {
+		return 0, o.refuses
+	}
+	return o.heard.Write(p)
+}
+
+func (o *otherSide) Close() error {
+	o.shut++
+	return nil
+}
+
+func (o *otherSide) stream(says io.Reader, words string) *stream {
+	s := &stream{in: o, out: says, words: &lockedBuffer{}}
+	_, _ = s.words.Write([]byte(words))
+	s.cut = func() { o.cuts.Add(1) }
+	s.wait = func() bool {
+		o.waits++
+		return o.no
+	}
+	return s
+}
+
+func TestARequestIsSentWholeOrToWhereNobodyHears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for refuses, writes := range map[error]int{nil: 2, io.ErrClosedPipe: 1} {
+			o := &otherSide{refuses: refuses}
+			s := o.stream(strings.NewReader("pack"), "")
+			ctx, cancel := context.WithCancel(t.Context())
+			answer, err := s.exchange(ctx, []byte("one "), []byte("two"))
+			require.NoError(t, err)
+			text, err := io.ReadAll(answer)
+			require.NoError(t, err)
+			require.Equal(t, "pack", string(text))
+			synctest.Wait()
+			require.NoError(t, answer.Close())
+			cancel()
+			synctest.Wait()
+			require.Zero(t, o.cuts.Load(), "the answer was there before its context ended")
+			require.Equal(t, writes, o.writes)
+			require.Equal(t, 1, o.shut)
+			require.Equal(t, map[bool]string{true: "one two", false: ""}[refuses == nil], o.heard.String())
+			s.close()
+			require.Equal(t, writes, o.writes, "nothing more is said to who was asked")
+			require.Equal(t, 1, o.waits)
+		}
+	})
+}
+
+func TestWhoNeverHearsTheRestIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		deaf, in := io.Pipe()
+		o := &otherSide{}
+		s := o.stream(strings.NewReader("no"), "")
+		s.in, s.cut = in, func() {
+			o.cuts.Add(1)
+			_ = deaf.Close()
+		}
+		answer, err := s.exchange(t.Context(), []byte("a request that nobody reads"))
+		require.NoError(t, err)
+		synctest.Wait()
+		require.NoError(t, answer.Close())
+		require.EqualValues(t, 1, o.cuts.Load())
+
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err = s.advertise(ctx)
+		require.NoError(t, err)
+		cancel()
+		synctest.Wait()
+		require.EqualValues(t, 2, o.cuts.Load(), "an answer ends with its context")
+		answer, err = s.advertise(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, answer.Close())
+		require.EqualValues(t, 2, o.cuts.Load())
+	})
+}
+
+func TestTheLastWordsExplainAFailure(t *testing.T) {
+	for name, c := range map[string]struct {
+		no    bool
+		err   error
+		words string
+		want  string
+	}{
+		"nothing is known":      {false, io.EOF, "", "EOF"},
+		"words alone":           {false, io.EOF, " no such thing\n", "EOF"},
+		"blanks are no words":   {false, io.EOF, " \n", "EOF"},
+		"a refusal":             {true, io.EOF, "", "the server refused: EOF"},
+		"a refusal in words":    {true, io.EOF, "no", "the server refused: EOF"},
+		"a refusal that is one": {true, fmt.Errorf("%w: no", errRefusal), "", "the server refused: no"},
+	} {
+		o := &otherSide{no: c.no}
+		s := o.stream(strings.NewReader("the rest"), c.words)
+		err := s.explain(c.err)
+		require.EqualError(t, err, c.want, name)
+		require.ErrorIs(t, err, c.err, name)
+		require.Equal(t, strings.TrimSpace(c.words), serverWords(err), name)
+		require.Equal(t, "0000", o.heard.String(), "%s: nothing is wanted", name)
+		require.Equal(t, 1, o.shut, name)
+		require.Zero(t, o.cuts.Load(), name)
+		s.close()
+		require.Equal(t, "0000", o.heard.String(), "%s: it is said once", name)
+		require.Equal(t, 1, o.waits, name)
+		require.EqualValues(t, 1, o.cuts.Load(), name)
+	}
+}
+
+func TestWhoTalksOnIsCutOff(t *testing.T) {
+	for _, size := range []int{maxRemainder - 1, maxRemainder} {
+		o := &otherSide{}
+		s := o.stream(strings.NewReader(strings.Repeat("x", size)), "")
+		require.Equal(t, io.EOF, s.explain(io.EOF))
+		require.EqualValues(t, size/maxRemainder, o.cuts.Load())
+	}
+	o := &otherSide{}
+	o.stream(strings.NewReader(""), "").close()
+	require.Equal(t, 1, o.waits)
+	require.EqualValues(t, 1, o.cuts.Load())
+}
+
+// listening is an address where each connection is given to serve.
+func listening(t *testing.T, serve func(net.Conn)) (host string, port int) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	done := make(chan struct{})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		<-done
+	})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			serve(conn)
+			_ = conn.Close()
+		}
+	}()
+	host, text, err := net.SplitHostPort(listener.Addr().String())
+	require.NoError(t, err)
+	port, err = strconv.Atoi(text)
+	require.NoError(t, err)
+	return host, port
+}
+
+// closedPort is one where nobody listens.
+func closedPort(t *testing.T) (host string, port int) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := listener.Addr().(*net.TCPAddr)
+	require.NoError(t, listener.Close())
+	return addr.IP.String(), addr.Port
+}
+
+func TestADaemonIsAskedForItsServiceAndMayJustLeave(t *testing.T) {
+	heard := make(chan string, 2)
+	host, port := listening(t, func(conn net.Conn) {
+		line := make([]byte, 4+len("git-upload-pack /app\x00host=127.0.0.1\x00"))
+		_, _ = io.ReadFull(conn, line)
+		heard <- string(line)
+		_, _ = io.WriteString(conn, "hello")
+	})
+	ep := &transport.Endpoint{Protocol: "git", Host: host, Port: port, Path: "/app"}
+	w, err := dialDaemon(t.Context(), ep, Auth{}, uploadPack)
+	require.NoError(t, err)
+	require.Equal(t, pkt("git-upload-pack /app\x00host=127.0.0.1\x00"), <-heard)
+	answer, err := w.advertise(t.Context())
+	require.NoError(t, err)
+	text, err := io.ReadAll(answer)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(text))
+	require.NoError(t, answer.Close())
+	require.Equal(t, io.EOF, w.explain(io.EOF), "that it has gone is no refusal")
+	w.close()
+
+	ep.Path = strings.Repeat("x", maxPacket)
+	w, err = dialDaemon(t.Context(), ep, Auth{}, uploadPack)
+	require.Error(t, err, "it is more than a packet holds")
+	require.Nil(t, w)
+	<-heard
+	ep.Host, ep.Port = closedPort(t)
+	w, err = dialDaemon(t.Context(), ep, Auth{}, uploadPack)
+	require.Error(t, err)
+	require.Nil(t, w)
+}
