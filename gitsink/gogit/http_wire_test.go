@@ -262,7 +262,7 @@ func TestAWireIsForTheURLAndItsCredentials(t *testing.T) {
 		require.Equal(t, receivePack, w.service, name)
 		require.Equal(t, c.user, w.auth.Username, name)
 		require.Equal(t, c.auth.Password, w.auth.Password, name)
-		_, err = w.client.Do(&http.Request{URL: &url.URL{Scheme: "http", Host: "x"}})
+		_, err = w.advertise(t.Context())
 		require.ErrorIs(t, err, errCut, name)
 		require.NotNil(t, w.client.CheckRedirect, name)
 	}
@@ -327,6 +327,6 @@ func TestTheTransportIsACopyOfTheUsualOneUnlessItIsGiven(t *testing.T) {
 
 	odd := canned(func(*http.Request) (*http.Response, error) { return nil, errors.New("odd") })
 	http.DefaultTransport = odd
-	_, err := newHTTPTransports(nil).base.RoundTrip(nil)
-	require.EqualError(t, err, "odd", "somebody has put another one there")
+	_, err := (&httpWire{client: &http.Client{Transport: newHTTPTransports(nil).base}}).advertise(t.Context())
+	require.ErrorContains(t, err, "odd", "somebody has put another one there")
 }

@@ -67,21 +67,30 @@ func TestOptionsHaveTheDefaultsThatTheyDocument(t *testing.T) {
 }
 
 func TestACallThatCannotBeginSaysWhereItFailed(t *testing.T) {
-	s := newSink(t, &Options{CacheBytes: 5, Transport: canned(func(*http.Request) (*http.Response, error) { return nil, errCut })})
+	asked := false
+	s := newSink(t, &Options{
+		CacheBytes: 5, Transport: canned(func(*http.Request) (*http.Response, error) { return nil, errCut }),
+		Auth: func(context.Context, destination.Destination) (Auth, error) {
+			asked = true
+			return Auth{}, nil
+		},
+	})
 	require.EqualValues(t, 5, s.lanes.max)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	good := target("https://git.example/app", "main", "")
 	for name, c := range map[string]struct {
-		ctx  context.Context
-		dst  destination.Destination
-		want error
+		ctx   context.Context
+		dst   destination.Destination
+		want  error
+		asked bool
 	}{
-		"no destination":    {t.Context(), destination.Destination{Branch: "x"}, destination.ErrInvalid},
-		"no time":           {ended, good, context.Canceled},
-		"no server":         {t.Context(), good, gitsink.ErrUnavailable},
-		"no plain password": {t.Context(), target("http://user-name@git.example/app", "main", ""), gitsink.ErrPlainText},
+		"no destination":    {t.Context(), destination.Destination{Branch: "x"}, destination.ErrInvalid, false},
+		"no time":           {ended, good, context.Canceled, false},
+		"no server":         {t.Context(), good, gitsink.ErrUnavailable, true},
+		"no plain password": {t.Context(), target("http://user-name@git.example/app", "main", ""), gitsink.ErrPlainText, true},
 	} {
+		asked = false
 		result, err := s.Apply(c.ctx, c.dst, put("a", "1"))
 		require.ErrorIs(t, err, c.want, name)
 		require.Equal(t, gitsink.Result{}, result, name)
@@ -89,6 +98,7 @@ func TestACallThatCannotBeginSaysWhereItFailed(t *testing.T) {
 		require.ErrorAs(t, err, &e, name)
 		require.Equal(t, opFetch, e.Op, name)
 		require.Equal(t, c.dst, e.Destination, name)
+		require.Equal(t, c.asked, asked, name)
 	}
 }
 
@@ -111,7 +121,9 @@ func TestCloseWaitsForWhatGoesOnButNotForEver(t *testing.T) {
 			_, err := s.https.trusting(Auth{Proxy: "http://p"})
 			require.NoError(t, err)
 			s.workers.Go(func() { time.Sleep(c.takes) })
-			s.left.total = c.left
+			for range c.left {
+				s.left.leave(&question{})
+			}
 			began := time.Now()
 			err = s.Close()
 			require.Equal(t, min(c.takes, closeWait), time.Since(began), name)

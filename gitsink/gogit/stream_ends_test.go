@@ -153,7 +153,9 @@ func listening(t *testing.T, serve func(net.Conn)) (host string, port int) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	done := make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(func() {
+		cancel() // and with it what a test that failed has left open
 		_ = listener.Close()
 		<-done
 	})
@@ -164,7 +166,9 @@ func listening(t *testing.T, serve func(net.Conn)) (host string, port int) {
 			if err != nil {
 				return
 			}
+			stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 			serve(conn)
+			stop()
 			_ = conn.Close()
 		}
 	}()
