@@ -107,7 +107,7 @@ func (v *view) Entry(path string) (entry gitsink.Entry, ok bool) {
 // find looks a path up. The caller holds mu.
 func (v *view) find(path string) (entry, bool, error) {
 	dir, name := "", path
-	if i := strings.LastIndexByte(path, '/'); i >= 0 {
+	if i := strings.LastIndexByte(path, '/'); i > 0 { // no file has a path that begins with a slash
 		dir, name = path[:i], path[i+1:]
 	}
 	folder, err := folderIn(v.chain, v.folder, dir)
