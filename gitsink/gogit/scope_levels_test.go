@@ -101,7 +101,10 @@ func (s *shelf) reach(hash plumbing.Hash, filter string, found *[]object) {
 		}
 		s.reach(root, filter, found)
 	case o.kind == plumbing.TreeObject && filter != "tree:0":
-		for e := range entries(string(o.data)) {
+		for e, err := range entries(string(o.data)) {
+			if err != nil {
+				return
+			}
 			if below := s.objects[e.hash]; below.kind == plumbing.TreeObject || filter == "" {
 				s.reach(e.hash, filter, found)
 			}

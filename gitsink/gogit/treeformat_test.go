@@ -83,7 +83,8 @@ func TestATreeIsReadUpToWhereItIsDamaged(t *testing.T) {
 		require.Zero(t, e)
 		require.Empty(t, rest)
 	}
-	for e := range entries(treeWith(a, odd)) { // who has enough gets no more
+	for e, err := range entries(treeWith(a, odd)) { // who has enough gets no more
+		require.NoError(t, err)
 		require.Equal(t, a, e)
 		break
 	}
@@ -217,7 +218,6 @@ func TestDeltasAreWrittenAsGitReadsThem(t *testing.T) {
 	t.Parallel()
 	a, b, c := fileEntry("a", "1"), fileEntry("b", "1"), fileEntry("c", "1") // 29 bytes each
 	other := fileEntry("b", "2")
-	raw := func(all ...entry) string { return treeWith(all...) }
 	for name, test := range map[string]struct {
 		old, tree []entry
 		want      string // after the sizes
@@ -227,12 +227,12 @@ func TestDeltasAreWrittenAsGitReadsThem(t *testing.T) {
 		"two of one name, which are the same":  {[]entry{a, a, b}, []entry{a, a, b}, "\x90\x57"},
 		"without the first":                    {[]entry{a, b, c}, []entry{b, c}, "\x91\x1d\x3a"},
 		"without the one in the middle":        {[]entry{a, b, c}, []entry{a, c}, "\x90\x1d\x91\x3a\x1d"},
-		"another one in the middle":            {[]entry{a, b, c}, []entry{a, other, c}, "\x90\x1d\x1d" + raw(other) + "\x91\x3a\x1d"},
-		"new ones at the front stand together": {[]entry{c}, []entry{a, b, c}, "\x3a" + raw(a, b) + "\x90\x1d"},
-		"new ones at the end":                  {[]entry{a}, []entry{a, b, c}, "\x90\x1d\x3a" + raw(b, c)},
+		"another one in the middle":            {[]entry{a, b, c}, []entry{a, other, c}, "\x90\x1d\x1d" + treeWith(other) + "\x91\x3a\x1d"},
+		"new ones at the front stand together": {[]entry{c}, []entry{a, b, c}, "\x3a" + treeWith(a, b) + "\x90\x1d"},
+		"new ones at the end":                  {[]entry{a}, []entry{a, b, c}, "\x90\x1d\x3a" + treeWith(b, c)},
 		"all of it new, in more than one insert": {
 			nil, []entry{a, b, c, fileEntry("d", ""), fileEntry("e", "")},
-			"\x7f" + raw(a, b, c, fileEntry("d", ""), fileEntry("e", ""))[:127] + "\x12" + raw(fileEntry("e", ""))[11:],
+			"\x7f" + treeWith(a, b, c, fileEntry("d", ""), fileEntry("e", ""))[:127] + "\x12" + treeWith(fileEntry("e", ""))[11:],
 		},
 	} {
 		d := &deltaWriter{}
