@@ -1,0 +1,174 @@
+package gogit
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
+)
+
+func TestAPaceIsCompletedByWhereItIsFor(t *testing.T) {
+	for _, c := range []struct {
+		repository string
+		set, want  Pace
+	}{
+		{"https://host/app", Pace{}, Pace{10 * time.Second, 6, 0}},
+		{"https://host/app", Pace{time.Minute, 1, 7}, Pace{time.Minute, 1, 7}},
+		{"https://host/app", Pace{1, -1, -1}, Pace{1, 6, 0}},
+		{"https://host/app", Pace{Interval: -time.Second}, Pace{0, 6, 0}},
+		{"file:///srv/app", Pace{time.Minute, 2, 3}, Pace{0, 2, 3}},
+		{"/srv/app", Pace{Interval: time.Minute}, Pace{0, 6, 0}},
+		{"file:", Pace{}, Pace{0, 6, 0}},
+	} {
+		require.Equal(t, c.want, c.set.withDefaults(c.repository), "%s %+v", c.repository, c.set)
+	}
+}
+
+// A debt grows no further than two Bursts, and what is paced by nobody has none.
+func TestTheDebtOfExtraPushesHasABound(t *testing.T) {
+	now := time.Unix(1000, 0)
+	of := account{repository: "r", pace: Pace{Interval: 10 * time.Second, Burst: 2}}
+	ps := newPaces()
+	require.Zero(t, ps.turn(of, now))
+	for n, want := range []time.Duration{20, 30, 30, 30} {
+		ps.extra(of, now)
+		require.Equal(t, want*time.Second, ps.accounts[of].ahead.Sub(now), "after %d", n+1)
+	}
+	unpaced := account{repository: "r"}
+	ps.extra(unpaced, now)
+	require.Zero(t, ps.turn(unpaced, now))
+	require.Len(t, ps.accounts, 1)
+	ps.back(unpaced)
+	ps.back(account{repository: "other", pace: of.pace})
+	require.Len(t, ps.accounts, 1, "what was never taken is not given back")
+}
+
+func TestAnAccountIsForgottenWhenNothingIsToBeKnownOfIt(t *testing.T) {
+	now := time.Unix(1000, 0)
+	pace := Pace{Interval: 10 * time.Second, Burst: 6}
+	for name, c := range map[string]struct {
+		prepare func(ps *paces, of account)
+		stays   bool
+	}{
+		"it has pushed lately":                   {func(ps *paces, of account) { ps.turn(of, now.Add(-time.Second)) }, true},
+		"it has pushed long ago":                 {func(ps *paces, of account) { ps.turn(of, now.Add(-time.Minute)) }, false},
+		"its server wants to be left alone":      {func(ps *paces, of account) { ps.refuse(of, now.Add(time.Second), now.Add(-time.Hour)) }, true},
+		"its server wanted to be left alone":     {func(ps *paces, of account) { ps.refuse(of, now.Add(-time.Second), now.Add(-time.Hour)) }, false},
+		"what it has pushed counts just no more": {func(ps *paces, of account) { ps.turn(of, now.Add(-pace.Interval)) }, true},
+	} {
+		ps := newPaces()
+		c.prepare(ps, account{repository: "one", pace: pace})
+		ps.turn(account{repository: "two", pace: pace}, now)
+		require.Equal(t, c.stays, len(ps.accounts) == 2, name)
+	}
+}
+
+func TestWhatAServerWantsHoldsForEveryPaceOfAnAccount(t *testing.T) {
+	now := time.Unix(1000, 0)
+	ps := newPaces()
+	of := func(pace time.Duration) account { return account{repository: "r", pace: Pace{Interval: pace}} }
+	require.Zero(t, ps.refused(of(1), now))
+	ps.refuse(of(1), now.Add(time.Minute), now)
+	require.Equal(t, time.Minute, ps.refused(of(2), now))
+	require.Equal(t, 59*time.Second, ps.refused(of(1), now.Add(time.Second)))
+	require.Zero(t, ps.refused(of(1), now.Add(time.Hour)))
+	require.Zero(t, ps.refused(account{repository: "other"}, now))
+}
+
+// slow lets a push be made each hour, of a server that is never asked.
+func slow(t *testing.T, folders ...string) *group {
+	t.Helper()
+	g := standing(t, &Options{Pace: func(destination.Destination) Pace { return Pace{Interval: time.Hour, Burst: 1} }}, folders...)
+	g.sink.lanes.putBack(g.lane, g.calls) // they wait
+	for _, c := range g.calls {
+		g.release(c)
+	}
+	g.calls = nil
+	return g
+}
+
+func TestALaneWaitsForItsTurnAsLongAsSomebodyWaitsForIt(t *testing.T) {
+	for name, c := range map[string]struct {
+		taken bool // a push was made already
+		does  func(g *group)
+		waits time.Duration
+		turn  bool
+		held  bool
+		ahead time.Duration
+	}{
+		"nothing was pushed":      {waits: 0, turn: true, held: true, ahead: time.Hour},
+		"a push was made":         {taken: true, waits: time.Hour, turn: true, ahead: time.Hour},
+		"one of two goes":         {taken: true, does: func(g *group) { g.sink.lanes.withdraw(g.lane.waiting[1]) }, waits: time.Hour, turn: true, ahead: time.Hour},
+		"both go":                 {taken: true, does: func(g *group) { g.sink.lanes.withdraw(g.lane.waiting[1]); g.sink.lanes.withdraw(g.lane.waiting[0]) }, waits: time.Second, ahead: time.Hour - time.Second},
+		"the sink is closed":      {taken: true, does: func(g *group) { g.sink.close() }, waits: time.Second, turn: true, ahead: 2*time.Hour - time.Second},
+		"only others still wait":  {taken: true, does: func(g *group) { g.lane.waiting[1].key.url = "other"; g.sink.lanes.withdraw(g.lane.waiting[0]) }, waits: time.Second, ahead: time.Hour - time.Second},
+		"one who waits elsewhere": {taken: true, does: func(g *group) { g.lane.waiting[1].key.url = "other" }, waits: time.Hour, turn: true, ahead: time.Hour},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			g := slow(t, "a", "b")
+			if c.taken {
+				g.sink.paces.turn(g.account(), time.Now())
+			}
+			lead := g.lane.waiting[0]
+			require.NotNil(t, lead.held)
+			if c.does != nil {
+				time.AfterFunc(time.Second, func() { c.does(g) })
+			}
+			began := time.Now()
+			require.Equal(t, c.turn, g.waitForTurn(lead), name)
+			require.Equal(t, c.waits, time.Since(began), name)
+			require.Equal(t, c.held, lead.held != nil, "what Auth has said is old by now: %s", name)
+			require.Equal(t, c.ahead, time.Until(g.sink.paces.accounts[g.account()].ahead), name)
+		})
+	}
+}
+
+func TestAGroupThatPushesNothingGivesItsTurnBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		plan  gitsink.Plan
+		ahead time.Duration
+	}{"nothing": {nothing, 0}, "a file": {put("a", "1"), time.Hour}} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newModelServer(t, nil)
+			s := newSink(t, &Options{Transport: m, Pace: func(destination.Destination) Pace { return Pace{Interval: time.Hour, Burst: 2} }})
+			result := apply(t, s, target("https://model.invalid/app", "main", "base"), c.plan)
+			require.Equal(t, m.tip.String(), result.Tip)
+			s.workers.Wait()
+			for of, b := range s.paces.accounts {
+				require.Equal(t, Pace{Interval: time.Hour, Burst: 2}, of.pace)
+				require.Equal(t, c.ahead, max(time.Until(b.ahead), 0), name)
+			}
+			require.Len(t, s.paces.accounts, 1)
+		})
+	}
+}
+
+func TestWhoComesWhileAServerWantsToBeLeftAloneIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModelServer(t, nil)
+		s := newSink(t, &Options{Transport: m})
+		d := target("https://model.invalid/app", "main", "base")
+		first := newCall(t.Context(), d, nothing)
+		require.NoError(t, s.admit(first))
+		of := account{d.Lane().Repository, first.key.who, first.key.pace}
+		s.paces.refuse(of, time.Now().Add(time.Minute), time.Now())
+		_, err := s.Apply(t.Context(), d, put("a", "1"))
+		var e *gitsink.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, opFetch, e.Op)
+		require.Equal(t, time.Minute, e.RetryAfter)
+		require.ErrorContains(t, err, "the server wants no request for another 1m0s")
+		require.Zero(t, m.requests)
+		time.Sleep(time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		_, err = s.Apply(ctx, d, put("a", "1"))
+		require.NoError(t, err, fmt.Sprint(m.requests))
+	})
+}
