@@ -1,0 +1,201 @@
+package gogit
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
+)
+
+// restless is a model server on whose branch somebody else pushes before each of the first pushes.
+type restless struct {
+	*modelServer
+	left int
+}
+
+func (r *restless) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, string(receivePack)) && r.left > 0 {
+		r.left--
+		r.outsider()
+	}
+	return r.modelServer.RoundTrip(req)
+}
+
+func TestAPlanIsRunAsOftenAsItMayBe(t *testing.T) {
+	for _, moves := range []int{0, 2, 3, 100} {
+		synctest.Test(t, func(t *testing.T) {
+			server := &restless{newModelServer(t, nil), moves}
+			g := standing(t, &Options{Transport: server, MaxAttempts: 3}, "a")
+			only := g.calls[0]
+			only.plan = put("file", "1")
+			g.run()
+			err := ended(t, only)
+			require.Equal(t, min(moves+1, 3), only.result.Attempts)
+			require.Equal(t, min(moves, 3), g.tries+min(moves, 3)/3)
+			if moves < 3 {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, gitsink.ErrConflict)
+			require.ErrorContains(t, err, "the branch moved during each of 3 attempts")
+			var e *gitsink.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, opPush, e.Op)
+			g.keep(nil)
+		})
+	}
+}
+
+func TestACacheThatLacksATreeIsFetchedAnewOnce(t *testing.T) {
+	m := newModelServer(t, nil)
+	damage := func(g *group) *store {
+		s := newStore()
+		s.complete, s.tip, s.root = true, m.tip, hash("5") // which is nowhere
+		g.lane.store = s
+		return s
+	}
+	g := standing(t, &Options{Transport: m}, "a")
+	only, damaged := g.calls[0], damage(g)
+	only.plan = put("file", "1")
+	require.True(t, g.attempt())
+	require.True(t, g.refetched)
+	require.NotSame(t, damaged, g.lane.store)
+	require.True(t, waits(only))
+	require.False(t, g.attempt())
+	require.NoError(t, ended(t, only))
+	require.Equal(t, 1, only.result.Attempts)
+	require.Equal(t, m.tip.String(), only.result.Tip)
+
+	g = standing(t, &Options{Transport: m}, "a")
+	only, damaged = g.calls[0], damage(g)
+	g.refetched = true
+	require.False(t, g.attempt())
+	require.ErrorIs(t, ended(t, only), errIncomplete)
+	require.Same(t, damaged, g.lane.store)
+}
+
+func TestAnAttemptEndsWhereNothingCanBeDone(t *testing.T) {
+	down := answers(func(*http.Request, string) (int, string) { return http.StatusBadGateway, "gone fishing" })
+	g := standing(t, &Options{Transport: down}, "a")
+	only := g.calls[0]
+	require.False(t, g.attempt())
+	err := ended(t, only)
+	require.ErrorIs(t, err, gitsink.ErrUnavailable)
+	var e *gitsink.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, opFetch, e.Op)
+	require.Equal(t, "gone fishing", e.Server)
+	require.False(t, g.attempt(), "nobody is there")
+
+	half := answers(func(r *http.Request, _ string) (int, string) { // which shows its branch, and then fails
+		if r.URL.Query().Get("service") == string(receivePack) {
+			return http.StatusOK, advertised(r, canPush, "refs/heads/main", someHash)
+		}
+		return http.StatusBadGateway, "gone fishing"
+	})
+	g = standing(t, &Options{Transport: half}, "a")
+	only = g.calls[0]
+	require.False(t, g.attempt())
+	require.ErrorAs(t, ended(t, only), &e)
+	require.Equal(t, opFetch, e.Op)
+	require.Equal(t, "gone fishing", e.Server)
+
+	m := newModelServer(t, nil)
+	g = standing(t, &Options{Transport: m}, "a", "b")
+	calls := slices.Clone(g.calls)
+	broken := errors.New("broken")
+	for _, c := range calls {
+		c.plan = func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) { return nil, broken }
+	}
+	require.False(t, g.attempt())
+	require.ErrorIs(t, ended(t, calls[0]), broken)
+	require.ErrorIs(t, ended(t, calls[1]), broken)
+	require.Zero(t, g.pushes)
+
+	g = standing(t, &Options{Transport: m}, "a")
+	only = g.calls[0]
+	require.False(t, g.attempt())
+	require.NoError(t, ended(t, only))
+	require.Equal(t, m.tip.String(), only.result.Tip)
+	require.Zero(t, g.pushes, "there is nothing to push")
+}
+
+func TestWhoHasStrayedIsLeftOutOfTheAttempt(t *testing.T) {
+	m := newModelServer(t, nil)
+	auths, asked := map[string]string{"dest0": "same", "dest1": "same"}, []string{}
+	g := standing(t, &Options{Transport: m, Auth: named(auths, &asked)}, "a", "b")
+	first, second := g.calls[0], g.calls[1]
+	first.plan, second.plan = put("file", "1"), put("file", "2")
+	auths["dest0"], first.held = "other", nil
+	require.True(t, g.attempt())
+	require.Equal(t, []*call{first}, g.lane.waiting)
+	g.run()
+	require.NoError(t, ended(t, second))
+	require.True(t, waits(first))
+
+	// And where only the second connection finds it out.
+	g = standing(t, &Options{Transport: m, Auth: named(auths, &asked)}, "a")
+	late := newCall(t.Context(), g.dst, nothing)
+	late.dst.Ref.Name = "dest2"
+	auths["dest2"] = "other"
+	require.NoError(t, g.sink.admit(late))
+	g.sink.lanes.submit(late)
+	g.join()
+	require.Len(t, g.calls, 2)
+	first = g.calls[0]
+	auths["dest0"] = "another"
+	require.True(t, g.attempt())
+	require.Equal(t, []*call{first}, g.lane.waiting)
+	require.Equal(t, []*call{late}, g.calls)
+}
+
+func TestWhoComesBeforeThePlansAreRunIsInTheirPush(t *testing.T) {
+	m := newModelServer(t, nil)
+	var g *group
+	var late *call
+	came := false
+	g = standing(t, &Options{Transport: m, Auth: func(_ context.Context, d destination.Destination) (Auth, error) { return Auth{}, nil }}, "a")
+	g.calls[0].plan = put("file", "1")
+	strict := g.auth
+	g.auth = func(ctx context.Context) (Auth, error) {
+		if !came {
+			came = true
+			late = newCall(t.Context(), target("https://standing.invalid/app", "main", "late"), put("file", "2"))
+			require.NoError(t, g.sink.admit(late))
+			g.sink.lanes.submit(late)
+		}
+		return strict(ctx)
+	}
+	require.False(t, g.attempt())
+	require.NoError(t, ended(t, late))
+	require.Equal(t, 1, g.pushes)
+	require.Len(t, late.result.Commits, 1)
+}
+
+func TestAWorkerEndsWhenNobodyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModelServer(t, nil)
+		s := newSink(t, &Options{Transport: m})
+		for _, url := range []string{"https://one.invalid/app", "https://one.invalid/app"} {
+			result := apply(t, s, target(url, "main", "base"), put("a", time.Now().String()))
+			require.Equal(t, m.tip.String(), result.Tip)
+			time.Sleep(time.Second)
+			s.workers.Wait()
+		}
+		for _, l := range s.lanes.all {
+			require.False(t, l.working)
+			require.Equal(t, m.tip, l.store.tip)
+			require.NotEqual(t, plumbing.ZeroHash, l.seen["base"].is)
+		}
+	})
+}
