@@ -1,0 +1,190 @@
+package gogit
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/queue"
+)
+
+func TestAQuestionIsAnsweredInItsTimeOrLeftBehind(t *testing.T) {
+	fault := errors.New("of the answer")
+	after := func(d time.Duration, err error) func(context.Context) (string, error) {
+		return func(ctx context.Context) (string, error) {
+			<-ctx.Done()
+			time.Sleep(d)
+			return "value", err
+		}
+	}
+	for name, c := range map[string]struct {
+		ask   func(context.Context) (string, error)
+		takes time.Duration
+		value string
+		is    error
+		says  string
+		left  int
+	}{
+		"a value":                {ask: func(context.Context) (string, error) { return "value", nil }, value: "value"},
+		"a fault":                {ask: func(context.Context) (string, error) { return "value", fault }, value: "value", is: fault},
+		"a panic":                {ask: func(context.Context) (string, error) { panic("x") }, says: "somebody panicked: "},
+		"its end":                {ask: func(context.Context) (string, error) { runtime.Goexit(); return "", nil }, says: "somebody ended its goroutine"},
+		"a late value":           {ask: after(planGrace-1, nil), takes: time.Minute + planGrace - 1, value: "value"},
+		"a late fault":           {ask: after(0, fault), takes: time.Minute, value: "value", is: errNoAnswer, says: "no answer of somebody within 1m0s"},
+		"a fault that is as bad": {ask: after(planGrace-1, fault), takes: time.Minute + planGrace - 1, value: "value", is: errNoAnswer},
+		"none":                   {ask: after(time.Hour, nil), takes: time.Minute + planGrace, is: errNoAnswer, left: 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSink(t, &Options{StepTimeout: time.Minute})
+			d := destination.Ref{Namespace: "team", Name: "d"}
+			began := time.Now()
+			value, err := attend(t.Context(), s, d, "somebody", c.ask)
+			require.Equal(t, c.takes, time.Since(began), name)
+			require.Equal(t, c.value, value, name)
+			switch {
+			case c.is != nil:
+				require.ErrorIs(t, err, c.is, name)
+				require.Equal(t, errors.Is(c.is, fault), errors.Is(err, fault), "why it was cut off is said: %s", name)
+			case c.says != "":
+				require.ErrorContains(t, err, c.says, name)
+			default:
+				require.NoError(t, err, name)
+			}
+			if c.says != "" {
+				require.ErrorContains(t, err, c.says, name)
+			}
+			require.Equal(t, c.left, s.left.of(d), name)
+			require.Equal(t, c.left, s.left.all(), name)
+			time.Sleep(2 * time.Hour)
+			require.Zero(t, s.left.all(), name)
+			require.Empty(t, s.left.counts, name)
+		})
+	}
+}
+
+func TestWhoLeavesTooManyQuestionsBehindIsNotAsked(t *testing.T) {
+	s := newSink(t, nil)
+	one, other := destination.Ref{Name: "one"}, destination.Ref{Name: "other"}
+	asked := 0
+	ask := func(context.Context) (int, error) { asked++; return 0, nil }
+	var left []*question
+	for range maxLeft {
+		_, err := attend(t.Context(), s, one, "x", ask)
+		require.NoError(t, err)
+		left = append(left, &question{of: one})
+		s.left.leave(left[len(left)-1])
+	}
+	require.Equal(t, maxLeft, asked)
+	_, err := attend(t.Context(), s, one, "x", ask)
+	require.ErrorIs(t, err, queue.ErrLeftBehind)
+	require.ErrorContains(t, err, "x is not asked: 8 questions")
+	require.Equal(t, maxLeft, asked)
+	_, err = attend(t.Context(), s, other, "x", ask)
+	require.NoError(t, err)
+	for _, q := range left {
+		s.left.end(q)
+	}
+	require.Zero(t, s.left.all())
+}
+
+func TestAQuestionIsCountedFromWhenItIsLeftToItsEnd(t *testing.T) {
+	l := &leftovers{counts: map[destination.Ref]int{}}
+	d, other := destination.Ref{Name: "d"}, destination.Ref{Name: "other"}
+	one, two, three, four := &question{of: d}, &question{of: d}, &question{of: d}, &question{of: other}
+	l.end(one)
+	l.leave(one)
+	require.Zero(t, l.all(), "it had ended before it was left")
+	require.Empty(t, l.counts)
+	require.False(t, one.left)
+	l.leave(two)
+	l.leave(three)
+	l.leave(four)
+	require.Equal(t, map[destination.Ref]int{d: 2, other: 1}, l.counts)
+	require.Equal(t, 3, l.all())
+	l.end(two)
+	require.Equal(t, 1, l.of(d))
+	require.Equal(t, 2, l.all())
+	l.end(three)
+	require.NotContains(t, l.counts, d)
+	require.Equal(t, 1, l.all())
+}
+
+// What a server has said once is taken for what it would say, to whom it has said it and of what it was asked.
+func TestAServerThatIsKnownIsNotAskedAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		repository string // that was asked
+		other      bool   // others have asked
+		tip        plumbing.Hash
+		unknown    bool
+		assumed    bool
+	}{
+		"it is known":         {tip: hash("1"), assumed: true},
+		"it is not":           {tip: hash("1"), unknown: true},
+		"another repository":  {repository: "https://standing.invalid/other", tip: hash("1")},
+		"of others":           {other: true, tip: hash("1")},
+		"nothing to begin at": {tip: plumbing.ZeroHash},
+	} {
+		m := newModelServer(t, nil)
+		g := standing(t, &Options{Transport: m}, "a")
+		if c.repository == "" {
+			c.repository = g.dst.Repository
+		}
+		known := &offers{repository: c.repository, who: g.key.who, offered: offering(t, "filter").refs.capabilities, multiAck: true}
+		if c.other {
+			known.who = identity{1}
+		}
+		if g.lane.offers = known; c.unknown {
+			g.lane.offers = nil
+		}
+		s, err := g.openUpload(t.Context(), c.tip)
+		require.NoError(t, err, name)
+		require.Equal(t, g.key.who, s.who, name)
+		require.NotNil(t, s.wire, name)
+		require.Equal(t, c.assumed, s.assumed, name)
+		if c.assumed {
+			require.Zero(t, m.requests, name)
+			require.Equal(t, c.tip, s.tip(g.ref), name)
+			require.Same(t, known.offered, s.refs.capabilities, name)
+			require.True(t, s.multiAck, name)
+		} else {
+			require.Equal(t, 1, m.requests, name)
+			require.Equal(t, m.tip, s.tip(g.ref), name)
+			require.Equal(t, &offers{g.dst.Repository, g.key.who, s.refs.capabilities, false}, g.lane.offers, "it is known by now: %s", name)
+		}
+		s.close()
+	}
+	g := standing(t, nil, "a")
+	g.lane.offers = &offers{repository: g.dst.Repository}
+	g.auth = func(context.Context) (Auth, error) { return Auth{}, errNotYours }
+	_, err := g.openUpload(t.Context(), hash("1"))
+	require.ErrorIs(t, err, errNotYours)
+}
+
+func TestOnlyWhatCostsARequestIsRemembered(t *testing.T) {
+	for name, c := range map[string]struct {
+		wire wire
+		want bool
+	}{"http": {&httpWire{}, true}, "http, moved": {&httpWire{moved: true}, false}, "another": {answered{}, false}} {
+		r := &remote{lane: &lane{}, dst: target("https://host.invalid/app", "main", "")}
+		s := &session{wire: c.wire, who: identity{1}, refs: offering(t, "filter").refs, multiAck: true}
+		r.learn(s)
+		if c.want {
+			require.Equal(t, &offers{"https://host.invalid/app", identity{1}, s.refs.capabilities, true}, r.lane.offers, name)
+		} else {
+			require.Nil(t, r.lane.offers, name)
+		}
+	}
+}
+
+func TestARemoteIsTheWayToOneBranch(t *testing.T) {
+	s, l, d := &Sink{}, &lane{}, target("https://host.invalid/app", "main", "base")
+	r := newRemote(s, l, d)
+	require.Equal(t, &remote{sink: s, lane: l, dst: d, ref: "refs/heads/main", fetched: map[plumbing.Hash]bool{}}, r)
+}

@@ -1,0 +1,311 @@
+package gogit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
+)
+
+// offering is a session with a server that offers something.
+func offering(t *testing.T, capabilities string) *session {
+	return conversing(t, http.NoBody, capabilities)
+}
+
+func TestAFetchAsksForWhatItNeedsAndTheServerOffers(t *testing.T) {
+	const all = "shallow filter no-progress"
+	wants, haves, shallows := []plumbing.Hash{hash("1")}, []plumbing.Hash{hash("2")}, []plumbing.Hash{hash("3")}
+	for name, c := range map[string]struct {
+		offered  string
+		req      fetchRequest
+		multiAck bool
+		depth    string
+		filter   string
+		has      []capability.Capability
+		lacks    []capability.Capability
+	}{
+		"nothing special": {offered: all, req: fetchRequest{}, depth: "", filter: "blob:none",
+			has: []capability.Capability{"filter", "no-progress"}, lacks: []capability.Capability{"shallow", "multi_ack"}},
+		"a depth":        {offered: all, req: fetchRequest{depth: 1}, depth: "deepen 1", filter: "blob:none", has: []capability.Capability{"shallow"}},
+		"its shallows":   {offered: all, req: fetchRequest{shallows: shallows}, filter: "blob:none", depth: "shallow " + shallows[0].String(), has: []capability.Capability{"shallow"}},
+		"another filter": {offered: all, req: fetchRequest{filter: "tree:0"}, filter: "tree:0"},
+		"the files":      {offered: all, req: fetchRequest{keepBlobs: true}, lacks: []capability.Capability{"filter"}},
+		"an old server": {offered: "ofs-delta", req: fetchRequest{depth: 1, shallows: shallows},
+			lacks: []capability.Capability{"shallow", "filter", "no-progress", "multi_ack"}},
+		"one that wants it": {offered: "ofs-delta", multiAck: true, has: []capability.Capability{"multi_ack"}},
+	} {
+		s := offering(t, c.offered)
+		s.multiAck = c.multiAck
+		c.req.wants, c.req.haves = wants, haves
+		req := c.req.encode(s)
+		require.Equal(t, wants, req.Wants, name)
+		require.Equal(t, haves, req.Haves, name)
+		for _, each := range c.has {
+			require.True(t, req.Capabilities.Supports(each), "%s: %s", name, each)
+		}
+		for _, each := range c.lacks {
+			require.False(t, req.Capabilities.Supports(each), "%s: %s", name, each)
+		}
+		require.Equal(t, c.filter, string(req.Filter), name)
+		var text strings.Builder
+		require.NoError(t, req.UploadRequest.Encode(&text))
+		require.Contains(t, text.String(), c.depth, name)
+		require.Equal(t, strings.HasPrefix(c.depth, "deepen"), strings.Contains(text.String(), "deepen"), name)
+		require.Equal(t, strings.HasPrefix(c.depth, "shallow"), strings.Contains(text.String(), "\n") && len(req.Shallows) > 0, name)
+	}
+}
+
+func TestOnlyTheTreesOfFoldersAreFetchedWhereTheServerAllowsIt(t *testing.T) {
+	const tips, reachable = "filter allow-tip-sha1-in-want", "filter allow-reachable-sha1-in-want"
+	for name, c := range map[string]struct {
+		offered  string
+		folders  []string
+		noScope  bool
+		complete bool
+		want     bool
+	}{
+		"tips":                    {tips, []string{"a"}, false, false, true},
+		"what is reachable":       {reachable, []string{"a", "b"}, false, false, true},
+		"no wants by hash":        {"filter", []string{"a"}, false, false, false},
+		"no filter":               {"allow-tip-sha1-in-want", []string{"a"}, false, false, false},
+		"it has failed":           {tips, []string{"a"}, true, false, false},
+		"all trees are there":     {tips, []string{"a"}, false, true, false},
+		"the root is wanted, too": {tips, []string{"a", ""}, false, false, false},
+	} {
+		r := &remote{lane: &lane{store: newStore(), noScope: c.noScope}}
+		r.lane.store.complete = c.complete
+		require.Equal(t, c.want, r.scoped(offering(t, c.offered), c.folders), name)
+	}
+}
+
+func TestAFetchThatWasTooLargeSaysWhatToDo(t *testing.T) {
+	r := &remote{sink: &Sink{opts: Options{MaxPackBytes: 77}}}
+	tooMuch, own, other := fmt.Errorf("x: %w", errTooMuch), &limitError{"own words"}, errors.New("other")
+	for _, c := range []struct {
+		offered string
+		err     error
+		says    string
+		same    bool
+	}{
+		{"filter", tooMuch, "of 77 bytes: raise MaxPackBytes", false},
+		{"ofs-delta", tooMuch, "of 77 bytes: the server offers no partial fetch; set uploadpack.allowFilter there, or raise MaxPackBytes", false},
+		{"filter", own, "own words", true}, {"ofs-delta", other, "other", true},
+	} {
+		err := r.tooLarge(offering(t, c.offered), c.err)
+		require.ErrorContains(t, err, c.says)
+		require.ErrorIs(t, err, c.err)
+		require.Equal(t, c.same, errors.Is(c.err, err))
+		require.Equal(t, !errors.Is(c.err, other), errors.Is(err, gitsink.ErrTooLarge))
+	}
+}
+
+func TestWhatIsThereIsNotFetched(t *testing.T) {
+	for name, c := range map[string]struct {
+		tip     bool // what was advertised is the store's
+		folders []string
+		asks    bool
+	}{
+		"the tip with its folders": {true, []string{"a"}, false},
+		"another tip":              {false, []string{"a"}, true},
+		"a folder more":            {true, []string{"a", "b"}, true},
+	} {
+		asks := 0
+		g := standing(t, &Options{Transport: answers(func(*http.Request, string) (int, string) { asks++; return http.StatusServiceUnavailable, "" })}, "a")
+		g.lane.store = stocked(t, "a/file", "1", "b/file", "2")
+		g.lane.store.complete = false
+		missing, err := folderIn(g.lane.store, g.lane.store.root, "b")
+		require.NoError(t, err)
+		delete(g.lane.store.trees, missing)
+		tip := g.lane.store.tip
+		if !c.tip {
+			tip = hash("1")
+		}
+		got, err := g.checkout(t.Context(), tip, c.folders)
+		require.Equal(t, c.asks, asks > 0, name)
+		if c.asks {
+			require.ErrorContains(t, err, "503", name)
+			require.True(t, got.IsZero(), name)
+			continue
+		}
+		require.NoError(t, err, name)
+		require.Equal(t, tip, got, name)
+	}
+	g := standing(t, &Options{Transport: answers(func(*http.Request, string) (int, string) { return http.StatusServiceUnavailable, "" })}, "a")
+	_, err := g.checkout(t.Context(), plumbing.ZeroHash, nil)
+	require.Error(t, err, "an empty store is at no commit")
+}
+
+func TestABranchThatIsMissingBeginsAtTheDefaultBranch(t *testing.T) {
+	m := newModelServer(t, nil)
+	for name, c := range map[string]struct {
+		refs  []string // with HEAD, if the first is
+		is    error
+		store plumbing.Hash
+		tip   plumbing.Hash
+	}{
+		"the branch is there":        {[]string{"HEAD", m.tip.String(), "refs/heads/main", m.tip.String()}, nil, m.tip, m.tip},
+		"only the default branch is": {[]string{"HEAD", m.tip.String(), "refs/heads/trunk", m.tip.String()}, nil, m.tip, plumbing.ZeroHash},
+		"neither is":                 {[]string{"refs/heads/other", m.tip.String()}, nil, plumbing.ZeroHash, plumbing.ZeroHash},
+		"nothing is shown":           {[]string{"capabilities^{}", plumbing.ZeroHash.String()}, errHidden, hash("9"), plumbing.ZeroHash},
+	} {
+		g := standing(t, &Options{Transport: answers(func(r *http.Request, body string) (int, string) {
+			if r.Method == http.MethodGet {
+				return http.StatusOK, advertised(r, "symref=HEAD:refs/heads/trunk", c.refs...)
+			}
+			return http.StatusOK, string(m.upload([]byte(body)))
+		})}, "a")
+		g.lane.store.tip = hash("9")
+		tip, err := g.checkout(t.Context(), plumbing.ZeroHash, []string{"a"})
+		require.ErrorIs(t, err, c.is, name)
+		require.Equal(t, c.tip, tip, name)
+		require.Equal(t, c.store, g.lane.store.tip, name)
+		require.Equal(t, !c.store.IsZero() && c.is == nil, g.lane.store.complete, name)
+	}
+}
+
+func TestAnIncrementNotesWhatHasCome(t *testing.T) {
+	m := newModelServer(t, nil)
+	g := standing(t, &Options{Transport: m}, "a")
+	_, err := g.checkout(t.Context(), m.tip, []string{"a"})
+	require.NoError(t, err)
+	require.Empty(t, g.fetched, "what came first is no increment")
+	first := m.tip
+	m.outsider()
+	second := m.tip
+	m.outsider()
+	tip, err := g.checkout(t.Context(), m.tip, []string{"a"})
+	require.NoError(t, err)
+	require.Equal(t, m.tip, tip)
+	require.Equal(t, m.tip, g.lane.store.tip)
+	require.True(t, g.fetched[second])
+	require.True(t, g.fetched[m.tip])
+	require.True(t, g.fetched[first], "the model sends everything")
+}
+
+// A fetch of everything is no way out when there is none before, or no time.
+func TestAFetchThatFailsIsTriedAnewOnlyWhereThatMayHelp(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	m := newModelServer(t, nil)
+	for name, c := range map[string]struct {
+		ctx     context.Context
+		stocked bool // something was there before
+		scoped  bool // the server offers what only the folders' trees need
+		fetches int
+		noScope bool
+	}{
+		"all of it":                   {t.Context(), false, false, 1, false},
+		"what is new, then all of it": {t.Context(), true, false, 2, false},
+		"the folders, then all of it": {t.Context(), false, true, 2, true},
+		"too late":                    {ended, true, false, 1, false},
+	} {
+		fetches := 0
+		g := standing(t, &Options{Transport: answers(func(r *http.Request, _ string) (int, string) {
+			offered := "ofs-delta"
+			if c.scoped {
+				offered = "filter allow-tip-sha1-in-want"
+			}
+			if r.Method == http.MethodGet {
+				return http.StatusOK, advertised(r, offered, "refs/heads/main", m.tip.String())
+			}
+			fetches++
+			return http.StatusInternalServerError, ""
+		})}, "a")
+		if c.stocked {
+			g.lane.store = stocked(t, "start", "1")
+		}
+		_, err := g.checkout(c.ctx, plumbing.ZeroHash, []string{"a"})
+		require.Error(t, err, name)
+		require.Equal(t, c.fetches, fetches, name)
+		require.Equal(t, c.noScope, g.lane.noScope, name)
+		if c.fetches > 0 {
+			require.True(t, g.lane.store.tip.IsZero(), "nothing of it is used: %s", name)
+		}
+	}
+}
+
+func TestFilesComeFromTheCacheOrInOneRequest(t *testing.T) {
+	m := newModelServer(t, nil)
+	var known, large plumbing.Hash
+	for h, o := range m.objects {
+		if o.kind == plumbing.BlobObject {
+			known = h
+		}
+	}
+	o := newObject(plumbing.BlobObject, []byte(strings.Repeat("x", cachedBlob+1)))
+	large, m.objects[o.hash] = o.hash, o
+	cached := hash("4")
+	g := standing(t, &Options{Transport: m}, "a")
+	g.lane.store.blobs.put(cached, "in the cache")
+	got, err := g.blobs(t.Context(), []plumbing.Hash{cached})
+	require.NoError(t, err)
+	require.Equal(t, map[plumbing.Hash]string{cached: "in the cache"}, got)
+	require.Zero(t, m.requests)
+	got, err = g.blobs(t.Context(), []plumbing.Hash{known, cached, large})
+	require.NoError(t, err)
+	require.Equal(t, map[plumbing.Hash]string{cached: "in the cache", known: "outside 1", large: string(o.data)}, got)
+	require.Equal(t, 2, m.requests)
+	_, err = g.blobs(t.Context(), []plumbing.Hash{known, cached})
+	require.NoError(t, err)
+	require.Equal(t, 2, m.requests, "a small one is kept")
+}
+
+func TestAServerThatGivesNoFilesByTheirHashesGivesTheCommitWhole(t *testing.T) {
+	m := newModelServer(t, nil)
+	var known plumbing.Hash
+	for h, o := range m.objects {
+		if o.kind == plumbing.BlobObject {
+			known = h
+		}
+	}
+	for range 100 {
+		m.outsider()
+	}
+	for name, c := range map[string]struct {
+		limit   int64
+		whole   int // the status of the answer to the second fetch
+		fetches int
+		is      error
+		says    string
+	}{
+		"it does":         {0, http.StatusOK, 2, nil, ""},
+		"it fails, too":   {0, http.StatusBadGateway, 2, gitsink.ErrUnavailable, "502"},
+		"it is too large": {5000, http.StatusOK, 2, gitsink.ErrTooLarge, "of 5000 bytes: set uploadpack.allowAnySHA1InWant at the server, or raise MaxPackBytes"},
+	} {
+		var wants []string
+		g := standing(t, &Options{MaxPackBytes: c.limit, Transport: answers(func(r *http.Request, body string) (int, string) {
+			if r.Method == http.MethodGet {
+				return http.StatusOK, advertised(r, "shallow filter", "refs/heads/main", m.tip.String())
+			}
+			wants = append(wants, body)
+			if len(wants) == 1 {
+				return http.StatusOK, pkt("ERR upload-pack: not our ref " + known.String())
+			}
+			return c.whole, "0000" + string(m.upload([]byte(body)))
+		})}, "a")
+		g.lane.store.tip = m.tip
+		got, err := g.blobs(t.Context(), []plumbing.Hash{known, hash("6")})
+		require.Len(t, wants, c.fetches, name)
+		require.Contains(t, wants[0], "want "+known.String(), name)
+		require.NotContains(t, wants[0], "deepen", name)
+		require.Contains(t, wants[1], "want "+m.tip.String(), name)
+		require.Contains(t, wants[1], "deepen 1", name)
+		require.NotContains(t, wants[1], "blob:none", name)
+		if c.is == nil {
+			require.NoError(t, err, name)
+			require.Equal(t, map[plumbing.Hash]string{known: "outside 1"}, got, "what is nowhere is absent: %s", name)
+			continue
+		}
+		require.Nil(t, got, name)
+		require.ErrorContains(t, err, c.says, name)
+		require.Equal(t, []error{c.is}, classify(err), name)
+	}
+}
