@@ -99,7 +99,7 @@ func TestAnAttemptEndsWhereNothingCanBeDone(t *testing.T) {
 
 	half := answers(func(r *http.Request, _ string) (int, string) { // which shows its branch, and then fails
 		if r.URL.Query().Get("service") == string(receivePack) {
-			return http.StatusOK, advertised(r, canPush, "refs/heads/main", someHash)
+			return http.StatusOK, advertises(r, canPush, "refs/heads/main", someHash)
 		}
 		return http.StatusBadGateway, "gone fishing"
 	})

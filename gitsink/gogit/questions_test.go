@@ -136,7 +136,7 @@ func TestAServerThatIsKnownIsNotAskedAgain(t *testing.T) {
 		if c.repository == "" {
 			c.repository = g.dst.Repository
 		}
-		known := &offers{repository: c.repository, who: g.key.who, offered: offering(t, "filter").refs.capabilities, multiAck: true}
+		known := &offers{repository: c.repository, who: g.key.who, offered: offersOf(t, "filter").refs.capabilities, multiAck: true}
 		if c.other {
 			known.who = identity{1}
 		}
@@ -173,7 +173,7 @@ func TestOnlyWhatCostsARequestIsRemembered(t *testing.T) {
 		want bool
 	}{"http": {&httpWire{}, true}, "http, moved": {&httpWire{moved: true}, false}, "another": {answered{}, false}} {
 		r := &remote{lane: &lane{}, dst: target("https://host.invalid/app", "main", "")}
-		s := &session{wire: c.wire, who: identity{1}, refs: offering(t, "filter").refs, multiAck: true}
+		s := &session{wire: c.wire, who: identity{1}, refs: offersOf(t, "filter").refs, multiAck: true}
 		r.learn(s)
 		if c.want {
 			require.Equal(t, &offers{"https://host.invalid/app", identity{1}, s.refs.capabilities, true}, r.lane.offers, name)

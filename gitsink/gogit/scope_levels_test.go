@@ -113,7 +113,7 @@ func (s *shelf) reach(hash plumbing.Hash, filter string, found *[]object) {
 }
 
 // remoteOf is a remote of this server.
-func remoteOf(t *testing.T, server http.RoundTripper, opts Options) *remote {
+func remoteFor(t *testing.T, server http.RoundTripper, opts Options) *remote {
 	t.Helper()
 	opts.Transport = server
 	r := newRemote(newSink(t, &opts), &lane{store: newStore()}, target("http://shelf.example/app", "main", ""))
@@ -144,7 +144,7 @@ func filled() (*shelf, plumbing.Hash) {
 func TestAFolderIsAskedForLevelByLevel(t *testing.T) {
 	t.Parallel()
 	s, commit := filled()
-	r := remoteOf(t, s, Options{})
+	r := remoteFor(t, s, Options{})
 	require.NoError(t, scoped(t, r, commit, "way/ours", "file/none", "none"))
 	require.Equal(t, []string{"commit tree:1 1", "way tree:0", "ours blob:none"}, s.asked)
 	store := r.lane.store
@@ -170,7 +170,7 @@ func TestAFailedRequestEndsTheFetchOfAFolder(t *testing.T) {
 	for broken := 1; broken <= 3; broken++ {
 		s, commit := filled()
 		s.broken = broken
-		r := remoteOf(t, s, Options{})
+		r := remoteFor(t, s, Options{})
 		require.ErrorIs(t, scoped(t, r, commit, "way/ours"), gitsink.ErrProtocol)
 		require.Len(t, s.asked, broken)
 		require.Zero(t, r.lane.store.tip)
@@ -182,7 +182,7 @@ func TestAFailedRequestEndsTheFetchOfAFolder(t *testing.T) {
 				delete(s.objects, hash)
 			}
 		}
-		err := scoped(t, remoteOf(t, s, Options{}), commit, "way/ours")
+		err := scoped(t, remoteFor(t, s, Options{}), commit, "way/ours")
 		require.ErrorIs(t, err, errIncomplete, name)
 		require.Len(t, s.asked, names)
 		if name == "commit" {
@@ -192,17 +192,17 @@ func TestAFailedRequestEndsTheFetchOfAFolder(t *testing.T) {
 	s := newShelf()
 	damaged := s.put("ours", plumbing.TreeObject, "100644 a\x00short")
 	commit := s.put("commit", plumbing.CommitObject, "tree "+s.tree("root", folderEntry("ours", damaged)).String()+"\n")
-	require.ErrorIs(t, scoped(t, remoteOf(t, s, Options{}), commit, "ours"), errDamaged)
+	require.ErrorIs(t, scoped(t, remoteFor(t, s, Options{}), commit, "ours"), errDamaged)
 }
 
 func TestWhatAFolderHoldsHasABound(t *testing.T) {
 	t.Parallel()
 	s, commit := filled()
-	r := remoteOf(t, s, Options{})
+	r := remoteFor(t, s, Options{})
 	require.NoError(t, scoped(t, r, commit, "way/ours"))
 	all := r.lane.store.size
 	for less, fits := range map[int64]bool{0: true, 1: false} {
-		r := remoteOf(t, s, Options{})
+		r := remoteFor(t, s, Options{})
 		r.sink.opts.MaxHeldBytes = 1 << 20
 		sender, err := r.open(t.Context(), uploadPack)
 		require.NoError(t, err)
@@ -217,10 +217,10 @@ func TestWhatAFolderHoldsHasABound(t *testing.T) {
 		}
 		sender.close()
 	}
-	r = remoteOf(t, s, Options{MaxHeldBytes: all - 1})
+	r = remoteFor(t, s, Options{MaxHeldBytes: all - 1})
 	r.sink.opts.TransferTimeout = time.Minute
 	require.ErrorIs(t, scoped(t, r, commit, "way/ours"), gitsink.ErrTooLarge)
-	require.ErrorIs(t, scoped(t, remoteOf(t, s, Options{MaxPackBytes: 20}), commit, "way/ours"), errTooMuch)
+	require.ErrorIs(t, scoped(t, remoteFor(t, s, Options{MaxPackBytes: 20}), commit, "way/ours"), errTooMuch)
 }
 
 func rootHash(t *testing.T, s *shelf, commit plumbing.Hash) plumbing.Hash {
@@ -238,7 +238,7 @@ func TestWhatLiesDeepComesWholeInTheEnd(t *testing.T) {
 		hash = s.tree(fmt.Sprint("t", i), folderEntry("d", hash))
 	}
 	commit := s.put("commit", plumbing.CommitObject, "tree "+s.tree("root", folderEntry("ours", s.tree("sub", folderEntry("base", hash)))).String()+"\n")
-	r := remoteOf(t, s, Options{})
+	r := remoteFor(t, s, Options{})
 	r.lane.store.folders["ours/base"] = true // of it most will be here
 	require.NoError(t, scoped(t, r, commit, "ours/base"))
 	want := []string{"commit tree:1 1", "sub tree:0"}
@@ -257,7 +257,7 @@ func TestARequesterOpensASessionOnlyWhereTheLastOneIsUsedUp(t *testing.T) {
 	s, commit := filled()
 	req := fetchRequest{wants: []plumbing.Hash{commit}, depth: 1}
 	for url, again := range map[string]bool{"http://shelf.example/app": true, "https://shelf.example/app": true, "odd://shelf.example/app": false} {
-		r := remoteOf(t, s, Options{})
+		r := remoteFor(t, s, Options{})
 		sender, err := r.open(t.Context(), uploadPack)
 		require.NoError(t, err)
 		r.dst.Repository = url
@@ -291,7 +291,7 @@ func (c *closing) close() { c.closed = true }
 func TestTheCommitsThatALostPushMayHaveMadeAreFoundInTheHistory(t *testing.T) {
 	t.Parallel()
 	s, commit := filled()
-	r := remoteOf(t, s, Options{})
+	r := remoteFor(t, s, Options{})
 	found, err := r.ancestors(t.Context(), commit, []plumbing.Hash{commit, plumbing.NewHash(otherHash)})
 	require.NoError(t, err)
 	require.Equal(t, map[plumbing.Hash]bool{commit: true}, found)
@@ -301,6 +301,6 @@ func TestTheCommitsThatALostPushMayHaveMadeAreFoundInTheHistory(t *testing.T) {
 	found, err = r.ancestors(t.Context(), commit, []plumbing.Hash{commit})
 	require.Error(t, err)
 	require.Empty(t, found)
-	_, err = remoteOf(t, s, Options{MaxPackBytes: 20}).ancestors(t.Context(), commit, nil)
+	_, err = remoteFor(t, s, Options{MaxPackBytes: 20}).ancestors(t.Context(), commit, nil)
 	require.ErrorIs(t, err, errTooMuch)
 }

@@ -61,7 +61,7 @@ func (f answers) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // advertised is an advertisement: the name of a reference and its hash, in turn. The first is followed by the capabilities.
-func advertised(r *http.Request, capabilities string, refs ...string) string {
+func advertises(r *http.Request, capabilities string, refs ...string) string {
 	text := pkt("# service="+r.URL.Query().Get("service")+"\n") + "0000"
 	for i := 0; i < len(refs); i += 2 {
 		line := refs[i+1] + " " + refs[i]

@@ -16,7 +16,7 @@ import (
 )
 
 // offering is a session with a server that offers something.
-func offering(t *testing.T, capabilities string) *session {
+func offersOf(t *testing.T, capabilities string) *session {
 	return conversing(t, http.NoBody, capabilities)
 }
 
@@ -42,7 +42,7 @@ func TestAFetchAsksForWhatItNeedsAndTheServerOffers(t *testing.T) {
 			lacks: []capability.Capability{"shallow", "filter", "no-progress", "multi_ack"}},
 		"one that wants it": {offered: "ofs-delta", multiAck: true, has: []capability.Capability{"multi_ack"}},
 	} {
-		s := offering(t, c.offered)
+		s := offersOf(t, c.offered)
 		s.multiAck = c.multiAck
 		c.req.wants, c.req.haves = wants, haves
 		req := c.req.encode(s)
@@ -82,7 +82,7 @@ func TestOnlyTheTreesOfFoldersAreFetchedWhereTheServerAllowsIt(t *testing.T) {
 	} {
 		r := &remote{lane: &lane{store: newStore(), noScope: c.noScope}}
 		r.lane.store.complete = c.complete
-		require.Equal(t, c.want, r.scoped(offering(t, c.offered), c.folders), name)
+		require.Equal(t, c.want, r.scoped(offersOf(t, c.offered), c.folders), name)
 	}
 }
 
@@ -99,7 +99,7 @@ func TestAFetchThatWasTooLargeSaysWhatToDo(t *testing.T) {
 		{"ofs-delta", tooMuch, "of 77 bytes: the server offers no partial fetch; set uploadpack.allowFilter there, or raise MaxPackBytes", false},
 		{"filter", own, "own words", true}, {"ofs-delta", other, "other", true},
 	} {
-		err := r.tooLarge(offering(t, c.offered), c.err)
+		err := r.tooLarge(offersOf(t, c.offered), c.err)
 		require.ErrorContains(t, err, c.says)
 		require.ErrorIs(t, err, c.err)
 		require.Equal(t, c.same, errors.Is(c.err, err))
@@ -158,7 +158,7 @@ func TestABranchThatIsMissingBeginsAtTheDefaultBranch(t *testing.T) {
 	} {
 		g := standing(t, &Options{Transport: answers(func(r *http.Request, body string) (int, string) {
 			if r.Method == http.MethodGet {
-				return http.StatusOK, advertised(r, "symref=HEAD:refs/heads/trunk", c.refs...)
+				return http.StatusOK, advertises(r, "symref=HEAD:refs/heads/trunk", c.refs...)
 			}
 			return http.StatusOK, string(m.upload([]byte(body)))
 		})}, "a")
@@ -214,7 +214,7 @@ func TestAFetchThatFailsIsTriedAnewOnlyWhereThatMayHelp(t *testing.T) {
 				offered = "filter allow-tip-sha1-in-want"
 			}
 			if r.Method == http.MethodGet {
-				return http.StatusOK, advertised(r, offered, "refs/heads/main", m.tip.String())
+				return http.StatusOK, advertises(r, offered, "refs/heads/main", m.tip.String())
 			}
 			fetches++
 			return http.StatusInternalServerError, ""
@@ -283,7 +283,7 @@ func TestAServerThatGivesNoFilesByTheirHashesGivesTheCommitWhole(t *testing.T) {
 		var wants []string
 		g := standing(t, &Options{MaxPackBytes: c.limit, Transport: answers(func(r *http.Request, body string) (int, string) {
 			if r.Method == http.MethodGet {
-				return http.StatusOK, advertised(r, "shallow filter", "refs/heads/main", m.tip.String())
+				return http.StatusOK, advertises(r, "shallow filter", "refs/heads/main", m.tip.String())
 			}
 			wants = append(wants, body)
 			if len(wants) == 1 {

@@ -77,19 +77,19 @@ func looking(tip func() plumbing.Hash, looks *int) answers {
 	return func(r *http.Request, _ string) (int, string) {
 		*looks++
 		if at := tip(); !at.IsZero() {
-			return http.StatusOK, advertised(r, canPush, "refs/heads/main", at.String())
+			return http.StatusOK, advertises(r, canPush, "refs/heads/main", at.String())
 		}
 		return http.StatusServiceUnavailable, "down for lunch"
 	}
 }
 
 // reported is the answer to a push that says this of the branch.
-func reported(unpack, branch string) string {
+func reporting(unpack, branch string) string {
 	return pkt("\x01"+pkt("unpack "+unpack+"\n")+pkt(branch+"\n")+"0000") + "0000"
 }
 
 func TestWhatBecomesOfAPushFollowsFromTheReportAndTheBranch(t *testing.T) {
-	ok, ng := reported("ok", "ok refs/heads/main"), reported("ok", "ng refs/heads/main no Mondays")
+	ok, ng := reporting("ok", "ok refs/heads/main"), reporting("ok", "ng refs/heads/main no Mondays")
 	const down, old, tip, other = "", "old", "tip", "other"
 	for name, c := range map[string]struct {
 		answer string
@@ -232,7 +232,7 @@ func TestOnlyAPushInPlaceOfALostOneIsExtra(t *testing.T) {
 			g, ch := pushing(t, &Options{Pace: func(destination.Destination) Pace { return Pace{Interval: time.Hour} }}, "a")
 			require.Zero(t, g.sink.paces.turn(g.account(), time.Now()))
 			g.pushes, g.closed = c.before, c.closed
-			require.False(t, g.push(conversing(t, strings.NewReader(reported("ok", "ok refs/heads/main")), canPush), ch))
+			require.False(t, g.push(conversing(t, strings.NewReader(reporting("ok", "ok refs/heads/main")), canPush), ch))
 			require.Equal(t, c.before+1, g.pushes)
 			require.Equal(t, time.Hour+c.ahead, time.Until(g.sink.paces.accounts[g.account()].ahead), name)
 		})
@@ -266,7 +266,7 @@ func TestAPushAsksForWhatTheServerOffersAndNamesTheOldValue(t *testing.T) {
 		d, err := ch.draft("", []gitsink.Commit{{Message: "m", Changes: writes("start-9", "2")}}, plainly)
 		require.NoError(t, err)
 		ch.add(g.calls[0], d)
-		answer := reported("ok", "ok refs/heads/main")
+		answer := reporting("ok", "ok refs/heads/main")
 		if !c.bands {
 			answer = pkt("unpack ok\n") + pkt("ok refs/heads/main\n") + "0000"
 		}

@@ -17,7 +17,7 @@ import (
 func shelfView(t *testing.T, s *shelf) *view {
 	t.Helper()
 	lost := plumbing.NewHash(someHash)
-	r := remoteOf(t, s, Options{})
+	r := remoteFor(t, s, Options{})
 	store := r.lane.store
 	sub := plant(store, entry{"100755", "run", blobHash("run")}, fileEntry("x", "x"))
 	store.root = plant(store,
