@@ -141,7 +141,8 @@ func TestCloseWaitsForWhatGoesOnButNotForEver(t *testing.T) {
 	}
 }
 
-// connected is a transport on which a request was made, so that it holds an idle connection to a server in memory.
+// connected makes a request on a transport, so that it holds an idle connection to a server in
+// memory.
 func connected(t *testing.T, made *http.Transport) (gone func() bool) {
 	t.Helper()
 	closed := make(chan struct{})
