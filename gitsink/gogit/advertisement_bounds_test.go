@@ -96,8 +96,8 @@ func TestAnErrorQuotesNoMoreThanALittle(t *testing.T) {
 
 const offeredBy = "\x00ofs-delta agent=git/2.47 odd=1\n"
 
-// advertised reads an advertisement for the branch a/b, whose first line has capabilities.
-func advertised(text string) (*advertisement, error) {
+// advertisedTo reads an advertisement for the branch a/b, whose first line has capabilities.
+func advertisedTo(text string) (*advertisement, error) {
 	return readAdvertisement(strings.NewReader(text), "refs/heads/a/b")
 }
 
@@ -132,7 +132,7 @@ func TestOfAnAdvertisementIsKeptWhatMattersToTheBranch(t *testing.T) {
 		"a version":                  {pkt("version 1\n") + first("HEAD"), nil, one, true},
 		"a front and a version":      {pkt("# service=x\n") + "0000" + pkt("version 1") + first("HEAD"), nil, one, true},
 	} {
-		a, err := advertised(c.text + "0000")
+		a, err := advertisedTo(c.text + "0000")
 		require.NoError(t, err, name)
 		require.Equal(t, len(c.refs), len(a.refs), name)
 		for ref, hash := range c.refs {
@@ -181,10 +181,10 @@ func TestAnAdvertisementThatIsNoneSaysWhy(t *testing.T) {
 		require.ErrorContains(t, err, c.says, name)
 		require.Nil(t, a, name)
 	}
-	a, err := advertised(many(maxCapabilities) + "0000")
+	a, err := advertisedTo(many(maxCapabilities) + "0000")
 	require.NoError(t, err)
 	require.Len(t, a.capabilities.Get("odd"), maxCapabilities)
-	_, err = advertised(pkt(someHash+" HEAD\x00object-format=sha1 object-formats=x\n") + "0000")
+	_, err = advertisedTo(pkt(someHash+" HEAD\x00object-format=sha1 object-formats=x\n") + "0000")
 	require.NoError(t, err)
 }
 

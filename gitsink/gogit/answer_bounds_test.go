@@ -83,7 +83,7 @@ func TestANegotiationThatIsNoneSaysWhy(t *testing.T) {
 	}
 }
 
-func reported(from io.Reader, names ...plumbing.ReferenceName) (*packp.ReportStatus, error) {
+func reportOf(from io.Reader, names ...plumbing.ReferenceName) (*packp.ReportStatus, error) {
 	var commands []*packp.Command
 	for _, name := range names {
 		commands = append(commands, &packp.Command{Name: name})
@@ -104,7 +104,7 @@ func TestAReportSaysWhatBecameOfWhatWasAskedFor(t *testing.T) {
 		"another reference":    {pkt("unpack ok\n") + pkt("ok r/c\n") + pkt("ok r/b\n"), "ok", map[plumbing.ReferenceName]string{"r/b": "ok"}},
 		"long words":           {pkt("unpack "+long) + pkt("ng r/a "+long), long[1:], map[plumbing.ReferenceName]string{"r/a": long[1:]}},
 	} {
-		report, err := reported(strings.NewReader(c.lines+"0000"+"more"), "r/a", "r/b")
+		report, err := reportOf(strings.NewReader(c.lines+"0000"+"more"), "r/a", "r/b")
 		require.NoError(t, err, name)
 		require.Equal(t, c.unpack, report.UnpackStatus, name)
 		require.Len(t, report.CommandStatuses, len(c.want), name)
@@ -112,7 +112,7 @@ func TestAReportSaysWhatBecameOfWhatWasAskedFor(t *testing.T) {
 			require.Equal(t, c.want[s.ReferenceName], s.Status, name)
 		}
 	}
-	report, err := reported(strings.NewReader(pkt("unpack ok\n")+strings.Repeat(pkt("ok r/a\n"), 5)+"0000"), "r/a")
+	report, err := reportOf(strings.NewReader(pkt("unpack ok\n")+strings.Repeat(pkt("ok r/a\n"), 5)+"0000"), "r/a")
 	require.NoError(t, err)
 	require.Len(t, report.CommandStatuses, 2, "one that says another thing is seen, and no more are held")
 }
@@ -142,14 +142,14 @@ func TestAReportThatIsNoneSaysWhy(t *testing.T) {
 		"a reason that reads as yes": {strings.NewReader(unpacked + pkt("ng r/a ok") + "0000"), gitsink.ErrProtocol, `says "ng r/a ok"`},
 		"another verdict":            {strings.NewReader(unpacked + pkt("maybe r/a") + "0000"), gitsink.ErrProtocol, `says "maybe r/a"`},
 	} {
-		report, err := reported(c.from, "r/a")
+		report, err := reportOf(c.from, "r/a")
 		require.ErrorIs(t, err, c.want, name)
 		require.ErrorContains(t, err, c.says, name)
 		require.Nil(t, report, name)
 	}
 }
 
-func offering(names ...capability.Capability) *capability.List {
+func listOf(names ...capability.Capability) *capability.List {
 	list := capability.NewList()
 	for _, name := range names {
 		_ = list.Add(name)
@@ -159,10 +159,10 @@ func offering(names ...capability.Capability) *capability.List {
 
 func TestASidebandIsSeparatedFromWhatIsSaid(t *testing.T) {
 	plain := strings.NewReader("plain")
-	require.Same(t, plain, demultiplex(offering("ofs-delta"), plain, io.Discard, noLimit))
+	require.Same(t, plain, demultiplex(listOf("ofs-delta"), plain, io.Discard, noLimit))
 	for _, band := range []capability.Capability{capability.Sideband, capability.Sideband64k} {
 		var words bytes.Buffer
-		d := demultiplex(offering(band), strings.NewReader(pkt("\x01hello")+pkt("\x01")+pkt("\x02one ")+pkt("\x02two")+pkt("\x01, world")+"0000"), &words, noLimit)
+		d := demultiplex(listOf(band), strings.NewReader(pkt("\x01hello")+pkt("\x01")+pkt("\x02one ")+pkt("\x02two")+pkt("\x01, world")+"0000"), &words, noLimit)
 		p := make([]byte, 3)
 		n, err := d.Read(p)
 		require.NoError(t, err)
@@ -194,7 +194,7 @@ func TestASidebandThatIsNoneSaysWhy(t *testing.T) {
 		"too much talk":          {strings.NewReader(progress + pkt("\x02w") + "0000"), noLimit, gitsink.ErrTooLarge, "talks for more than 4194304 bytes"},
 		"too much of it all":     {strings.NewReader(pkt("\x01hello") + "0000"), 13, gitsink.ErrTooLarge, "what the server sends is longer than 13 bytes"},
 	} {
-		d := demultiplex(offering(capability.Sideband64k), c.from, io.Discard, c.limit)
+		d := demultiplex(listOf(capability.Sideband64k), c.from, io.Discard, c.limit)
 		_, err := io.ReadAll(d)
 		require.ErrorIs(t, err, c.want, name)
 		require.ErrorContains(t, err, c.says, name)
@@ -202,11 +202,11 @@ func TestASidebandThatIsNoneSaysWhy(t *testing.T) {
 		require.Equal(t, err, again, name)
 		require.Zero(t, n, name)
 	}
-	d := demultiplex(offering(capability.Sideband64k), strings.NewReader(progress+"0000"), io.Discard, noLimit)
+	d := demultiplex(listOf(capability.Sideband64k), strings.NewReader(progress+"0000"), io.Discard, noLimit)
 	_, err := io.ReadAll(d)
 	require.NoError(t, err, "as much talk as may be")
 
-	d = demultiplex(offering(capability.Sideband64k), strings.NewReader(pkt("\x02w")+"0000"), failingWriter{}, noLimit)
+	d = demultiplex(listOf(capability.Sideband64k), strings.NewReader(pkt("\x02w")+"0000"), failingWriter{}, noLimit)
 	_, err = io.ReadAll(d)
 	require.ErrorIs(t, err, errCut)
 }
@@ -218,7 +218,7 @@ func (failingWriter) Write([]byte) (int, error) { return 0, errCut }
 func TestABandForErrorsIsTheServersLastWord(t *testing.T) {
 	for said, want := range map[string]string{"no": "no", strings.Repeat("e", maxWords+1): strings.Repeat("e", maxWords)} {
 		from := io.MultiReader(strings.NewReader(pkt("\x02"+strings.Repeat("p", 2*maxWords))+pkt("\x03"+said)), iotest.ErrReader(errCut))
-		_, err := io.ReadAll(demultiplex(offering(capability.Sideband64k), from, io.Discard, noLimit))
+		_, err := io.ReadAll(demultiplex(listOf(capability.Sideband64k), from, io.Discard, noLimit))
 		require.ErrorIs(t, err, errRefusal)
 		require.Equal(t, want, serverWords(err))
 	}

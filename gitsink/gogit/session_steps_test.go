@@ -48,7 +48,7 @@ func (s *scripted) explain(err error) error { return fmt.Errorf("%w: %w", errExp
 func (s *scripted) close()                  { s.closed = true }
 
 func speaking(w *scripted, offered ...capability.Capability) *session {
-	return &session{wire: w, refs: &advertisement{capabilities: offering(offered...)}}
+	return &session{wire: w, refs: &advertisement{capabilities: listOf(offered...)}}
 }
 
 func TestAStepThatIsCutOffSaysWhy(t *testing.T) {
@@ -78,7 +78,7 @@ type idling struct {
 
 func (i *idling) CloseIdleConnections() { i.closed++ }
 
-func remoteOf(s *Sink, url string, auth Auth) *remote {
+func wayTo(s *Sink, url string, auth Auth) *remote {
 	r := newRemote(s, &lane{}, target(url, "main", ""))
 	r.auth = func(context.Context) (Auth, error) { return auth, nil }
 	return r
@@ -94,7 +94,7 @@ func TestASessionIsOpenedWithWhatItsServerSays(t *testing.T) {
 		return saying(r, http.StatusOK, strings.Replace(media, "git-upload-pack", r.URL.Query().Get("service"), 1), refs), nil
 	})})
 	auth := Auth{BearerToken: "s3cret-tok"}
-	r := remoteOf(s, "https://git.example/app", auth)
+	r := wayTo(s, "https://git.example/app", auth)
 	opened, err := r.open(t.Context(), receivePack)
 	require.NoError(t, err)
 	require.Nil(t, r.lane.offers, "that is the other service")
@@ -112,7 +112,7 @@ func TestASessionIsOpenedWithWhatItsServerSays(t *testing.T) {
 	require.NotNil(t, r.lane.offers)
 	require.Equal(t, opened.who, r.lane.offers.who)
 
-	r = remoteOf(s, "https://git.example/empty", auth)
+	r = wayTo(s, "https://git.example/empty", auth)
 	opened, err = r.open(t.Context(), uploadPack)
 	require.NoError(t, err)
 	require.False(t, opened.multiAck)
@@ -138,7 +138,7 @@ func TestASessionThatCannotBeOpenedSaysWhy(t *testing.T) {
 	} {
 		idle.closed = 0
 		idle.canned = func(*http.Request) (*http.Response, error) { return nil, c.fails }
-		r := remoteOf(s, c.url, Auth{})
+		r := wayTo(s, c.url, Auth{})
 		if c.auth != nil {
 			r.auth = func(context.Context) (Auth, error) { return Auth{}, c.auth }
 		}
@@ -148,7 +148,7 @@ func TestASessionThatCannotBeOpenedSaysWhy(t *testing.T) {
 		require.Equal(t, c.closed, idle.closed, name)
 	}
 	for name, w := range map[string]*scripted{"no answer": {err: errCut}, "no advertisement": {answer: "hello"}} {
-		r := remoteOf(s, "https://git.example/app", Auth{})
+		r := wayTo(s, "https://git.example/app", Auth{})
 		opened, err := r.begin(t.Context(), &session{wire: w}, uploadPack)
 		require.ErrorIs(t, err, errExplained, name)
 		require.Nil(t, opened, name)
