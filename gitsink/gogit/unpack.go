@@ -106,7 +106,8 @@ func (u *unpacker) run() error {
 	return err
 }
 
-// next reads one object. A delta without its base belongs to a blob that was not kept, or its base is still to come.
+// next reads one object. What it leaves unread, the scanner drops before the next one, and checks
+// its length. A delta without its base belongs to a blob that was not kept, or its base is still to come.
 func (u *unpacker) next(header *packfile.ObjectHeader) error {
 	if u.inflating -= header.Length; header.Length < 0 || u.inflating < 0 {
 		return &limitError{fmt.Sprintf("what comes out of the pack is more than %d times %d bytes", inflation, u.limits.receive)}
@@ -116,16 +117,16 @@ func (u *unpacker) next(header *packfile.ObjectHeader) error {
 	case plumbing.CommitObject, plumbing.TreeObject:
 	case plumbing.BlobObject:
 		if !u.keepBlobs {
-			return u.skip()
+			return nil
 		}
 	case plumbing.OFSDeltaObject:
 		if base = u.byOffset[header.OffsetReference]; base == nil {
-			return u.skip()
+			return nil
 		}
 	case plumbing.REFDeltaObject:
 		base = u.byHash[header.Reference]
 	default: // tags
-		return u.skip()
+		return nil
 	}
 	if err := u.read(header.Length); err != nil {
 		return err
@@ -147,11 +148,6 @@ func (u *unpacker) next(header *packfile.ObjectHeader) error {
 		return err
 	}
 	return u.keep(header.Offset, o)
-}
-
-func (u *unpacker) skip() error {
-	_, _, err := u.scanner.NextObject(io.Discard)
-	return err
 }
 
 // read reads the next object into content.

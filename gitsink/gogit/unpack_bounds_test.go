@@ -297,3 +297,24 @@ func TestTheTreeOfACommitIsInItsFirstLine(t *testing.T) {
 		}
 	}
 }
+
+// What is dropped has to be what it says, too: TestAnObjectThatIsNotWhatItSaysEndsTheFetch.
+func TestADroppedObjectThatIsNotWhatItSaysEndsTheFetch(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []plumbing.ObjectType{plumbing.BlobObject, plumbing.TagObject} {
+		honest := packOf(packed{kind, "0123456789", ""}, packed{plumbing.TreeObject, "", ""})
+		for size, fits := range map[byte]bool{9: false, 10: true, 11: false} {
+			pack := bytes.Clone(honest[:len(honest)-sha1.Size])
+			require.Equal(t, byte(kind)<<4|10, pack[packHeader])
+			pack[packHeader] = byte(kind)<<4 | size
+			sum := sha1.Sum(pack)
+			got, err := unpack(bytes.NewReader(append(pack, sum[:]...)), packLimits{1 << 20, 1 << 20}, false)
+			if fits {
+				require.NoError(t, err)
+				require.Len(t, got.trees, 1)
+				continue
+			}
+			require.ErrorIs(t, err, gitsink.ErrProtocol, "%s of %d bytes", kind, size)
+		}
+	}
+}

@@ -50,10 +50,12 @@ func TestAnEntryIsFoundByItsWholePath(t *testing.T) {
 	_, ok := v.Entry("file")
 	require.False(t, ok, "there is no folder")
 	require.NoError(t, v.end())
-	v = shelfView(t, newShelf())
-	_, ok = v.Entry("lost/x")
-	require.False(t, ok)
-	require.ErrorIs(t, v.end(), errIncomplete)
+	for _, path := range []string{"lost/x", "lost/x/y"} {
+		v = shelfView(t, newShelf())
+		_, ok = v.Entry(path)
+		require.False(t, ok)
+		require.ErrorIs(t, v.end(), errIncomplete, path)
+	}
 	v = shelfView(t, newShelf())
 	v.folder = lost
 	_, ok = v.Entry("x")
