@@ -232,3 +232,12 @@ func TestNoMoreThanSixteenQuestionsAreAskedAtATime(t *testing.T) {
 		}
 	})
 }
+
+func TestTheIdentityOfCredentialsIsKeyedAndNeedsNoURL(t *testing.T) {
+	a := Auth{Password: "hunter2"}
+	require.Equal(t, identify("https://host.invalid/app", a), identify("https://%zz", a))
+	key, before := identityKey, identify("https://host.invalid/app", a)
+	defer func() { identityKey = key }()
+	identityKey[0]++
+	require.NotEqual(t, before, identify("https://host.invalid/app", a), "it is of no use to guess a password with")
+}

@@ -38,7 +38,9 @@ func TestAPlanIsRunAsOftenAsItMayBe(t *testing.T) {
 			g := standing(t, &Options{Transport: server, MaxAttempts: 3}, "a")
 			only := g.calls[0]
 			only.plan = put("file", "1")
+			began := time.Now()
 			g.run()
+			require.Equal(t, moves >= 2, time.Since(began) > 0, "two writers get out of step")
 			err := ended(t, only)
 			require.Equal(t, min(moves+1, 3), only.result.Attempts)
 			require.Equal(t, min(moves, 3), g.tries+min(moves, 3)/3)
@@ -95,7 +97,11 @@ func TestAnAttemptEndsWhereNothingCanBeDone(t *testing.T) {
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, opFetch, e.Op)
 	require.Equal(t, "gone fishing", e.Server)
-	require.False(t, g.attempt(), "nobody is there")
+	asks := 0
+	g.sink.https.base = answers(func(*http.Request, string) (int, string) { asks++; return http.StatusBadGateway, "" })
+	g.next = offering(t, canPush)
+	require.False(t, g.attempt())
+	require.Zero(t, asks, "nobody is there")
 
 	half := answers(func(r *http.Request, _ string) (int, string) { // which shows its branch, and then fails
 		if r.URL.Query().Get("service") == string(receivePack) {
@@ -198,4 +204,50 @@ func TestAWorkerEndsWhenNobodyWaits(t *testing.T) {
 			require.NotEqual(t, plumbing.ZeroHash, l.seen["base"].is)
 		}
 	})
+}
+
+func TestWhoMayNotAnyMoreIsLeftOutBeforeAnythingIsPlanned(t *testing.T) {
+	down := answers(func(*http.Request, string) (int, string) { return http.StatusBadGateway, "" })
+	auths, asked := map[string]string{"dest0": "same", "dest1": "same"}, []string{}
+	g := standing(t, &Options{Transport: down, Auth: named(auths, &asked)}, "a", "b")
+	calls := slices.Clone(g.calls)
+	g.tries = 1 // so all are asked for
+	delete(auths, "dest1")
+	require.False(t, g.attempt())
+	require.ErrorIs(t, ended(t, calls[0]), gitsink.ErrUnavailable)
+	require.ErrorIs(t, ended(t, calls[1]), errNotYours)
+
+	auths["dest1"] = "same" // and while the group connects
+	m := newModelServer(t, nil)
+	g = standing(t, &Options{Transport: m, Auth: named(auths, &asked)}, "a", "b")
+	calls = slices.Clone(g.calls)
+	calls[0].plan, calls[1].plan = put("file", "1"), put("file", "2")
+	strict := g.auth
+	g.auth = func(ctx context.Context) (Auth, error) {
+		g.sink.freshFor = -1
+		delete(auths, "dest1")
+		return strict(ctx)
+	}
+	require.False(t, g.attempt())
+	require.NoError(t, ended(t, calls[0]))
+	require.ErrorIs(t, ended(t, calls[1]), errNotYours)
+	require.Zero(t, calls[1].result.Attempts)
+}
+
+func TestADoubtKeepsNoCallWhenItsGroupHasEnded(t *testing.T) {
+	faults := schedule{4: replyLost}
+	for n := 5; n < 20; n++ {
+		faults[n] = requestLost
+	}
+	m := newModelServer(t, faults)
+	s := newSink(t, &Options{Transport: m, Pace: unpaced})
+	_, err := s.Apply(t.Context(), target("https://model.invalid/app", "main", "base"), put("a", "1"))
+	require.ErrorIs(t, err, gitsink.ErrUnknown)
+	s.workers.Wait()
+	require.Len(t, s.lanes.all, 1)
+	for _, l := range s.lanes.all {
+		require.Len(t, l.doubts, 1)
+		require.Nil(t, l.doubts[0].parts[0].call)
+		require.Len(t, l.doubts[0].parts[0].commits, 1)
+	}
 }

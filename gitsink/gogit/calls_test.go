@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,6 +112,8 @@ func TestAPlanIsRunWithinItsTimeAndItsTreeEndsWithIt(t *testing.T) {
 	}{
 		"it makes commits":         {plan: commits(made...), made: true},
 		"it fails":                 {plan: func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) { return made, fault }, made: true, is: fault, says: "of the plan"},
+		"it panics":                {plan: func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) { panic("x") }, says: "the plan panicked: "},
+		"it ends its goroutine":    {plan: func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) { runtime.Goexit(); return nil, nil }, is: errPlanEnded},
 		"it takes too long":        {plan: heeds, takes: time.Minute, is: context.Canceled, says: "the plan took longer than 1m0s: "},
 		"the sink is closed":       {plan: heeds, at: time.Second, does: func(s *Sink, _ func()) { s.close() }, takes: time.Second, is: errClosed, says: "the sink is closed: "},
 		"its caller leaves":        {plan: heeds, at: time.Second, does: func(_ *Sink, cancel func()) { cancel() }, takes: time.Second, is: context.Canceled, says: "context canceled"},

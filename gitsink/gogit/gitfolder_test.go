@@ -86,6 +86,14 @@ func TestTheFirstThatGitWouldTakeIsTaken(t *testing.T) {
 	}
 }
 
+// A file that names no folder does not lead to that of this process.
+func TestTheFolderOfThisProcessIsNotLookedInto(t *testing.T) {
+	root := lay(t, append(repoAt("here"), "x/.git=nothing")...)
+	t.Chdir(filepath.Join(root, "here"))
+	_, err := gitFolder(filepath.Join(root, "x"))
+	require.ErrorIs(t, err, gitsink.ErrNotFound)
+}
+
 // A name that is too long is no absence: it stands for all that passes.
 func TestAFaultOfTheDiskIsNotAnAbsence(t *testing.T) {
 	root := lay(t, "x/")
@@ -112,7 +120,7 @@ func TestAnAllowedFolderIsWhereItsLinksLead(t *testing.T) {
 	in := func(name string) string { return filepath.Join(root, name) }
 	require.Equal(t, []string{fileURL(in("real"))}, realFolders([]string{in("link")}))
 	require.Equal(t, []string{fileURL(in("real")), fileURL(in("elsewhere"))},
-		realFolders([]string{in("none"), "relative", "", "https://host/app", "file://" + in("link"), in("elsewhere"), "https://%zz"}))
+		realFolders([]string{in("none"), "https://host" + in("elsewhere"), "relative", "", "https://host/app", "file://" + in("link"), in("elsewhere"), "https://%zz"}))
 	require.Empty(t, realFolders(nil))
 
 	found, err := localRepository(in("link/app"), []string{in("link")})

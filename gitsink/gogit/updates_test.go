@@ -1,12 +1,15 @@
 package gogit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
@@ -201,11 +204,13 @@ func TestAFetchThatFailsIsTriedAnewOnlyWhereThatMayHelp(t *testing.T) {
 		scoped  bool // the server offers what only the folders' trees need
 		fetches int
 		noScope bool
+		before  bool // noScope
 	}{
-		"all of it":                   {t.Context(), false, false, 1, false},
-		"what is new, then all of it": {t.Context(), true, false, 2, false},
-		"the folders, then all of it": {t.Context(), false, true, 2, true},
-		"too late":                    {ended, true, false, 1, false},
+		"all of it":                   {t.Context(), false, false, 1, false, false},
+		"what is new, then all of it": {t.Context(), true, false, 2, false, false},
+		"the same, no folders":        {t.Context(), true, false, 2, true, true},
+		"the folders, then all of it": {t.Context(), false, true, 2, true, false},
+		"too late":                    {ended, true, false, 1, false, false},
 	} {
 		fetches := 0
 		g := standing(t, &Options{Transport: answers(func(r *http.Request, _ string) (int, string) {
@@ -219,6 +224,7 @@ func TestAFetchThatFailsIsTriedAnewOnlyWhereThatMayHelp(t *testing.T) {
 			fetches++
 			return http.StatusInternalServerError, ""
 		})}, "a")
+		g.lane.noScope = c.before
 		if c.stocked {
 			g.lane.store = stocked(t, "start", "1")
 		}
@@ -307,5 +313,94 @@ func TestAServerThatGivesNoFilesByTheirHashesGivesTheCommitWhole(t *testing.T) {
 		require.Nil(t, got, name)
 		require.ErrorContains(t, err, c.says, name)
 		require.Equal(t, []error{c.is}, classify(err), name)
+	}
+}
+
+func TestAServerThatFallsSilentIsNotAskedForMore(t *testing.T) {
+	m := newModelServer(t, nil)
+	for name, run := range map[string]func(g *group) error{
+		"an increment": func(g *group) error {
+			_, err := g.checkout(g.ctx, plumbing.ZeroHash, []string{"a"})
+			return err
+		},
+		"files": func(g *group) error {
+			_, err := g.blobs(g.ctx, []plumbing.Hash{hash("1")})
+			return err
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			fetches := 0
+			g := standing(t, &Options{TransferTimeout: time.Second, Transport: answers(func(r *http.Request, _ string) (int, string) {
+				if r.Method == http.MethodGet {
+					return http.StatusOK, advertised(r, "ofs-delta", "refs/heads/main", m.tip.String())
+				}
+				fetches++
+				<-r.Context().Done()
+				return http.StatusBadGateway, ""
+			})}, "a")
+			g.lane.store = stocked(t, "start", "1")
+			require.ErrorIs(t, run(g), errNoAnswer, name)
+			require.Equal(t, 1, fetches, name)
+		})
+	}
+}
+
+func TestAnIncrementSaysWhatIsThere(t *testing.T) {
+	m := newModelServer(t, nil)
+	var bodies []string
+	shallow := hash("7")
+	g := standing(t, &Options{Transport: answers(func(r *http.Request, body string) (int, string) {
+		if r.Method == http.MethodGet {
+			return http.StatusOK, advertised(r, "shallow", "refs/heads/main", m.tip.String())
+		}
+		bodies = append(bodies, body)
+		answer := string(m.upload([]byte(body)))
+		if strings.Contains(body, "deepen 1") {
+			answer = pkt("shallow "+shallow.String()) + "0000" + answer
+		}
+		return http.StatusOK, answer
+	})}, "a")
+	_, err := g.checkout(t.Context(), m.tip, []string{"a"})
+	require.NoError(t, err)
+	require.Equal(t, []plumbing.Hash{shallow}, g.lane.store.shallows)
+	first := m.tip
+	m.outsider()
+	_, err = g.checkout(t.Context(), m.tip, []string{"a"})
+	require.NoError(t, err)
+	require.Len(t, bodies, 2)
+	require.Contains(t, bodies[0], "want "+first.String())
+	require.Contains(t, bodies[0], "deepen 1")
+	require.NotContains(t, bodies[0], "have ")
+	require.Contains(t, bodies[1], "want "+m.tip.String())
+	require.Contains(t, bodies[1], "have "+first.String())
+	require.Contains(t, bodies[1], "shallow "+shallow.String())
+	require.NotContains(t, bodies[1], "deepen")
+}
+
+func TestAPackWithoutTheWantedCommitIsOfNoUse(t *testing.T) {
+	m := newModelServer(t, nil)
+	pack, err := encodePack(nil, nil)
+	require.NoError(t, err)
+	g := standing(t, &Options{Transport: answers(func(r *http.Request, _ string) (int, string) {
+		if r.Method == http.MethodGet {
+			return http.StatusOK, advertised(r, "ofs-delta", "refs/heads/main", m.tip.String())
+		}
+		return http.StatusOK, pkt("NAK\n") + string(pack)
+	})}, "a")
+	_, err = g.checkout(t.Context(), m.tip, []string{"a"})
+	require.ErrorContains(t, err, "commit "+m.tip.String())
+	require.True(t, g.lane.store.tip.IsZero())
+	require.False(t, g.lane.store.complete)
+}
+
+func TestFilesMayTakeHalfOfWhatMayBeHeld(t *testing.T) {
+	m := newModelServer(t, nil)
+	o := newObject(plumbing.BlobObject, bytes.Repeat([]byte("x"), 1000))
+	m.objects[o.hash] = o
+	for held, is := range map[int64]error{2000: gitsink.ErrTooLarge, 4000: nil} {
+		g := standing(t, &Options{Transport: m, MaxHeldBytes: held}, "a")
+		g.lane.store.tip = m.tip
+		_, err := g.blobs(t.Context(), []plumbing.Hash{o.hash})
+		require.ErrorIs(t, err, is)
 	}
 }

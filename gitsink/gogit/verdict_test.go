@@ -276,6 +276,10 @@ func TestAPushAsksForWhatTheServerOffersAndNamesTheOldValue(t *testing.T) {
 		v := g.send(receiver, ch)
 		require.True(t, v.ok, capabilities)
 		require.False(t, v.signed)
+		ch.objects = append(ch.objects, newObject(plumbing.CommitObject, []byte("tree x\ngpgsig y\n\nm\n")))
+		receiver.wire = answered{strings.NewReader(answer)}
+		require.True(t, g.send(receiver, ch).signed)
+		ch.objects = ch.objects[:len(ch.objects)-1]
 		require.Contains(t, string(w.sent[0]), ch.old.String()+" "+ch.tip.String()+" refs/heads/main")
 		require.Equal(t, c.bands, strings.Contains(string(w.sent[0]), "side-band-64k"), capabilities)
 		want, err := encodePack(ch.objects, map[bool]func(plumbing.Hash) (string, bool){true: ch.store.lookup}[c.thin])
