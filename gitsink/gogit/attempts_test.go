@@ -99,7 +99,7 @@ func TestAnAttemptEndsWhereNothingCanBeDone(t *testing.T) {
 	require.Equal(t, "gone fishing", e.Server)
 	asks := 0
 	g.sink.https.base = answers(func(*http.Request, string) (int, string) { asks++; return http.StatusBadGateway, "" })
-	g.next = offering(t, canPush)
+	g.next = offersOf(t, canPush)
 	require.False(t, g.attempt())
 	require.Zero(t, asks, "nobody is there")
 
