@@ -195,6 +195,9 @@ func TestEachCommitHoldsWhatIsNewInIt(t *testing.T) {
 	require.Equal(t, first, objects[1].from)
 	require.Equal(t, second, objects[1].hash)
 
+	_, objects = edited(t, s, e, writes("b", "4")...)
+	require.Len(t, objects, 2, "what came with the commit before does not come again")
+
 	e = editing(t, s, plumbing.ZeroHash)
 	got, objects := e.commit()
 	require.Equal(t, emptyTree, got, "an empty tree is a tree")
