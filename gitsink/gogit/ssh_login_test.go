@@ -84,8 +84,6 @@ func (s *sshScript) run(conn ssh.Conn, channel ssh.Channel, requests <-chan *ssh
 }
 
 func TestOnlyACommandThatEndsByItselfRefuses(t *testing.T) {
-	script := &sshScript{}
-	ep, auth, commands := scriptedSSH(t, script, &ssh.ServerConfig{})
 	for name, c := range map[string]struct {
 		script sshScript
 		no     bool
@@ -95,8 +93,7 @@ func TestOnlyACommandThatEndsByItselfRefuses(t *testing.T) {
 		"a signal":                {sshScript{signal: "KILL"}, false},
 		"nobody knows how it was": {sshScript{status: -1}, false},
 	} {
-		*script = c.script
-		ep.User = ""
+		ep, auth, commands := scriptedSSH(t, &c.script, &ssh.ServerConfig{})
 		w, err := dialSSH(t.Context(), ep, auth, receivePack)
 		require.NoError(t, err, name)
 		require.Equal(t, `git: git-receive-pack '/it'\''s'`, <-commands, name)
@@ -115,9 +112,6 @@ func TestOnlyACommandThatEndsByItselfRefuses(t *testing.T) {
 }
 
 func TestALoginThatFailsSaysWhy(t *testing.T) {
-	script := &sshScript{}
-	ep, auth, _ := scriptedSSH(t, script, &ssh.ServerConfig{})
-	ep.User = "me"
 	for name, c := range map[string]struct {
 		script sshScript
 		no     bool
@@ -128,14 +122,16 @@ func TestALoginThatFailsSaysWhy(t *testing.T) {
 		"no command": {sshScript{noCommand: true}, true, "starting \"git-upload-pack '/it", ""},
 		"it leaves":  {sshScript{leaves: true}, false, "starting \"git-upload-pack '/it", ""},
 	} {
-		*script = c.script
+		ep, auth, _ := scriptedSSH(t, &c.script, &ssh.ServerConfig{})
+		ep.User = "me"
 		w, err := dialSSH(t.Context(), ep, auth, uploadPack)
 		require.Nil(t, w, name)
 		require.ErrorContains(t, err, c.says, name)
 		require.Equal(t, c.words, serverWords(err), name)
 		require.Equal(t, c.no, strings.HasPrefix(err.Error(), errRefusal.Error()), name)
 	}
-	*script = sshScript{}
+	ep, auth, _ := scriptedSSH(t, &sshScript{}, &ssh.ServerConfig{})
+	ep.User = "me"
 	config, err := auth.sshConfig("me", address(ep, 22))
 	require.NoError(t, err)
 	client, err := ssh.Dial("tcp", address(ep, 22), config)
