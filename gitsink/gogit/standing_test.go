@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -134,8 +135,11 @@ func opened(who identity) (*session, *closable) {
 
 // named returns the credentials of each destination by its Ref's name; none are errNotYours.
 func named(auths map[string]string, asked *[]string) func(context.Context, destination.Destination) (Auth, error) {
+	var mu sync.Mutex // several are asked for at once
 	return func(_ context.Context, d destination.Destination) (Auth, error) {
+		mu.Lock()
 		*asked = append(*asked, d.Ref.Name)
+		mu.Unlock()
 		user, ok := auths[d.Ref.Name]
 		if !ok {
 			return Auth{}, errNotYours
