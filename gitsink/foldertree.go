@@ -81,11 +81,13 @@ func (t *folderTree) Paths(prefix string) iter.Seq2[string, Entry] {
 	}
 }
 
+// Entry implements Tree.
 func (t *folderTree) Entry(path string) (Entry, bool) {
 	e, ok := t.entries[path]
 	return e, ok
 }
 
+// Read implements Tree.
 func (t *folderTree) Read(ctx context.Context, paths ...string) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, path := range paths {

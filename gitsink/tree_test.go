@@ -118,25 +118,22 @@ func TestWhichFilesOfAttributesAreRead(t *testing.T) {
 	line := "* filter=x\n"
 	files := map[string]string{".gitattributes": line, "a/.gitattributes": line, "b/.gitattributes": line, "c/x.gitattributes": line}
 	for name, c := range map[string]struct {
-		paths []string
-		all   bool
-		want  []string
+		paths      []string
+		all        bool
+		root, a, b string // the file that says the filter there
 	}{
-		"of a sweep":           {nil, true, []string{"", "a", "b"}},
-		"on the way":           {[]string{"a/x.yaml"}, false, []string{"", "a"}},
-		"of the folder itself": {[]string{"x.yaml"}, false, []string{""}},
-		"none on the way":      {[]string{"d/x.yaml"}, false, []string{""}},
+		"of a sweep":           {nil, true, ".gitattributes", "a/.gitattributes", "b/.gitattributes"},
+		"on the way":           {[]string{"a/x.yaml"}, false, ".gitattributes", "a/.gitattributes", ".gitattributes"},
+		"of the folder itself": {[]string{"x.yaml"}, false, ".gitattributes", ".gitattributes", ".gitattributes"},
+		"none on the way":      {[]string{"d/x.yaml"}, false, ".gitattributes", ".gitattributes", ".gitattributes"},
 	} {
 		f, err := readFilters(t.Context(), stub(files), "", c.paths, c.all)
 		require.NoError(t, err, name)
-		var dirs []string
-		for _, file := range f.known {
-			v, ok := (gitattr.Set{file}).Lookup("a/x.yaml", filterName)
-			if ok {
-				dirs = append(dirs, strings.TrimSuffix(strings.TrimSuffix(v.File, gitattr.FileName), "/"))
-			}
+		for path, want := range map[string]string{"x": c.root, "a/x": c.a, "b/x": c.b, "c/x": ".gitattributes"} {
+			said, ok := f.of(path)
+			require.True(t, ok, "%s: %s", name, path)
+			require.Equal(t, want, said.File, "%s: %s", name, path)
 		}
-		require.Len(t, f.known, len(c.want), "%s: %v", name, dirs)
 	}
 
 	linked := stub(files)

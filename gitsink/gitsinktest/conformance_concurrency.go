@@ -150,6 +150,7 @@ type askedContext struct {
 	asked chan struct{}
 }
 
+// Done implements context.Context.
 func (c *askedContext) Done() <-chan struct{} {
 	c.once.Do(func() { close(c.asked) })
 	return c.Context.Done()

@@ -33,6 +33,7 @@ func newFakeTree(files map[string]File, folder string) *fakeTree {
 	return t
 }
 
+// Paths implements gitsink.Tree.
 func (t *fakeTree) Paths(prefix string) iter.Seq2[string, gitsink.Entry] {
 	prefix = strings.TrimSuffix(prefix, "/")
 	return func(yield func(string, gitsink.Entry) bool) {
@@ -44,6 +45,7 @@ func (t *fakeTree) Paths(prefix string) iter.Seq2[string, gitsink.Entry] {
 	}
 }
 
+// Entry implements gitsink.Tree.
 func (t *fakeTree) Entry(path string) (gitsink.Entry, bool) {
 	file, ok := t.files[path]
 	if !ok {
@@ -52,6 +54,7 @@ func (t *fakeTree) Entry(path string) (gitsink.Entry, bool) {
 	return file.entry(), true
 }
 
+// Read implements gitsink.Tree.
 func (t *fakeTree) Read(ctx context.Context, paths ...string) (map[string][]byte, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()

@@ -180,6 +180,7 @@ type countingWriter struct {
 	req    Request
 }
 
+// Write implements io.Writer.
 func (w *countingWriter) Write(p []byte) (int, error) {
 	w.server.countOut(w.req, len(p))
 	_, _ = w.ResponseWriter.Write(p)
@@ -192,6 +193,7 @@ func (w *countingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter 
 // testLog writes what Git complains about into the test's log.
 type testLog struct{ t testing.TB }
 
+// Write implements io.Writer.
 func (l testLog) Write(p []byte) (int, error) {
 	l.t.Logf("git server: %s", bytes.TrimSpace(p))
 	return len(p), nil

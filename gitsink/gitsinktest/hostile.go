@@ -196,6 +196,7 @@ func (h Hostile) events(url string) []event.Event {
 
 type stillHeld struct{ queue.Lease }
 
+// Held implements queue.Lease.
 func (stillHeld) Held(context.Context) bool { return true }
 
 // settled waits until there are no more goroutines than before.

@@ -84,6 +84,7 @@ func listen(t testing.TB, serve func(*net.TCPConn)) (address string) {
 	return listener.Addr().String()
 }
 
+// Write implements io.Writer.
 func (c *connection) Write(p []byte) (int, error) { return c.tcp.Write(p) }
 func (c *connection) write(text string)           { _, _ = io.WriteString(c.tcp, text) }
 

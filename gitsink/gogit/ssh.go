@@ -72,11 +72,10 @@ func startSSH(client *ssh.Client, command string) (wire, error) {
 		return nil, err
 	}
 	if err := session.Start(command); err != nil {
-		err = fmt.Errorf("starting %q: %w", command, err)
-		if strings.Contains(err.Error(), ": ssh: command ") { // x/crypto/ssh, when an answer has come: it gives it no type
-			err = fmt.Errorf("%w: %w", errRefusal, err)
+		if strings.HasPrefix(err.Error(), "ssh: command ") { // x/crypto/ssh, when an answer has come: it gives it no type
+			return nil, fmt.Errorf("%w: starting %q: %w", errRefusal, command, err)
 		}
-		return nil, err
+		return nil, fmt.Errorf("starting %q: %w", command, err)
 	}
 	return &stream{
 		in: in, out: out, words: words,
