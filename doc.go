@@ -11,7 +11,7 @@
 //   - event: what happened. An Event always carries its whole destination. Sanitising, encoding, file layout.
 //   - ruleset: which changes go where, with the semantics of admission rules; ruleset/cel, a module of its own,
 //     has conditions in CEL.
-//   - event/watch: the cluster as a source of events: lists, watches, and keeps a ledger of what lives.
+//   - event/source: the cluster as a source of events: lists, watches, and keeps a ledger of what lives.
 //   - queue: one line per destination, in memory, bounded; a Runner that hands batches to a handler.
 //   - orphan: which files have lost their object.
 //   - gitsink: the interface of what writes commits, and the Writer that turns batches into plans for it.

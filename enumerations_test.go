@@ -56,11 +56,11 @@ func TestAnUnknownValueOfAnEnumerationIsAnErrorAtTheDoor(t *testing.T) {
 			_, err := kubescribe.New(&rest.Config{Host: "https://127.0.0.1:1"}, &kubescribe.Options{CommitPer: -1})
 			return err
 		}, []string{"CommitPer", "-1", "Batch", "PerAuthor", "PerEvent"}},
-		"event.Condition": {func() error {
+		"event.Precondition": {func() error {
 			e := written
-			e.Condition = 9
+			e.Precondition = 9
 			return e.Validate()
-		}, []string{"Condition", "9", "Always", "IfAbsent", "IfPresent"}},
+		}, []string{"Precondition", "9", "Always", "IfAbsent", "IfPresent"}},
 		"event.Operation": {func() error {
 			e := written
 			e.Operation = "update"

@@ -35,7 +35,7 @@ func Example() {
 	defer cleanUp()
 
 	mirror, err := kubescribe.New(config, &kubescribe.Options{
-		Window:              func(destination.Destination) queue.Window { return queue.Window{Quiet: 50 * time.Millisecond} },
+		Window:              func(destination.Destination) queue.Window { return queue.Window{Debounce: 50 * time.Millisecond} },
 		AllowedLocalFolders: []string{repository}, // servers need no permission
 	})
 	if err != nil {

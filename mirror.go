@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubescribe/kubescribe/destination"
-	"github.com/kubescribe/kubescribe/event/watch"
+	"github.com/kubescribe/kubescribe/event/source"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
 	"github.com/kubescribe/kubescribe/orphan"
@@ -36,7 +36,7 @@ type Mirror struct {
 	queue    queue.Queue
 	sink     gitsink.GitSink
 	ownsSink bool
-	watcher  *watch.Watcher
+	watcher  *source.Watcher
 	ended    chan struct{} // closed when Start returns
 
 	mu      sync.Mutex
@@ -83,11 +83,11 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 	if m.sink == nil {
 		m.ownsSink = true
 		m.sink = gogit.New(&gogit.Options{
-			Auth: o.Auth, Signer: o.Signer, Pace: o.Pace, Logger: o.Logger,
+			Auth: o.Auth, Signer: o.Signer, RateLimit: o.RateLimit, Logger: o.Logger,
 			AllowedPlainTextHosts: o.AllowedPlainTextHosts, AllowedLocalFolders: o.AllowedLocalFolders,
 		})
 	}
-	m.watcher = watch.New(client, disco, m.queue, &watch.Options{
+	m.watcher = source.New(client, disco, m.queue, &source.Options{
 		Rediscover: o.Rediscover,
 		Collapse:   o.Collapse,
 		Resync:     o.Resync,

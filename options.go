@@ -34,9 +34,9 @@ type Options struct {
 	// Signer returns what signs the commits of a destination. It is of use to the default GitSink only. Default: commits are
 	// not signed.
 	Signer func(context.Context, destination.Destination) (gogit.Signer, error)
-	// Pace says how often the repository of a destination may be pushed to. It is of use to the default GitSink only.
+	// RateLimit says how often the repository of a destination may be pushed to. It is of use to the default GitSink only.
 	// Default: gogit's defaults, 6 pushes a minute.
-	Pace func(destination.Destination) gogit.Pace
+	RateLimit func(destination.Destination) gogit.RateLimit
 	// AllowedPlainTextHosts are the hosts that credentials may be sent to over http; see gogit.Options. It is of use to the
 	// default GitSink only. Default: this machine.
 	AllowedPlainTextHosts []string
@@ -60,9 +60,9 @@ type Options struct {
 	CommitPer gitsink.CommitPer
 	// RefuseFiltered leaves out what a .gitattributes gives a filter. Default: it is written as it is. See gitsink.WriterOptions.
 	RefuseFiltered bool
-	// Attribute says who made a change; event/watch.FieldManager is a ready-made one, and CommitPer says whether changes of
+	// Attribute says who made a change; event/source.FieldManager is a ready-made one, and CommitPer says whether changes of
 	// several authors share a commit, which then has none of them. Default: unknown, so the author of a commit is its
-	// committer. See event/watch.Options.
+	// committer. See event/source.Options.
 	Attribute func(ctx context.Context, obj *unstructured.Unstructured, op event.Operation) event.Author
 	// OnStatus is told when the status of a destination has changed because of a push or a failed one. It must be quick;
 	// calls may be concurrent. Default: none.
@@ -81,10 +81,10 @@ type Options struct {
 	// Rediscover is how often the API server is asked for new types. Default: 30 s.
 	Rediscover time.Duration
 	// Collapse is for how many namespaces a type is watched one by one; rules for more share one watch of all. Negative:
-	// any number. Default: 50. See event/watch.Options.
+	// any number. Default: 50. See event/source.Options.
 	Collapse int
 	// InitialEvents has listings come by watches, where the server can do it, which takes less memory where objects are large.
-	// Default: pages. See event/watch.Options.
+	// Default: pages. See event/source.Options.
 	InitialEvents bool
 	// MeterProvider gets the metrics of the queue and its Runner, which package queue lists. Of the Queue it is of use to the
 	// default one only. Default: nothing is measured.

@@ -47,9 +47,9 @@ type elsewhere struct{ event.Layout }
 
 func (elsewhere) Name() string                   { return "elsewhere/v1" }
 func (e elsewhere) Path(r event.Resource) string { return e.Layout.Path(r) + "/object.yaml" }
-func (e elsewhere) Scope(path string) (event.Scope, bool) {
+func (e elsewhere) Collection(path string) (event.Collection, bool) {
 	path, ok := strings.CutSuffix(path, "/object.yaml")
-	scope, legal := e.Layout.Scope(path)
+	scope, legal := e.Layout.Collection(path)
 	return scope, ok && legal
 }
 
@@ -125,9 +125,9 @@ func TestEachOptionOfTheDefaultSinkHasItsSay(t *testing.T) {
 			return gogit.Unsigned, nil
 		},
 	})
-	opts.Pace = func(d destination.Destination) gogit.Pace {
-		ask("Pace", d)
-		return gogit.Pace{Interval: -1}
+	opts.RateLimit = func(d destination.Destination) gogit.RateLimit {
+		ask("RateLimit", d)
+		return gogit.RateLimit{Interval: -1}
 	}
 	m, err := kubescribe.New(c.Config(), opts)
 	require.NoError(t, err)
@@ -135,7 +135,7 @@ func TestEachOptionOfTheDefaultSinkHasItsSay(t *testing.T) {
 	stop := start(t, m)
 	synced(t, m)
 	require.NoError(t, stop())
-	require.ElementsMatch(t, []string{"Auth for prod", "Signer for prod", "Pace for prod"}, slices.Collect(maps.Keys(asked)))
+	require.ElementsMatch(t, []string{"Auth for prod", "Signer for prod", "RateLimit for prod"}, slices.Collect(maps.Keys(asked)))
 }
 
 // throttled counts the requests that waited for a limit on their rate.
@@ -241,7 +241,9 @@ func waiting(t *testing.T, o kubescribe.Options) (m *kubescribe.Mirror, repo fak
 	sink, repo := newFake()
 	o.GitSink = sink
 	opts := quick(o)
-	opts.Window = func(destination.Destination) queue.Window { return queue.Window{Quiet: time.Hour, Longest: time.Hour} }
+	opts.Window = func(destination.Destination) queue.Window {
+		return queue.Window{Debounce: time.Hour, MaxWait: time.Hour}
+	}
 	m, err := kubescribe.New(c.Config(), opts)
 	require.NoError(t, err)
 	require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))
@@ -383,12 +385,14 @@ func TestWaitSyncedSaysWhatWillNotBeSynced(t *testing.T) {
 	})
 	t.Run("but not while others wait", func(t *testing.T) {
 		opts := quick(kubescribe.Options{})
-		opts.Window = func(destination.Destination) queue.Window { return queue.Window{Quiet: time.Hour, Longest: time.Hour} }
+		opts.Window = func(destination.Destination) queue.Window {
+			return queue.Window{Debounce: time.Hour, MaxWait: time.Hour}
+		}
 		m := refusing(t, opts, apierrors.NewForbidden(secrets, "", nil))
 		waits(t, m, func(st kubescribe.DestinationStatus) bool { return st.Line.Waiting > 0 })
 	})
 	t.Run("nor while a listing is tried again", func(t *testing.T) {
 		m := refusing(t, quick(kubescribe.Options{}), apierrors.NewInternalError(errors.New("etcd is down")))
-		waits(t, m, func(st kubescribe.DestinationStatus) bool { return st.Watch.Idle() && st.Line == queue.LineStats{} })
+		waits(t, m, func(st kubescribe.DestinationStatus) bool { return st.Watch.Idle() && st.Line == queue.KeyStats{} })
 	})
 }

@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubescribe/kubescribe/destination"
-	"github.com/kubescribe/kubescribe/event/watch"
+	"github.com/kubescribe/kubescribe/event/source"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/orphan"
 	"github.com/kubescribe/kubescribe/queue"
@@ -358,19 +358,19 @@ func TestFaultyOrphansAreNamedInTheOrderOfTheirDestinations(t *testing.T) {
 
 func TestOnlyARefusalWillNotBeCuredByTime(t *testing.T) {
 	pods := schema.GroupResource{Resource: "pods"}
-	forbidden := watch.Incomplete{Err: apierrors.NewForbidden(pods, "", nil)}
-	down := watch.Incomplete{Err: apierrors.NewServiceUnavailable("down")}
+	forbidden := source.Incomplete{Err: apierrors.NewForbidden(pods, "", nil)}
+	down := source.Incomplete{Err: apierrors.NewServiceUnavailable("down")}
 	for name, c := range map[string]struct {
-		parts []watch.Incomplete
+		parts []source.Incomplete
 		want  bool
 	}{
 		"all is listed":        {nil, false},
-		"no rights":            {[]watch.Incomplete{forbidden}, true},
-		"no credentials":       {[]watch.Incomplete{{Err: apierrors.NewUnauthorized("who")}}, true},
-		"no such type":         {[]watch.Incomplete{{Err: apierrors.NewNotFound(pods, "")}}, true},
-		"no listing":           {[]watch.Incomplete{{Err: apierrors.NewMethodNotSupported(pods, "list")}}, true},
-		"the server is down":   {[]watch.Incomplete{down}, false},
-		"for one of two types": {[]watch.Incomplete{forbidden, down}, false},
+		"no rights":            {[]source.Incomplete{forbidden}, true},
+		"no credentials":       {[]source.Incomplete{{Err: apierrors.NewUnauthorized("who")}}, true},
+		"no such type":         {[]source.Incomplete{{Err: apierrors.NewNotFound(pods, "")}}, true},
+		"no listing":           {[]source.Incomplete{{Err: apierrors.NewMethodNotSupported(pods, "list")}}, true},
+		"the server is down":   {[]source.Incomplete{down}, false},
+		"for one of two types": {[]source.Incomplete{forbidden, down}, false},
 	} {
 		require.Equal(t, c.want, refused(c.parts), name)
 	}

@@ -122,13 +122,13 @@ func TestTheNameOfTheClusterIsAskedForAgainSoonAndLaterOnceAMinute(t *testing.T)
 // lines of a queue that are what they are said to be.
 type made struct {
 	queue.Queue
-	line  *queue.LineStats
+	line  *queue.KeyStats
 	woken []destination.Destination
 }
 
-func (q *made) Line(destination.Destination) (queue.LineStats, bool) {
+func (q *made) Line(destination.Destination) (queue.KeyStats, bool) {
 	if q.line == nil {
-		return queue.LineStats{}, false
+		return queue.KeyStats{}, false
 	}
 	return *q.line, true
 }
@@ -161,14 +161,14 @@ func TestAQueueThatFailsEndsTheMirror(t *testing.T) {
 func TestWaitSyncedWaitsForWhatIsTriedAgainOrWaits(t *testing.T) {
 	auth := errors.New("no such user")
 	for name, c := range map[string]struct {
-		line *queue.LineStats
+		line *queue.KeyStats
 		r    gitsink.Report
 		done bool
 	}{
-		"parked for good until somebody acts": {&queue.LineStats{Err: auth, Permanent: true, Parked: time.Now()}, gitsink.Report{}, true},
-		"tried again, as after Adopt":         {&queue.LineStats{Err: auth, Permanent: true}, gitsink.Report{}, false},
-		"parked for a moment":                 {&queue.LineStats{Err: auth, Parked: time.Now()}, gitsink.Report{}, false},
-		"another's folder, and more to write": {&queue.LineStats{Waiting: 1}, gitsink.Report{Synced: true, Excluded: &orphan.Found{Count: 1}}, false},
+		"parked for good until somebody acts": {&queue.KeyStats{Err: auth, Permanent: true, Parked: time.Now()}, gitsink.Report{}, true},
+		"tried again, as after Adopt":         {&queue.KeyStats{Err: auth, Permanent: true}, gitsink.Report{}, false},
+		"parked for a moment":                 {&queue.KeyStats{Err: auth, Parked: time.Now()}, gitsink.Report{}, false},
+		"another's folder, and more to write": {&queue.KeyStats{Waiting: 1}, gitsink.Report{Synced: true, Excluded: &orphan.Found{Count: 1}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newReported(t)

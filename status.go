@@ -10,7 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/kubescribe/kubescribe/destination"
-	"github.com/kubescribe/kubescribe/event/watch"
+	"github.com/kubescribe/kubescribe/event/source"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/orphan"
 	"github.com/kubescribe/kubescribe/queue"
@@ -45,8 +45,8 @@ type DestinationStatus struct {
 	// Filtered are lines of a .gitattributes with a filter that our files do not go through,
 	// gitsink.MaxFiltered at most: all that the last sweep has found, and what was met since. See Options.RefuseFiltered.
 	Filtered []gitsink.Filtered
-	Line     queue.LineStats         // what waits to be written
-	Watch    watch.DestinationStatus // how far the events follow the cluster
+	Line     queue.KeyStats           // what waits to be written
+	Watch    source.DestinationStatus // how far the events follow the cluster
 
 	written bool // nothing waits, but there may be types that could not be listed
 }
@@ -221,7 +221,7 @@ func (m *Mirror) synced() (bool, error) {
 				gitsink.ErrOwned, st.Excluded.Count, gitsink.OwnerFile, st.Excluded.Sample))
 		case st.written && refused(st.Watch.Incomplete):
 			for _, part := range st.Watch.Incomplete {
-				failed = append(failed, fmt.Errorf("kubescribe: %s: %s cannot be listed: %w", st.Destination.Ref, part.Scope, part.Err))
+				failed = append(failed, fmt.Errorf("kubescribe: %s: %s cannot be listed: %w", st.Destination.Ref, part.Collection, part.Err))
 			}
 		default:
 			return false, nil
@@ -231,7 +231,7 @@ func (m *Mirror) synced() (bool, error) {
 }
 
 // refused tells whether the API server will go on saying no to all of them.
-func refused(parts []watch.Incomplete) bool {
+func refused(parts []source.Incomplete) bool {
 	for _, part := range parts {
 		if !apierrors.IsForbidden(part.Err) && !apierrors.IsUnauthorized(part.Err) &&
 			!apierrors.IsNotFound(part.Err) && !apierrors.IsMethodNotSupported(part.Err) {

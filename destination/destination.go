@@ -71,23 +71,23 @@ func (d Destination) fault(field, value string, err error) error {
 	return fault(KindDestination, d.Ref, field, value, err)
 }
 
-// Lane returns the line that d's commits share with those of every other
+// RemoteBranch returns the line that d's commits share with those of every other
 // destination on the same branch. A destination whose Repository is invalid has
-// the zero Lane.
-func (d Destination) Lane() Lane {
+// the zero RemoteBranch.
+func (d Destination) RemoteBranch() RemoteBranch {
 	repository, err := canonicalURL(d.Repository)
 	if err != nil {
-		return Lane{}
+		return RemoteBranch{}
 	}
-	return Lane{Repository: repository, Branch: d.Branch}
+	return RemoteBranch{Repository: repository, Branch: d.Branch}
 }
 
 // String returns d for people: its Ref and where it points to. It holds no
 // credentials, even if d is invalid because of them.
 func (d Destination) String() string {
-	where := d.Lane()
+	where := d.RemoteBranch()
 	if where.Repository == "" {
-		where = Lane{Repository: redactURL(d.Repository), Branch: d.Branch}
+		where = RemoteBranch{Repository: redactURL(d.Repository), Branch: d.Branch}
 	}
 	return fmt.Sprintf("%s (%s:%s)", d.Ref, where, d.BaseFolder)
 }
@@ -105,11 +105,11 @@ func (d Destination) LogValue() slog.Value { return opaque.LogValue(d.String()) 
 // MarshalJSON implements json.Marshaler with String, since loggers marshal what they are given.
 func (d Destination) MarshalJSON() ([]byte, error) { return opaque.MarshalJSON(d.String()) }
 
-// Lane is a branch of a repository: what is written one commit at a time. It is
-// comparable. Two destinations whose Lanes are equal surely write to the same
-// branch; unequal Lanes may still turn out to be one branch behind an alias, a
-// redirect or another protocol, so a Lane spares conflicts but prevents none.
-type Lane struct {
+// RemoteBranch is a branch of a repository: what is written one commit at a time. It is
+// comparable. Two destinations whose RemoteBranches are equal surely write to the same
+// branch; unequal RemoteBranches may still turn out to be one branch behind an alias, a
+// redirect or another protocol, so a RemoteBranch spares conflicts but prevents none.
+type RemoteBranch struct {
 	// Repository is the canonical URL of the repository. It names the
 	// repository and is not meant to be dialled: suffix, user and port may
 	// differ from those configured.
@@ -120,8 +120,8 @@ type Lane struct {
 }
 
 // String returns the canonical URL and the branch, joined by "#". The URL holds
-// no "#", so the text is as unique as the Lane.
-func (l Lane) String() string { return l.Repository + "#" + l.Branch }
+// no "#", so the text is as unique as the RemoteBranch.
+func (l RemoteBranch) String() string { return l.Repository + "#" + l.Branch }
 
 // validateRef accepts what has one reading as "namespace/name" on one line.
 func validateRef(r Ref) error {

@@ -54,7 +54,7 @@ func TestARefHasOneReadingAsText(t *testing.T) {
 func TestTheTextOfADestinationSaysWhereItPoints(t *testing.T) {
 	require.Equal(t, "team-a/prod (https://github.com/org/repo#main:clusters/prod)", valid.String())
 	require.Equal(t, valid.String(), valid.MarshalLog())
-	require.Equal(t, "https://github.com/org/repo#main", valid.Lane().String())
+	require.Equal(t, "https://github.com/org/repo#main", valid.RemoteBranch().String())
 
 	d := valid
 	d.Repository = "repo"
@@ -67,7 +67,7 @@ func TestDestinationsAreComparable(t *testing.T) {
 	seen := map[Destination]int{valid: 1, other: 2}
 	require.Equal(t, 1, seen[valid])
 	require.Equal(t, 2, seen[other])
-	require.NotEqual(t, valid.Lane(), other.Lane())
+	require.NotEqual(t, valid.RemoteBranch(), other.RemoteBranch())
 }
 
 func TestAnErrorMatchesItsSentinelAndNamesFieldAndValue(t *testing.T) {

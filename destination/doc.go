@@ -41,9 +41,9 @@
 // token in fact, it belongs in the repository's secret all the same; it is masked
 // wherever this package prints a Destination.
 //
-// # Lanes
+// # Remote branches
 //
-// Destinations that write to one branch share a Lane. URLs surely mean one
+// Destinations that write to one branch share a RemoteBranch. URLs surely mean one
 // repository, and have one canonical form, if they differ in no more than
 //
 //   - the scp form and ssh://, a path and file://
@@ -56,9 +56,9 @@
 //     home folder on a plain SSH server, but Git hosts take it for "/org/repo"
 //
 // The user of ssh is kept, as a path may be relative to a home of theirs. Other
-// protocols, hosts, ports and the case of the path make another Lane even where
+// protocols, hosts, ports and the case of the path make another RemoteBranch even where
 // a host serves one repository under both. That costs a conflict now and then:
-// the compare-and-swap push is what keeps commits safe, not the Lane.
+// the compare-and-swap push is what keeps commits safe, not the RemoteBranch.
 //
 // docs/destinations.md shows in tables what is one repository and what is not, which URLs and branches are refused, and why.
 //

@@ -22,7 +22,7 @@ func TestTheTablesOfTheDocumentationAreThoseOfTheTests(t *testing.T) {
 	require.NoError(t, err)
 	text := string(content)
 	for name, table := range map[string]string{
-		"lanes": lanesTable(), "apart": apartTable(), "refused": refusedTable(), "branches": branchesTable(), "globs": globsTable(), "folders": foldersTable(),
+		"lanes": remoteBranchesTable(), "apart": apartTable(), "refused": refusedTable(), "branches": branchesTable(), "globs": globsTable(), "folders": foldersTable(),
 	} {
 		from, to := "<!-- "+name+" -->\n\n", "\n<!-- end of "+name+" -->"
 		before, rest, ok := strings.Cut(text, from)
@@ -56,18 +56,18 @@ func codes(list []string) string {
 	return strings.Join(all, ", ")
 }
 
-func lanesTable() string {
+func remoteBranchesTable() string {
 	var b strings.Builder
-	b.WriteString("| one lane | and other spellings |\n|---|---|\n")
-	for _, canonical := range slices.Sorted(maps.Keys(lanes)) {
-		fmt.Fprintf(&b, "| %s | %s |\n", code(canonical), codes(lanes[canonical]))
+	b.WriteString("| one remote branch | and other spellings |\n|---|---|\n")
+	for _, canonical := range slices.Sorted(maps.Keys(remoteBranches)) {
+		fmt.Fprintf(&b, "| %s | %s |\n", code(canonical), codes(remoteBranches[canonical]))
 	}
 	return b.String()
 }
 
 func apartTable() string {
 	var b strings.Builder
-	b.WriteString("| one lane | another | differ in |\n|---|---|---|\n")
+	b.WriteString("| one remote branch | another | differ in |\n|---|---|---|\n")
 	for _, pair := range apart {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", code(pair.one), code(pair.other), pair.differ)
 	}
@@ -102,7 +102,7 @@ func globsTable() string {
 
 func foldersTable() string {
 	var b strings.Builder
-	b.WriteString("| one folder | another | in one lane, of unknown age |\n|---|---|---|\n")
+	b.WriteString("| one folder | another | on one remote branch, of unknown age |\n|---|---|---|\n")
 	for i, pairs := range [][][2]string{overlapping, disjoint} {
 		for _, pair := range pairs {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", code(pair[0]), code(pair[1]), []string{"both refused", "both valid"}[i])

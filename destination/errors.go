@@ -11,7 +11,7 @@ var (
 	// destination refers to a repository that does.
 	ErrInvalid = errors.New("invalid")
 
-	// ErrOverlap means that two destinations in one Lane have equal or nested
+	// ErrOverlap means that two destinations in one RemoteBranch have equal or nested
 	// base folders: each would remove the files of the other. It is on the younger,
 	// or on both.
 	ErrOverlap = errors.New("base folders overlap")

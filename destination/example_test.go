@@ -34,9 +34,9 @@ func Example() {
 	// GitDestination team-a/test: Branch "test": branch not allowed: GitRepoConfig team-a/repo allows ["main" "release/*"]
 }
 
-func ExampleDestination_Lane() {
+func ExampleDestination_RemoteBranch() {
 	for _, url := range []string{"git@github.com:org/repo.git", "ssh://git@GitHub.com:22/org/repo", "https://github.com/org/repo"} {
-		fmt.Println(destination.Destination{Repository: url, Branch: "main"}.Lane())
+		fmt.Println(destination.Destination{Repository: url, Branch: "main"}.RemoteBranch())
 	}
 	// Output:
 	// ssh://git@github.com/org/repo#main

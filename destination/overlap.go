@@ -14,10 +14,10 @@ type claimed struct {
 	since time.Time
 }
 
-// refuseOverlaps finds the destinations of one lane whose base folders are equal or nested. Of two the older one keeps its
+// refuseOverlaps finds the destinations of one remote branch whose base folders are equal or nested. Of two the older one keeps its
 // folder, since a tenant cannot choose his age; where neither is known to be older, both are refused. What an older one has
 // refused stands in nobody's way.
-func (r *resolver) refuseOverlaps(lane Lane, destinations []claimed) {
+func (r *resolver) refuseOverlaps(remoteBranch RemoteBranch, destinations []claimed) {
 	slices.SortFunc(destinations, func(a, b claimed) int {
 		return cmp.Or(a.since.Compare(b.since), compareFolders(a.BaseFolder, b.BaseFolder), compareRefs(a.Ref, b.Ref))
 	})
@@ -29,7 +29,7 @@ func (r *resolver) refuseOverlaps(lane Lane, destinations []claimed) {
 	if ageless > 0 {
 		all := newFolders(destinations)
 		for _, d := range destinations[:ageless] {
-			r.refuseOverlap(lane, d, all)
+			r.refuseOverlap(remoteBranch, d, all)
 		}
 	}
 	for rest := destinations[ageless:]; len(rest) > 0; {
@@ -37,10 +37,10 @@ func (r *resolver) refuseOverlaps(lane Lane, destinations []claimed) {
 		for n < len(rest) && rest[n].since.Equal(rest[0].since) {
 			n++
 		}
-		peers := slices.DeleteFunc(slices.Clone(rest[:n]), func(d claimed) bool { return r.refuseOverlap(lane, d, standing) })
+		peers := slices.DeleteFunc(slices.Clone(rest[:n]), func(d claimed) bool { return r.refuseOverlap(remoteBranch, d, standing) })
 		among := newFolders(peers)
 		for _, d := range peers {
-			r.refuseOverlap(lane, d, among)
+			r.refuseOverlap(remoteBranch, d, among)
 			standing.add(d)
 		}
 		rest = rest[n:]
@@ -48,7 +48,7 @@ func (r *resolver) refuseOverlaps(lane Lane, destinations []claimed) {
 }
 
 // refuseOverlap refuses d if one of the others overlaps with it. Its error names nothing of another namespace's.
-func (r *resolver) refuseOverlap(lane Lane, d claimed, others folders) bool {
+func (r *resolver) refuseOverlap(remoteBranch RemoteBranch, d claimed, others folders) bool {
 	with, ok := others.overlapping(d.Destination)
 	if !ok {
 		return false
@@ -58,10 +58,10 @@ func (r *resolver) refuseOverlap(lane Lane, d claimed, others folders) bool {
 	case with.Ref.Namespace != d.Ref.Namespace:
 	case !with.since.IsZero() && with.since.Before(d.since):
 		err = fmt.Errorf("%w: %s %s, which is older, has %q on %s; give each a folder outside the other's",
-			ErrOverlap, KindDestination, with.Ref, with.BaseFolder, lane)
+			ErrOverlap, KindDestination, with.Ref, with.BaseFolder, remoteBranch)
 	default:
 		err = fmt.Errorf("%w: %s %s has %q on %s; give each a folder outside the other's",
-			ErrOverlap, KindDestination, with.Ref, with.BaseFolder, lane)
+			ErrOverlap, KindDestination, with.Ref, with.BaseFolder, remoteBranch)
 	}
 	r.faults[d.Ref] = d.fault("BaseFolder", d.BaseFolder, err)
 	return true

@@ -82,10 +82,10 @@ func Resolve(repositories []Repository, specs []Spec) (Set, error) {
 // Validate.
 func (p Policy) Resolve(repositories []Repository, specs []Spec) (Set, error) {
 	r := resolver{
-		repositories: make(map[Ref]checkedRepository, len(repositories)),
-		lanes:        make(map[Lane][]claimed),
-		faults:       make(map[Ref]error),
-		allowed:      make(map[Ref][]string),
+		repositories:   make(map[Ref]checkedRepository, len(repositories)),
+		remoteBranches: make(map[RemoteBranch][]claimed),
+		faults:         make(map[Ref]error),
+		allowed:        make(map[Ref][]string),
 	}
 	named := count(repositories, func(r Repository) Ref { return r.Ref })
 	for _, repository := range repositories {
@@ -95,18 +95,18 @@ func (p Policy) Resolve(repositories []Repository, specs []Spec) (Set, error) {
 	for _, spec := range specs {
 		r.add(spec, named[spec.Ref])
 	}
-	for lane, destinations := range r.lanes {
-		r.refuseOverlaps(lane, destinations)
+	for remoteBranch, destinations := range r.remoteBranches {
+		r.refuseOverlaps(remoteBranch, destinations)
 	}
 	set := r.set()
 	return set, errors.Join(p.Validate(), set.err())
 }
 
 type resolver struct {
-	repositories map[Ref]checkedRepository
-	lanes        map[Lane][]claimed // without fault so far
-	faults       map[Ref]error      // of destinations
-	allowed      map[Ref][]string   // AllowedNamespaces of the destinations without fault so far
+	repositories   map[Ref]checkedRepository
+	remoteBranches map[RemoteBranch][]claimed // without fault so far
+	faults         map[Ref]error              // of destinations
+	allowed        map[Ref][]string           // AllowedNamespaces of the destinations without fault so far
 }
 
 // add checks a spec, one of so many of its Ref, and puts the destination in its
@@ -137,8 +137,8 @@ func (r *resolver) add(spec Spec, named int) {
 	if len(spec.AllowedNamespaces) > 0 {
 		r.allowed[d.Ref] = slices.Clone(spec.AllowedNamespaces)
 	}
-	lane := Lane{Repository: repository.canonical, Branch: d.Branch}
-	r.lanes[lane] = append(r.lanes[lane], claimed{d, spec.Created})
+	remoteBranch := RemoteBranch{Repository: repository.canonical, Branch: d.Branch}
+	r.remoteBranches[remoteBranch] = append(r.remoteBranches[remoteBranch], claimed{d, spec.Created})
 }
 
 // repository finds the repository of a spec. One of another namespace that does not allow this one is not told apart from one
@@ -161,11 +161,11 @@ func (r *resolver) repository(spec Spec) (checkedRepository, error) {
 // set collects what has no fault.
 func (r *resolver) set() Set {
 	n := 0
-	for _, destinations := range r.lanes {
+	for _, destinations := range r.remoteBranches {
 		n += len(destinations)
 	}
 	s := Set{allowed: r.allowed, sorted: make([]Destination, 0, n), index: make(map[Ref]int, n), faults: r.faults, repositoryFaults: make(map[Ref]error)}
-	for _, destinations := range r.lanes {
+	for _, destinations := range r.remoteBranches {
 		for _, d := range destinations {
 			if r.faults[d.Ref] == nil {
 				s.sorted = append(s.sorted, d.Destination)

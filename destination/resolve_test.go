@@ -37,7 +37,7 @@ func TestResolveKeepsEveryValidDestinationAndNamesTheOthers(t *testing.T) {
 		spec("a/overlap", "a/repo", "main", "shared"),
 		spec("a/branch", "a/repo", "dev", "clusters/x"),
 		spec("b/overlap", "b/repo", "main", "shared/b"),
-		spec("b/ssh", "b/ssh", "main", "clusters/prod"), // another lane than https
+		spec("b/ssh", "b/ssh", "main", "clusters/prod"), // another remote branch than https
 		spec("b/any", "b/repo", "dev", ""),
 		spec("b/broken", "b/broken", "main", "b"),
 		spec("b/twice", "b/repo", "main", "c"),
@@ -121,7 +121,7 @@ func TestASetDoesNotChangeWithWhatItWasMadeFrom(t *testing.T) {
 	require.Equal(t, "https://host/repo main", d.Repository+" "+d.Branch)
 }
 
-// Folders of one lane.
+// Folders of one remote branch.
 var (
 	overlapping = [][2]string{{"a", "a"}, {"", "a"}, {"", ""}, {"a", "a/b"}, {"a/b", "a/b/c/d"}, {"a", "a/-"}}
 	disjoint    = [][2]string{{"a", "b"}, {"a", "ab"}, {"a", "a-b"}, {"a/b", "a/c"}, {"a", "A"}, {"a.b/c", "a/c"}}
@@ -232,8 +232,8 @@ func BenchmarkResolve(b *testing.B) {
 	}
 }
 
-func BenchmarkLane(b *testing.B) {
+func BenchmarkRemoteBranch(b *testing.B) {
 	for b.Loop() {
-		_ = valid.Lane()
+		_ = valid.RemoteBranch()
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// lanes lists canonical URLs and what else means the same repository.
-var lanes = map[string][]string{
+// remoteBranches lists canonical URLs and what else means the same repository.
+var remoteBranches = map[string][]string{
 	"https://github.com/org/repo": {
 		"https://github.com/org/repo.git", "https://github.com/org/repo/", "https://github.com/org/repo.git//", "HTTPS://GitHub.COM:443/org/repo",
 		"https://alice@github.com/org/repo", "https://@github.com/org/repo", "https://github.com:/org/repo", "https://github.com:0443/org/repo",
@@ -76,22 +76,22 @@ var apart = []struct{ one, other, differ string }{
 	{"/srv/repo", "ssh://localhost/srv/repo", "protocol"},
 }
 
-func TestURLsThatMayBeTwoRepositoriesShareNoLane(t *testing.T) {
+func TestURLsThatMayBeTwoRepositoriesShareNoRemoteBranch(t *testing.T) {
 	for _, pair := range apart {
-		one, other := Destination{Repository: pair.one, Branch: "main"}.Lane(), Destination{Repository: pair.other, Branch: "main"}.Lane()
+		one, other := Destination{Repository: pair.one, Branch: "main"}.RemoteBranch(), Destination{Repository: pair.other, Branch: "main"}.RemoteBranch()
 		require.NotZero(t, one, pair.one)
 		require.NotZero(t, other, pair.other)
 		require.NotEqual(t, one, other)
 	}
 }
 
-func TestSpellingsOfOneRepositoryShareALaneAndNoOthersDo(t *testing.T) {
-	for canonical, spellings := range lanes {
+func TestSpellingsOfOneRepositoryShareARemoteBranchAndNoOthersDo(t *testing.T) {
+	for canonical, spellings := range remoteBranches {
 		for _, spelling := range append(spellings, canonical) {
 			got, err := canonicalURL(spelling)
 			require.NoError(t, err, spelling)
 			require.Equal(t, canonical, got, spelling)
-			require.Equal(t, Lane{canonical, "main"}, Destination{Repository: spelling, Branch: "main"}.Lane())
+			require.Equal(t, RemoteBranch{canonical, "main"}, Destination{Repository: spelling, Branch: "main"}.RemoteBranch())
 		}
 	}
 }
@@ -100,7 +100,7 @@ func TestAURLThatCouldBeReadInTwoWaysIsRefused(t *testing.T) {
 	for _, raw := range invalidURLs {
 		got, err := canonicalURL(raw)
 		require.ErrorIs(t, err, ErrInvalid, "%q means %q", raw, got)
-		require.Zero(t, Destination{Repository: raw, Branch: "main"}.Lane())
+		require.Zero(t, Destination{Repository: raw, Branch: "main"}.RemoteBranch())
 	}
 }
 
@@ -130,11 +130,11 @@ func checkNoSecret(t *testing.T, raw, secret string) {
 	}
 	require.NotContains(t, d.String(), secret, raw)
 	require.NotContains(t, d.MarshalLog(), secret, raw)
-	require.NotContains(t, d.Lane().String(), secret, raw)
+	require.NotContains(t, d.RemoteBranch().String(), secret, raw)
 }
 
 func FuzzURL(f *testing.F) {
-	for canonical, spellings := range lanes {
+	for canonical, spellings := range remoteBranches {
 		for _, spelling := range append(spellings, canonical) {
 			f.Add(spelling)
 		}
@@ -152,7 +152,7 @@ func FuzzURL(f *testing.F) {
 			again, err := canonicalURL(canonical)
 			require.NoError(t, err, "%q means %q", raw, canonical)
 			require.Equal(t, canonical, again, "%q", raw)
-			require.NotContains(t, canonical, "#", "a Lane could not be told apart by its String")
+			require.NotContains(t, canonical, "#", "a RemoteBranch could not be told apart by its String")
 		}
 
 		// Put a password where one stands, and see that it is refused and not shown.

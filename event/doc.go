@@ -23,10 +23,10 @@
 // A Layout says which file an object is kept in, and which part of the cluster a file belongs to. DefaultLayout is
 // {namespace|_cluster}/{resource[.group]}/{name}.yaml.
 //
-// # Live
+// # Inventory
 //
-// A SeedSync event says that a listing is complete. It carries a Live, which is asked what lives at the moment at which
-// files are removed. NewLive makes one from informers.
+// A SeedSync event says that a listing is complete. It carries an Inventory, which is asked what lives at the moment at which
+// files are removed. NewInventory makes one from informers.
 //
 // # Concurrency
 //

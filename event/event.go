@@ -25,19 +25,19 @@ const (
 	SeedSync Operation = "SEED_SYNC"
 )
 
-// Condition restricts when an event may write its file. It exists because CREATE and UPDATE cannot be told apart after a
+// Precondition restricts when an event may write its file. It exists because CREATE and UPDATE cannot be told apart after a
 // restart: a rule that asks for one of them only is answered by what the folder holds.
-type Condition int
+type Precondition int
 
 // The conditions, from the weakest to the strongest.
 const (
-	Always    Condition = iota // write, whatever is there
-	IfAbsent                   // write only where no file is: a rule with only CREATE
-	IfPresent                  // write only where a file is: a rule with only UPDATE
+	Always    Precondition = iota // write, whatever is there
+	IfAbsent                      // write only where no file is: a rule with only CREATE
+	IfPresent                     // write only where a file is: a rule with only UPDATE
 )
 
 // Weaker returns the condition that allows what either of the two allows. IfAbsent and IfPresent together are Always.
-func (c Condition) Weaker(other Condition) Condition {
+func (c Precondition) Weaker(other Precondition) Precondition {
 	if c == other {
 		return c
 	}
@@ -45,7 +45,7 @@ func (c Condition) Weaker(other Condition) Condition {
 }
 
 // String returns the condition's name.
-func (c Condition) String() string {
+func (c Precondition) String() string {
 	switch c {
 	case Always:
 		return "Always"
@@ -54,7 +54,7 @@ func (c Condition) String() string {
 	case IfPresent:
 		return "IfPresent"
 	default:
-		return fmt.Sprintf("Condition(%d)", int(c))
+		return fmt.Sprintf("Precondition(%d)", int(c))
 	}
 }
 
@@ -104,15 +104,15 @@ func (a Author) Same(b Author) bool { return a.Name == b.Name && a.Email == b.Em
 // Event is one change for one destination. An Event is a value: it is never changed once it was made, and Content may be
 // shared between the events of several destinations.
 type Event struct {
-	Destination destination.Destination // always whole
-	Operation   Operation
-	Resource    Resource  // zero for SeedSync
-	Content     []byte    // canonical YAML; nil for Delete and SeedSync
-	Condition   Condition // Create and Update only
-	Listed      bool      // found by a listing rather than delivered by a watch: live changes go first
-	Author      Author
-	Live        Live      // SeedSync only
-	Time        time.Time // when it was observed
+	Destination  destination.Destination // always whole
+	Operation    Operation
+	Resource     Resource     // zero for SeedSync
+	Content      []byte       // canonical YAML; nil for Delete and SeedSync
+	Precondition Precondition // Create and Update only
+	Listed       bool         // found by a listing rather than delivered by a watch: live changes go first
+	Author       Author
+	Inventory    Inventory // SeedSync only
+	Time         time.Time // when it was observed
 }
 
 // ErrIncomplete is matched by the error of Validate: the event lacks something without which it must not travel.
@@ -153,8 +153,8 @@ func (e Event) Validate() error {
 		if !e.Writes() && e.Content != nil {
 			fault("Content of a %s is not nil", e.Operation)
 		}
-		if e.Live != nil {
-			fault("Live of a %s is not nil", e.Operation)
+		if e.Inventory != nil {
+			fault("Inventory of a %s is not nil", e.Operation)
 		}
 	case SeedSync:
 		if e.Resource != (Resource{}) {
@@ -163,14 +163,14 @@ func (e Event) Validate() error {
 		if e.Content != nil {
 			fault("Content of a %s is not nil", e.Operation)
 		}
-		if e.Live == nil {
-			fault("Live is nil")
+		if e.Inventory == nil {
+			fault("Inventory is nil")
 		}
 	default:
 		fault("Operation %q is none of CREATE, UPDATE, DELETE, SEED_SYNC", string(e.Operation))
 	}
-	if e.Condition < Always || e.Condition > IfPresent {
-		fault("Condition %d is none of Always (%d), IfAbsent (%d), IfPresent (%d)", e.Condition, Always, IfAbsent, IfPresent)
+	if e.Precondition < Always || e.Precondition > IfPresent {
+		fault("Precondition %d is none of Always (%d), IfAbsent (%d), IfPresent (%d)", e.Precondition, Always, IfAbsent, IfPresent)
 	}
 	if len(faults) == 0 {
 		return nil

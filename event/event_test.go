@@ -23,7 +23,7 @@ var web = event.Resource{
 	Kind:    "Deployment",
 }
 
-var empty = event.NewLive(nil, nil)
+var empty = event.NewInventory(nil, nil)
 
 func TestAnEventIsRefusedUnlessItIsComplete(t *testing.T) {
 	for _, c := range []struct {
@@ -34,19 +34,19 @@ func TestAnEventIsRefusedUnlessItIsComplete(t *testing.T) {
 		{"complete create", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: []byte("a: b\n")}, nil},
 		{"complete update", event.Event{Destination: team, Operation: event.Update, Resource: web, Content: []byte("a: b\n")}, nil},
 		{"complete delete", event.Event{Destination: team, Operation: event.Delete, Resource: web}, nil},
-		{"complete seed sync", event.Event{Destination: team, Operation: event.SeedSync, Live: empty}, nil},
+		{"complete seed sync", event.Event{Destination: team, Operation: event.SeedSync, Inventory: empty}, nil},
 		{"zero", event.Event{}, []string{"Destination", "Branch", "Operation"}},
 		{"no destination", event.Event{Operation: event.Delete, Resource: web}, []string{"Destination", "Branch"}},
-		{"seed sync without destination", event.Event{Operation: event.SeedSync, Live: empty}, []string{"Destination", "Branch"}},
+		{"seed sync without destination", event.Event{Operation: event.SeedSync, Inventory: empty}, []string{"Destination", "Branch"}},
 		{"empty create", event.Event{Destination: team, Operation: event.Create},
 			[]string{"Resource.Resource", "Resource.Name", "Content is empty"}},
 		{"delete with content", event.Event{Destination: team, Operation: event.Delete, Resource: web, Content: []byte{}}, []string{"Content of a DELETE"}},
-		{"delete with live", event.Event{Destination: team, Operation: event.Delete, Resource: web, Live: empty}, []string{"Live of a DELETE"}},
+		{"delete with live", event.Event{Destination: team, Operation: event.Delete, Resource: web, Inventory: empty}, []string{"Inventory of a DELETE"}},
 		{"seed sync with everything else", event.Event{Destination: team, Operation: event.SeedSync, Resource: web, Content: []byte("x")},
-			[]string{"Resource of a SEED_SYNC", "Content of a SEED_SYNC", "Live is nil"}},
-		{"create with each condition", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: []byte("a: b\n"), Condition: event.IfPresent}, nil},
-		{"condition of another version", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: []byte("a"), Condition: 3}, []string{"Condition 3"}},
-		{"condition that is none", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: []byte("a"), Condition: -1}, []string{"Condition -1"}},
+			[]string{"Resource of a SEED_SYNC", "Content of a SEED_SYNC", "Inventory is nil"}},
+		{"create with each condition", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: []byte("a: b\n"), Precondition: event.IfPresent}, nil},
+		{"precondition of another version", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: []byte("a"), Precondition: 3}, []string{"Precondition 3"}},
+		{"precondition that is none", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: []byte("a"), Precondition: -1}, []string{"Precondition -1"}},
 		{"unknown operation", event.Event{Destination: team, Operation: "CONNECT", Resource: web}, []string{`"CONNECT"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestNoPrintedFormOfAnEventShowsItsContent(t *testing.T) {
 		require.Equal(t, "CREATE deployments.apps/default/web for team-a/main", fmt.Sprintf(verb, e))
 	}
 	require.Equal(t, e.String(), e.MarshalLog())
-	sync := event.Event{Destination: team, Operation: event.SeedSync, Live: empty}
+	sync := event.Event{Destination: team, Operation: event.SeedSync, Inventory: empty}
 	require.Equal(t, "SEED_SYNC for team-a/main", sync.String())
 }
 
@@ -80,8 +80,8 @@ func TestAnEventKnowsItsWholeDestination(t *testing.T) {
 	require.Equal(t, "clusters/prod", e.BaseFolder())
 }
 
-func TestTwoConditionsAllowWhatEitherAllows(t *testing.T) {
-	conditions := []event.Condition{event.Always, event.IfAbsent, event.IfPresent}
+func TestTwoPreconditionsAllowWhatEitherAllows(t *testing.T) {
+	conditions := []event.Precondition{event.Always, event.IfAbsent, event.IfPresent}
 	for _, a := range conditions {
 		for _, b := range conditions {
 			want := event.Always
@@ -91,7 +91,7 @@ func TestTwoConditionsAllowWhatEitherAllows(t *testing.T) {
 			require.Equal(t, want, a.Weaker(b), "%s with %s", a, b)
 		}
 	}
-	require.Equal(t, "Condition(7)", event.Condition(7).String())
+	require.Equal(t, "Precondition(7)", event.Precondition(7).String())
 }
 
 func TestAnIDIsPrintedWithItsGroupAndNamespaceIfItHasThem(t *testing.T) {
@@ -101,14 +101,14 @@ func TestAnIDIsPrintedWithItsGroupAndNamespaceIfItHasThem(t *testing.T) {
 }
 
 func TestAScopeIsPrintedWithItsGroupAndNamespaceIfItHasThem(t *testing.T) {
-	require.Equal(t, "deployments.apps in default", event.Scope{Group: "apps", Resource: "deployments", Namespace: "default"}.String())
-	require.Equal(t, "pods", event.Scope{Resource: "pods", All: true}.String())
+	require.Equal(t, "deployments.apps in default", event.Collection{Group: "apps", Resource: "deployments", Namespace: "default"}.String())
+	require.Equal(t, "pods", event.Collection{Resource: "pods", All: true}.String())
 }
 
 func TestAScopeCoversOnlyItsTypeAndNamespace(t *testing.T) {
-	all := event.Scope{Resource: "pods", All: true}
-	one := event.Scope{Resource: "pods", Namespace: "a"}
-	cluster := event.Scope{Resource: "pods"}
+	all := event.Collection{Resource: "pods", All: true}
+	one := event.Collection{Resource: "pods", Namespace: "a"}
+	cluster := event.Collection{Resource: "pods"}
 	require.True(t, all.Covers(one))
 	require.True(t, all.Covers(cluster))
 	require.True(t, all.Covers(all))
@@ -116,11 +116,11 @@ func TestAScopeCoversOnlyItsTypeAndNamespace(t *testing.T) {
 	require.False(t, one.Covers(all))
 	require.False(t, cluster.Covers(all))
 	require.False(t, cluster.Covers(one))
-	require.False(t, one.Covers(event.Scope{Resource: "pods", Namespace: "b"}))
-	require.False(t, all.Covers(event.Scope{Group: "metrics.k8s.io", Resource: "pods", Namespace: "a"}))
-	require.False(t, all.Covers(event.Scope{Resource: "services", Namespace: "a"}))
-	require.True(t, event.Scope{Group: "apps", Resource: "deployments", All: true}.Contains(web.ID))
-	require.False(t, event.Scope{Resource: "deployments", All: true}.Contains(web.ID), "another group's")
+	require.False(t, one.Covers(event.Collection{Resource: "pods", Namespace: "b"}))
+	require.False(t, all.Covers(event.Collection{Group: "metrics.k8s.io", Resource: "pods", Namespace: "a"}))
+	require.False(t, all.Covers(event.Collection{Resource: "services", Namespace: "a"}))
+	require.True(t, event.Collection{Group: "apps", Resource: "deployments", All: true}.Contains(web.ID))
+	require.False(t, event.Collection{Resource: "deployments", All: true}.Contains(web.ID), "another group's")
 	require.True(t, one.Contains(event.ID{Resource: "pods", Namespace: "a", Name: "x"}))
 	require.False(t, one.Contains(event.ID{Resource: "pods", Name: "x"}))
 }

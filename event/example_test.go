@@ -42,13 +42,13 @@ func Example() {
 }
 
 // The lister of an informer tells what lives. The informer's HasSynced must hold before anything is listed.
-func ExampleNewLive() {
+func ExampleNewInventory() {
 	indexer := cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
 	_ = indexer.Add(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}})
 	lister, hasSynced := corelisters.NewConfigMapLister(indexer), func() bool { return true }
 
-	configMaps := event.Scope{Resource: "configmaps", Namespace: "default"}
-	live := event.NewLive([]event.Scope{configMaps}, func(s event.Scope) ([]event.Resource, error) {
+	configMaps := event.Collection{Resource: "configmaps", Namespace: "default"}
+	live := event.NewInventory([]event.Collection{configMaps}, func(s event.Collection) ([]event.Resource, error) {
 		if !hasSynced() {
 			return nil, fmt.Errorf("the informer of %s has not synced", s)
 		}
@@ -63,7 +63,7 @@ func ExampleNewLive() {
 		return living, nil
 	})
 
-	err := live.View(func(v event.View) error {
+	err := live.View(func(v event.Snapshot) error {
 		for r := range v.Resources(configMaps) {
 			fmt.Println(r)
 		}

@@ -7,6 +7,20 @@ import (
 	"strings"
 )
 
+// Layout decides the file in which an object is kept. An implementation must be pure: the same Resource has the same Path
+// for ever, since files written yesterday are recognised by it. All methods may be called concurrently.
+type Layout interface {
+	// Name identifies the layout in the ownership file of a folder. A folder is written only with the layout that it was
+	// begun with.
+	Name() string
+	// Path returns the slash-separated path below the base folder. Two different IDs never have the same path, also on a
+	// file system that ignores case. Version and Kind play no part.
+	Path(Resource) string
+	// Collection returns the type and namespace that a path belongs to, if this layout wrote it. False means that it did
+	// not, or that the path does not tell. Collection(Path(r)) is r's own collection, with All false.
+	Collection(path string) (Collection, bool)
+}
+
 // DefaultLayout keeps an object in {namespace|_cluster}/{resource[.group]}/{name}.yaml:
 //
 //	_cluster/namespaces/default.yaml
@@ -21,7 +35,7 @@ import (
 // A component of more than 200 bytes (the ".yaml" not counted) is cut and ends in "~" and 128 bits of the SHA-256 of the
 // whole, which keeps it below the 255 bytes that file systems allow.
 //
-// Scope accepts exactly the paths that Path returns, a "~" component taken at its word, with one exception: the type or
+// Collection accepts exactly the paths that Path returns, a "~" component taken at its word, with one exception: the type or
 // namespace of a component that was cut cannot be told. Kubernetes' own limits let that happen only to resource and group
 // of together more than 199 bytes; the files of such a type are written and deleted like others, but never found to be
 // orphans.
@@ -49,23 +63,23 @@ func (defaultLayout) Path(r Resource) string {
 	return folder + "/" + shorten(typeComponent(r.Resource, r.Group)) + "/" + shorten(escape(r.Name)) + extension
 }
 
-// Scope implements Layout.
-func (defaultLayout) Scope(path string) (Scope, bool) {
+// Collection implements Layout.
+func (defaultLayout) Collection(path string) (Collection, bool) {
 	folder, rest, _ := strings.Cut(path, "/")
 	typ, file, _ := strings.Cut(rest, "/")
 	name, isYAML := strings.CutSuffix(file, extension)
 	if !isYAML || !isName(name) {
-		return Scope{}, false
+		return Collection{}, false
 	}
 	var namespace string
 	if folder != clusterFolder {
 		var ok bool
 		if namespace, ok = unescape(folder); !ok {
-			return Scope{}, false
+			return Collection{}, false
 		}
 	}
 	resource, group, ok := splitType(typ)
-	return Scope{Group: group, Resource: resource, Namespace: namespace}, ok
+	return Collection{Group: group, Resource: resource, Namespace: namespace}, ok
 }
 
 // typeComponent joins resource and group by the first dot of the component: a dot inside resource is escaped.

@@ -19,8 +19,8 @@ func resource(group, resource, namespace, name string) event.Resource {
 	return event.Resource{ID: event.ID{Group: group, Resource: resource, Namespace: namespace, Name: name}}
 }
 
-func scopeOf(r event.Resource) event.Scope {
-	return event.Scope{Group: r.Group, Resource: r.Resource, Namespace: r.Namespace}
+func scopeOf(r event.Resource) event.Collection {
+	return event.Collection{Group: r.Group, Resource: r.Resource, Namespace: r.Namespace}
 }
 
 func TestDefaultLayoutNamesTheFileOfAnObject(t *testing.T) {
@@ -52,7 +52,7 @@ func TestDefaultLayoutNamesTheFileOfAnObject(t *testing.T) {
 		{resource("", strings.Repeat("r", 200), "a", "x"), "a/" + strings.Repeat("r", 200) + "/x.yaml"},
 	} {
 		require.Equal(t, c.path, event.DefaultLayout.Path(c.resource))
-		scope, ok := event.DefaultLayout.Scope(c.path)
+		scope, ok := event.DefaultLayout.Collection(c.path)
 		require.True(t, ok, c.path)
 		require.Equal(t, scopeOf(c.resource), scope)
 	}
@@ -73,7 +73,7 @@ func TestDefaultLayoutClaimsNoPathThatItDoesNotWrite(t *testing.T) {
 		"a/pods/" + strings.Repeat("x", 168) + "~" + strings.Repeat("0", 32) + ".yaml",
 		"a/pods/" + strings.Repeat("X", 167) + "~" + strings.Repeat("0", 32) + ".yaml",
 	} {
-		_, ok := event.DefaultLayout.Scope(path)
+		_, ok := event.DefaultLayout.Collection(path)
 		require.False(t, ok, "%q", path)
 	}
 }
@@ -91,7 +91,7 @@ func TestDefaultLayoutCutsLongNamesAndStillTellsTheirScope(t *testing.T) {
 		require.LessOrEqual(t, len(filepath.Base(path)), 205)
 		require.False(t, seen[path])
 		seen[path] = true
-		scope, ok := event.DefaultLayout.Scope(path)
+		scope, ok := event.DefaultLayout.Collection(path)
 		require.True(t, ok, path)
 		require.Equal(t, scopeOf(r), scope)
 	}
@@ -108,7 +108,7 @@ func TestALongNameIsCutBeforeAnEscapeOnlyIfThatDoesNotFit(t *testing.T) {
 func TestDefaultLayoutCannotTellTheScopeOfATypeThatWasCut(t *testing.T) {
 	path := event.DefaultLayout.Path(resource(strings.Repeat("g", 200), "widgets", "default", "x"))
 	require.NoError(t, destination.ValidatePath(path))
-	_, ok := event.DefaultLayout.Scope(path)
+	_, ok := event.DefaultLayout.Collection(path)
 	require.False(t, ok)
 }
 
@@ -169,7 +169,7 @@ func isLegal(r event.Resource) bool {
 }
 
 // FuzzLayout states the promises of DefaultLayout for any two objects: no path leaves the folder or upsets Git, different
-// objects never meet even on a case-blind disk, and Scope is right for legal names and never wrong.
+// objects never meet even on a case-blind disk, and Collection is right for legal names and never wrong.
 func FuzzLayout(f *testing.F) {
 	for i, name := range hostile {
 		f.Add(name, name, name, name, "apps", "deployments", "default", hostile[(i+1)%len(hostile)])
@@ -190,13 +190,13 @@ func FuzzLayout(f *testing.F) {
 			if strings.Count(path, "/") != 2 || !filepath.IsLocal(path) || filepath.Clean(path) != path {
 				t.Fatalf("%q leaves its folder: %s", r.ID, path)
 			}
-			scope, ok := event.DefaultLayout.Scope(path)
+			scope, ok := event.DefaultLayout.Collection(path)
 			if isLegal(r) && !ok || ok && scope != scopeOf(r) {
 				t.Fatalf("%q: Scope(%s) is %v, %t", r.ID, path, scope, ok)
 			}
 		}
-		// Whatever Scope claims, Path writes: any text taken for a path.
-		if scope, ok := event.DefaultLayout.Scope(n1); ok {
+		// whatever Collection claims, Path writes: any text taken for a path.
+		if scope, ok := event.DefaultLayout.Collection(n1); ok {
 			folder, _, _ := strings.Cut(event.DefaultLayout.Path(resource(scope.Group, scope.Resource, scope.Namespace, "x")), "/x.yaml")
 			if !strings.HasPrefix(n1, folder+"/") {
 				t.Fatalf("Scope(%q) is %v, whose folder is %s", n1, scope, folder)

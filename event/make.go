@@ -22,8 +22,8 @@ type Options struct {
 	// Kind is the kind of an object that does not say it itself, as typed objects read by a client do not.
 	// Default: the object's own.
 	Kind string
-	// Condition restricts when a Create or Update writes its file. Default: Always.
-	Condition Condition
+	// Precondition restricts when a Create or Update writes its file. Default: Always.
+	Precondition Precondition
 	// Listed says that a listing found the object. Default: false.
 	Listed bool
 	// Author is who made the change. Default: unknown.
@@ -55,7 +55,7 @@ func FromObject(d destination.Destination, op Operation, gvr schema.GroupVersion
 		e.Resource.Kind = opts.Kind
 	}
 	if e.Writes() {
-		e.Condition, e.Listed = opts.Condition, opts.Listed
+		e.Precondition, e.Listed = opts.Precondition, opts.Listed
 		if e.Content, err = contentOf(e.Resource, obj, opts); err != nil {
 			return Event{}, fmt.Errorf("%s: %w", e, err)
 		}

@@ -69,11 +69,11 @@ func TestFromObjectMakesTheSameContentOfTypedAndUnstructuredObjects(t *testing.T
 
 func TestFromObjectTakesItsOptionsOver(t *testing.T) {
 	opts := &event.Options{
-		Kind: "Deployment", Condition: event.IfAbsent, Listed: true, Author: event.Author{Name: "Ada", Email: "ada@example.com"}, Time: time.Unix(1, 0),
+		Kind: "Deployment", Precondition: event.IfAbsent, Listed: true, Author: event.Author{Name: "Ada", Email: "ada@example.com"}, Time: time.Unix(1, 0),
 	}
 	e, err := event.FromObject(team, event.Create, deployments, typedDeployment(), opts)
 	require.NoError(t, err)
-	require.Equal(t, opts, &event.Options{Kind: e.Resource.Kind, Condition: e.Condition, Listed: e.Listed, Author: e.Author, Time: e.Time})
+	require.Equal(t, opts, &event.Options{Kind: e.Resource.Kind, Precondition: e.Precondition, Listed: e.Listed, Author: e.Author, Time: e.Time})
 
 	e, err = event.FromObject(team, event.Delete, deployments, typedDeployment(), opts)
 	require.NoError(t, err)

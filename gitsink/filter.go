@@ -176,7 +176,7 @@ func (d *draft) findFiltered(ctx context.Context, paths []string, all bool) erro
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if _, ours := d.writer.opts.Layout.Scope(path); !ours || !d.exists(path) {
+		if _, ours := d.writer.opts.Layout.Collection(path); !ours || !d.exists(path) {
 			continue
 		}
 		f, ok := d.filters.of(path)

@@ -30,7 +30,7 @@ type draft struct {
 	filters filters
 	inner   map[string]bool // folders below ours that have an owner of their own, with a slash at the end; of a sweep only
 	kept    map[string]bool // those that hold files which would be swept, or deleted
-	swept   func(event.Scope) bool
+	swept   func(event.Collection) bool
 }
 
 // group is a commit in the making.
@@ -149,7 +149,7 @@ func (d *draft) fold(ctx context.Context, e event.Event) error {
 		}
 		return nil
 	}
-	if e.Condition == event.IfAbsent && exists || e.Condition == event.IfPresent && !exists {
+	if e.Precondition == event.IfAbsent && exists || e.Precondition == event.IfPresent && !exists {
 		return nil
 	}
 	if owned {
@@ -230,12 +230,12 @@ func (d *draft) sweep(sync event.Event, options orphan.Options) (uncovered []str
 	d.report.Synced, d.report.Orphans = true, options
 	options.Approved = options.Approved || !d.claim.owner.Adopted
 	var found []string
-	err = sync.Live.View(func(view event.View) error {
-		listed, known := view.Scopes(), map[event.Scope]bool{}
-		d.swept = func(scope event.Scope) bool {
+	err = sync.Inventory.View(func(view event.Snapshot) error {
+		listed, known := view.Collections(), map[event.Collection]bool{}
+		d.swept = func(scope event.Collection) bool {
 			is, ok := known[scope]
 			if !ok {
-				is = slices.ContainsFunc(listed, func(s event.Scope) bool { return s.Covers(scope) })
+				is = slices.ContainsFunc(listed, func(s event.Collection) bool { return s.Covers(scope) })
 				known[scope] = is
 			}
 			return is
@@ -257,7 +257,7 @@ func (d *draft) sweep(sync event.Event, options orphan.Options) (uncovered []str
 		d.report.Unadopted = found
 		return uncovered, nil
 	}
-	if len(found) > 0 && d.writer.opts.CommitPer != Batch {
+	if len(found) > 0 && d.writer.opts.CommitPer != PerBatch {
 		d.flush()
 	}
 	for _, path := range found {
@@ -282,7 +282,7 @@ func (d *draft) paths() iter.Seq[string] {
 				continue
 			}
 			if folder, owned := outermost(path, d.inner); owned {
-				if scope, ours := d.writer.opts.Layout.Scope(path); ours && d.swept(scope) {
+				if scope, ours := d.writer.opts.Layout.Collection(path); ours && d.swept(scope) {
 					d.kept[folder] = true
 				}
 				continue

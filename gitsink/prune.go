@@ -106,7 +106,7 @@ func isManifestOf(layout event.Layout, path string, data []byte) bool {
 	if bytes.Contains(data, []byte("\n---")) || yaml.Unmarshal(data, &m) != nil || m.Kind == "" || m.Metadata.Name == "" {
 		return false
 	}
-	scope, ok := layout.Scope(path)
+	scope, ok := layout.Collection(path)
 	group, _, grouped := strings.Cut(m.APIVersion, "/")
 	if !grouped {
 		group = ""

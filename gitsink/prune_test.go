@@ -16,20 +16,22 @@ import (
 	"github.com/kubescribe/kubescribe/orphan"
 )
 
-// covering is a Live of ConfigMaps everywhere that also knows which types and namespaces no rule covers.
+// covering is an Inventory of ConfigMaps everywhere that also knows which types and namespaces no rule covers.
 type covering struct {
-	uncovered func(event.Scope) bool
+	uncovered func(event.Collection) bool
 	living    []event.Resource
 }
 
-func (c covering) View(f func(event.View) error) error { return f(c) }
-func (c covering) Scopes() []event.Scope               { return []event.Scope{{Resource: "configmaps", All: true}} }
-func (c covering) Resources(event.Scope) iter.Seq[event.Resource] {
+func (c covering) View(f func(event.Snapshot) error) error { return f(c) }
+func (c covering) Collections() []event.Collection {
+	return []event.Collection{{Resource: "configmaps", All: true}}
+}
+func (c covering) Resources(event.Collection) iter.Seq[event.Resource] {
 	return slices.Values(c.living)
 }
-func (c covering) Uncovered(s event.Scope) bool { return c.uncovered(s) }
+func (c covering) Uncovered(s event.Collection) bool { return c.uncovered(s) }
 
-func notConfigMaps(s event.Scope) bool { return s.Resource != "configmaps" }
+func notConfigMaps(s event.Collection) bool { return s.Resource != "configmaps" }
 
 // seed is a SeedSync for which nothing but ConfigMaps is covered.
 func seed(d string, living ...string) event.Event {
@@ -37,7 +39,7 @@ func seed(d string, living ...string) event.Event {
 	for _, name := range living {
 		c.living = append(c.living, id(name))
 	}
-	return event.Event{Destination: to(d), Operation: event.SeedSync, Live: c}
+	return event.Event{Destination: to(d), Operation: event.SeedSync, Inventory: c}
 }
 
 func manifestOf(apiVersion, kind, namespace, name string) []byte {
@@ -218,7 +220,7 @@ func TestAForeignFileIsNeverTouchedWhateverItsName(t *testing.T) {
 		var theirs []string
 		for range 10 {
 			path := foreign()
-			if _, ours := event.DefaultLayout.Scope(path); ours {
+			if _, ours := event.DefaultLayout.Collection(path); ours {
 				files[path] = &fstest.MapFile{Data: []byte("x")} // may go, with all that is ours
 				touched++
 				continue

@@ -284,7 +284,7 @@ func TestAPlanThatCannotReadWritesNothing(t *testing.T) {
 
 	bare := &coveringNothing{}
 	e := sync("prod")
-	e.Live = bare
+	e.Inventory = bare
 	files["ns/configmaps/a.yaml"] = &fstest.MapFile{Data: []byte("x")}
 	tree, err = FolderTree(files)
 	require.NoError(t, err)
@@ -296,18 +296,18 @@ func TestAPlanThatCannotReadWritesNothing(t *testing.T) {
 	require.ErrorIs(t, err, bare.err)
 }
 
-// coveringNothing is a Live of a destination without rules.
+// coveringNothing is an Inventory of a destination without rules.
 type coveringNothing struct{ err error }
 
-func (c *coveringNothing) View(f func(event.View) error) error {
+func (c *coveringNothing) View(f func(event.Snapshot) error) error {
 	if c.err != nil {
 		return c.err
 	}
-	return event.NewLive(nil, func(event.Scope) ([]event.Resource, error) { return nil, nil }).View(func(v event.View) error {
+	return event.NewInventory(nil, func(event.Collection) ([]event.Resource, error) { return nil, nil }).View(func(v event.Snapshot) error {
 		return f(uncovering{v})
 	})
 }
 
-type uncovering struct{ event.View }
+type uncovering struct{ event.Snapshot }
 
-func (uncovering) Uncovered(event.Scope) bool { return true }
+func (uncovering) Uncovered(event.Collection) bool { return true }

@@ -281,7 +281,7 @@ func TestAnErrorAndAChangeAreShownWithinTheirBounds(t *testing.T) {
 	require.Equal(t, id.String(), shown(id))
 	id.Name += "x"
 	require.Equal(t, id.String()[:maxShown]+"...", shown(id))
-	for c, ok := range map[CommitPer]bool{Batch - 1: false, Batch: true, PerAuthor: true, PerEvent: true, PerEvent + 1: false} {
+	for c, ok := range map[CommitPer]bool{PerBatch - 1: false, PerBatch: true, PerAuthor: true, PerEvent: true, PerEvent + 1: false} {
 		require.Equal(t, ok, c.Validate() == nil, c)
 		_, err := NewWriter(&memorySink{}, "cluster", &WriterOptions{CommitPer: c})
 		require.Equal(t, ok, err == nil, c)
@@ -361,7 +361,7 @@ func TestWhateverCannotBeReadEndsThePlan(t *testing.T) {
 	tree.readErr = broken
 	require.ErrorIs(t, plan(tree, write("prod", "a", "1")), broken, "attributes")
 	failing := sync("prod")
-	failing.Live = event.NewLive([]event.Scope{{Resource: "configmaps", All: true}}, func(event.Scope) ([]event.Resource, error) { return nil, broken })
+	failing.Inventory = event.NewInventory([]event.Collection{{Resource: "configmaps", All: true}}, func(event.Collection) ([]event.Resource, error) { return nil, broken })
 	require.ErrorIs(t, plan(stub(nil), failing), broken, "what lives")
 }
 

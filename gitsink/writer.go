@@ -18,15 +18,15 @@ type CommitPer int
 
 // The groupings.
 const (
-	Batch     CommitPer = iota // one commit for all; the default
+	PerBatch  CommitPer = iota // one commit for all; the default
 	PerAuthor                  // one for each run of events of one author
 	PerEvent                   // one for each event that changes something; use it with a queue that keeps every event
 )
 
 // Validate returns an error if c is none of the above.
 func (c CommitPer) Validate() error {
-	if c < Batch || c > PerEvent {
-		return fmt.Errorf("gitsink: CommitPer %d: use Batch (%d), PerAuthor (%d) or PerEvent (%d)", c, Batch, PerAuthor, PerEvent)
+	if c < PerBatch || c > PerEvent {
+		return fmt.Errorf("gitsink: CommitPer %d: use Batch (%d), PerAuthor (%d) or PerEvent (%d)", c, PerBatch, PerAuthor, PerEvent)
 	}
 	return nil
 }

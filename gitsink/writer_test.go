@@ -109,15 +109,15 @@ func remove(d, name string) event.Event {
 }
 
 func sync(d string, living ...string) event.Event {
-	scope := event.Scope{Resource: "configmaps", All: true}
-	live := event.NewLive([]event.Scope{scope}, func(event.Scope) ([]event.Resource, error) {
+	scope := event.Collection{Resource: "configmaps", All: true}
+	live := event.NewInventory([]event.Collection{scope}, func(event.Collection) ([]event.Resource, error) {
 		var all []event.Resource
 		for _, name := range living {
 			all = append(all, id(name))
 		}
 		return all, nil
 	})
-	return event.Event{Destination: to(d), Operation: event.SeedSync, Live: live}
+	return event.Event{Destination: to(d), Operation: event.SeedSync, Inventory: live}
 }
 
 func newTestWriter(t *testing.T, sink GitSink, opts *WriterOptions) (*Writer, *[]Report) {
@@ -164,12 +164,12 @@ func TestWriterHonoursConditions(t *testing.T) {
 	w, _ := newTestWriter(t, sink, nil)
 	create := func(name, content string) event.Event {
 		e := write("prod", name, content)
-		e.Condition = event.IfAbsent
+		e.Precondition = event.IfAbsent
 		return e
 	}
 	update := func(name, content string) event.Event {
 		e := write("prod", name, content)
-		e.Condition = event.IfPresent
+		e.Precondition = event.IfPresent
 		return e
 	}
 	require.NoError(t, w.Handle(t.Context(), batch(create("a", "1"), create("a", "2"), update("b", "1"))))
@@ -423,7 +423,7 @@ func TestWriterGroupsCommits(t *testing.T) {
 	events := []event.Event{by(write("prod", "a", "1"), "ann"), by(write("prod", "b", "1"), "ann"), by(write("prod", "c", "1"), "bob"),
 		by(write("prod", "c", "1"), "cid"), by(write("prod", "a", "2"), "ann")}
 	for per, want := range map[CommitPer][]string{
-		Batch:     {""},
+		PerBatch:  {""},
 		PerAuthor: {"ann", "bob", "ann"},
 		PerEvent:  {"ann", "ann", "bob", "ann"},
 	} {
@@ -502,7 +502,7 @@ func TestGroupingNeverReordersTheChangesOfAnObject(t *testing.T) {
 			}
 			events = append(events, e)
 		}
-		for _, per := range []CommitPer{Batch, PerAuthor, PerEvent} {
+		for _, per := range []CommitPer{PerBatch, PerAuthor, PerEvent} {
 			sink := &memorySink{}
 			w, _ := newTestWriter(t, sink, &WriterOptions{CommitPer: per})
 			require.NoError(t, w.Handle(t.Context(), batch(events...)))

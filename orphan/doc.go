@@ -6,9 +6,9 @@
 // A file is an orphan if all of this is true:
 //
 //   - The layout could have written it. Everything else in the folder belongs to someone else.
-//   - Its type and namespace lie in a scope of the event.View, so they were listed completely and may be pruned. What was
+//   - Its type and namespace lie in a scope of the event.Snapshot, so they were listed completely and may be pruned. What was
 //     not listed, or only in part, is never an orphan.
-//   - It is not the path of anything that the View says lives there.
+//   - It is not the path of anything that the Snapshot says lives there.
 //
 // A mistake in a rule or a cluster that was rebuilt must not empty a folder: if too many files would go at once, Find
 // returns none of them and an error that matches ErrTooMany, until somebody approves. An approval (Options.ApprovedFor) is

@@ -11,11 +11,11 @@ import (
 
 func ExampleFind() {
 	files := []string{"README.md", "default/configmaps/db.yaml", "default/configmaps/web.yaml", "other/configmaps/db.yaml"}
-	configMaps := event.Scope{Resource: "configmaps", Namespace: "default"}
-	live := event.NewLive([]event.Scope{configMaps}, func(event.Scope) ([]event.Resource, error) {
+	configMaps := event.Collection{Resource: "configmaps", Namespace: "default"}
+	live := event.NewInventory([]event.Collection{configMaps}, func(event.Collection) ([]event.Resource, error) {
 		return []event.Resource{{ID: event.ID{Resource: "configmaps", Namespace: "default", Name: "web"}}}, nil
 	})
-	err := live.View(func(view event.View) error {
+	err := live.View(func(view event.Snapshot) error {
 		orphans, err := orphan.Find(slices.Values(files), event.DefaultLayout, view, nil)
 		if errors.Is(err, orphan.ErrTooMany) {
 			fmt.Println("held:", err)

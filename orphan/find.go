@@ -14,11 +14,11 @@ const (
 )
 
 // Find returns those of paths that have lost their object, in byte order. paths are relative to the base folder, as
-// Layout.Path makes them; one that is yielded twice counts once. The View is not kept.
+// Layout.Path makes them; one that is yielded twice counts once. The Snapshot is not kept.
 //
 // Over the limit it returns no path and a *TooManyError, which matches ErrTooMany. Time grows with the number of paths and
 // of living resources, memory with the number of paths in the scopes.
-func Find(paths iter.Seq[string], layout event.Layout, live event.View, opts *Options) ([]string, error) {
+func Find(paths iter.Seq[string], layout event.Layout, live event.Snapshot, opts *Options) ([]string, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
@@ -28,7 +28,7 @@ func Find(paths iter.Seq[string], layout event.Layout, live event.View, opts *Op
 	if opts.Policy != "" && opts.Policy != Always {
 		return nil, nil
 	}
-	scopes := live.Scopes()
+	scopes := live.Collections()
 	dead := pathsWithin(scopes, paths, layout)
 	files := len(dead)
 	// Scopes may overlap. All of them are asked: what any of them says lives, lives.
@@ -48,23 +48,23 @@ func Find(paths iter.Seq[string], layout event.Layout, live event.View, opts *Op
 }
 
 // pathsWithin returns the paths that the layout could have written for an object in one of the scopes.
-func pathsWithin(scopes []event.Scope, paths iter.Seq[string], layout event.Layout) map[string]struct{} {
-	everywhere, single := map[event.Scope]struct{}{}, map[event.Scope]struct{}{}
+func pathsWithin(scopes []event.Collection, paths iter.Seq[string], layout event.Layout) map[string]struct{} {
+	everywhere, single := map[event.Collection]struct{}{}, map[event.Collection]struct{}{}
 	for _, scope := range scopes {
 		if scope.All {
-			everywhere[event.Scope{Group: scope.Group, Resource: scope.Resource}] = struct{}{}
+			everywhere[event.Collection{Group: scope.Group, Resource: scope.Resource}] = struct{}{}
 		} else {
 			single[scope] = struct{}{}
 		}
 	}
 	within := map[string]struct{}{}
 	for path := range paths {
-		scope, ok := layout.Scope(path)
+		scope, ok := layout.Collection(path)
 		if !ok {
 			continue
 		}
 		_, inSingle := single[scope]
-		_, inEverywhere := everywhere[event.Scope{Group: scope.Group, Resource: scope.Resource}]
+		_, inEverywhere := everywhere[event.Collection{Group: scope.Group, Resource: scope.Resource}]
 		if inSingle || inEverywhere {
 			within[path] = struct{}{}
 		}

@@ -15,15 +15,17 @@ import (
 	"github.com/kubescribe/kubescribe/orphan"
 )
 
-// cluster is an event.View: scopes and what lives.
+// cluster is an event.Snapshot: scopes and what lives.
 type cluster struct {
-	scopes []event.Scope
+	scopes []event.Collection
 	living []event.Resource
 }
 
-func (c cluster) Scopes() []event.Scope { return c.scopes }
+func (c cluster) Collections() []event.Collection { return c.scopes }
 
-func (c cluster) Resources(s event.Scope) iter.Seq[event.Resource] {
+func (cluster) Uncovered(event.Collection) bool { return false }
+
+func (c cluster) Resources(s event.Collection) iter.Seq[event.Resource] {
 	return func(yield func(event.Resource) bool) {
 		for _, r := range c.living {
 			if s.Contains(r.ID) && !yield(r) {
@@ -46,42 +48,42 @@ func podFiles(namespace string, count int) []string {
 }
 
 func TestFind(t *testing.T) {
-	allPods := event.Scope{Resource: "pods", All: true}
-	podsInA := event.Scope{Resource: "pods", Namespace: "a"}
-	nodes := event.Scope{Resource: "nodes"}
+	allPods := event.Collection{Resource: "pods", All: true}
+	podsInA := event.Collection{Resource: "pods", Namespace: "a"}
+	nodes := event.Collection{Resource: "nodes"}
 	for _, c := range []struct {
 		promise string
 		paths   []string
 		cluster cluster
 		orphans []string
 	}{
-		{"nothing in a folder without files", nil, cluster{[]event.Scope{allPods}, []event.Resource{pod("a", "x")}}, nil},
+		{"nothing in a folder without files", nil, cluster{[]event.Collection{allPods}, []event.Resource{pod("a", "x")}}, nil},
 		{"the file without an object", []string{"a/pods/x.yaml", "a/pods/y.yaml"},
-			cluster{[]event.Scope{podsInA}, []event.Resource{pod("a", "x")}}, []string{"a/pods/y.yaml"}},
+			cluster{[]event.Collection{podsInA}, []event.Resource{pod("a", "x")}}, []string{"a/pods/y.yaml"}},
 		{"every file of a scope in which nothing lives any more", []string{"a/pods/y.yaml", "a/pods/x.yaml"},
-			cluster{[]event.Scope{podsInA}, nil}, []string{"a/pods/x.yaml", "a/pods/y.yaml"}},
+			cluster{[]event.Collection{podsInA}, nil}, []string{"a/pods/x.yaml", "a/pods/y.yaml"}},
 		{"nothing in a namespace that was not listed", []string{"a/pods/x.yaml", "b/pods/x.yaml", "_cluster/pods/x.yaml"},
-			cluster{[]event.Scope{podsInA}, nil}, []string{"a/pods/x.yaml"}},
+			cluster{[]event.Collection{podsInA}, nil}, []string{"a/pods/x.yaml"}},
 		{"nothing of a type that was not listed", []string{"a/pods/x.yaml", "a/services/x.yaml", "a/pods.metrics.k8s.io/x.yaml"},
-			cluster{[]event.Scope{podsInA}, nil}, []string{"a/pods/x.yaml"}},
+			cluster{[]event.Collection{podsInA}, nil}, []string{"a/pods/x.yaml"}},
 		{"nothing if nothing was listed", []string{"a/pods/x.yaml"}, cluster{nil, nil}, nil},
 		{"objects of every namespace", []string{"a/pods/x.yaml", "b/pods/x.yaml", "b/pods/y.yaml"},
-			cluster{[]event.Scope{allPods}, []event.Resource{pod("b", "x")}}, []string{"a/pods/x.yaml", "b/pods/y.yaml"}},
+			cluster{[]event.Collection{allPods}, []event.Resource{pod("b", "x")}}, []string{"a/pods/x.yaml", "b/pods/y.yaml"}},
 		{"cluster-scoped objects", []string{"_cluster/nodes/n1.yaml", "_cluster/nodes/n2.yaml", "a/nodes/n3.yaml"},
-			cluster{[]event.Scope{nodes}, []event.Resource{{ID: event.ID{Resource: "nodes", Name: "n1"}}}}, []string{"_cluster/nodes/n2.yaml"}},
+			cluster{[]event.Collection{nodes}, []event.Resource{{ID: event.ID{Resource: "nodes", Name: "n1"}}}}, []string{"_cluster/nodes/n2.yaml"}},
 		{"no file of somebody else", []string{
 			"README.md", ".kubescribe", "kustomization.yaml", "a/pods/README.md", "a/pods/kustomization.yaml", "a/pods/X.yaml", "a/pods/x.yml", "a/pods/b/x.yaml", "pods/x.yaml",
-		}, cluster{[]event.Scope{allPods}, nil}, nil},
+		}, cluster{[]event.Collection{allPods}, nil}, nil},
 		{"a file once, if scopes overlap or repeat", []string{"a/pods/x.yaml", "a/pods/y.yaml", "b/pods/z.yaml"},
-			cluster{[]event.Scope{podsInA, allPods, podsInA, allPods}, []event.Resource{pod("a", "x")}}, []string{"a/pods/y.yaml", "b/pods/z.yaml"}},
+			cluster{[]event.Collection{podsInA, allPods, podsInA, allPods}, []event.Resource{pod("a", "x")}}, []string{"a/pods/y.yaml", "b/pods/z.yaml"}},
 		{"files whose name had to be escaped", []string{"_cluster/nodes/a%3Ab.yaml", "_cluster/nodes/a%3Ac.yaml"},
-			cluster{[]event.Scope{nodes}, []event.Resource{{ID: event.ID{Resource: "nodes", Name: "a:b"}}}}, []string{"_cluster/nodes/a%3Ac.yaml"}},
+			cluster{[]event.Collection{nodes}, []event.Resource{{ID: event.ID{Resource: "nodes", Name: "a:b"}}}}, []string{"_cluster/nodes/a%3Ac.yaml"}},
 		{"a file whatever version its object is read with", []string{"a/pods/x.yaml"},
-			cluster{[]event.Scope{podsInA}, []event.Resource{{ID: pod("a", "x").ID, Version: "v2", Kind: "Pod"}}}, nil},
+			cluster{[]event.Collection{podsInA}, []event.Resource{{ID: pod("a", "x").ID, Version: "v2", Kind: "Pod"}}}, nil},
 		{"in byte order", []string{"b/pods/a.yaml", "a/pods/b.yaml", "a/pods/a.yaml", "a/pods/a-.yaml"},
-			cluster{[]event.Scope{allPods}, nil}, []string{"a/pods/a-.yaml", "a/pods/a.yaml", "a/pods/b.yaml", "b/pods/a.yaml"}},
+			cluster{[]event.Collection{allPods}, nil}, []string{"a/pods/a-.yaml", "a/pods/a.yaml", "a/pods/b.yaml", "b/pods/a.yaml"}},
 		{"a path once that is yielded twice", []string{"a/pods/x.yaml", "a/pods/x.yaml"},
-			cluster{[]event.Scope{podsInA}, nil}, []string{"a/pods/x.yaml"}},
+			cluster{[]event.Collection{podsInA}, nil}, []string{"a/pods/x.yaml"}},
 	} {
 		t.Run(c.promise, func(t *testing.T) {
 			orphans, err := orphan.Find(slices.Values(c.paths), event.DefaultLayout, c.cluster, nil)
@@ -93,8 +95,8 @@ func TestFind(t *testing.T) {
 
 func TestFindAsksAViewThatOneScopeOfTwoAnswers(t *testing.T) {
 	// Whichever scope says that it lives is believed.
-	podsInA := event.Scope{Resource: "pods", Namespace: "a"}
-	view := uneven{cluster{[]event.Scope{{Resource: "pods", All: true}, podsInA}, []event.Resource{pod("a", "x")}}, podsInA}
+	podsInA := event.Collection{Resource: "pods", Namespace: "a"}
+	view := uneven{cluster{[]event.Collection{{Resource: "pods", All: true}, podsInA}, []event.Resource{pod("a", "x")}}, podsInA}
 	orphans, err := orphan.Find(slices.Values([]string{"a/pods/x.yaml"}), event.DefaultLayout, view, nil)
 	require.NoError(t, err)
 	require.Empty(t, orphans)
@@ -102,10 +104,10 @@ func TestFindAsksAViewThatOneScopeOfTwoAnswers(t *testing.T) {
 
 type uneven struct {
 	cluster
-	only event.Scope
+	only event.Collection
 }
 
-func (u uneven) Resources(s event.Scope) iter.Seq[event.Resource] {
+func (u uneven) Resources(s event.Collection) iter.Seq[event.Resource] {
 	if s != u.only {
 		return func(func(event.Resource) bool) {}
 	}
@@ -137,7 +139,7 @@ func TestFindHoldsADeletionThatIsTooLarge(t *testing.T) {
 			for i := c.gone; i < c.files; i++ {
 				living = append(living, pod("a", fmt.Sprintf("p%03d", i)))
 			}
-			view := cluster{[]event.Scope{{Resource: "pods", Namespace: "a"}}, living}
+			view := cluster{[]event.Collection{{Resource: "pods", Namespace: "a"}}, living}
 			// Files of others and of other scopes do not make the limit any larger.
 			paths := append(podFiles("a", c.files), podFiles("b", 5000)...)
 			orphans, err := orphan.Find(slices.Values(paths), event.DefaultLayout, view, c.opts)
@@ -158,7 +160,7 @@ func TestFindHoldsADeletionThatIsTooLarge(t *testing.T) {
 }
 
 func TestFindFindsNothingUnlessThePolicyIsAlways(t *testing.T) {
-	view := cluster{[]event.Scope{{Resource: "pods", All: true}}, nil}
+	view := cluster{[]event.Collection{{Resource: "pods", All: true}}, nil}
 	for policy, want := range map[orphan.Policy][]string{
 		"": podFiles("a", 3), orphan.Always: podFiles("a", 3), orphan.OnDelete: nil, orphan.Never: nil,
 	} {
@@ -175,8 +177,8 @@ func TestFindFindsNothingUnlessThePolicyIsAlways(t *testing.T) {
 func naive(paths []string, layout event.Layout, c cluster) []string {
 	orphans := map[string]bool{}
 	for _, path := range paths {
-		where, ours := layout.Scope(path)
-		listed := slices.ContainsFunc(c.scopes, func(s event.Scope) bool { return s.Covers(where) })
+		where, ours := layout.Collection(path)
+		listed := slices.ContainsFunc(c.scopes, func(s event.Collection) bool { return s.Covers(where) })
 		lives := slices.ContainsFunc(c.living, func(r event.Resource) bool { return layout.Path(r) == path })
 		if ours && listed && !lives {
 			orphans[path] = true
@@ -202,7 +204,7 @@ func TestFindAgreesWithTheDefinitionOnRandomClusters(t *testing.T) {
 		}
 		for range random.IntN(5) {
 			i := id()
-			scope := event.Scope{Group: i.Group, Resource: i.Resource, Namespace: i.Namespace}
+			scope := event.Collection{Group: i.Group, Resource: i.Resource, Namespace: i.Namespace}
 			if random.IntN(2) == 0 {
 				scope.Namespace, scope.All = "", true
 			}
@@ -242,7 +244,7 @@ func TestFindAgreesWithTheDefinitionOnRandomClusters(t *testing.T) {
 
 func BenchmarkFind(b *testing.B) {
 	const count = 100_000
-	c := cluster{scopes: []event.Scope{{Resource: "pods", All: true}}}
+	c := cluster{scopes: []event.Collection{{Resource: "pods", All: true}}}
 	var paths []string
 	for i := range count {
 		r := pod("default", fmt.Sprintf("pod-%06d", i))
@@ -263,21 +265,21 @@ func BenchmarkFind(b *testing.B) {
 // lax is a Layout that answers with the scope of ConfigMaps for what is not its own, too, which it says.
 type lax struct{ event.Layout }
 
-func (l lax) Scope(path string) (event.Scope, bool) {
-	scope, ours := l.Layout.Scope(path)
+func (l lax) Collection(path string) (event.Collection, bool) {
+	scope, ours := l.Layout.Collection(path)
 	if !ours {
-		scope = event.Scope{Resource: "pods", Namespace: "a"}
+		scope = event.Collection{Resource: "pods", Namespace: "a"}
 	}
 	return scope, ours
 }
 
-// bare is a CoverageView of a destination without rules.
+// bare is a Snapshot for a destination without rules.
 type bare struct{ cluster }
 
-func (bare) Uncovered(event.Scope) bool { return true }
+func (bare) Uncovered(event.Collection) bool { return true }
 
 func TestWhatTheLayoutDoesNotCallItsOwnIsNeitherOrphanNorUncovered(t *testing.T) {
-	view := bare{cluster{scopes: []event.Scope{{Resource: "pods", Namespace: "a"}}}}
+	view := bare{cluster{scopes: []event.Collection{{Resource: "pods", Namespace: "a"}}}}
 	paths := []string{"README.md", "a/pods/x.yaml", "a/pods/kustomization.yaml"}
 	orphans, err := orphan.Find(slices.Values(paths), lax{event.DefaultLayout}, view, nil)
 	require.NoError(t, err)
@@ -285,13 +287,13 @@ func TestWhatTheLayoutDoesNotCallItsOwnIsNeitherOrphanNorUncovered(t *testing.T)
 	require.Equal(t, paths[1:2], orphan.Uncovered(slices.Values(paths), lax{event.DefaultLayout}, view))
 }
 
-// counted is an event.View that counts what it tells.
+// counted is an event.Snapshot that counts what it tells.
 type counted struct {
 	cluster
 	told *int
 }
 
-func (c counted) Resources(s event.Scope) iter.Seq[event.Resource] {
+func (c counted) Resources(s event.Collection) iter.Seq[event.Resource] {
 	return func(yield func(event.Resource) bool) {
 		for r := range c.cluster.Resources(s) {
 			if *c.told++; !yield(r) {
@@ -303,7 +305,7 @@ func (c counted) Resources(s event.Scope) iter.Seq[event.Resource] {
 
 func TestFindAsksNoFurtherOnceEveryFileHasItsObject(t *testing.T) {
 	told := 0
-	view := counted{cluster{[]event.Scope{{Resource: "pods", All: true}}, []event.Resource{pod("a", "x"), pod("a", "y"), pod("a", "z"), pod("a", "zz")}}, &told}
+	view := counted{cluster{[]event.Collection{{Resource: "pods", All: true}}, []event.Resource{pod("a", "x"), pod("a", "y"), pod("a", "z"), pod("a", "zz")}}, &told}
 	orphans, err := orphan.Find(slices.Values([]string{"a/pods/y.yaml"}), event.DefaultLayout, view, nil)
 	require.NoError(t, err)
 	require.Empty(t, orphans)

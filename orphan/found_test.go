@@ -27,7 +27,7 @@ func TestFoundKnowsItsFilesAgain(t *testing.T) {
 }
 
 func TestAnApprovalIsForTheFilesThatWereSeenAndLapsesWithOneMore(t *testing.T) {
-	view := cluster{[]event.Scope{{Resource: "pods", Namespace: "a"}}, nil}
+	view := cluster{[]event.Collection{{Resource: "pods", Namespace: "a"}}, nil}
 	find := func(files int, opts orphan.Options) ([]string, error) {
 		return orphan.Find(slices.Values(podFiles("a", files)), event.DefaultLayout, view, &opts)
 	}
@@ -53,14 +53,14 @@ func TestHoldIsTheLimitOfFind(t *testing.T) {
 	require.NoError(t, (&orphan.Options{MaxFiles: -1}).Hold(podFiles("a", 11), 11))
 }
 
-// rules is a View that knows what is covered no more.
+// rules is a Snapshot that knows what is covered no more.
 type rules struct {
 	cluster
-	uncovered []event.Scope
-	asked     map[event.Scope]int
+	uncovered []event.Collection
+	asked     map[event.Collection]int
 }
 
-func (r rules) Uncovered(s event.Scope) bool {
+func (r rules) Uncovered(s event.Collection) bool {
 	r.asked[s]++
 	return slices.Contains(r.uncovered, s)
 }
@@ -68,7 +68,7 @@ func (r rules) Uncovered(s event.Scope) bool {
 func TestUncoveredIsWhatTheLayoutCouldHaveWrittenAndNoRuleCovers(t *testing.T) {
 	paths := []string{"b/pods/y.yaml", "b/pods/x.yaml", "b/pods/x.yaml", "a/pods/x.yaml", "_cluster/nodes/n.yaml", "b/pods/README.md",
 		"b/pods/kustomization.yaml", "b/services/x.yaml"}
-	view := rules{uncovered: []event.Scope{{Resource: "pods", Namespace: "b"}, {Resource: "nodes"}}, asked: map[event.Scope]int{}}
+	view := rules{uncovered: []event.Collection{{Resource: "pods", Namespace: "b"}, {Resource: "nodes"}}, asked: map[event.Collection]int{}}
 	require.Equal(t, []string{"_cluster/nodes/n.yaml", "b/pods/x.yaml", "b/pods/y.yaml"},
 		orphan.Uncovered(slices.Values(paths), event.DefaultLayout, view))
 	for scope, n := range view.asked {

@@ -21,8 +21,8 @@
 // What supersedes what:
 //
 //   - A new event supersedes the waiting ones of its ID and destination, and stands at the tail of the line.
-//   - A new SeedSync supersedes the waiting one of its destination, since its Live speaks for all scopes.
-//   - A write with a Condition supersedes only writes with the same one: laid over a waiting Delete, an IfAbsent would find
+//   - A new SeedSync supersedes the waiting one of its destination, since its Inventory speaks for all scopes.
+//   - A write with a Precondition supersedes only writes with the same one: laid over a waiting Delete, an IfAbsent would find
 //     the old file still there and leave it. Where it does not supersede, both are kept and handed out in order, in one
 //     batch.
 //   - An event that comes in while its object is being pushed is no part of that batch, and stays when it is done.
@@ -32,7 +32,7 @@
 //
 // When a batch is due:
 //
-//   - A line is due when it has been quiet for Window.Quiet, when its oldest event has waited for Window.Longest, when
+//   - A line is due when it has been quiet for Window.Debounce, when its oldest event has waited for Window.MaxWait, when
 //     Window.Count live events or Window.Bytes of content wait, whichever comes first.
 //   - A batch holds the line up to Window.Bytes, and at least one event; what was beyond that is due at once if the batch was
 //     due by its age, and else when it would be as a line of its own: batches of a long listing are full. A line that had to
@@ -107,7 +107,7 @@
 // it must take care of:
 //
 //   - Events of one ID must never be reordered, and the newest of them must never take the place of an older one further
-//     ahead. A Live that is asked late forgives the latter; one that copies what lived does not.
+//     ahead. An Inventory that is asked late forgives the latter; one that copies what lived does not.
 //   - Lease methods must work after the context of Next has ended. Done and Retry settle also if the queue shuts down.
 //   - Held must be false in doubt. A Lease that can be lost must lose it before the key is handed to somebody else.
 //   - Shutdown must look whether everything is done before it looks at its context.

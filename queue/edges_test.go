@@ -14,7 +14,7 @@ import (
 )
 
 // found is what a listing has found, with a condition.
-func found(c event.Condition, name, content string) event.Event {
+func found(c event.Precondition, name, content string) event.Event {
 	e := conditional(c, name, content)
 	e.Listed = true
 	return e
@@ -240,7 +240,7 @@ func TestALineThatIsDueBeforeAllOthersWakesWhoSleeps(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := NewSharded(&Options{WindowFor: func(d destination.Destination) Window {
 			if d == dev {
-				return Window{Quiet: time.Hour, Longest: time.Hour}
+				return Window{Debounce: time.Hour, MaxWait: time.Hour}
 			}
 			return Window{}
 		}})

@@ -25,7 +25,7 @@ type lease struct {
 func (q *Sharded) hand(l *line) (b Batch, size load, waited time.Duration) {
 	q.unschedule(l)
 	l.lease = &lease{q: q, line: l, last: q.closing}
-	aged := l.overdue || q.now() >= min(l.first+l.window.Longest, l.last+l.window.Quiet)
+	aged := l.overdue || q.now() >= min(l.first+l.window.MaxWait, l.last+l.window.Debounce)
 	size = q.cut(l, &l.lease.hand)
 	q.inHand.add(size)
 	l.inHand.add(size)
@@ -100,7 +100,7 @@ func (l *lease) Done(context.Context) error {
 	return nil
 }
 
-// Retry implements Lease. It settles also if ctx has ended. Events are known by destination, operation, ID, Condition and
+// Retry implements Lease. It settles also if ctx has ended. Events are known by destination, operation, ID, Precondition and
 // the Content's place in memory. If one of them is not of the batch, all of the batch is put back and an error says so.
 func (l *lease) Retry(_ context.Context, cause error, events ...event.Event) error {
 	f, err := l.retry(cause, events)
@@ -137,12 +137,12 @@ type identity struct {
 	dst       destination.Destination
 	operation event.Operation
 	id        event.ID
-	condition event.Condition
+	condition event.Precondition
 	content   *byte
 }
 
 func identify(e *event.Event) identity {
-	i := identity{dst: e.Destination, operation: e.Operation, id: e.Resource.ID, condition: e.Condition}
+	i := identity{dst: e.Destination, operation: e.Operation, id: e.Resource.ID, condition: e.Precondition}
 	if len(e.Content) > 0 {
 		i.content = &e.Content[0]
 	}

@@ -63,9 +63,9 @@ func (e *entry) oldest() *entry {
 }
 
 // supersedes tells whether a file ends the same, whatever it was before, if older is left out before newer. (Two writes
-// with the same Condition are not quite that: the newer content is what a listing a moment later would have found.)
+// with the same Precondition are not quite that: the newer content is what a listing a moment later would have found.)
 func supersedes(newer, older *event.Event) bool {
-	return !newer.Writes() || newer.Condition == event.Always || older.Writes() && older.Condition == newer.Condition
+	return !newer.Writes() || newer.Precondition == event.Always || older.Writes() && older.Precondition == newer.Precondition
 }
 
 // isLive tells live changes from what a listing found.
@@ -239,7 +239,7 @@ func (l *line) buildIndex() {
 func (l *line) due() time.Duration {
 	var at time.Duration
 	if !l.overdue && l.liveWaiting < l.window.Count && l.waiting.bytes < l.window.Bytes {
-		at = min(l.first+l.window.Longest, l.last+l.window.Quiet)
+		at = min(l.first+l.window.MaxWait, l.last+l.window.Debounce)
 	}
 	if l.failure != nil && l.failure.parked {
 		at = max(at, l.failure.until)

@@ -7,7 +7,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 )
 
-// Forget implements Lines. It never blocks, and succeeds also if ctx has ended. Calls of Add that are blocked are not
+// Forget implements Inspector. It never blocks, and succeeds also if ctx has ended. Calls of Add that are blocked are not
 // concerned: their events come in afterwards.
 func (q *Sharded) Forget(_ context.Context, d destination.Destination) error {
 	if waited, inHand := q.forget(d); waited+inHand > 0 {
@@ -49,7 +49,7 @@ func (q *Sharded) forget(d destination.Destination) (waited, inHand int) {
 	return waited, inHand
 }
 
-// Wake implements Lines. While a batch of the line is in hand, it means its Retry too: a try that began before what was
+// Wake implements Inspector. While a batch of the line is in hand, it means its Retry too: a try that began before what was
 // wrong was mended says nothing about the next.
 func (q *Sharded) Wake(d destination.Destination) {
 	hash := q.targets.hash(&d)
@@ -66,14 +66,14 @@ func (q *Sharded) Wake(d destination.Destination) {
 	q.schedule(l, q.now())
 }
 
-// Line implements Lines. Where destinations share a line, the numbers of events are d's own, and the rest is the line's.
-func (q *Sharded) Line(d destination.Destination) (LineStats, bool) {
+// Line implements Inspector. Where destinations share a line, the numbers of events are d's own, and the rest is the line's.
+func (q *Sharded) Line(d destination.Destination) (KeyStats, bool) {
 	hash := q.targets.hash(&d)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	t := q.targets.find(hash, &d)
 	if t == nil {
-		return LineStats{}, false
+		return KeyStats{}, false
 	}
 	s := q.stats(t, q.now())
 	for e := range t.line.waits() {
@@ -86,11 +86,11 @@ func (q *Sharded) Line(d destination.Destination) (LineStats, bool) {
 
 // Snapshot describes the lines of all destinations of which the queue holds something, for a status page. It looks at every
 // event that waits, with the queue locked: some milliseconds for a hundred thousand.
-func (q *Sharded) Snapshot() map[destination.Destination]LineStats {
+func (q *Sharded) Snapshot() map[destination.Destination]KeyStats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := q.now()
-	all := make(map[destination.Destination]LineStats, q.targets.len)
+	all := make(map[destination.Destination]KeyStats, q.targets.len)
 	q.targets.all(func(t *target) { all[t.dst] = q.stats(t, now) })
 	for _, l := range q.lines.entries {
 		oldest := map[*target]time.Time{}
@@ -107,8 +107,8 @@ func (q *Sharded) Snapshot() map[destination.Destination]LineStats {
 }
 
 // stats are those of a target, but for Oldest.
-func (q *Sharded) stats(t *target, now time.Duration) LineStats {
-	s := LineStats{Waiting: t.waiting.events, Bytes: t.waiting.bytes, InHand: t.inHand}
+func (q *Sharded) stats(t *target, now time.Duration) KeyStats {
+	s := KeyStats{Waiting: t.waiting.events, Bytes: t.waiting.bytes, InHand: t.inHand}
 	if f := t.line.failure; f != nil {
 		s.Attempts, s.Permanent, s.Err = f.attempts, f.permanent, f.err
 		if f.parked && f.until > now {
@@ -142,7 +142,7 @@ func (q *Sharded) oldest() time.Duration {
 	return age
 }
 
-// Stats implements Lines.
+// Stats implements Inspector.
 func (q *Sharded) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()

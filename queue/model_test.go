@@ -25,7 +25,7 @@ var (
 // world is a small cluster and the folder of one destination: what a queue between them must keep equal.
 type world struct {
 	q         *Sharded
-	condition event.Condition
+	condition event.Precondition
 	copied    bool // a SeedSync carries a copy of what lives instead of asking late
 	living    map[string]string
 	files     map[string]string
@@ -33,12 +33,13 @@ type world struct {
 	hand      *Batch
 }
 
-// asked is a Live over a map, which is that of the world or a copy.
+// asked is an Inventory over a map, which is that of the world or a copy.
 type asked struct{ living map[string]string }
 
-func (a asked) View(f func(event.View) error) error { return f(a) }
-func (a asked) Scopes() []event.Scope               { return nil }
-func (a asked) Resources(event.Scope) iter.Seq[event.Resource] {
+func (a asked) View(f func(event.Snapshot) error) error { return f(a) }
+func (a asked) Collections() []event.Collection         { return nil }
+func (asked) Uncovered(event.Collection) bool           { return false }
+func (a asked) Resources(event.Collection) iter.Seq[event.Resource] {
 	return func(yield func(event.Resource) bool) {
 		for name := range a.living {
 			if !yield(write(prod, name, "").Resource) {
@@ -65,8 +66,8 @@ func (w *world) step(t *testing.T, op byte) bool {
 			add(t, w.q, e)
 		}
 		e := seedSync(prod)
-		if e.Live = (asked{w.living}); w.copied {
-			e.Live = asked{maps.Clone(w.living)}
+		if e.Inventory = (asked{w.living}); w.copied {
+			e.Inventory = asked{maps.Clone(w.living)}
 		}
 		add(t, w.q, e)
 	case 'n':
@@ -116,9 +117,9 @@ func (w *world) push(events []event.Event) {
 		_, there := w.files[name]
 		switch {
 		case e.Operation == event.SeedSync:
-			_ = e.Live.View(func(v event.View) error {
+			_ = e.Inventory.View(func(v event.Snapshot) error {
 				alive := map[string]bool{}
-				for r := range v.Resources(event.Scope{}) {
+				for r := range v.Resources(event.Collection{}) {
 					alive[r.Name] = true
 				}
 				maps.DeleteFunc(w.files, func(name, _ string) bool { return !alive[name] })
@@ -126,7 +127,7 @@ func (w *world) push(events []event.Event) {
 			})
 		case e.Operation == event.Delete:
 			delete(w.files, name)
-		case e.Condition == event.Always, there == (e.Condition == event.IfPresent):
+		case e.Precondition == event.Always, there == (e.Precondition == event.IfPresent):
 			w.files[name] = string(e.Content)
 		}
 	}
@@ -178,7 +179,7 @@ func TestNoScheduleLosesTheFileOfALivingObjectOrKeepsThatOfADeadOne(t *testing.T
 			n = 5
 		}
 	}
-	for _, condition := range []event.Condition{event.Always, event.IfAbsent} {
+	for _, condition := range []event.Precondition{event.Always, event.IfAbsent} {
 		for _, first := range []byte(operations) {
 			t.Run(fmt.Sprintf("%s, %c", condition, first), func(t *testing.T) {
 				t.Parallel()
@@ -343,7 +344,7 @@ func (m *model) step(t *testing.T, rnd *rand.Rand) {
 
 func (m *model) add(t *testing.T, rnd *rand.Rand, d destination.Destination) {
 	m.added++
-	e := conditional(event.Condition(rnd.IntN(3)), fmt.Sprint("o", rnd.IntN(30)), fmt.Sprint(m.added))
+	e := conditional(event.Precondition(rnd.IntN(3)), fmt.Sprint("o", rnd.IntN(30)), fmt.Sprint(m.added))
 	switch rnd.IntN(6) {
 	case 0:
 		e = remove(d, e.Resource.Name)

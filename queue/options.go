@@ -54,7 +54,7 @@ func (o *Options) withDefaults() Options {
 	if d.Key == nil {
 		d.Key = ByDestination
 	}
-	d.Window = d.Window.or(Window{Quiet: time.Second, Longest: 5 * time.Second, Count: 1_000, Bytes: 4 << 20})
+	d.Window = d.Window.or(Window{Debounce: time.Second, MaxWait: 5 * time.Second, Count: 1_000, Bytes: 4 << 20})
 	d.MaxBytesPerKey = positive(d.MaxBytesPerKey, 8<<20)
 	d.MaxBytes = positive(d.MaxBytes, 32<<20)
 	d.MaxEventsPerKey = positive(d.MaxEventsPerKey, 10_000)
@@ -67,10 +67,10 @@ func (o *Options) withDefaults() Options {
 // or returns w with what is not set taken from other.
 func (w Window) or(other Window) Window {
 	return Window{
-		Quiet:   positive(w.Quiet, other.Quiet),
-		Longest: positive(w.Longest, other.Longest),
-		Count:   positive(w.Count, other.Count),
-		Bytes:   positive(w.Bytes, other.Bytes),
+		Debounce: positive(w.Debounce, other.Debounce),
+		MaxWait:  positive(w.MaxWait, other.MaxWait),
+		Count:    positive(w.Count, other.Count),
+		Bytes:    positive(w.Bytes, other.Bytes),
 	}
 }
 
@@ -98,4 +98,4 @@ func ByDestination(d destination.Destination) string {
 
 // ByRepository lets all destinations of a repository share a line: its canonical URL. A batch may then hold events of
 // several destinations, and one that fails holds up the others.
-func ByRepository(d destination.Destination) string { return d.Lane().Repository }
+func ByRepository(d destination.Destination) string { return d.RemoteBranch().Repository }

@@ -15,7 +15,7 @@ import (
 type Queue interface {
 	Producer
 	Consumer
-	Lines
+	Inspector
 
 	// Shutdown refuses new events, makes every line due at once and waits until all events are done, each line being
 	// tried once more at most. When ctx ends first, or lines failed their last try, it returns a *RemainingError that says
@@ -42,15 +42,15 @@ type Consumer interface {
 	Next(ctx context.Context) (Batch, error)
 }
 
-// Lines looks at single lines and steers them.
-type Lines interface {
+// Inspector looks at single lines and steers them.
+type Inspector interface {
 	// Forget drops what waits for d. A batch in hand is not waited for; its Retry becomes Done for the events of d. Events of
 	// d that come in afterwards are kept.
 	Forget(ctx context.Context, d destination.Destination) error
 	// Wake ends the backoff of d's line and makes it due at once.
 	Wake(d destination.Destination)
 	// Line describes d's line; false if the queue holds nothing of d.
-	Line(d destination.Destination) (LineStats, bool)
+	Line(d destination.Destination) (KeyStats, bool)
 	// Stats returns totals.
 	Stats() Stats
 }
@@ -73,12 +73,12 @@ type Lease interface {
 	Done(ctx context.Context) error
 	// Retry puts these events (none given: all of the batch) back into the line, in front of what came later and without
 	// what was superseded meanwhile; the rest of the batch is done. The key backs off, also if few of many failed; cause is
-	// shown in LineStats. The events keep the order of the batch, whatever order they are given in.
+	// shown in KeyStats. The events keep the order of the batch, whatever order they are given in.
 	Retry(ctx context.Context, cause error, events ...event.Event) error
 }
 
-// LineStats describes the line of one destination.
-type LineStats struct {
+// KeyStats describes the line of one destination.
+type KeyStats struct {
 	Waiting   int       // events waiting, those in hand not counted
 	Bytes     int64     // their content, as the bounds count it
 	InHand    int       // events leased at the moment
@@ -168,8 +168,8 @@ type Handler func(ctx context.Context, b Batch) error
 
 // Window says when a batch is due: when the first of its bounds is reached. Zero fields take the defaults.
 type Window struct {
-	Quiet   time.Duration // no new event for so long. Default: 1 s
-	Longest time.Duration // the oldest event has waited for so long. Default: 5 s
-	Count   int           // so many live events wait; events of a listing do not count, a seed is cut by Bytes. Default: 1,000
-	Bytes   int64         // so much content waits; a batch is never larger, unless a single event is. Default: 4 MiB
+	Debounce time.Duration // no new event for so long. Default: 1 s
+	MaxWait  time.Duration // the oldest event has waited for so long. Default: 5 s
+	Count    int           // so many live events wait; events of a listing do not count, a seed is cut by Bytes. Default: 1,000
+	Bytes    int64         // so much content waits; a batch is never larger, unless a single event is. Default: 4 MiB
 }

@@ -45,9 +45,9 @@ func listed(d destination.Destination, name, content string) event.Event {
 	return e
 }
 
-func conditional(c event.Condition, name, content string) event.Event {
+func conditional(c event.Precondition, name, content string) event.Event {
 	e := write(prod, name, content)
-	e.Condition = c
+	e.Precondition = c
 	return e
 }
 
@@ -59,10 +59,10 @@ func remove(d destination.Destination, name string) event.Event {
 
 type noLive struct{}
 
-func (noLive) View(func(event.View) error) error { return nil }
+func (noLive) View(func(event.Snapshot) error) error { return nil }
 
 func seedSync(d destination.Destination) event.Event {
-	return event.Event{Destination: d, Operation: event.SeedSync, Live: noLive{}}
+	return event.Event{Destination: d, Operation: event.SeedSync, Inventory: noLive{}}
 }
 
 func add(t *testing.T, q *Sharded, events ...event.Event) {

@@ -106,7 +106,7 @@ func TestAFailingKeyBacksOffExponentiallyWithJitterAndDoneEndsIt(t *testing.T) {
 		add(t, q, write(prod, "c", "1"))
 		done(t, b)
 		line, _ := q.Line(prod)
-		require.Equal(t, LineStats{Waiting: 1, Bytes: 1, Oldest: line.Oldest}, line)
+		require.Equal(t, KeyStats{Waiting: 1, Bytes: 1, Oldest: line.Oldest}, line)
 		require.Equal(t, 1, next(t, q).Attempt)
 	})
 }
@@ -224,7 +224,7 @@ func TestRetryTellsApartEventsThatDifferInOneThing(t *testing.T) {
 		all := []event.Event{first}
 		for _, change := range []func(e *event.Event){
 			func(e *event.Event) { e.Operation = event.Create },
-			func(e *event.Event) { e.Condition = event.IfAbsent },
+			func(e *event.Event) { e.Precondition = event.IfAbsent },
 			func(e *event.Event) { e.Destination = dev },
 			func(e *event.Event) { e.Resource.Name = "b" },
 			func(e *event.Event) { e.Content = []byte("1") },

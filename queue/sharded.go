@@ -166,11 +166,11 @@ func (q *Sharded) admit(e *event.Event, hash uint64) (*target, error) {
 func complete(e *event.Event) bool {
 	switch e.Operation {
 	case event.Create, event.Update:
-		return e.Resource.Resource != "" && e.Resource.Name != "" && len(e.Content) > 0 && e.Live == nil
+		return e.Resource.Resource != "" && e.Resource.Name != "" && len(e.Content) > 0 && e.Inventory == nil
 	case event.Delete:
-		return e.Resource.Resource != "" && e.Resource.Name != "" && e.Content == nil && e.Live == nil
+		return e.Resource.Resource != "" && e.Resource.Name != "" && e.Content == nil && e.Inventory == nil
 	case event.SeedSync:
-		return e.Resource == event.Resource{} && e.Content == nil && e.Live != nil
+		return e.Resource == event.Resource{} && e.Content == nil && e.Inventory != nil
 	}
 	return false
 }

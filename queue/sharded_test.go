@@ -58,14 +58,14 @@ func TestShardedRefusesAnIncompleteEventAlsoForADestinationItKnows(t *testing.T)
 		"resource":     func(e *event.Event) { e.Resource.Resource = "" },
 		"name":         func(e *event.Event) { e.Resource.Name = "" },
 		"content":      func(e *event.Event) { e.Content = nil },
-		"live":         func(e *event.Event) { e.Live = noLive{} },
-		"sync":         func(e *event.Event) { *e = seedSync(prod); e.Live = nil },
+		"live":         func(e *event.Event) { e.Inventory = noLive{} },
+		"sync":         func(e *event.Event) { *e = seedSync(prod); e.Inventory = nil },
 		"sync content": func(e *event.Event) { *e = seedSync(prod); e.Content = []byte("x") },
 		"sync of":      func(e *event.Event) { *e = seedSync(prod); e.Resource.Kind = "ConfigMap" },
 		"delete":       func(e *event.Event) { *e = remove(prod, "a"); e.Content = []byte("x") },
 		"delete of":    func(e *event.Event) { *e = remove(prod, "") },
 		"delete type":  func(e *event.Event) { *e = remove(prod, "a"); e.Resource.Resource = "" },
-		"delete live":  func(e *event.Event) { *e = remove(prod, "a"); e.Live = noLive{} },
+		"delete live":  func(e *event.Event) { *e = remove(prod, "a"); e.Inventory = noLive{} },
 	} {
 		e := write(prod, "a", "1")
 		change(&e)
@@ -305,7 +305,7 @@ func TestABatchIsCutAtItsBytesAndTheRestOfOneThatWasOldIsDueAtOnce(t *testing.T)
 		})
 	}
 	bubble(t, func(t *testing.T) {
-		q := NewSharded(&Options{Window: Window{Bytes: 100, Quiet: time.Second, Longest: 10 * time.Second}})
+		q := NewSharded(&Options{Window: Window{Bytes: 100, Debounce: time.Second, MaxWait: 10 * time.Second}})
 		add(t, q, large("a", 60), large("b", 40), large("c", 500), write(prod, "d", "1"))
 		require.Zero(t, took(t, q, "ab"))
 		require.Zero(t, took(t, q, "c"))
@@ -325,7 +325,7 @@ func TestTheWindowIsThatOfTheDestinationWhenTheLineWasEmpty(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := NewSharded(&Options{WindowFor: func(d destination.Destination) Window {
 			if d == dev {
-				return Window{Quiet: time.Minute, Longest: time.Hour}
+				return Window{Debounce: time.Minute, MaxWait: time.Hour}
 			}
 			return Window{}
 		}})

@@ -160,7 +160,7 @@ func TestATryThatFailsDuringAShutdownIsFollowedByItsLastAtOnce(t *testing.T) {
 
 func TestShutdownDoesNotWaitForAWindow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		q := NewSharded(&Options{Window: Window{Quiet: time.Hour, Longest: time.Hour}})
+		q := NewSharded(&Options{Window: Window{Debounce: time.Hour, MaxWait: time.Hour}})
 		add(t, q, write(prod, "a", "1"))
 		result := shutdown(t.Context(), q)
 		require.Zero(t, since(func() { done(t, next(t, q)) }))

@@ -116,7 +116,7 @@ func TestANewEventOfAnObjectInHandIsKeptAlsoInALongLine(t *testing.T) {
 func TestTheRestOfABatchThatWasDueIsDueAlsoWhenMoreComes(t *testing.T) {
 	for name, wake := range map[string]bool{"by its age": false, "woken": true} {
 		bubble(t, func(t *testing.T) {
-			q := NewSharded(&Options{Window: Window{Bytes: 1 << 10, Longest: time.Hour, Quiet: time.Minute}})
+			q := NewSharded(&Options{Window: Window{Bytes: 1 << 10, MaxWait: time.Hour, Debounce: time.Minute}})
 			add(t, q, write(prod, "a", strings.Repeat("x", 600)), remove(prod, "b"), remove(prod, "c"))
 			if wake {
 				q.Wake(prod)
@@ -167,7 +167,7 @@ func TestOnlyLiveEventsThatWaitCountForTheWindow(t *testing.T) {
 }
 
 func TestSupersedesSaysWhetherAFileEndsTheSame(t *testing.T) {
-	with := func(c event.Condition, e event.Event) event.Event { e.Condition = c; return e }
+	with := func(c event.Precondition, e event.Event) event.Event { e.Precondition = c; return e }
 	w, d := write(prod, "a", "1"), remove(prod, "a")
 	for _, c := range []struct {
 		newer, older event.Event

@@ -8,11 +8,11 @@ import (
 // Asks tells whether rules of a destination ask for the objects of a type in one namespace, or at cluster scope, whether
 // the server has the type or not and in whatever version: valid ones, and faulty ones, which might ask for it once they
 // are corrected. An exclusion counts only where it takes a type out in every version, whatever the object.
-func (s *RuleSet) Asks(to destination.Ref, scope event.Scope) (valid, faulty bool) {
+func (s *RuleSet) Asks(to destination.Ref, scope event.Collection) (valid, faulty bool) {
 	return asks(s.index, to, scope), asks(s.invalid, to, scope)
 }
 
-func asks(x index, to destination.Ref, scope event.Scope) bool {
+func asks(x index, to destination.Ref, scope event.Collection) bool {
 	for _, r := range rulesOf(scope.Group, scope.Resource, x) {
 		if r.destination.Ref == to && r.asks(scope) {
 			return true
@@ -21,7 +21,7 @@ func asks(x index, to destination.Ref, scope event.Scope) bool {
 	return false
 }
 
-func (r *rule) asks(scope event.Scope) bool {
+func (r *rule) asks(scope event.Collection) bool {
 	if r.name.Namespace != "" && r.name.Namespace != scope.Namespace {
 		return false
 	}

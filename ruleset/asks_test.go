@@ -19,13 +19,13 @@ func TestAsksKnowsWhatRulesWantWhetherTheServerHasItOrNot(t *testing.T) {
 	faulty := rule("", "faulty", "c", resources("pods/status"))
 	set, err := ruleset.Compile(destinations(t, "a", "b", "c"), wide, custom, faulty, rule("ns", "own", "c", resources("pods")))
 	require.Error(t, err)
-	in := func(group, resource, namespace string) event.Scope {
-		return event.Scope{Group: group, Resource: resource, Namespace: namespace}
+	in := func(group, resource, namespace string) event.Collection {
+		return event.Collection{Group: group, Resource: resource, Namespace: namespace}
 	}
 	for _, c := range []struct {
 		promise string
 		to      string
-		scope   event.Scope
+		scope   event.Collection
 		valid   bool
 		faulty  bool
 	}{

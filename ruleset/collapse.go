@@ -28,7 +28,7 @@ func Collapse(watches []Watch, wide func(t Type, namespaces []string) bool) []Wa
 
 // Collapsed tells whether a Watch of all namespaces feeds single ones only, so that one watch for each of them would do.
 func (w *Watch) Collapsed() bool {
-	all := slices.ContainsFunc(w.Coverage, func(c Coverage) bool { return c.Scope.All })
+	all := slices.ContainsFunc(w.Coverage, func(c Coverage) bool { return c.Collection.All })
 	return w.Namespace == "" && w.Resource.Namespaced && !all
 }
 
@@ -56,7 +56,7 @@ func merge(watches []Watch) Watch {
 func Split(w Watch) []Watch {
 	single := make(map[string]bool)
 	for _, c := range w.Coverage {
-		if ns := c.Scope.Namespace; ns != "" {
+		if ns := c.Collection.Namespace; ns != "" {
 			single[ns] = true
 		}
 	}
@@ -64,10 +64,10 @@ func Split(w Watch) []Watch {
 	for _, namespace := range slices.Sorted(maps.Keys(single)) {
 		of := Watch{Resource: w.Resource, Namespace: namespace}
 		for _, c := range w.Coverage {
-			if c.Scope.All {
-				c.Scope.All, c.Scope.Namespace = false, namespace
+			if c.Collection.All {
+				c.Collection.All, c.Collection.Namespace = false, namespace
 			}
-			if c.Scope.Namespace == namespace {
+			if c.Collection.Namespace == namespace {
 				of.Coverage = append(of.Coverage, c)
 			}
 		}

@@ -66,7 +66,7 @@ func TestAConditionThatCannotBeEvaluatedKeepsTheFileAsItIs(t *testing.T) {
 	matches = compile(t, r, rule("x", "good", "a", operations(resources("pods"), event.Update))).Match(pod("x", "p"))
 	require.Len(t, matches, 1)
 	require.True(t, matches[0].Writes, "another rule of the destination asks for it")
-	require.Equal(t, event.IfPresent, matches[0].Condition)
+	require.Equal(t, event.IfPresent, matches[0].Precondition)
 	require.ErrorIs(t, matches[0].Err, c.err)
 	require.Equal(t, []types.NamespacedName{name("", "broken"), name("x", "good")}, matches[0].Rules)
 }

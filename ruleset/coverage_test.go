@@ -50,7 +50,7 @@ func TestEachObjectThatADestinationWantsIsWatchedOnceAndLiesInItsCoverage(t *tes
 		for _, watches := range [][]ruleset.Watch{single, shared} {
 			for _, w := range watches {
 				require.NotEmpty(t, w.Coverage, "nobody wants it")
-				require.Equal(t, w.Collapsed(), w.Resource.Namespaced && w.Namespace == "" && !slices.ContainsFunc(w.Coverage, func(c ruleset.Coverage) bool { return c.Scope.All }))
+				require.Equal(t, w.Collapsed(), w.Resource.Namespaced && w.Namespace == "" && !slices.ContainsFunc(w.Coverage, func(c ruleset.Coverage) bool { return c.Collection.All }))
 			}
 			for range 30 {
 				wanted += checkWatched(t, s, watches, r.input(), fmt.Sprintf("seed %d, rules %+v", seed, rules))
@@ -79,7 +79,7 @@ func checkWatched(t *testing.T, s *ruleset.RuleSet, watches []ruleset.Watch, obj
 	for _, m := range s.Match(object) {
 		wanted++
 		require.True(t, slices.ContainsFunc(where[0].Coverage, func(c ruleset.Coverage) bool {
-			return c.Destination == m.Destination && c.Scope.Contains(object.Resource.ID)
+			return c.Destination == m.Destination && c.Collection.Contains(object.Resource.ID)
 		}), "%s: %v of %s lies in none of %+v", about, object.Resource.ID, m.Destination.Ref, where[0].Coverage)
 	}
 	return wanted
@@ -109,7 +109,7 @@ func coverages(watches []ruleset.Watch) []string {
 	var all []string
 	for _, w := range watches {
 		for _, c := range w.Coverage {
-			all = append(all, fmt.Sprintf("%s %+v %t", c.Destination.Ref, c.Scope, c.Prune))
+			all = append(all, fmt.Sprintf("%s %+v %t", c.Destination.Ref, c.Collection, c.Sweepable))
 		}
 	}
 	return all

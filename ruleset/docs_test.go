@@ -47,7 +47,7 @@ func unionTable() string {
 		for _, list := range u.operations {
 			each = append(each, strings.Join(words(list), ", "))
 		}
-		written := map[event.Condition]string{event.Always: "always", event.IfAbsent: "where there is none", event.IfPresent: "where there is one"}[u.condition]
+		written := map[event.Precondition]string{event.Always: "always", event.IfAbsent: "where there is none", event.IfPresent: "where there is one"}[u.condition]
 		if !u.writes {
 			written = "never"
 		}

@@ -201,9 +201,9 @@ func (m *Match) action() string {
 	switch {
 	case !m.Writes:
 		actions = append(actions, "keeps its file as it is")
-	case m.Condition == event.IfAbsent:
+	case m.Precondition == event.IfAbsent:
 		actions = append(actions, "writes its file where there is none")
-	case m.Condition == event.IfPresent:
+	case m.Precondition == event.IfPresent:
 		actions = append(actions, "writes its file where there is one")
 	default:
 		actions = append(actions, "writes its file")

@@ -92,12 +92,12 @@ func combine(hits []hit) []Match {
 			hits = hits[1:]
 		}
 		matches = append(matches, Match{
-			Destination: first.destination,
-			Rules:       names[start:len(names):len(names)],
-			Writes:      asked&writes != 0,
-			Condition:   asked.condition(),
-			Delete:      asked&deletes != 0,
-			Err:         errors.Join(faults...),
+			Destination:  first.destination,
+			Rules:        names[start:len(names):len(names)],
+			Writes:       asked&writes != 0,
+			Precondition: asked.condition(),
+			Delete:       asked&deletes != 0,
+			Err:          errors.Join(faults...),
 		})
 	}
 	return matches

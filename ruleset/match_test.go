@@ -82,7 +82,7 @@ var unions = []struct {
 	promise    string
 	operations [][]event.Operation // of one rule each
 	writes     bool
-	condition  event.Condition
+	condition  event.Precondition
 	deletes    bool
 }{
 	{"only CREATE", [][]event.Operation{{event.Create}}, true, event.IfAbsent, false},
@@ -109,7 +109,7 @@ func TestMatchCombinesOperationsOverAllRulesOfADestination(t *testing.T) {
 				matches := s.Match(pod("x", "p"))
 				require.Len(t, matches, 1)
 				require.Equal(t, tt.writes, matches[0].Writes)
-				require.Equal(t, tt.condition, matches[0].Condition)
+				require.Equal(t, tt.condition, matches[0].Precondition)
 				require.Equal(t, tt.deletes, matches[0].Delete)
 			}
 		})
@@ -243,7 +243,7 @@ func TestMatchClaimsButDoesNotWriteWhatIgnoredManagersChanged(t *testing.T) {
 			matches := s.Match(in)
 			require.Len(t, matches, 1, "the object is claimed in any case, else its file would be an orphan")
 			require.Equal(t, tt.writes, matches[0].Writes)
-			require.Equal(t, event.Always, matches[0].Condition)
+			require.Equal(t, event.Always, matches[0].Precondition)
 			require.False(t, matches[0].Delete)
 			require.True(t, compile(t, deletes).Match(in)[0].Delete, "a delete is no write")
 		})
@@ -259,7 +259,7 @@ func TestMatchWritesWhatAnotherRuleOfTheDestinationDoesNotIgnore(t *testing.T) {
 	matches := s.Match(in)
 	require.Len(t, matches, 1)
 	require.True(t, matches[0].Writes)
-	require.Equal(t, event.IfPresent, matches[0].Condition)
+	require.Equal(t, event.IfPresent, matches[0].Precondition)
 }
 
 func TestMatchAllocatesNothingWhenNothingMatches(t *testing.T) {

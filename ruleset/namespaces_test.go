@@ -67,7 +67,7 @@ func TestARuleThatMayNotReachADestinationHasNoSayThere(t *testing.T) {
 	}}}})
 	require.Len(t, watches, 1)
 	require.Equal(t, "victim", watches[0].Namespace)
-	require.True(t, watches[0].Coverage[0].Prune)
+	require.True(t, watches[0].Coverage[0].Sweepable)
 }
 
 func TestATenantsRuleReadsNothingOfAnothersDestination(t *testing.T) {

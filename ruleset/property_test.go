@@ -131,9 +131,9 @@ func oracleMatch(set destination.Set, rules []ruleset.Rule, in ruleset.Input) []
 		m.Writes = creates || updates
 		switch {
 		case creates && !updates:
-			m.Condition = event.IfAbsent
+			m.Precondition = event.IfAbsent
 		case updates && !creates:
-			m.Condition = event.IfPresent
+			m.Precondition = event.IfPresent
 		}
 		slices.SortFunc(m.Rules, func(a, b types.NamespacedName) int {
 			return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))

@@ -26,7 +26,7 @@ const (
 )
 
 // condition returns the condition of a write for which at least one of CREATE and UPDATE is asked.
-func (o operations) condition() event.Condition {
+func (o operations) condition() event.Precondition {
 	switch o & writes {
 	case creates:
 		return event.IfAbsent

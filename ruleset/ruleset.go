@@ -83,12 +83,12 @@ type Input struct {
 // With neither Writes nor Delete the destination claims the object, but this change is not to be written, since managers
 // that the rules ignore made it, or since Err: the file stays as it is and is no orphan.
 type Match struct {
-	Destination destination.Destination
-	Rules       []types.NamespacedName // which rules said so, in the order of their names
-	Writes      bool                   // some rule asks for CREATE or UPDATE
-	Condition   event.Condition        // of a write, the weakest of all rules; Always if not Writes
-	Delete      bool                   // some rule asks for DELETE
-	Err         error                  // *ConditionError, joined: Conditions that could not be evaluated; their rules ask for no write
+	Destination  destination.Destination
+	Rules        []types.NamespacedName // which rules said so, in the order of their names
+	Writes       bool                   // some rule asks for CREATE or UPDATE
+	Precondition event.Precondition     // of a write, the weakest of all rules; Always if not Writes
+	Delete       bool                   // some rule asks for DELETE
+	Err          error                  // *ConditionError, joined: Conditions that could not be evaluated; their rules ask for no write
 }
 
 // Watch is what has to be listed and watched: a type, in one namespace or in all.
@@ -110,10 +110,10 @@ type Type struct {
 // Coverage is what one destination gets from a Watch.
 type Coverage struct {
 	Destination destination.Destination
-	// Scope is what of the watch the destination's rules cover, whatever their selectors: All namespaces of a
+	// Collection is what of the watch the destination's rules cover, whatever their selectors: All namespaces of a
 	// namespaced type, one namespace, or the objects of a cluster-scoped type (neither All nor Namespace).
-	Scope event.Scope
+	Collection event.Collection
 	// Prune tells that the scope may be swept once it was listed completely: every rule of the destination that covers
 	// any of it is valid, allows DELETE there and gets what it asks for in the version that is read.
-	Prune bool
+	Sweepable bool
 }

@@ -52,7 +52,7 @@ func watchesOf(t *Type, rules []*rule) []Watch {
 			n++
 		}
 		for _, c := range coverageOf(t, rules[:n]) {
-			namespace := c.Scope.Namespace
+			namespace := c.Collection.Namespace
 			if wide {
 				namespace = ""
 			}
@@ -95,17 +95,17 @@ func coverageOf(t *Type, rules []*rule) []Coverage {
 		keptAnywhere = keptAnywhere || in.kept
 		reached[r.name.Namespace] = in
 	}
-	scope := event.Scope{Group: t.Group, Resource: t.Resource}
+	scope := event.Collection{Group: t.Group, Resource: t.Resource}
 	if reached[""].covered {
 		scope.All = t.Namespaced
-		return []Coverage{{Destination: rules[0].destination, Scope: scope, Prune: !keptAnywhere}}
+		return []Coverage{{Destination: rules[0].destination, Collection: scope, Sweepable: !keptAnywhere}}
 	}
 	var covered []Coverage
 	for _, namespace := range slices.Sorted(maps.Keys(reached)) {
 		if reached[namespace].covered {
 			scope.Namespace = namespace
 			prune := !reached[""].kept && !reached[namespace].kept
-			covered = append(covered, Coverage{Destination: rules[0].destination, Scope: scope, Prune: prune})
+			covered = append(covered, Coverage{Destination: rules[0].destination, Collection: scope, Sweepable: prune})
 		}
 	}
 	return covered

@@ -21,13 +21,13 @@ func show(watches []ruleset.Watch) string {
 		for _, c := range w.Coverage {
 			scope := "cluster scope"
 			switch {
-			case c.Scope.All:
+			case c.Collection.All:
 				scope = "all"
-			case c.Scope.Namespace != "":
-				scope = c.Scope.Namespace
+			case c.Collection.Namespace != "":
+				scope = c.Collection.Namespace
 			}
 			b.WriteString("  " + c.Destination.Ref.Name + ": " + scope)
-			if c.Prune {
+			if c.Sweepable {
 				b.WriteString(", prune")
 			}
 			b.WriteString("\n")
@@ -191,8 +191,8 @@ func TestWatchesSayTypeAndScopeInFull(t *testing.T) {
 		Namespace: "x",
 		Coverage: []ruleset.Coverage{{
 			Destination: get(t, destinations(t, "a"), "a"),
-			Scope:       event.Scope{Resource: "pods", Namespace: "x"},
-			Prune:       true,
+			Collection:  event.Collection{Resource: "pods", Namespace: "x"},
+			Sweepable:   true,
 		}},
 	}}, watches)
 }
@@ -251,7 +251,7 @@ func TestWatchesPruneNothingThatAnInvalidRuleCovers(t *testing.T) {
 			var pruned []string
 			for _, w := range watches {
 				for _, c := range w.Coverage {
-					if c.Prune {
+					if c.Sweepable {
 						pruned = append(pruned, label(w, c))
 					}
 				}
@@ -266,8 +266,8 @@ func label(w ruleset.Watch, c ruleset.Coverage) string {
 	if c.Destination.Ref.Name != "a" {
 		s = c.Destination.Ref.Name + " " + s
 	}
-	if c.Scope.Namespace != "" {
-		s += " in " + c.Scope.Namespace
+	if c.Collection.Namespace != "" {
+		s += " in " + c.Collection.Namespace
 	}
 	return s
 }

@@ -76,17 +76,17 @@ func (f *flags) options(m *manifest.Config, cluster *rest.Config, stdout io.Writ
 		return nil, err
 	}
 	opts := &kubescribe.Options{
-		Auth:   creds.auth,
-		Window: func(destination.Destination) queue.Window { return queue.Window{Quiet: f.quiet} },
-		Pace:   pace(m),
-		Logger: log,
+		Auth:      creds.auth,
+		Window:    func(destination.Destination) queue.Window { return queue.Window{Debounce: f.quiet} },
+		RateLimit: pace(m),
+		Logger:    log,
 
 		AllowedLocalFolders:   f.local,
 		AllowedPlainTextHosts: f.plainText,
 	}
 	if f.dryRun {
 		opts.GitSink = &dryRun{out: stdout, sink: gogit.New(&gogit.Options{
-			Auth: opts.Auth, Pace: opts.Pace, Logger: log,
+			Auth: opts.Auth, RateLimit: opts.RateLimit, Logger: log,
 			AllowedLocalFolders: f.local, AllowedPlainTextHosts: f.plainText,
 		})}
 	}
@@ -94,10 +94,10 @@ func (f *flags) options(m *manifest.Config, cluster *rest.Config, stdout io.Writ
 }
 
 // pace is a repository's push.interval and push.maxCommits.
-func pace(m *manifest.Config) func(destination.Destination) gogit.Pace {
-	return func(d destination.Destination) gogit.Pace {
+func pace(m *manifest.Config) func(destination.Destination) gogit.RateLimit {
+	return func(d destination.Destination) gogit.RateLimit {
 		push := m.Push[d.RepositoryRef]
-		p := gogit.Pace{Interval: push.Interval, MaxCommits: push.MaxCommits}
+		p := gogit.RateLimit{Interval: push.Interval, MaxCommits: push.MaxCommits}
 		if p.Interval > 0 {
 			p.Burst = 1
 		}
@@ -190,7 +190,7 @@ func describe(w io.Writer, ref destination.Ref, st kubescribe.DestinationStatus)
 		fmt.Fprintf(w, "  left out: %s: %v\n", s.Resource.ID, s.Err)
 	}
 	for _, part := range st.Watch.Incomplete {
-		fmt.Fprintf(w, "  not listed: %s: %v\n", part.Scope, part.Err)
+		fmt.Fprintf(w, "  not listed: %s: %v\n", part.Collection, part.Err)
 	}
 }
 

@@ -82,7 +82,7 @@ func play(ctx context.Context, repo repository, out io.Writer) error {
 // start runs a Mirror until stop is called.
 func start(ctx context.Context, config *rest.Config, rules kubescribe.Rules, repo repository) (m *kubescribe.Mirror, stop func() error, err error) {
 	m, err = kubescribe.New(config, &kubescribe.Options{
-		Window:              func(destination.Destination) queue.Window { return queue.Window{Quiet: 200 * time.Millisecond} },
+		Window:              func(destination.Destination) queue.Window { return queue.Window{Debounce: 200 * time.Millisecond} },
 		AllowedLocalFolders: []string{repo.dir}, // servers need no permission
 	})
 	if err != nil {

@@ -46,7 +46,7 @@ var brokenCalls = []broken{
 		name: "it waits for its turn whatever the context says",
 		by:   map[string]string{"a call that waits can be given up": "it waits although its context has ended"},
 		make: func(t testing.TB, f *Fake) gitsink.GitSink {
-			return inTurns(t, f, func(d destination.Destination) string { return d.Lane().String() }, context.WithoutCancel)
+			return inTurns(t, f, func(d destination.Destination) string { return d.RemoteBranch().String() }, context.WithoutCancel)
 		},
 	},
 	{

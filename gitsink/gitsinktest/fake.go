@@ -30,7 +30,7 @@ type Fake struct {
 
 // fakeFolder is a base folder on a branch.
 type fakeFolder struct {
-	lane destination.Lane
+	lane destination.RemoteBranch
 	path string
 }
 
@@ -44,10 +44,10 @@ func newFake(w *fakeWorld) *Fake { return &Fake{world: w, seen: map[fakeFolder]s
 // Beside makes another sink on the same repositories, as another process would be.
 func (f *Fake) Beside() *Fake { return newFake(f.world) }
 
-// Repo returns the repository of this URL. Spellings with one destination.Lane are one repository; a URL that has none
+// Repo returns the repository of this URL. Spellings with one destination.RemoteBranch are one repository; a URL that has none
 // panics.
 func (f *Fake) Repo(url string) *FakeRepo {
-	lane := destination.Destination{Repository: url}.Lane()
+	lane := destination.Destination{Repository: url}.RemoteBranch()
 	if lane.Repository == "" {
 		panic("gitsinktest: no URL of a repository")
 	}
@@ -113,7 +113,7 @@ func (f *Fake) checkout(ctx context.Context, dst destination.Destination) (base 
 	if err := f.world.failure("fetch", dst); err != nil {
 		return fakeBase{}, false, err
 	}
-	repo := f.world.repo(dst.Lane().Repository)
+	repo := f.world.repo(dst.RemoteBranch().Repository)
 	f.world.mu.Lock()
 	defer f.world.mu.Unlock()
 	if f.closed {
@@ -127,7 +127,7 @@ func (f *Fake) checkout(ctx context.Context, dst destination.Destination) (base 
 			return fakeBase{}, false, fmt.Errorf("%w: the base folder leads through the file %q", gitsink.ErrPath, path)
 		}
 	}
-	last, known := f.seen[fakeFolder{dst.Lane(), dst.BaseFolder}]
+	last, known := f.seen[fakeFolder{dst.RemoteBranch(), dst.BaseFolder}]
 	return base, known && last != hashFolder(files, dst.BaseFolder), nil
 }
 
@@ -141,7 +141,7 @@ func (f *Fake) push(ctx context.Context, dst destination.Destination, base fakeB
 			return false, err
 		}
 	}
-	repo := f.world.repo(dst.Lane().Repository)
+	repo := f.world.repo(dst.RemoteBranch().Repository)
 	f.world.mu.Lock()
 	defer f.world.mu.Unlock()
 	if repo.branches[dst.Branch] != base.old {
@@ -151,7 +151,7 @@ func (f *Fake) push(ctx context.Context, dst destination.Destination, base fakeB
 	if made.moves {
 		repo.branches[dst.Branch], files = made.last, made.last.files
 	}
-	f.seen[fakeFolder{dst.Lane(), dst.BaseFolder}] = hashFolder(files, dst.BaseFolder)
+	f.seen[fakeFolder{dst.RemoteBranch(), dst.BaseFolder}] = hashFolder(files, dst.BaseFolder)
 	return true, nil
 }
 

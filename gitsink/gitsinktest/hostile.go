@@ -185,12 +185,12 @@ func (h Hostile) events(url string) []event.Event {
 		Ref: destination.Ref{Namespace: "gitsinktest", Name: "hostile"}, Repository: url, Branch: "main", BaseFolder: h.BaseFolder,
 	}
 	kept := event.Resource{ID: event.ID{Resource: "configmaps", Namespace: "default", Name: "kept"}, Version: "v1", Kind: "ConfigMap"}
-	live := event.NewLive([]event.Scope{{Resource: "configmaps", All: true}}, func(event.Scope) ([]event.Resource, error) {
+	live := event.NewInventory([]event.Collection{{Resource: "configmaps", All: true}}, func(event.Collection) ([]event.Resource, error) {
 		return []event.Resource{kept}, nil
 	})
 	return []event.Event{
 		{Destination: d, Operation: event.Update, Resource: kept, Content: []byte("kept: true\n")},
-		{Destination: d, Operation: event.SeedSync, Live: live},
+		{Destination: d, Operation: event.SeedSync, Inventory: live},
 	}
 }
 

@@ -17,13 +17,13 @@ func TestACallIsAdmittedWithAllThatOptionsSayOfIt(t *testing.T) {
 	signer := signerFunc(func() ([]byte, error) { return nil, nil })
 	auth := Auth{BearerToken: "x"}
 	s := newSink(t, &Options{
-		Auth: fixed(auth), Pace: func(destination.Destination) Pace { return Pace{MaxCommits: 3} },
+		Auth: fixed(auth), RateLimit: func(destination.Destination) RateLimit { return RateLimit{MaxCommits: 3} },
 		Signer: func(context.Context, destination.Destination) (Signer, error) { return signer, nil },
 	})
 	c := newCall(t.Context(), target("https://host.invalid/app", "main", "base"), nothing)
 	require.NoError(t, s.admit(c))
 	require.Equal(t, groupKey{
-		url: "https://host.invalid/app", who: identify("", auth), pace: Pace{Interval: 10 * time.Second, Burst: 6, MaxCommits: 3},
+		url: "https://host.invalid/app", who: identify("", auth), pace: RateLimit{Interval: 10 * time.Second, Burst: 6, MaxCommits: 3},
 	}, c.key)
 	require.Equal(t, &auth, c.held)
 	require.NotNil(t, c.signer)
@@ -42,7 +42,7 @@ func TestWhatOptionsRefuseEndsTheCallBeforeItWaits(t *testing.T) {
 		"Signer": {Options{Signer: func(context.Context, destination.Destination) (Signer, error) {
 			return nil, refusal
 		}}, opCommit, refusal, "getting the signer: no"},
-		"Pace":       {Options{Pace: func(destination.Destination) Pace { panic("no") }}, opFetch, nil, "Options.Pace panicked"},
+		"RateLimit":  {Options{RateLimit: func(destination.Destination) RateLimit { panic("no") }}, opFetch, nil, "Options.RateLimit panicked"},
 		"plain text": {Options{Auth: fixed(Auth{BearerToken: "x"})}, opFetch, gitsink.ErrPlainText, "host.invalid"},
 	} {
 		s := newSink(t, &c.opts)

@@ -57,7 +57,7 @@ func identify(repository string, a Auth) identity {
 type groupKey struct {
 	url   string // as it is dialled
 	who   identity
-	pace  Pace
+	pace  RateLimit
 	alone *call // of one that shares with nobody
 }
 
@@ -65,7 +65,7 @@ type groupKey struct {
 type account struct {
 	repository string // canonical
 	who        identity
-	pace       Pace // zero for what a server wants
+	pace       RateLimit // zero for what a server wants
 }
 
 func (g *group) account() account { return account{g.lane.key.Repository, g.key.who, g.key.pace} }
@@ -87,11 +87,11 @@ func (s *Sink) ask(ctx context.Context, d destination.Destination) (answer, erro
 	if err != nil {
 		return answer{}, &signError{fmt.Errorf("getting the signer: %w", err)}
 	}
-	pace, err := attend(ctx, s, d.Ref, "Options.Pace", func(context.Context) (Pace, error) { return s.opts.Pace(d), nil })
+	pace, err := attend(ctx, s, d.Ref, "Options.RateLimit", func(context.Context) (RateLimit, error) { return s.opts.RateLimit(d), nil })
 	if err != nil {
 		return answer{}, err
 	}
-	pace = pace.withDefaults(d.Lane().Repository)
+	pace = pace.withDefaults(d.RemoteBranch().Repository)
 	return answer{auth, signer, groupKey{url: d.Repository, who: identify(d.Repository, auth), pace: pace}}, nil
 }
 

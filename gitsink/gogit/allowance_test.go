@@ -16,15 +16,15 @@ import (
 func TestAPaceIsCompletedByWhereItIsFor(t *testing.T) {
 	for _, c := range []struct {
 		repository string
-		set, want  Pace
+		set, want  RateLimit
 	}{
-		{"https://host/app", Pace{}, Pace{10 * time.Second, 6, 0}},
-		{"https://host/app", Pace{time.Minute, 1, 7}, Pace{time.Minute, 1, 7}},
-		{"https://host/app", Pace{1, -1, -1}, Pace{1, 6, 0}},
-		{"https://host/app", Pace{Interval: -time.Second}, Pace{0, 6, 0}},
-		{"file:///srv/app", Pace{time.Minute, 2, 3}, Pace{0, 2, 3}},
-		{"/srv/app", Pace{Interval: time.Minute}, Pace{0, 6, 0}},
-		{"file:", Pace{}, Pace{0, 6, 0}},
+		{"https://host/app", RateLimit{}, RateLimit{10 * time.Second, 6, 0}},
+		{"https://host/app", RateLimit{time.Minute, 1, 7}, RateLimit{time.Minute, 1, 7}},
+		{"https://host/app", RateLimit{1, -1, -1}, RateLimit{1, 6, 0}},
+		{"https://host/app", RateLimit{Interval: -time.Second}, RateLimit{0, 6, 0}},
+		{"file:///srv/app", RateLimit{time.Minute, 2, 3}, RateLimit{0, 2, 3}},
+		{"/srv/app", RateLimit{Interval: time.Minute}, RateLimit{0, 6, 0}},
+		{"file:", RateLimit{}, RateLimit{0, 6, 0}},
 	} {
 		require.Equal(t, c.want, c.set.withDefaults(c.repository), "%s %+v", c.repository, c.set)
 	}
@@ -33,7 +33,7 @@ func TestAPaceIsCompletedByWhereItIsFor(t *testing.T) {
 // A debt grows no further than two Bursts, and what is paced by nobody has none.
 func TestTheDebtOfExtraPushesHasABound(t *testing.T) {
 	now := time.Unix(1000, 0)
-	of := account{repository: "r", pace: Pace{Interval: 10 * time.Second, Burst: 2}}
+	of := account{repository: "r", pace: RateLimit{Interval: 10 * time.Second, Burst: 2}}
 	ps := newPaces()
 	require.Zero(t, ps.turn(of, now))
 	for n, want := range []time.Duration{20, 30, 30, 30} {
@@ -51,7 +51,7 @@ func TestTheDebtOfExtraPushesHasABound(t *testing.T) {
 
 func TestAnAccountIsForgottenWhenNothingIsToBeKnownOfIt(t *testing.T) {
 	now := time.Unix(1000, 0)
-	pace := Pace{Interval: 10 * time.Second, Burst: 6}
+	pace := RateLimit{Interval: 10 * time.Second, Burst: 6}
 	for name, c := range map[string]struct {
 		prepare func(ps *paces, of account)
 		stays   bool
@@ -72,7 +72,7 @@ func TestAnAccountIsForgottenWhenNothingIsToBeKnownOfIt(t *testing.T) {
 func TestWhatAServerWantsHoldsForEveryPaceOfAnAccount(t *testing.T) {
 	now := time.Unix(1000, 0)
 	ps := newPaces()
-	of := func(pace time.Duration) account { return account{repository: "r", pace: Pace{Interval: pace}} }
+	of := func(pace time.Duration) account { return account{repository: "r", pace: RateLimit{Interval: pace}} }
 	require.Zero(t, ps.refused(of(1), now))
 	ps.refuse(of(1), now.Add(time.Minute), now)
 	require.Equal(t, time.Minute, ps.refused(of(2), now))
@@ -84,7 +84,7 @@ func TestWhatAServerWantsHoldsForEveryPaceOfAnAccount(t *testing.T) {
 // slow lets a push be made each hour, of a server that is never asked.
 func slow(t *testing.T, folders ...string) *group {
 	t.Helper()
-	g := standing(t, &Options{Pace: func(destination.Destination) Pace { return Pace{Interval: time.Hour, Burst: 1} }}, folders...)
+	g := standing(t, &Options{RateLimit: func(destination.Destination) RateLimit { return RateLimit{Interval: time.Hour, Burst: 1} }}, folders...)
 	g.sink.lanes.putBack(g.lane, g.calls) // they wait
 	for _, c := range g.calls {
 		g.release(c)
@@ -136,12 +136,12 @@ func TestAGroupThatPushesNothingGivesItsTurnBack(t *testing.T) {
 	}{"nothing": {nothing, 0}, "a file": {put("a", "1"), time.Hour}} {
 		synctest.Test(t, func(t *testing.T) {
 			m := newModelServer(t, nil)
-			s := newSink(t, &Options{Transport: m, Pace: func(destination.Destination) Pace { return Pace{Interval: time.Hour, Burst: 2} }})
+			s := newSink(t, &Options{Transport: m, RateLimit: func(destination.Destination) RateLimit { return RateLimit{Interval: time.Hour, Burst: 2} }})
 			result := apply(t, s, target("https://model.invalid/app", "main", "base"), c.plan)
 			require.Equal(t, m.tip.String(), result.Tip)
 			s.workers.Wait()
 			for of, b := range s.paces.accounts {
-				require.Equal(t, Pace{Interval: time.Hour, Burst: 2}, of.pace)
+				require.Equal(t, RateLimit{Interval: time.Hour, Burst: 2}, of.pace)
 				require.Equal(t, c.ahead, max(time.Until(b.ahead), 0), name)
 			}
 			require.Len(t, s.paces.accounts, 1)
@@ -156,7 +156,7 @@ func TestWhoComesWhileAServerWantsToBeLeftAloneIsTold(t *testing.T) {
 		d := target("https://model.invalid/app", "main", "base")
 		first := newCall(t.Context(), d, nothing)
 		require.NoError(t, s.admit(first))
-		of := account{d.Lane().Repository, first.key.who, first.key.pace}
+		of := account{d.RemoteBranch().Repository, first.key.who, first.key.pace}
 		s.paces.refuse(of, time.Now().Add(time.Minute), time.Now())
 		_, err := s.Apply(t.Context(), d, put("a", "1"))
 		var e *gitsink.Error

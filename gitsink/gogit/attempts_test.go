@@ -240,7 +240,7 @@ func TestADoubtKeepsNoCallWhenItsGroupHasEnded(t *testing.T) {
 		faults[n] = requestLost
 	}
 	m := newModelServer(t, faults)
-	s := newSink(t, &Options{Transport: m, Pace: unpaced})
+	s := newSink(t, &Options{Transport: m, RateLimit: unpaced})
 	_, err := s.Apply(t.Context(), target("https://model.invalid/app", "main", "base"), put("a", "1"))
 	require.ErrorIs(t, err, gitsink.ErrUnknown)
 	s.workers.Wait()

@@ -26,14 +26,14 @@ func deaf(release chan struct{}) map[string]*Options {
 			<-release
 			return Unsigned, nil
 		}},
-		"Pace": {Pace: func(destination.Destination) Pace { <-release; return Pace{} }},
+		"RateLimit": {RateLimit: func(destination.Destination) RateLimit { <-release; return RateLimit{} }},
 	}
 }
 
 // No network is needed: they are asked before a call waits for anything.
 func TestAnApplyEndsWithItsContextWhateverIgnoresIt(t *testing.T) {
 	d := target("https://git.invalid/app", "main", "")
-	for _, name := range []string{"Auth", "Signer", "Pace"} {
+	for _, name := range []string{"Auth", "Signer", "RateLimit"} {
 		for how, bound := range map[string]time.Duration{"its caller's context": 3 * time.Second, "StepTimeout": time.Minute + 3*time.Second} {
 			t.Run(name+" and "+how, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -132,7 +132,7 @@ func TestWhatIgnoresItsContextKeepsALaneNoLongerThanItsBound(t *testing.T) {
 			release, armed := make(chan struct{}), &atomic.Bool{}
 			armed.Store(true)
 			opts := deafOne(release, armed)
-			opts.StepTimeout, opts.Pace = 5*time.Second, unpaced // in which a server answers on a busy machine, too
+			opts.StepTimeout, opts.RateLimit = 5*time.Second, unpaced // in which a server answers on a busy machine, too
 			s := New(opts)
 			hung, other := target(repo.URL(), "main", "hung"), target(repo.URL(), "main", "other")
 			hung.Ref.Name = "deaf"
@@ -177,8 +177,8 @@ func TestAPanicOfOptionsIsAnErrorOfItsCall(t *testing.T) {
 	_, err := s.Apply(t.Context(), target(repo.URL(), "main", ""), put("b", "1"))
 	require.ErrorContains(t, err, "Signer.Sign panicked: ")
 	require.NotContains(t, err.Error(), "s3cret")
-	_, err = newSink(t, &Options{Pace: func(destination.Destination) Pace { panic("s3cret") }}).Apply(t.Context(), target(repo.URL(), "main", ""), nothing)
-	require.ErrorContains(t, err, "Options.Pace panicked: ")
+	_, err = newSink(t, &Options{RateLimit: func(destination.Destination) RateLimit { panic("s3cret") }}).Apply(t.Context(), target(repo.URL(), "main", ""), nothing)
+	require.ErrorContains(t, err, "Options.RateLimit panicked: ")
 }
 
 // deafEncryptor ignores its context.

@@ -137,7 +137,7 @@ func TestAPlanThatIgnoresTheEndOfItsContextIsLeftBehind(t *testing.T) {
 	server := gitsinktest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("a", "1"), "start")
-	s := New(&Options{Pace: unpaced, PlanTimeout: 50 * time.Millisecond})
+	s := New(&Options{RateLimit: unpaced, PlanTimeout: 50 * time.Millisecond})
 	release, seen := make(chan struct{}), make(chan error, 1)
 	began := time.Now()
 	_, err := s.Apply(t.Context(), target(repo.URL(), "main", ""), func(_ context.Context, base gitsink.Tree) ([]gitsink.Commit, error) {
@@ -158,7 +158,7 @@ func TestCloseAndTheEndOfAContextEndAWalk(t *testing.T) {
 	server := gitsinktest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("a", "1"), "start")
-	s := New(&Options{Pace: unpaced})
+	s := New(&Options{RateLimit: unpaced})
 	walking, result := make(chan struct{}), make(chan error, 1)
 	go func() {
 		_, err := s.Apply(context.WithoutCancel(t.Context()), target(repo.URL(), "main", ""), func(_ context.Context, base gitsink.Tree) ([]gitsink.Commit, error) {

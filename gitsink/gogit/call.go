@@ -22,7 +22,7 @@ type call struct {
 	ctx  context.Context // the caller's; a call is the caller's request to the worker and lives as long as it
 	dst  destination.Destination
 	plan gitsink.Plan
-	lane destination.Lane
+	lane destination.RemoteBranch
 	done chan struct{} // closed when result and err are set
 
 	// What Options have said of it. Set before it waits; then the worker's, and guarded by lanes.mu while it waits.
@@ -44,7 +44,7 @@ type call struct {
 }
 
 func newCall(ctx context.Context, d destination.Destination, plan gitsink.Plan) *call {
-	return &call{ctx: ctx, dst: d, plan: plan, lane: d.Lane(), done: make(chan struct{})}
+	return &call{ctx: ctx, dst: d, plan: plan, lane: d.RemoteBranch(), done: make(chan struct{})}
 }
 
 // wait waits until the call is done, or can be left because its context has ended.

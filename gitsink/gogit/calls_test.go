@@ -20,7 +20,7 @@ func TestACallIsMadeOfWhatItsCallerGives(t *testing.T) {
 	c := newCall(t.Context(), d, func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) { ran = true; return nil, nil })
 	require.Equal(t, t.Context(), c.ctx)
 	require.Equal(t, d, c.dst)
-	require.Equal(t, d.Lane(), c.lane)
+	require.Equal(t, d.RemoteBranch(), c.lane)
 	require.True(t, waits(c))
 	_, err := c.plan(t.Context(), nil)
 	require.NoError(t, err)

@@ -15,7 +15,7 @@ import (
 func unpaced(auth gogit.Auth) gitsink.GitSink {
 	return gogit.New(&gogit.Options{
 		Auth:                func(context.Context, destination.Destination) (gogit.Auth, error) { return auth, nil },
-		Pace:                func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} },
+		RateLimit:           func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} },
 		AllowedLocalFolders: []string{os.TempDir()},
 	})
 }

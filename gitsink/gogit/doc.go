@@ -63,9 +63,9 @@
 //
 // # Lanes, groups and pace
 //
-// A Sink may be used concurrently. A lane (destination.Lane) is written by one goroutine at a time; calls for different
+// A Sink may be used concurrently. A lane (destination.RemoteBranch) is written by one goroutine at a time; calls for different
 // lanes never wait for each other. Everything that waits for a lane when its turn comes, for one URL and with equal answers of
-// Options.Auth and Options.Pace, is a group: one checkout, the plans in the order of their coming, each on the tree that
+// Options.Auth and Options.RateLimit, is a group: one checkout, the plans in the order of their coming, each on the tree that
 // those before it have made, and one push of all their commits.
 //
 //   - Each call gets its own result. A plan that fails, panics or ends its goroutine, and one whose caller's ctx has ended
@@ -74,8 +74,8 @@
 //     guilty plan is refused. The other refusals are everybody's.
 //   - A call that waits returns as soon as its ctx ends. Later than that, what is under way goes on as long as another caller
 //     of the group is there; whoever leaves waits up to 10 seconds for the outcome.
-//   - The objects of one push are at most 32 MiB, and its commits Pace.MaxCommits, unless a single plan makes more.
-//   - A push waits for its turn (Pace), and the group stays open meanwhile: plans run when the turn has come. A push in
+//   - The objects of one push are at most 32 MiB, and its commits RateLimit.MaxCommits, unless a single plan makes more.
+//   - A push waits for its turn (RateLimit), and the group stays open meanwhile: plans run when the turn has come. A push in
 //     place of one that was lost or refused does not wait. Where nothing had to be pushed, the turn is given back.
 //
 // A lane remembers the trees of its newest commit and up to about 1 MiB of small files, so that the next call fetches

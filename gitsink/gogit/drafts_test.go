@@ -17,7 +17,7 @@ import (
 
 func TestADraftWaitsForAnotherPushOnlyWhenThisOneHoldsSomething(t *testing.T) {
 	for name, c := range map[string]struct {
-		most          int // Pace.MaxCommits
+		most          int // RateLimit.MaxCommits
 		in, more      int // commits
 		size, objects int64
 		want          bool
@@ -33,7 +33,7 @@ func TestADraftWaitsForAnotherPushOnlyWhenThisOneHoldsSomething(t *testing.T) {
 		"a bound that is not reached":   {9, 1, 1, 0, 11, false},
 		"a small one after a large one": {0, 1, 1, maxPush, 2, true},
 	} {
-		g := &group{pace: Pace{MaxCommits: c.most}}
+		g := &group{pace: RateLimit{MaxCommits: c.most}}
 		ch := &chain{size: c.size, parts: []part{{commits: make([]made, c.in)}}}
 		d := &draft{commits: make([]made, c.more)}
 		if c.objects > 1 { // two objects
@@ -201,7 +201,7 @@ func TestAGroupIsPlannedOnTheNewestCommit(t *testing.T) {
 }
 
 func TestWhatDoesNotFitWaitsForTheNextPush(t *testing.T) {
-	g := standing(t, &Options{Pace: func(destination.Destination) Pace { return Pace{Interval: -1, MaxCommits: 2} }}, "a", "b", "c", "d", "e")
+	g := standing(t, &Options{RateLimit: func(destination.Destination) RateLimit { return RateLimit{Interval: -1, MaxCommits: 2} }}, "a", "b", "c", "d", "e")
 	g.lane.store = stocked(t, "start", "1")
 	calls := slices.Clone(g.calls)
 	broken := errors.New("broken")

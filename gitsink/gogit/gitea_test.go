@@ -252,7 +252,7 @@ func nine(t *testing.T, s *Sink, url, branch string) []error {
 		d.RepositoryRef = destination.Ref{Namespace: "team", Name: "repo"}
 		running.Go(func() { _, faults[i] = s.Apply(t.Context(), d, put("a", "1")) })
 	}
-	lane := target(url, branch, "").Lane()
+	lane := target(url, branch, "").RemoteBranch()
 	require.Eventually(t, func() bool { return waiting(s, lane) == len(faults) }, lookTimeout, 1e5)
 	close(release)
 	running.Wait()

@@ -19,7 +19,7 @@ type Options struct {
 	// Auth returns the credentials for a destination, and an error for one that may not use them, which fails its Apply and
 	// matches itself in the result. It is asked for each call before that may share a push with others, again if the call has
 	// waited for more than a second, and for each connection, so short-lived and rotated credentials work. It may be
-	// called concurrently and ends with ctx. Only equal answers share pushes, Pace and a server's Retry-After: keep a token
+	// called concurrently and ends with ctx. Only equal answers share pushes, RateLimit and a server's Retry-After: keep a token
 	// for a while if asking makes a new one. Default: no credentials.
 	Auth func(ctx context.Context, d destination.Destination) (Auth, error)
 
@@ -56,7 +56,7 @@ type Options struct {
 	CacheBytes int64
 
 	// StepTimeout bounds each network step that moves no pack: connecting, logging in, reading what the server advertises,
-	// and what Auth, Signer, Pace and a Signer's Sign take. One of these that ignores its context is left behind two seconds after
+	// and what Auth, Signer, RateLimit and a Signer's Sign take. One of these that ignores its context is left behind two seconds after
 	// the end of that: its Apply fails, others go on. Eight are left behind for one destination at most; then it is asked no
 	// more until one of them ends. Default: 1 minute.
 	StepTimeout time.Duration
@@ -68,9 +68,9 @@ type Options struct {
 	// after the end of that: its Apply fails, and others go on. Default: 10 minutes.
 	PlanTimeout time.Duration
 
-	// Pace says how often the repository of a destination may be pushed to. It is asked for each call, so it may change, and
-	// holds for all calls with equal credentials and an equal Pace together. Default: the zero Pace.
-	Pace func(destination.Destination) Pace
+	// RateLimit says how often the repository of a destination may be pushed to. It is asked for each call, so it may change, and
+	// holds for all calls with equal credentials and an equal RateLimit together. Default: the zero RateLimit.
+	RateLimit func(destination.Destination) RateLimit
 
 	// MaxAttempts is how often a plan is run before Apply gives up with ErrConflict. Default: 10.
 	MaxAttempts int
@@ -101,8 +101,8 @@ func (o *Options) withDefaults() Options {
 	if set.Signer == nil {
 		set.Signer = func(context.Context, destination.Destination) (Signer, error) { return Unsigned, nil }
 	}
-	if set.Pace == nil {
-		set.Pace = func(destination.Destination) Pace { return Pace{} }
+	if set.RateLimit == nil {
+		set.RateLimit = func(destination.Destination) RateLimit { return RateLimit{} }
 	}
 	set.MaxPackBytes = positive(set.MaxPackBytes, 256<<20)
 	set.MaxHeldBytes = positive(set.MaxHeldBytes, 40<<20)
@@ -171,7 +171,7 @@ func (s *Sink) Apply(ctx context.Context, dst destination.Destination, plan gits
 const closeWait = 15 * time.Second
 
 // Close ends what is under way, forgets all lanes and closes idle connections. What does not end within 15 seconds is left
-// behind, and so is an Auth, Signer or Pace that was before and still goes on: then the error matches queue.ErrLeftBehind.
+// behind, and so is an Auth, Signer or RateLimit that was before and still goes on: then the error matches queue.ErrLeftBehind.
 func (s *Sink) Close() error {
 	s.close()
 	ended := make(chan struct{})

@@ -24,7 +24,7 @@ type group struct {
 	*remote
 	*crowd
 	key    groupKey
-	pace   Pace
+	pace   RateLimit
 	calls  []*call // in order; what is over is not in it
 	closed bool    // nobody joins: it is a part of a group that was refused
 

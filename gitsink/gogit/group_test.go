@@ -46,7 +46,7 @@ func crowded(t *testing.T, s *Sink, repo *gitsinktest.Repo, calls []*call, prepa
 	for i, c := range calls {
 		running.Go(func() { outcomes[i].result, outcomes[i].err = s.Apply(c.ctx, c.dst, c.plan) })
 		// One after the other, so that their order is known.
-		require.Eventually(t, func() bool { return waiting(s, c.dst.Lane()) == i+1 }, lookTimeout, 1e5)
+		require.Eventually(t, func() bool { return waiting(s, c.dst.RemoteBranch()) == i+1 }, lookTimeout, 1e5)
 	}
 	repo.OnPreReceive(nil)
 	if prepare != nil {
@@ -57,7 +57,7 @@ func crowded(t *testing.T, s *Sink, repo *gitsinktest.Repo, calls []*call, prepa
 	return outcomes
 }
 
-func waiting(s *Sink, key destination.Lane) int {
+func waiting(s *Sink, key destination.RemoteBranch) int {
 	s.lanes.mu.Lock()
 	defer s.lanes.mu.Unlock()
 	return len(s.lanes.all[key].waiting)
@@ -185,7 +185,7 @@ func TestACallThatWaitsIsLeftAtOnceAndItsPlanIsNotRun(t *testing.T) {
 	s := newSink(t, nil)
 	outcomes := crowded(t, s, repo, calls, func() {
 		cancel()
-		require.Eventually(t, func() bool { return waiting(s, calls[0].dst.Lane()) == 1 }, lookTimeout, 1e5)
+		require.Eventually(t, func() bool { return waiting(s, calls[0].dst.RemoteBranch()) == 1 }, lookTimeout, 1e5)
 	})
 	require.ErrorIs(t, outcomes[0].err, context.Canceled)
 	require.NotErrorIs(t, outcomes[0].err, gitsink.ErrUnknown)
@@ -297,7 +297,7 @@ func TestAPushHoldsNoMoreCommitsThanThePaceAllows(t *testing.T) {
 	repo := server.NewRepo("app")
 	var sizes []string
 	three := commits(gitsink.Commit{Changes: writes("a", "1")}, gitsink.Commit{Changes: writes("a", "2")}, gitsink.Commit{Changes: writes("a", "3")})
-	s := newSink(t, &Options{Pace: func(destination.Destination) Pace { return Pace{Interval: -1, MaxCommits: 2} }})
+	s := newSink(t, &Options{RateLimit: func(destination.Destination) RateLimit { return RateLimit{Interval: -1, MaxCommits: 2} }})
 	outcomes := crowded(t, s, repo, members(t, repo.URL(), put("a", "0"), put("a", "1"), put("a", "2"), three, put("a", "4")), func() {
 		repo.OnPreReceive(func(updates []gitsinktest.RefUpdate) error {
 			sizes = append(sizes, updates[0].Old+".."+updates[0].New)

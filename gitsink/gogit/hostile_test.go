@@ -34,7 +34,7 @@ func TestHostileRepositoriesAreSurvived(t *testing.T) {
 	t.Parallel() // what is measured is in the child
 	if inChild(t) {
 		gitsinktest.TestHostile(t, func(testing.TB) gitsink.GitSink {
-			return gogit.New(&gogit.Options{Pace: func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} }})
+			return gogit.New(&gogit.Options{RateLimit: func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} }})
 		}, gitsinktest.HostileRepositories())
 	}
 }
@@ -49,8 +49,8 @@ func TestHostileServersAreSurvived(t *testing.T) {
 		}
 		gitsinktest.TestHostile(t, func(testing.TB) gitsink.GitSink {
 			return gogit.New(&gogit.Options{
-				Auth: func(context.Context, destination.Destination) (gogit.Auth, error) { return auth, nil },
-				Pace: func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} },
+				Auth:      func(context.Context, destination.Destination) (gogit.Auth, error) { return auth, nil },
+				RateLimit: func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} },
 			})
 		}, gitsinktest.HostileServers())
 	}

@@ -15,7 +15,7 @@ const laneOverhead = 16 << 10
 // lane is one branch of one repository. While calls wait for it, it has a worker, and only one: nothing else writes the
 // branch from this process.
 type lane struct {
-	key  destination.Lane
+	key  destination.RemoteBranch
 	less chan struct{} // gets a token when a waiting call has gone
 
 	// Guarded by lanes.mu.
@@ -44,13 +44,13 @@ type lanes struct {
 	max int64
 
 	mu         sync.Mutex // guards what follows
-	all        map[destination.Lane]*lane
+	all        map[destination.RemoteBranch]*lane
 	idle       int64 // bytes of all lanes without a worker
 	departures int64
 }
 
 func newLanes(maxBytes int64) *lanes {
-	return &lanes{max: maxBytes, all: map[destination.Lane]*lane{}}
+	return &lanes{max: maxBytes, all: map[destination.RemoteBranch]*lane{}}
 }
 
 // submit lets a call wait for its lane. If it returns a lane, the caller has to start a worker for it.

@@ -101,7 +101,7 @@ func left(t *testing.T, ls *lanes, branches ...string) {
 func remembered(ls *lanes) string {
 	var names []string
 	for _, branch := range []string{"a", "b", "c", "d"} {
-		if ls.all[destination.Destination{Repository: "https://host.invalid/app", Branch: branch}.Lane()] != nil {
+		if ls.all[destination.Destination{Repository: "https://host.invalid/app", Branch: branch}.RemoteBranch()] != nil {
 			names = append(names, branch)
 		}
 	}

@@ -35,8 +35,8 @@ func newSink(t *testing.T, opts *Options) *Sink {
 	if opts != nil {
 		set = *opts
 	}
-	if set.Pace == nil {
-		set.Pace = unpaced
+	if set.RateLimit == nil {
+		set.RateLimit = unpaced
 	}
 	if set.AllowedLocalFolders == nil {
 		set.AllowedLocalFolders = []string{os.TempDir()} // of the repositories of tests
@@ -142,7 +142,7 @@ func rawTree(t *testing.T, repo *gitsinktest.Repo, name string) string {
 	return string(out)
 }
 
-func unpaced(destination.Destination) Pace { return Pace{Interval: -1} }
+func unpaced(destination.Destination) RateLimit { return RateLimit{Interval: -1} }
 
 func fixed(a Auth) func(context.Context, destination.Destination) (Auth, error) {
 	return func(context.Context, destination.Destination) (Auth, error) { return a, nil }

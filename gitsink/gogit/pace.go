@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Pace says how often a repository may be pushed to. The zero value is what GitHub recommends, 6 pushes a minute
+// RateLimit says how often a repository may be pushed to. The zero value is what GitHub recommends, 6 pushes a minute
 // (https://docs.github.com/repositories/creating-and-managing-repositories/repository-limits). File URLs and paths are
 // never paced.
-type Pace struct {
+type RateLimit struct {
 	// Interval is the time after which one more push may be made. Negative: no limit. Default: 10 s.
 	Interval time.Duration
 
@@ -21,7 +21,7 @@ type Pace struct {
 	MaxCommits int
 }
 
-func (p Pace) withDefaults(repository string) Pace {
+func (p RateLimit) withDefaults(repository string) RateLimit {
 	switch {
 	case strings.HasPrefix(repository, "file:"), !strings.Contains(repository, "://"):
 		p.Interval = 0
@@ -42,7 +42,7 @@ type paces struct {
 }
 
 // bucket is a token bucket of one account, kept as a time: each push moves it an Interval ahead, from now at least, and
-// as long as it is no more than Burst-1 Intervals ahead, the next push need not wait. So it holds whatever the Pace is.
+// as long as it is no more than Burst-1 Intervals ahead, the next push need not wait. So it holds whatever the RateLimit is.
 type bucket struct {
 	ahead time.Time
 	again time.Time // the server wants no request before
@@ -109,7 +109,7 @@ func (ps *paces) extra(of account, now time.Time) {
 func (ps *paces) refuse(of account, until, now time.Time) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	of.pace = Pace{} // whatever it is by then
+	of.pace = RateLimit{} // whatever it is by then
 	ps.bucket(of, now).again = until
 }
 
@@ -117,7 +117,7 @@ func (ps *paces) refuse(of account, until, now time.Time) {
 func (ps *paces) refused(of account, now time.Time) time.Duration {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	of.pace = Pace{}
+	of.pace = RateLimit{}
 	if b := ps.accounts[of]; b != nil {
 		return max(b.again.Sub(now), 0)
 	}

@@ -15,16 +15,16 @@ import (
 )
 
 func TestTheDefaultPaceIsSixPushesAMinuteAndNoneForFiles(t *testing.T) {
-	require.Equal(t, Pace{Interval: 10 * time.Second, Burst: 6}, Pace{}.withDefaults("https://host/app"))
-	require.Equal(t, Pace{Burst: 6}, Pace{Interval: -1}.withDefaults("https://host/app"))
+	require.Equal(t, RateLimit{Interval: 10 * time.Second, Burst: 6}, RateLimit{}.withDefaults("https://host/app"))
+	require.Equal(t, RateLimit{Burst: 6}, RateLimit{Interval: -1}.withDefaults("https://host/app"))
 	for _, url := range []string{"file:///srv/app.git", "/srv/app.git"} {
-		lane := destination.Destination{Repository: url, Branch: "main"}.Lane()
-		require.Zero(t, Pace{Interval: time.Hour}.withDefaults(lane.Repository).Interval, url)
+		lane := destination.Destination{Repository: url, Branch: "main"}.RemoteBranch()
+		require.Zero(t, RateLimit{Interval: time.Hour}.withDefaults(lane.Repository).Interval, url)
 	}
 }
 
 func TestPushesBeyondTheBurstWaitForTheirTurnInTheirOrder(t *testing.T) {
-	ps, p, now := newPaces(), Pace{Interval: 10 * time.Second, Burst: 2}, time.Unix(1000, 0)
+	ps, p, now := newPaces(), RateLimit{Interval: 10 * time.Second, Burst: 2}, time.Unix(1000, 0)
 	turn := func(after time.Duration) time.Duration {
 		return ps.turn(account{repository: "r", pace: p}, now.Add(after))
 	}
@@ -41,7 +41,7 @@ func TestPushesBeyondTheBurstWaitForTheirTurnInTheirOrder(t *testing.T) {
 }
 
 func TestAPushInPlaceOfALostOneDoesNotWaitAndCountsUpToABound(t *testing.T) {
-	ps, p, now := newPaces(), Pace{Interval: 10 * time.Second, Burst: 2}, time.Unix(1000, 0)
+	ps, p, now := newPaces(), RateLimit{Interval: 10 * time.Second, Burst: 2}, time.Unix(1000, 0)
 	require.Zero(t, ps.turn(account{repository: "r", pace: p}, now))
 	ps.extra(account{repository: "r", pace: p}, now)
 	require.Equal(t, 10*time.Second, ps.turn(account{repository: "r", pace: p}, now))
@@ -52,7 +52,7 @@ func TestAPushInPlaceOfALostOneDoesNotWaitAndCountsUpToABound(t *testing.T) {
 }
 
 func TestRepositoriesThatAreQuietAreForgotten(t *testing.T) {
-	ps, p, now := newPaces(), Pace{Interval: time.Second, Burst: 1}, time.Unix(1000, 0)
+	ps, p, now := newPaces(), RateLimit{Interval: time.Second, Burst: 1}, time.Unix(1000, 0)
 	for i := range 1000 {
 		ps.turn(account{repository: fmt.Sprint(i), pace: p}, now.Add(time.Duration(i)*10*time.Second))
 	}
@@ -62,7 +62,7 @@ func TestRepositoriesThatAreQuietAreForgotten(t *testing.T) {
 func TestWhatComesWhileALaneWaitsForItsTurnGoesIntoThatPush(t *testing.T) {
 	server := gitsinktest.NewServer(t, nil)
 	repo := server.NewRepo("app")
-	s := newSink(t, &Options{Pace: func(destination.Destination) Pace { return Pace{Interval: 500 * time.Millisecond, Burst: 1} }})
+	s := newSink(t, &Options{RateLimit: func(destination.Destination) RateLimit { return RateLimit{Interval: 500 * time.Millisecond, Burst: 1} }})
 	d := target(repo.URL(), "main", "")
 	d.RepositoryRef = destination.Ref{Namespace: "team", Name: "repo"}
 	apply(t, s, d, put("a", "1"))
@@ -85,7 +85,7 @@ func TestWhatComesWhileALaneWaitsForItsTurnGoesIntoThatPush(t *testing.T) {
 
 func TestAPushThatWasLostToAnotherWriterCountsAsTwo(t *testing.T) {
 	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
-	s := newSink(t, &Options{Pace: func(destination.Destination) Pace { return Pace{Interval: time.Hour, Burst: 4} }})
+	s := newSink(t, &Options{RateLimit: func(destination.Destination) RateLimit { return RateLimit{Interval: time.Hour, Burst: 4} }})
 	d := target(repo.URL(), "main", "")
 	left := func() (n int) {
 		s.paces.mu.Lock()

@@ -146,7 +146,7 @@ func (j *judging) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestTheGuiltyPlanIsFoundByHalvesOfTheGroup(t *testing.T) {
 	for name, c := range map[string]struct {
 		contents []string
-		most     int // Pace.MaxCommits
+		most     int // RateLimit.MaxCommits
 		pushes   int
 		sizes    []int
 	}{
@@ -156,7 +156,7 @@ func TestTheGuiltyPlanIsFoundByHalvesOfTheGroup(t *testing.T) {
 		"two at a time": {[]string{"1", "2", "3", "4"}, 2, 1, []int{2}},
 	} {
 		j := &judging{modelServer: newModelServer(t, nil)}
-		opts := &Options{Transport: j, Pace: func(destination.Destination) Pace { return Pace{Interval: -1, MaxCommits: c.most} }}
+		opts := &Options{Transport: j, RateLimit: func(destination.Destination) RateLimit { return RateLimit{Interval: -1, MaxCommits: c.most} }}
 		folders := []string{"a", "b", "c", "d"}[:len(c.contents)]
 		g := standing(t, opts, folders...)
 		calls := slices.Clone(g.calls)

@@ -255,7 +255,7 @@ func (m *modelServer) history() []string {
 // run makes three calls of two commits each on one file, each repeated until it succeeds, as a queue does that keeps every
 // event. The result is what is wrong with the branch then.
 func (m *modelServer) run() error {
-	s := New(&Options{Transport: m, Pace: unpaced, MaxAttempts: 100})
+	s := New(&Options{Transport: m, RateLimit: unpaced, MaxAttempts: 100})
 	defer func() { _ = s.Close() }()
 	d := target("http://model.invalid/app", "main", "base")
 	var want []string

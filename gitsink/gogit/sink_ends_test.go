@@ -41,7 +41,7 @@ func TestOptionsHaveTheDefaultsThatTheyDocument(t *testing.T) {
 		signer, err := set.Signer(t.Context(), destination.Destination{})
 		require.NoError(t, err)
 		require.Equal(t, Unsigned, signer)
-		require.Equal(t, Pace{}, set.Pace(destination.Destination{}))
+		require.Equal(t, RateLimit{}, set.RateLimit(destination.Destination{}))
 		require.Equal(t, logr.Discard(), set.Logger)
 	}
 	logged := ""
@@ -49,8 +49,8 @@ func TestOptionsHaveTheDefaultsThatTheyDocument(t *testing.T) {
 	o := &Options{
 		MaxPackBytes: 1, MaxHeldBytes: 2, CacheBytes: 3, StepTimeout: 4, TransferTimeout: 5, PlanTimeout: 6, MaxAttempts: 7,
 		Committer: gitsink.Signature{Name: "me", Email: "me@example.com"}, Auth: fixed(Auth{Username: "me"}),
-		Signer: func(context.Context, destination.Destination) (Signer, error) { return signer, nil },
-		Pace:   unpaced, Logger: funcr.New(func(_, args string) { logged += args }, funcr.Options{}),
+		Signer:    func(context.Context, destination.Destination) (Signer, error) { return signer, nil },
+		RateLimit: unpaced, Logger: funcr.New(func(_, args string) { logged += args }, funcr.Options{}),
 	}
 	set := o.withDefaults()
 	require.Equal(t, []int64{1, 2, 3}, []int64{set.MaxPackBytes, set.MaxHeldBytes, set.CacheBytes})
@@ -61,7 +61,7 @@ func TestOptionsHaveTheDefaultsThatTheyDocument(t *testing.T) {
 	require.Equal(t, "me", auth.Username)
 	got, _ := set.Signer(t.Context(), destination.Destination{})
 	require.Equal(t, Signer(signer), got)
-	require.Equal(t, unpaced(destination.Destination{}), set.Pace(destination.Destination{}))
+	require.Equal(t, unpaced(destination.Destination{}), set.RateLimit(destination.Destination{}))
 	set.Logger.Info("it is heard")
 	require.Contains(t, logged, "it is heard")
 }
@@ -117,7 +117,7 @@ func TestCloseWaitsForWhatGoesOnButNotForEver(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := New(&Options{Transport: without()})
-			s.lanes.all[destination.Lane{}] = &lane{}
+			s.lanes.all[destination.RemoteBranch{}] = &lane{}
 			_, err := s.https.trusting(Auth{Proxy: "http://p"})
 			require.NoError(t, err)
 			s.workers.Go(func() { time.Sleep(c.takes) })

@@ -284,11 +284,11 @@ func TestOneCallersRetryAfterIsNobodyElses(t *testing.T) {
 func TestOneCallersPaceHoldsUpNobodyElse(t *testing.T) {
 	server := gitsinktest.NewServer(t, nil)
 	repo := server.NewRepo("app")
-	s := newSink(t, &Options{Pace: func(d destination.Destination) Pace {
+	s := newSink(t, &Options{RateLimit: func(d destination.Destination) RateLimit {
 		if d.Ref.Namespace == "evil" {
-			return Pace{Interval: time.Hour, Burst: 1}
+			return RateLimit{Interval: time.Hour, Burst: 1}
 		}
-		return Pace{}
+		return RateLimit{}
 	}})
 	calls := tenants(t, repo.URL(), "evil", "victim")
 	apply(t, s, calls[0].dst, calls[0].plan)

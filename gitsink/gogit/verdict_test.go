@@ -229,7 +229,7 @@ func TestOnlyAPushInPlaceOfALostOneIsExtra(t *testing.T) {
 		ahead  time.Duration
 	}{"the first": {0, false, 0}, "the second": {1, false, time.Hour}, "the third": {2, false, time.Hour}, "a half": {1, true, 0}} {
 		synctest.Test(t, func(t *testing.T) {
-			g, ch := pushing(t, &Options{Pace: func(destination.Destination) Pace { return Pace{Interval: time.Hour} }}, "a")
+			g, ch := pushing(t, &Options{RateLimit: func(destination.Destination) RateLimit { return RateLimit{Interval: time.Hour} }}, "a")
 			require.Zero(t, g.sink.paces.turn(g.account(), time.Now()))
 			g.pushes, g.closed = c.before, c.closed
 			require.False(t, g.push(conversing(t, strings.NewReader(reporting("ok", "ok refs/heads/main")), canPush), ch))

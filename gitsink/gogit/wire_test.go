@@ -139,7 +139,7 @@ func TestAServerThatWantsToBeLeftAloneIs(t *testing.T) {
 			apply(t, s, target(other.URL(), "main", ""), put("a", "1")) // which nobody has asked to leave alone
 			server.Intercept(nil)
 			d := target(repo.URL(), "main", "")
-			s.paces.refuse(account{repository: d.Lane().Repository, who: identify(d.Repository, Auth{})}, time.Now(), time.Now()) // the time is over
+			s.paces.refuse(account{repository: d.RemoteBranch().Repository, who: identify(d.Repository, Auth{})}, time.Now(), time.Now()) // the time is over
 			apply(t, s, d, put("a", "1"))
 		})
 	}

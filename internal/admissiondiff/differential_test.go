@@ -77,8 +77,8 @@ type key struct {
 func operationsOf(matches []ruleset.Match) map[key]bool {
 	asked := map[key]bool{}
 	for _, m := range matches {
-		asked[key{m.Destination.Ref, event.Create}] = m.Writes && m.Condition != event.IfPresent
-		asked[key{m.Destination.Ref, event.Update}] = m.Writes && m.Condition != event.IfAbsent
+		asked[key{m.Destination.Ref, event.Create}] = m.Writes && m.Precondition != event.IfPresent
+		asked[key{m.Destination.Ref, event.Update}] = m.Writes && m.Precondition != event.IfAbsent
 		asked[key{m.Destination.Ref, event.Delete}] = m.Delete
 	}
 	return asked

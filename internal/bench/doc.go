@@ -17,7 +17,7 @@
 //   - hung: one event, alone and beside a repository that accepts connections and never answers, whose many destinations
 //     have events, too.
 //   - events: many events for destinations in many repositories, until all are pushed.
-//   - watch: a cluster of very many ConfigMaps, in a process of its own, is followed: by event/watch with a queue whose
+//   - watch: a cluster of very many ConfigMaps, in a process of its own, is followed: by event/source with a queue whose
 //     consumer drops what it gets and by client-go's informer, and by the library as a whole, whose repositories answer,
 //     hang, or hold everything already.
 //

@@ -43,7 +43,7 @@ func (s coldSink) tidy() error { return nil }
 func newSink() gitsink.GitSink {
 	return gogit.New(&gogit.Options{
 		Committer: gitsink.Signature{Name: authorName, Email: authorEmail},
-		Pace:      func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} },
+		RateLimit: func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} },
 	})
 }
 

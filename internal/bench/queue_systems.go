@@ -78,7 +78,7 @@ func newSharded(int) lineup {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &sharded{
 		q: queue.NewSharded(&queue.Options{
-			Window: queue.Window{Quiet: time.Millisecond, Count: 3, Bytes: 100}, MaxEvents: 1 << 30, MaxBytes: 1 << 40,
+			Window: queue.Window{Debounce: time.Millisecond, Count: 3, Bytes: 100}, MaxEvents: 1 << 30, MaxBytes: 1 << 40,
 		}),
 		ctx: ctx, cancel: cancel,
 	}

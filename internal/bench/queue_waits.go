@@ -94,7 +94,7 @@ const (
 // measureHungRunner has a Runner whose handler hangs for a thousand destinations of one repository, and measures how long
 // after it was due a batch of another repository reaches it.
 func measureHungRunner(ctx context.Context, destinations int) (queueRow, error) {
-	q := queue.NewSharded(&queue.Options{Window: queue.Window{Quiet: hungQuiet}})
+	q := queue.NewSharded(&queue.Options{Window: queue.Window{Debounce: hungQuiet}})
 	h := newHanging()
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)

@@ -23,7 +23,7 @@ const (
 	systemInformer = "informer"
 	systemLean     = "informer, lean"
 
-	systemByWatch = "kubescribe, by watch" // with event/watch.Options.InitialEvents
+	systemByWatch = "kubescribe, by watch" // with event/source.Options.InitialEvents
 )
 
 // watchSettings are what the command line of watch asks for.
@@ -34,7 +34,7 @@ type watchSettings struct {
 	only                                      string // the case that is measured; "" for all
 }
 
-// watchCommand measures event/watch, and the library as a whole, on a large cluster beside client-go's informers.
+// watchCommand measures event/source, and the library as a whole, on a large cluster beside client-go's informers.
 func watchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var s watchSettings
 	flags := s.flags("watch", stderr)

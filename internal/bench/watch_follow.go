@@ -14,7 +14,7 @@ import (
 	library "github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
-	"github.com/kubescribe/kubescribe/event/watch"
+	"github.com/kubescribe/kubescribe/event/source"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
 	"github.com/kubescribe/kubescribe/queue"
@@ -40,10 +40,10 @@ func watchRef(i int) destination.Ref {
 	return destination.Ref{Namespace: "bench", Name: fmt.Sprintf("destination-%d", i)}
 }
 
-// watcherFollower is event/watch with a queue whose consumer drops what it gets.
+// watcherFollower is event/source with a queue whose consumer drops what it gets.
 type watcherFollower struct {
 	job      watchJob
-	watcher  *watch.Watcher
+	watcher  *source.Watcher
 	queue    *queue.Sharded
 	arrivals arrivals
 }
@@ -61,7 +61,7 @@ func newWatcherFollower(job watchJob, config *rest.Config) (follower, error) {
 		job: job, queue: queue.NewSharded(&queue.Options{Window: queue.Window{Count: 1}}), // what changed need not wait
 		arrivals: make(arrivals, len(job.Repositories)*(job.Writes+1)),
 	}
-	f.watcher = watch.New(client, disco, f.queue, &watch.Options{InitialEvents: job.System == systemByWatch})
+	f.watcher = source.New(client, disco, f.queue, &source.Options{InitialEvents: job.System == systemByWatch})
 	return f, nil
 }
 
@@ -125,8 +125,8 @@ const mirrorWindow = time.Second
 func newMirrorFollower(job watchJob, config *rest.Config) (follower, error) {
 	f := &mirrorFollower{job: job, ended: make(chan error, 1), arrivals: make(arrivals, len(job.Repositories))}
 	mirror, err := library.New(config, &library.Options{
-		Window:    func(destination.Destination) queue.Window { return queue.Window{Quiet: mirrorWindow} },
-		Pace:      func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} },
+		Window:    func(destination.Destination) queue.Window { return queue.Window{Debounce: mirrorWindow} },
+		RateLimit: func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} },
 		ClusterID: "bench",
 		Committer: gitsink.Signature{Name: authorName, Email: authorEmail},
 		OnStatus:  f.report,

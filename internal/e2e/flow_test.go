@@ -116,7 +116,7 @@ func TestEachBranchHoldsExactlyItsOwnObjects(t *testing.T) {
 	c.apply(widgets, fmt.Sprintf("{apiVersion: %s/v1, kind: Widget, metadata: {name: w, namespace: %s}, spec: {size: 3}, extra: [a]}", group, ns))
 	c.apply(gadgets, fmt.Sprintf("{apiVersion: %s/v1, kind: Gadget, metadata: {name: g}, spec: {on: true}}", group))
 
-	whole := &wholeQueue{Queue: queue.NewSharded(&queue.Options{Window: queue.Window{Quiet: 200 * time.Millisecond}}), t: t}
+	whole := &wholeQueue{Queue: queue.NewSharded(&queue.Options{Window: queue.Window{Debounce: 200 * time.Millisecond}}), t: t}
 	opts := options(t)
 	opts.Queue = whole
 	m := start(c, load(t, seedDocument, "NS", ns, "REPO", repo.URL(), "GROUP", group), opts)
@@ -186,7 +186,7 @@ func TestAGracefulStopPushesWhatWasAccepted(t *testing.T) {
 	ns := c.namespace()
 	repo := gitsinktest.NewServer(t, nil).NewRepo("stop.git")
 	opts := options(t)
-	accepted := &countingQueue{Queue: queue.NewSharded(&queue.Options{Window: queue.Window{Quiet: time.Hour, Longest: time.Hour}})}
+	accepted := &countingQueue{Queue: queue.NewSharded(&queue.Options{Window: queue.Window{Debounce: time.Hour, MaxWait: time.Hour}})}
 	opts.Queue = accepted
 	m := start(c, load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f"), opts)
 	c.configMap(ns, "a", "one")

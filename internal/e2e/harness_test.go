@@ -229,8 +229,8 @@ type mirror struct {
 // options are those of most tests: a short quiet time, so that tests are quick, and a log.
 func options(t *testing.T) *kubescribe.Options {
 	return &kubescribe.Options{
-		Window:     func(destination.Destination) queue.Window { return queue.Window{Quiet: 200 * time.Millisecond} },
-		Pace:       func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} },
+		Window:     func(destination.Destination) queue.Window { return queue.Window{Debounce: 200 * time.Millisecond} },
+		RateLimit:  func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} },
 		Rediscover: 500 * time.Millisecond,
 		Logger:     logger(t),
 	}

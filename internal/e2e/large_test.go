@@ -132,7 +132,7 @@ func (l *large) run(t *testing.T, rules kubescribe.Rules) *listings {
 	opts.Queue = queue.NewSharded(&queue.Options{
 		MaxBytesPerKey: l.room, MaxBytes: l.room, MaxEventsPerKey: int(l.room), MaxEvents: int(l.room),
 		// Batches are as large as they may be as long as the listing does not pause for longer than the quiet time.
-		Window: queue.Window{Quiet: 5 * time.Second, Longest: time.Hour, Bytes: batchBytes},
+		Window: queue.Window{Debounce: 5 * time.Second, MaxWait: time.Hour, Bytes: batchBytes},
 	})
 	m := start(c, rules, opts)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute) // the full size takes longer than others' patience

@@ -131,7 +131,7 @@ func (p *partial) start() *mirror {
 	p.t.Helper()
 	opts := options(p.t)
 	opts.GitSink = p.sink
-	opts.Window = func(destination.Destination) queue.Window { return queue.Window{Quiet: 20 * time.Millisecond} }
+	opts.Window = func(destination.Destination) queue.Window { return queue.Window{Debounce: 20 * time.Millisecond} }
 	return start(newCluster(p.t, p.cluster.Config(), ""), p.rules, opts)
 }
 
@@ -193,7 +193,7 @@ func (p *partial) breaks(page, way int, wanted []string, before map[string]gitsi
 	var incomplete []string
 	for _, part := range st.Watch.Incomplete {
 		require.Error(t, part.Err)
-		incomplete = append(incomplete, part.Scope.Resource)
+		incomplete = append(incomplete, part.Collection.Resource)
 	}
 	require.ElementsMatch(t, []string{"configmaps", "deployments", "serviceaccounts"}, incomplete)
 	require.False(t, st.Synced)

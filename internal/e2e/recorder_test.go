@@ -26,7 +26,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-var record = flag.Bool("record", false, "write what the API server sends into event/watch/testdata/recorded")
+var record = flag.Bool("record", false, "write what the API server sends into event/source/testdata/recorded")
 
 // recorder takes down what a real API server sends to a watch of one type in one namespace.
 type recorder struct {
@@ -201,7 +201,7 @@ func manager(entry any) string {
 }
 
 // compare fails unless the committed recording says the same. With -record it is written anew; what the watcher makes of it
-// stays, until the test of event/watch is run with -update.
+// stays, until the test of event/source is run with -update.
 func (r *recorder) compare(name, comment, last string) {
 	r.t.Helper()
 	file := filepath.Join("..", "..", "event", "watch", "testdata", "recorded", name+".txtar")
@@ -221,6 +221,6 @@ func (r *recorder) compare(name, comment, last string) {
 	for i, f := range got.Files {
 		require.Equal(r.t, committed.Files[i].Name, f.Name)
 		require.Equal(r.t, string(committed.Files[i].Data), string(f.Data),
-			"the API server does not send what was recorded; record with -record, then run the test of event/watch with -update")
+			"the API server does not send what was recorded; record with -record, then run the test of event/source with -update")
 	}
 }

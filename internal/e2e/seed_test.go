@@ -133,7 +133,7 @@ func TestWhatHappenedDuringAStopIsOneCommitForEachDestination(t *testing.T) {
 		opts := options(t)
 		// A seed is one commit as long as its listing does not pause for longer than the quiet time: not even on a busy machine.
 		opts.Window = func(destination.Destination) queue.Window {
-			return queue.Window{Quiet: 2 * time.Second, Longest: time.Minute}
+			return queue.Window{Debounce: 2 * time.Second, MaxWait: time.Minute}
 		}
 		m := start(c, load(t, twoBranches, "NS", ns, "REPO", repo.URL()), opts)
 		m.synced()

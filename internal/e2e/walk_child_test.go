@@ -64,11 +64,11 @@ func serveOrders(kubeconfig string, in io.Reader, out *json.Encoder) error {
 	m, err := kubescribe.New(config, &kubescribe.Options{
 		Queue: queue.NewSharded(&queue.Options{
 			// So little room is used up at once when the remote is down.
-			Window:         queue.Window{Quiet: 200 * time.Millisecond, Longest: 2 * time.Second, Bytes: 200_000},
+			Window:         queue.Window{Debounce: 200 * time.Millisecond, MaxWait: 2 * time.Second, Bytes: 200_000},
 			MaxBytesPerKey: 400_000,
 			MaxBackoff:     4 * time.Second,
 		}),
-		Pace:       func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} },
+		RateLimit:  func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} },
 		Rediscover: 500 * time.Millisecond,
 		Logger: funcr.New(func(prefix, args string) {
 			fmt.Fprintf(os.Stderr, "%.3f %s %s\n", time.Since(began).Seconds(), prefix, args)

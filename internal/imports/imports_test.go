@@ -25,11 +25,11 @@ var library = map[string][]string{
 	"queue":               {"destination", "event", "internal/panics"},
 	"queue/queuetest":     {"destination", "event", "queue"},
 	"orphan":              {"destination", "event"},
-	"event/watch":         {"destination", "event", "internal/quote", "queue", "ruleset"},
+	"event/source":        {"destination", "event", "internal/quote", "queue", "ruleset"},
 	"gitsink":             {"destination", "event", "internal/gitattr", "internal/opaque", "internal/panics", "internal/quote", "orphan", "queue"},
 	"gitsink/gogit":       {"destination", "event", "gitsink", "internal/opaque", "internal/panics", "internal/quote", "queue"},
 	"gitsink/gitsinktest": {"destination", "event", "gitsink", "queue"},
-	".":                   {"destination", "event", "event/watch", "gitsink", "gitsink/gogit", "internal/quote", "orphan", "queue", "ruleset"},
+	".":                   {"destination", "event", "event/source", "gitsink", "gitsink/gogit", "internal/quote", "orphan", "queue", "ruleset"},
 }
 
 // others may be imported by no package of the library, unless its row says so.
@@ -51,13 +51,13 @@ var others = map[string][]string{
 // Nobody else does.
 var reach = map[string][]string{
 	"github.com/go-git/go-git/v5":    {".", "gitsink/gogit"},
-	"k8s.io/client-go/dynamic":       {".", "event/watch"},
-	"k8s.io/client-go/discovery":     {".", "event/watch"},
-	"k8s.io/client-go/rest":          {".", "event/watch", "internal/memcluster", "internal/testenv"},
+	"k8s.io/client-go/dynamic":       {".", "event/source"},
+	"k8s.io/client-go/discovery":     {".", "event/source"},
+	"k8s.io/client-go/rest":          {".", "event/source", "internal/memcluster", "internal/testenv"},
 	"sigs.k8s.io/controller-runtime": {},
 	"github.com/stretchr/testify":    {},
 	"go.opentelemetry.io/otel/metric": {
-		".", "event/watch", "gitsink", "gitsink/gitsinktest", "gitsink/gogit", "queue", "queue/queuetest",
+		".", "event/source", "gitsink", "gitsink/gitsinktest", "gitsink/gogit", "queue", "queue/queuetest",
 	},
 	"go.opentelemetry.io/otel/sdk": {},
 	"testing":                      {"gitsink/gitsinktest", "internal/testenv", "queue/queuetest"},

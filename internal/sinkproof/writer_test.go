@@ -31,7 +31,7 @@ func (a access) sink() *gogit.Sink {
 		Auth: func(context.Context, destination.Destination) (gogit.Auth, error) {
 			return gogit.Auth{SSHPrivateKey: a.Key, KnownHosts: a.KnownHosts}, nil
 		},
-		Pace:                func(destination.Destination) gogit.Pace { return gogit.Pace{Interval: -1} },
+		RateLimit:           func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} },
 		AllowedLocalFolders: []string{os.TempDir()},
 	})
 }

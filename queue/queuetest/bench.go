@@ -16,7 +16,7 @@ func BenchmarkQueue(b *testing.B, h Harness) {
 		b.Run(fmt.Sprintf("keys=%d", keys), func(b *testing.B) {
 			events := flood(keys, 3)
 			q := h.New(b, queue.Options{
-				Window:    queue.Window{Quiet: time.Millisecond, Count: 3},
+				Window:    queue.Window{Debounce: time.Millisecond, Count: 3},
 				MaxEvents: 2 * len(events), MaxEventsPerKey: 1000, MaxBytes: 1 << 40,
 			})
 			b.ReportAllocs()

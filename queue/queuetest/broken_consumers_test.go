@@ -172,9 +172,9 @@ var brokenConsumers = []broken{
 			"a permanent failure backs off for the longest time at once, and shows": "does not show",
 		},
 		make: but(func(w *wrapped) {
-			w.line = func(d destination.Destination) (queue.LineStats, bool) {
+			w.line = func(d destination.Destination) (queue.KeyStats, bool) {
 				s, ok := w.Sharded.Line(d)
-				return queue.LineStats{Waiting: s.Waiting, InHand: s.InHand}, ok
+				return queue.KeyStats{Waiting: s.Waiting, InHand: s.InHand}, ok
 			}
 		}),
 	},
@@ -182,7 +182,7 @@ var brokenConsumers = []broken{
 		name: "it never shows that a line is empty",
 		by:   map[string]string{"an event is handed out until it is done, and not afterwards": "is still there"},
 		make: but(func(w *wrapped) {
-			w.line = func(d destination.Destination) (queue.LineStats, bool) {
+			w.line = func(d destination.Destination) (queue.KeyStats, bool) {
 				s, _ := w.Sharded.Line(d)
 				return s, true
 			}

@@ -61,7 +61,7 @@ var brokenOptions = []broken{
 	{
 		name: "its batches wait for quiet however long it takes",
 		by:   map[string]string{"a line is due after the longest wait, however often an object changes": "want 9 to 10"},
-		make: with(func(o *queue.Options) { o.Window.Longest = 1000 * time.Hour }),
+		make: with(func(o *queue.Options) { o.Window.MaxWait = 1000 * time.Hour }),
 	},
 	{
 		name: "it does not count",

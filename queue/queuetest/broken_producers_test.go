@@ -91,7 +91,7 @@ var brokenProducers = []broken{
 		},
 		make: but(func(w *wrapped) {
 			w.tryAdd = func(e event.Event) error {
-				e.Condition = event.Always
+				e.Precondition = event.Always
 				return w.Sharded.TryAdd(e)
 			}
 		}),

@@ -83,7 +83,7 @@ type wrapped struct {
 	next     func(ctx context.Context) (queue.Batch, error)
 	forget   func(ctx context.Context, d destination.Destination) error
 	wake     func(d destination.Destination)
-	line     func(d destination.Destination) (queue.LineStats, bool)
+	line     func(d destination.Destination) (queue.KeyStats, bool)
 	shutdown func(ctx context.Context) error
 }
 
@@ -130,7 +130,7 @@ func (w *wrapped) Wake(d destination.Destination) {
 	w.Sharded.Wake(d)
 }
 
-func (w *wrapped) Line(d destination.Destination) (queue.LineStats, bool) {
+func (w *wrapped) Line(d destination.Destination) (queue.KeyStats, bool) {
 	if w.line != nil {
 		return w.line(d)
 	}

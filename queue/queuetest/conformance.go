@@ -44,9 +44,9 @@ func listed(d destination.Destination, name string) event.Event {
 	return e
 }
 
-func when(c event.Condition, content string) event.Event {
+func when(c event.Precondition, content string) event.Event {
 	e := write(prod, "a", content)
-	e.Condition = c
+	e.Precondition = c
 	return e
 }
 
@@ -57,10 +57,10 @@ func remove(d destination.Destination, name string) event.Event {
 }
 
 func seedSync(d destination.Destination) event.Event {
-	return event.Event{Destination: d, Operation: event.SeedSync, Live: nothing}
+	return event.Event{Destination: d, Operation: event.SeedSync, Inventory: nothing}
 }
 
-var nothing = event.NewLive(nil, func(event.Scope) ([]event.Resource, error) { return nil, nil })
+var nothing = event.NewInventory(nil, func(event.Collection) ([]event.Resource, error) { return nil, nil })
 
 // text names an event: "a=1" is a write, "-a" a delete, "sync" a SeedSync.
 func text(e event.Event) string {
@@ -183,7 +183,7 @@ func (e *env) empty(q queue.Queue, destinations ...destination.Destination) erro
 }
 
 // shows wants the line of a destination to look like this.
-func (e *env) shows(q queue.Queue, d destination.Destination, fault func(s queue.LineStats) string) error {
+func (e *env) shows(q queue.Queue, d destination.Destination, fault func(s queue.KeyStats) string) error {
 	return e.eventually(func() error {
 		s, ok := q.Line(d)
 		if !ok {
@@ -208,14 +208,14 @@ func first(steps ...func() error) error {
 
 // same wants an event to come out as it went in, but for Live.
 func same(got, want event.Event) error {
-	if (got.Live == nil) != (want.Live == nil) {
-		return fmt.Errorf("%s: Live came out as %v", text(want), got.Live)
+	if (got.Inventory == nil) != (want.Inventory == nil) {
+		return fmt.Errorf("%s: Inventory came out as %v", text(want), got.Inventory)
 	}
 	if !slices.Equal(got.Content, want.Content) || !got.Time.Equal(want.Time) {
 		return fmt.Errorf("%s: came out with the content %q and the time %v", text(want), got.Content, got.Time)
 	}
 	for _, e := range []*event.Event{&got, &want} {
-		e.Live, e.Content, e.Time = nil, nil, time.Time{}
+		e.Inventory, e.Content, e.Time = nil, nil, time.Time{}
 	}
 	if fmt.Sprintf("%#v", fields(got)) != fmt.Sprintf("%#v", fields(want)) {
 		return fmt.Errorf("%s: came out as %#v", text(want), fields(got))

@@ -40,7 +40,7 @@ var coalescingChecks = []check{
 	},
 	{
 		name:    "the newest SeedSync of a destination speaks for all",
-		promise: "A new SeedSync supersedes the waiting one of its destination, since its Live speaks for all scopes.",
+		promise: "A new SeedSync supersedes the waiting one of its destination, since its Inventory speaks for all scopes.",
 		run: func(e *env) error {
 			for _, keep := range []bool{false, true} {
 				q := e.open(func(o *queue.Options) { o.KeepEvery = keep })
@@ -56,7 +56,7 @@ var coalescingChecks = []check{
 	},
 	{
 		name:    "a conditional write is never laid over what it depends on",
-		promise: "A write with a Condition supersedes only writes with the same one",
+		promise: "A write with a Precondition supersedes only writes with the same one",
 		run: func(e *env) error {
 			for _, c := range []struct {
 				events []event.Event

@@ -13,9 +13,9 @@ import (
 var dueChecks = []check{
 	{
 		name:    "a line is due when it has been quiet",
-		promise: "A line is due when it has been quiet for Window.Quiet",
+		promise: "A line is due when it has been quiet for Window.Debounce",
 		run: func(e *env) error {
-			q := e.open(func(o *queue.Options) { o.Window.Quiet, o.Window.Longest = 2*e.tick, 100*e.tick })
+			q := e.open(func(o *queue.Options) { o.Window.Debounce, o.Window.MaxWait = 2*e.tick, 100*e.tick })
 			if err := e.add(q, write(prod, "a", "1")); err != nil {
 				return err
 			}
@@ -30,9 +30,9 @@ var dueChecks = []check{
 	},
 	{
 		name:    "a line is due after the longest wait, however often an object changes",
-		promise: "when its oldest event has waited for Window.Longest",
+		promise: "when its oldest event has waited for Window.MaxWait",
 		run: func(e *env) error {
-			q := e.open(func(o *queue.Options) { o.Window.Quiet, o.Window.Longest = 4*e.tick, 10*e.tick })
+			q := e.open(func(o *queue.Options) { o.Window.Debounce, o.Window.MaxWait = 4*e.tick, 10*e.tick })
 			changes := e.start(func() error {
 				for i := range 40 {
 					if err := q.TryAdd(write(prod, "a", fmt.Sprint(i))); err != nil {
@@ -66,7 +66,7 @@ var dueChecks = []check{
 		promise: "when Window.Count live events or Window.Bytes of content wait, whichever comes first",
 		run: func(e *env) error {
 			q := e.open(func(o *queue.Options) {
-				o.Window = queue.Window{Quiet: 50 * e.tick, Longest: 500 * e.tick, Count: 3, Bytes: 1000}
+				o.Window = queue.Window{Debounce: 50 * e.tick, MaxWait: 500 * e.tick, Count: 3, Bytes: 1000}
 			})
 			kilo := strings.Repeat("x", 1000)
 			return first(
@@ -92,7 +92,7 @@ var dueChecks = []check{
 		promise: "what was beyond that is due at once if the batch was due by its age, and else when it would be as a line of its own",
 		run: func(e *env) error {
 			q := e.open(func(o *queue.Options) {
-				o.Window = queue.Window{Quiet: 10 * e.tick, Longest: 50 * e.tick, Bytes: 100}
+				o.Window = queue.Window{Debounce: 10 * e.tick, MaxWait: 50 * e.tick, Bytes: 100}
 			})
 			half, large := strings.Repeat("x", 60), strings.Repeat("y", 300)
 			parts := func(wants ...string) func() error {
@@ -127,7 +127,7 @@ var dueChecks = []check{
 		promise: "A line that had to refuse an event is due at once.",
 		run: func(e *env) error {
 			q := e.open(func(o *queue.Options) {
-				o.Window.Quiet, o.Window.Longest, o.MaxEventsPerKey = 50*e.tick, 500*e.tick, 1
+				o.Window.Debounce, o.Window.MaxWait, o.MaxEventsPerKey = 50*e.tick, 500*e.tick, 1
 			})
 			return first(
 				func() error { return e.add(q, write(prod, "a", "1")) },
@@ -290,7 +290,7 @@ var backoffChecks = []check{
 					func() error { return settled(b.Retry(e.ctx, errPush)) },
 					func() error { return e.add(q, write(prod, "b", fmt.Sprint(attempt))) },
 					func() error {
-						return e.shows(q, prod, func(s queue.LineStats) string {
+						return e.shows(q, prod, func(s queue.KeyStats) string {
 							switch {
 							case s.Attempts != attempt || !errors.Is(s.Err, errPush) && (s.Err == nil || s.Err.Error() != errPush.Error()):
 								return "it does not show why and how often it failed"
@@ -345,7 +345,7 @@ var backoffChecks = []check{
 				func() error { return e.add(q, write(prod, "a", "1")) },
 				func() error { return e.retry(q, "a=1", fmt.Errorf("credentials: %w", queue.ErrPermanent)) },
 				func() error {
-					return e.shows(q, prod, func(s queue.LineStats) string {
+					return e.shows(q, prod, func(s queue.KeyStats) string {
 						if !s.Permanent || s.Waiting != 1 || s.Err == nil || s.Parked.IsZero() {
 							return "it does not show that somebody must act"
 						}

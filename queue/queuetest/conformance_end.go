@@ -182,7 +182,7 @@ var endChecks = []check{
 		name:    "Shutdown hands everything out without delay, and returns when all is done",
 		promise: "Shutdown refuses new events, hands everything accepted out once more without delay, and returns nil once all is done.",
 		run: func(e *env) error {
-			q := e.open(func(o *queue.Options) { o.Window.Quiet, o.Window.Longest = 500*e.tick, 5000*e.tick })
+			q := e.open(func(o *queue.Options) { o.Window.Debounce, o.Window.MaxWait = 500*e.tick, 5000*e.tick })
 			var end <-chan error
 			return first(
 				func() error { return e.add(q, write(prod, "a", "1")) },

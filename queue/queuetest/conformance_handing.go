@@ -28,7 +28,7 @@ var handingChecks = []check{
 	},
 	{
 		name:    "an event comes out as it went in",
-		promise: "An event comes out as it went in: every field but Live",
+		promise: "An event comes out as it went in: every field but Inventory",
 		run: func(e *env) error {
 			q := e.open()
 			full := when(event.IfAbsent, "1")
@@ -62,7 +62,7 @@ var handingChecks = []check{
 				return err
 			}
 			noBranch, noName, noContent, noLive := write(prod, "a", "1"), write(prod, "", "1"), write(prod, "a", ""), seedSync(prod)
-			noBranch.Destination.Branch, noLive.Live = "", nil
+			noBranch.Destination.Branch, noLive.Inventory = "", nil
 			for what, ev := range map[string]event.Event{"branch": noBranch, "name": noName, "content": noContent, "live": noLive, "everything": {}} {
 				if err := q.TryAdd(ev); !errors.Is(err, event.ErrIncomplete) {
 					return fmt.Errorf("TryAdd without %s returned %s, want ErrIncomplete", what, said(err))

@@ -70,7 +70,7 @@ var errDied = errors.New("the worker died")
 func (s *storm) options(e *env) func(o *queue.Options) {
 	s.pause = e.tick / 4
 	return func(o *queue.Options) {
-		o.Window = queue.Window{Quiet: e.tick / 20, Longest: e.tick / 4, Bytes: 200}
+		o.Window = queue.Window{Debounce: e.tick / 20, MaxWait: e.tick / 4, Bytes: 200}
 		o.MinBackoff, o.MaxBackoff = e.tick/10, e.tick/2
 		o.MaxEventsPerKey, o.MaxEvents = 50, 20*s.keys
 	}

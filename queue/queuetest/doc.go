@@ -8,7 +8,7 @@
 // It asks for what package queue says, and a little more, so that a user finds one queue like the other:
 //
 //   - A queue honours the queue.Options that it is made with.
-//   - An event comes out as it went in: every field but Live, which a durable queue may have to make anew.
+//   - An event comes out as it went in: every field but Inventory, which a durable queue may have to make anew.
 //   - A Retry that names events which are not of the batch puts all of it back, and returns an error.
 //
 // # Time

@@ -122,7 +122,7 @@ type env struct {
 // options are those of most checks: a quiet time of a tick, a longest wait of 5, backoffs from 4 ticks to 60.
 func (e *env) options() queue.Options {
 	return queue.Options{
-		Window:     queue.Window{Quiet: e.tick, Longest: 5 * e.tick},
+		Window:     queue.Window{Debounce: e.tick, MaxWait: 5 * e.tick},
 		MinBackoff: 4 * e.tick, MaxBackoff: 60 * e.tick,
 	}
 }

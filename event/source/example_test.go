@@ -1,0 +1,72 @@
+package source_test
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/event/source"
+	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/queue"
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// A Watcher without a Mirror: its events go to a handler of one's own.
+func Example() {
+	cluster := memcluster.New(nil) // stands in for a cluster
+	defer cluster.Close()
+	must(0, cluster.Apply(&unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap",
+		"metadata": map[string]any{"name": "settings", "namespace": "default"},
+	}}))
+
+	prod := types.NamespacedName{Namespace: "default", Name: "prod"}
+	repo := types.NamespacedName{Namespace: "default", Name: "repo"}
+	set := must(destination.Resolve(
+		[]destination.Repository{{Ref: repo, URL: "https://git.example/org/repo.git"}},
+		[]destination.Spec{{Ref: prod, RepositoryRef: repo, Branch: "main", BaseFolder: "clusters/prod"}},
+	))
+	rules := must(ruleset.Compile(set, ruleset.Rule{
+		Name:        types.NamespacedName{Name: "config"},
+		Destination: prod,
+		Resources:   []ruleset.ResourceRule{{APIGroups: []string{""}, Resources: []string{"configmaps"}}},
+	}))
+
+	lines := queue.NewSharded(nil)
+	watcher := source.New(must(dynamic.NewForConfig(cluster.Config())), must(discovery.NewDiscoveryClientForConfig(cluster.Config())), lines, nil)
+	watcher.SetRules(set, rules)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- watcher.Start(ctx) }()
+
+	batch := must(lines.Next(ctx))
+	for _, e := range batch.Events {
+		fmt.Println(e)
+		if e.Operation == event.SeedSync {
+			must(0, e.Inventory.View(func(v event.Snapshot) error {
+				fmt.Println("may be pruned:", v.Collections())
+				return nil
+			}))
+		}
+	}
+	must(0, batch.Done(ctx))
+	cancel()
+	must(0, <-ended)
+	// Output:
+	// UPDATE configmaps/default/settings for default/prod
+	// SEED_SYNC for default/prod
+	// may be pruned: [configmaps]
+}

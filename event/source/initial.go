@@ -1,0 +1,168 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
+)
+
+// A listing may be had from a watch that sends what there is first (sendInitialEvents), and goes on from there. One object at
+// a time is in memory then. A page has 250, each of which may be as large as 1 MiB, and is in memory twice while it is
+// decoded. Servers that cannot do it are asked for pages.
+
+// The bounds of a listing by a watch. A server that ignores sendInitialEvents sends objects, perhaps, but never the bookmark
+// that ends them.
+const (
+	openTimeout    = time.Minute      // until the watch is open
+	initialTimeout = 10 * time.Second // until the next initial event
+	initialBound   = 5 * time.Minute  // until the last one
+	pagingTime     = time.Hour        // for which a server that cannot do it is asked for pages
+)
+
+var (
+	errNoInitialEvents = errors.New("the server sends no initial events")
+	errBrokenOff       = errors.New("the watch did not open, or broke off, before all initial events were there")
+)
+
+// paging remembers which groups have to be listed in pages. A group is served by one server. That of the core group is the
+// API server itself, which serves nearly all the others: if it cannot do it, the question costs time for each group, and
+// pages are never wrong.
+type paging struct {
+	mu    sync.Mutex
+	until map[string]time.Time
+}
+
+func (p *paging) needed(group string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	return now.Before(p.until[group]) || now.Before(p.until[""])
+}
+
+func (p *paging) remember(group string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.until == nil {
+		p.until = map[string]time.Time{}
+	}
+	p.until[group] = time.Now().Add(pagingTime)
+}
+
+// listOnce delivers a listing, in the way that the server can.
+func (s *stream) listOnce(ctx context.Context) (place, error) {
+	if !s.initialEvents || s.broken || s.paging.needed(s.watch.Resource.Group) {
+		at, err := s.pages(ctx)
+		s.broken = s.broken && err != nil
+		return at, err
+	}
+	at, err := s.initial(ctx)
+	if errors.Is(err, errNoInitialEvents) && ctx.Err() == nil {
+		s.paging.remember(s.watch.Resource.Group)
+		return s.pages(ctx)
+	}
+	s.broken = errors.Is(err, errBrokenOff) // it may do so each time, if there is more than fits into its time
+	return at, err
+}
+
+// initial delivers a listing by a watch, which goes on. The unset resource version asks for a consistent read, see eachPage.
+func (s *stream) initial(ctx context.Context) (at place, err error) {
+	leave, err := enter(ctx, s.lists)
+	if err != nil {
+		return place{}, err
+	}
+	defer leave()
+	s.begin()
+	yes, opts := true, watchOptions()
+	opts.SendInitialEvents, opts.ResourceVersionMatch = &yes, metav1.ResourceVersionMatchNotOlderThan
+	open, cancel := context.WithCancel(ctx)
+	late := time.AfterFunc(openTimeout, cancel) // a server may answer with the first event
+	w, err := s.in(s.watch.Namespace).Watch(open, opts)
+	if !late.Stop() && ctx.Err() == nil { // client-go may have waited for a busy server, so nothing is known of what it can do
+		err = errBrokenOff
+	}
+	if err == nil {
+		at = place{watch: &cancelled{w, cancel}}
+		if at.version, err = s.initialListing(ctx, w); err == nil {
+			return at, nil
+		}
+	}
+	if w != nil {
+		w.Stop()
+	}
+	cancel()
+	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsMethodNotSupported(err) {
+		err = fmt.Errorf("%w: %w", errNoInitialEvents, err)
+	}
+	return place{}, err
+}
+
+// cancelled is a watch whose context ends with it.
+type cancelled struct {
+	apiwatch.Interface
+	cancel context.CancelFunc
+}
+
+// Stop implements the Interface of watches.
+func (c *cancelled) Stop() {
+	c.Interface.Stop()
+	c.cancel()
+}
+
+// initialListing delivers objects until the bookmark that ends the listing, and returns its resource version: where the
+// watch stands. Changes of the meantime may come before it.
+func (s *stream) initialListing(ctx context.Context, w apiwatch.Interface) (version string, err error) {
+	quiet, bound := time.NewTimer(initialTimeout), time.NewTimer(initialBound)
+	defer quiet.Stop()
+	defer bound.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-quiet.C:
+			return "", errNoInitialEvents
+		case <-bound.C:
+			return "", errBrokenOff
+		case e, ok := <-w.ResultChan():
+			if !ok {
+				return "", errBrokenOff
+			}
+			if version, err = s.initialEvent(ctx, e); version != "" || err != nil {
+				return version, err
+			}
+			if e.Type == apiwatch.Added { // the rest are no sign of a listing that goes on
+				quiet.Reset(initialTimeout)
+			}
+		}
+	}
+}
+
+// initialEvent delivers one event. It returns a resource version if that was the last one.
+func (s *stream) initialEvent(ctx context.Context, e apiwatch.Event) (string, error) {
+	if e.Type == apiwatch.Error {
+		return "", apierrors.FromObject(e.Object)
+	}
+	obj, ok := e.Object.(*unstructured.Unstructured)
+	if !ok {
+		return "", fmt.Errorf("the watch sent a %T", e.Object)
+	}
+	switch e.Type {
+	case apiwatch.Added:
+		s.to.object(ctx, s, obj, listed)
+	case apiwatch.Modified:
+		s.to.object(ctx, s, obj, modified)
+	case apiwatch.Deleted:
+		s.to.deleted(ctx, s, obj, removed)
+	case apiwatch.Bookmark:
+		if obj.GetAnnotations()[metav1.InitialEventsAnnotationKey] == "true" {
+			return obj.GetResourceVersion(), nil
+		}
+	}
+	return "", nil
+}

@@ -1,0 +1,213 @@
+package source
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubescribe/kubescribe/event"
+)
+
+// take has a sink do what the first event in the queue says.
+func (s *schedule) take() {
+	if len(s.waiting) == 0 {
+		return
+	}
+	e := s.waiting[0]
+	s.waiting = s.waiting[1:]
+	s.say("done: %s", e)
+	to := fileOf(e.Event)
+	switch e.Operation {
+	case event.Delete:
+		delete(s.files, to)
+	case event.SeedSync:
+		for _, orphan := range s.orphans(e.Event) {
+			to.object = orphan
+			s.judge(to, s.files[to])
+			delete(s.files, to)
+		}
+	default:
+		s.files[to] = file{content: string(e.Content), state: stateIn(string(e.Content)), step: e.step}
+	}
+}
+
+func fileOf(e event.Event) fileKey {
+	return fileKey{destination: e.Destination.Ref.Name, branch: e.Destination.Branch, object: e.Resource.Namespace + "/" + e.Resource.Name}
+}
+
+func stateIn(content string) (state int) {
+	_, rest, _ := strings.Cut(content, "state: \"")
+	_, _ = fmt.Sscanf(rest, "%d", &state)
+	return state
+}
+
+// orphans returns the files that a sweep takes for orphans.
+func (s *schedule) orphans(e event.Event) (orphans []string) {
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	_ = e.Inventory.View(func(v event.Snapshot) error {
+		for _, scope := range v.Collections() {
+			living := map[string]bool{}
+			for r := range v.Resources(scope) {
+				living[r.Namespace+"/"+r.Name] = true
+			}
+			for _, key := range slices.SortedFunc(maps.Keys(s.files), func(a, b fileKey) int { return strings.Compare(a.object, b.object) }) {
+				ns, name, _ := strings.Cut(key.object, "/")
+				id := event.ID{Resource: "configmaps", Namespace: ns, Name: name}
+				mine := key.destination == e.Destination.Ref.Name && key.branch == e.Destination.Branch
+				if mine && scope.Contains(id) && !living[key.object] {
+					orphans = append(orphans, key.object)
+				}
+			}
+		}
+		return nil
+	})
+	return orphans
+}
+
+// judge complains if a file goes that tells of a time since which its object is wanted without a break, unless the Watcher
+// was not told of the present yet: another state of the object or of its namespace's labels may not have been wanted.
+func (s *schedule) judge(key fileKey, f file) {
+	since, wanted := s.since[key.destination][key.object]
+	ns, _, _ := strings.Cut(key.object, "/")
+	s.api.hear()
+	present, told := s.api.present(), true
+	for _, what := range []string{"configmaps/" + key.object, "namespaces//" + ns} {
+		told = told && (s.api.told[what] == present[what] || what[0] == 'n' && !s.teams)
+	}
+	if wanted && told && key.branch == s.branch[key.destination] && f.step > since.step && f.state >= since.state {
+		s.fault("%v goes; it was sent at %d, and its object is wanted since %d", key, f.step, since.step)
+	}
+}
+
+// account notes since when objects are wanted.
+func (s *schedule) account() {
+	for to, since := range s.since {
+		wanted := s.wanted(to)
+		for key := range wanted {
+			if _, ok := since[key]; !ok {
+				since[key] = want{s.step, stateIn(wanted[key])}
+			}
+		}
+		maps.DeleteFunc(since, func(key string, _ want) bool { _, ok := wanted[key]; return !ok })
+	}
+}
+
+// wanted returns the objects that a destination wants now, and their content.
+func (s *schedule) wanted(to string) map[string]string {
+	teams := map[string]bool{}
+	for _, ns := range s.api.state("namespaces", "", s.api.version) {
+		teams[ns.GetName()] = ns.GetLabels()["team"] == "a"
+	}
+	wanted := map[string]string{}
+	for _, obj := range s.api.state("configmaps", "", s.api.version) {
+		for _, r := range s.rules {
+			if r.To == to && (r.Namespace == "" || r.Namespace == obj.GetNamespace()) &&
+				(!r.Team || teams[obj.GetNamespace()]) && (!r.Tier || obj.GetLabels()["tier"] == "a") {
+				wanted[obj.GetNamespace()+"/"+obj.GetName()] = encode(s.t, &obj)
+			}
+		}
+	}
+	return wanted
+}
+
+func encode(t *testing.T, obj *unstructured.Unstructured) string {
+	content, err := event.Content(obj, &event.Options{})
+	require.NoError(t, err)
+	return string(content)
+}
+
+// covered tells whether a rule of a destination covers a namespace.
+func (s *schedule) covered(to, namespace string) bool {
+	return slices.ContainsFunc(s.rules, func(r scheduleRule) bool {
+		return r.To == to && (r.Namespace == "" || r.Namespace == namespace)
+	})
+}
+
+// rest lets everything come to an end, and compares. That nothing is left to do counts when it is
+// still so after the longest pause that a stream makes, and after the longest one before a rewind
+// that was found is told to all. A rewind of which nobody could be told, since the versions had
+// come as far again, is for Resync to heal.
+func (s *schedule) rest() {
+	s.room = -1
+	idle, enough := 0, 3
+	if s.rewound {
+		enough = 8
+	}
+	for _, w := range s.watches() {
+		if w.outlived { // its time is up
+			w.over.Store(true)
+			close(w.events)
+		}
+	}
+	for range 400 {
+		s.unlocked(synctest.Wait)
+		s.step++
+		for len(s.pending()) > 0 {
+			s.serve(false)
+			s.unlocked(synctest.Wait)
+		}
+		for _, w := range s.watches() {
+			for _, more := s.api.next(w); more; _, more = s.api.next(w) {
+				s.api.deliver(w)
+				s.unlocked(synctest.Wait)
+			}
+		}
+		s.unlocked(synctest.Wait)
+		for len(s.waiting) > 0 {
+			s.take()
+		}
+		s.account()
+		if !s.idle("p") || !s.idle("q") {
+			idle = 0
+		} else if idle++; idle == enough && s.rewound && !s.api.caught {
+			s.say("Resync")
+			s.resync("p", "q")
+			s.rewound, idle = false, 0
+		} else if idle == enough {
+			s.compare()
+			return
+		}
+		s.unlocked(func() { time.Sleep(2 * maxPause) })
+	}
+	s.fault("it does not come to rest")
+}
+
+func (s *schedule) resync(to ...string) {
+	s.unlocked(func() {
+		for _, of := range to {
+			require.NoError(s.t, s.watcher.Resync(ref(of)))
+		}
+	})
+}
+
+func (s *schedule) idle(to string) (idle bool) {
+	s.unlocked(func() {
+		st, ok := s.watcher.Status(ref(to))
+		idle = ok && st.Idle() && st.Complete == st.Streams
+	})
+	return idle
+}
+
+func (s *schedule) compare() {
+	for to := range s.since {
+		held := map[string]string{}
+		for key, f := range s.files {
+			ns, _, _ := strings.Cut(key.object, "/")
+			if key.destination == to && key.branch == s.branch[to] && s.covered(to, ns) {
+				held[key.object] = f.content
+			}
+		}
+		if diff := cmp.Diff(s.wanted(to), held); diff != "" {
+			s.fault("%s is not what the rules say:\n%s", to, diff)
+		}
+	}
+}

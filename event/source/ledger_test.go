@@ -1,0 +1,354 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/queue"
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+// texts returns the events that wait, and takes them.
+func (l *lines) texts() (got []string) {
+	for _, e := range l.waiting {
+		got = append(got, e.String())
+	}
+	l.waiting = nil
+	return got
+}
+
+// in returns a stream of the same type for one namespace, which feeds what s feeds.
+func (d *desk) in(s *stream, namespace string) *stream {
+	one := &stream{watch: s.watch, to: d, lists: s.lists, rewinds: s.rewinds}
+	one.watch.Namespace = namespace
+	one.watch.Coverage = []ruleset.Coverage{{Destination: s.watch.Coverage[0].Destination, Collection: one.scope(), Sweepable: true}}
+	return one
+}
+
+func TestAnEventSaysAllThatItsSinkNeeds(t *testing.T) {
+	out := newLines(-1)
+	r := rule("prod", "prod", "deployments")
+	r.Resources[0].APIGroups = []string{"apps"}
+	d, to, s := newDesk(t, out, r)
+	s.watch.Resource = ruleset.Type{Group: "apps", Version: "v1", Resource: "deployments", Kind: "Deployment", Namespaced: true}
+	s.watch.Coverage[0].Collection = s.scope()
+	obj := object("apps/v1", "Deployment", "default", "a", map[string]any{"spec": map[string]any{"replicas": int64(1)}})
+	d.object(t.Context(), s, obj, added)
+	d.deleted(t.Context(), s, obj, removed)
+	d.object(t.Context(), s, obj, listed)
+	d.begin(s)
+	d.completed(t.Context(), s)
+	d.sendSync(to)
+	require.Len(t, out.waiting, 5)
+	for _, e := range out.waiting {
+		require.False(t, e.Time.IsZero(), e.String())
+		require.Equal(t, to.destination, e.Destination)
+		if e.Operation != event.SeedSync {
+			want := event.ID{Group: "apps", Resource: "deployments", Namespace: "default", Name: "a"}
+			require.Equal(t, event.Resource{ID: want, Version: "v1", Kind: "Deployment"}, e.Resource)
+		}
+	}
+	require.True(t, out.waiting[4].Listed)
+	require.Equal(t, []string{
+		"CREATE deployments.apps/default/a for default/prod", "DELETE deployments.apps/default/a for default/prod",
+		"UPDATE deployments.apps/default/a for default/prod", "DELETE deployments.apps/default/a for default/prod", "SEED_SYNC for default/prod",
+	}, out.texts())
+}
+
+func TestAListingOfOneNamespaceSaysNothingOfOthers(t *testing.T) {
+	out := newLines(-1)
+	d, _, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	one, two := d.in(s, "one"), d.in(s, "two")
+	d.object(t.Context(), one, configMap("one", "a", "1"), added)
+	d.object(t.Context(), two, configMap("two", "a", "1"), added)
+	out.texts()
+	d.begin(one)
+	d.completed(t.Context(), one)
+	require.Equal(t, []string{"DELETE configmaps/one/a for default/prod"}, out.texts())
+}
+
+func TestOnlyWhatIsCompleteAndAllowsItMayBeSwept(t *testing.T) {
+	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	one, two := d.in(s, "one"), d.in(s, "two")
+	two.watch.Coverage[0].Sweepable = false
+	for _, s := range []*stream{one, two} {
+		d.ledger.streams[s.key()] = s
+	}
+	scopes := func() []event.Collection { return liveView{d.ledger, to}.Collections() }
+	require.Empty(t, scopes())
+	for _, s := range []*stream{one, two} {
+		d.begin(s)
+		d.completed(t.Context(), s)
+	}
+	require.Equal(t, []event.Collection{one.scope()}, scopes(), "a rule without DELETE takes no file away")
+	d.ledger.outdate(one, "one")
+	require.Empty(t, scopes())
+	d.begin(one)
+	require.Empty(t, scopes(), "it is being listed again")
+	d.completed(t.Context(), one)
+	require.Equal(t, []event.Collection{one.scope()}, scopes())
+	require.Empty(t, one.outdated)
+	to.gone = true
+	require.Empty(t, scopes())
+	require.ErrorIs(t, live{d.ledger, to}.View(func(event.Snapshot) error { return errNotListed }), errNotListed)
+}
+
+func TestALeavingObjectOfARuleWithoutDeleteIsNotWaitedFor(t *testing.T) {
+	out := newLines(0)
+	r := rule("prod", "prod", "configmaps")
+	r.Resources[0].Operations = []event.Operation{event.Create, event.Update}
+	d, to, s := newDesk(t, out, r)
+	d.object(t.Context(), s, configMap("default", "a", "1"), added)
+	require.Equal(t, 1, to.backlog.count)
+	d.deleted(t.Context(), s, configMap("default", "a", "1"), removed)
+	require.Zero(t, to.backlog.count)
+	out.room = -1
+	d.object(t.Context(), s, configMap("default", "a", "1"), added)
+	d.deleted(t.Context(), s, configMap("default", "a", "1"), removed)
+	require.Equal(t, []string{"CREATE configmaps/default/a for default/prod"}, out.texts())
+}
+
+// Of two objects of one type and one destination, a rule asks for the deletes of one.
+func TestADeleteIsSentForThoseObjectsAloneWhoseRuleAsksForIt(t *testing.T) {
+	out := newLines(-1)
+	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	keeps, deletes := rule("keeps", "prod", "configmaps"), rule("deletes", "prod", "configmaps")
+	keeps.Resources[0].Operations = []event.Operation{event.Create, event.Update}
+	deletes.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"mine": "yes"}}
+	rules, err := ruleset.Compile(setOf(t, "prod"), keeps, deletes)
+	require.NoError(t, err)
+	d.match.Store(&matcher{rules: rules})
+	mine := configMap("default", "mine", "1")
+	mine.SetLabels(map[string]string{"mine": "yes"})
+	others := []*unstructured.Unstructured{configMap("default", "a", "1"), configMap("default", "b", "1")}
+	for _, obj := range append(others, mine) {
+		d.object(t.Context(), s, obj, added)
+	}
+	tl := d.ledger.typeOf(s.watch.Resource)
+	require.Same(t, tl.entries[d.keyed(s, "a").name].claims, tl.entries[d.keyed(s, "b").name].claims, "it is memory for each object otherwise")
+	out.texts()
+	for _, obj := range append(others, mine) {
+		d.deleted(t.Context(), s, obj, removed)
+	}
+	require.Equal(t, []string{"DELETE configmaps/default/mine for default/prod"}, out.texts())
+	require.Zero(t, to.backlog.count)
+}
+
+func TestWhatNobodyWantsCostsNeitherMemoryNorWork(t *testing.T) {
+	d, _, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	d.opts.Attribute = func(context.Context, *unstructured.Unstructured, event.Operation) event.Author {
+		require.Fail(t, "nobody wants to know")
+		return event.Author{}
+	}
+	r := rule("prod", "prod", "configmaps")
+	r.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"mine": "yes"}}
+	rules, err := ruleset.Compile(setOf(t, "prod"), r)
+	require.NoError(t, err)
+	d.match.Store(&matcher{rules: rules})
+	d.object(t.Context(), s, configMap("default", "a", "1"), modified)
+	require.Empty(t, d.ledger.typeOf(s.watch.Resource).entries)
+
+	dying := configMap("default", "a", "1")
+	now := metav1.Now()
+	dying.SetDeletionTimestamp(&now)
+	d.object(t.Context(), s, dying, listed) // who deletes it cannot be told from a listing
+}
+
+func TestAnEventThatCanNeverBeQueuedIsRefusedAndNotTriedAgain(t *testing.T) {
+	out := newLines(-1)
+	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d.out = refusingLines{out, errors.New("too large")}
+	d.object(t.Context(), s, configMap("default", "a", "1"), added)
+	require.Len(t, to.refused, 1)
+	require.Zero(t, to.backlog.count)
+	for _, err := range []error{queue.ErrFull, queue.ErrShutdown} {
+		d.out = refusingLines{out, err}
+		d.object(t.Context(), s, configMap("default", fmt.Sprint(err), "1"), added)
+	}
+	require.Equal(t, 2, to.backlog.count)
+	require.Len(t, to.refused, 1)
+	to.syncDue, to.backlog = true, backlog{}
+	d.sendSync(to)
+	require.True(t, to.syncDue, "it found no room either")
+	require.Zero(t, to.synced)
+}
+
+type refusingLines struct {
+	*lines
+	err error
+}
+
+func (l refusingLines) TryAdd(event.Event) error { return l.err }
+
+func TestTheLastStreamToSettleAsksForTheSeedSync(t *testing.T) {
+	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	to.feeding, to.unsettled = false, 2
+	d.failed(d.in(s, "one"), errBroken)
+	require.False(t, to.syncDue)
+	require.Empty(t, d.ledger.kicked)
+	d.failed(d.in(s, "two"), errBroken)
+	require.True(t, to.syncDue)
+	require.Contains(t, d.ledger.kicked, to)
+}
+
+// A destination is taken out of the rules while a stream that feeds it still runs.
+func TestAStreamOutlivesADestination(t *testing.T) {
+	out := newLines(-1)
+	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	delete(d.ledger.targets, to.destination.Ref)
+	d.ledger.streams[s.key()] = s
+	d.begin(s)
+	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
+	d.ledger.outdate(s, "default")
+	_, since := d.outdated(s)
+	d.relisted(t.Context(), s, "default", since)
+	d.completed(t.Context(), s)
+	d.ledger.resync(to)
+	d.ledger.again(s)
+	d.failed(s, errBroken)
+	d.ledger.feeds(s, nil)
+	d.ledger.forgetUncovered()
+	require.Empty(t, out.waiting)
+	require.Zero(t, to.unsettled)
+}
+
+func TestOfTwoOutdatedNamespacesOneMayBecomeSoAgainWhileBothAreListed(t *testing.T) {
+	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	s.settled, to.unsettled = true, 0
+	d.ledger.outdate(s, "one")
+	d.ledger.outdate(s, "two")
+	require.Equal(t, 2, to.unsettled)
+	namespaces, since := d.outdated(s)
+	require.Equal(t, []string{"one", "two"}, namespaces)
+	d.ledger.outdate(s, "one")
+	d.relisted(t.Context(), s, "one", since)
+	d.relisted(t.Context(), s, "two", since)
+	require.Contains(t, s.outdated, "one")
+	require.NotContains(t, s.outdated, "two")
+	require.Equal(t, 1, to.unsettled)
+	d.failed(s, apierrors.NewServiceUnavailable("before it was complete"))
+	require.Zero(t, to.unsettled, "nothing of it is swept before it is complete, so nobody waits for one namespace")
+	s.complete = true
+	d.ledger.outdate(s, "one")
+	d.failed(s, apierrors.NewServiceUnavailable("for a moment"))
+	require.Equal(t, 1, to.unsettled, "what is complete but for one namespace waits for that")
+}
+
+func TestAStreamOfOneNamespaceIsNotWaitedForByThoseOfOthers(t *testing.T) {
+	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	s.watch.Coverage[0].Collection = event.Collection{Resource: "configmaps", Namespace: "one"}
+	d.ledger.outdate(s, "two")
+	require.Zero(t, to.unsettled)
+	d.ledger.outdate(s, "one")
+	require.Equal(t, 1, to.unsettled)
+}
+
+// Rules are taken back for one of three namespaces: what was in it is neither alive nor dead.
+func TestWhatNoStreamCoversAnyMoreIsForgottenAndTheRestIsKept(t *testing.T) {
+	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
+	d.ledger.coverage = &coverage{rules: &ruleset.RuleSet{}}
+	for _, ns := range []string{"one", "two"} {
+		of := d.in(s, ns)
+		d.ledger.streams[of.key()] = of
+	}
+	for _, ns := range []string{"one", "two", "three"} {
+		d.object(t.Context(), d.in(s, ns), configMap(ns, "a", "1"), added)
+	}
+	require.Equal(t, 3, to.backlog.count)
+	d.ledger.forgetUncovered()
+	require.Equal(t, 2, to.backlog.count)
+	tl := d.ledger.typeOf(s.watch.Resource)
+	require.Len(t, tl.entries, 2)
+	for name := range tl.entries {
+		require.NotEqual(t, "three", name.Namespace)
+	}
+	clear(d.ledger.streams)
+	d.ledger.forgetUncovered()
+	require.Zero(t, to.backlog.count)
+	require.Empty(t, d.ledger.types, "a type that nobody reads any more costs nothing")
+}
+
+func TestARoundOfAFeederIsAboutObjectsOfOneStream(t *testing.T) {
+	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps", "services"))
+	services := &stream{watch: s.watch, to: d, rewinds: s.rewinds}
+	services.watch.Resource = ruleset.Type{Version: "v1", Resource: "services", Kind: "Service", Namespaced: true}
+	for _, of := range []*stream{d.in(s, "one"), d.in(s, "two"), d.in(services, "one")} {
+		d.ledger.streams[of.key()] = of
+		for i := range 3 {
+			obj := configMap(of.watch.Namespace, fmt.Sprint(i), "1")
+			if of.watch.Resource.Kind == "Service" {
+				obj = service(of.watch.Namespace, fmt.Sprint(i))
+			}
+			d.object(t.Context(), of, obj, added)
+		}
+	}
+	require.Equal(t, 9, to.backlog.count)
+	for range 20 { // maps have no order
+		of, keys, _ := d.pick(to)
+		require.Len(t, keys, 3)
+		for _, key := range keys {
+			require.Equal(t, of.watch.Namespace, key.name.Namespace)
+			require.Equal(t, of.watch.Resource, key.of.resource)
+		}
+	}
+}
+
+func TestWhatIsFetchedGoesToThoseAloneWhoseRulesWriteIt(t *testing.T) {
+	out := newLines(-1)
+	r := rule("prod", "prod", "configmaps")
+	r.Resources[0].Operations = []event.Operation{event.Delete}
+	d, to, s := newDesk(t, out, r)
+	obj := configMap("default", "a", "1")
+	require.True(t, d.offer(t.Context(), to, s, obj, d.now()), "nothing is known of its type")
+	d.object(t.Context(), s, obj, listed)
+	to.backlog.add(d.keyed(s, "a"), false)
+	require.True(t, d.offer(t.Context(), to, s, obj, d.now()))
+	require.Zero(t, to.backlog.count)
+	require.Empty(t, out.waiting)
+
+	d, to, s = newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d.object(t.Context(), s, obj, listed)
+	out.texts()
+	to.backlog.add(d.keyed(s, "a"), false)
+	rules, err := ruleset.Compile(setOf(t, "dev"), rule("dev", "dev", "configmaps"))
+	require.NoError(t, err)
+	d.match.Store(&matcher{rules: rules})
+	require.True(t, d.offer(t.Context(), to, s, obj, d.now()))
+	require.Empty(t, out.texts(), "another one wants it now")
+}
+
+// noDeletes is a queue that makes room just after a delete found none.
+type noDeletes struct{ *lines }
+
+func (l noDeletes) TryAdd(e event.Event) error {
+	if e.Operation == event.Delete {
+		return queue.ErrFull
+	}
+	return l.lines.TryAdd(e)
+}
+
+// A rule with only CREATE would find the old file and leave it.
+func TestACreateNeverOvertakesTheDeleteBeforeIt(t *testing.T) {
+	out := newLines(-1)
+	r := rule("prod", "prod", "configmaps")
+	r.Resources[0].Operations = []event.Operation{event.Create, event.Delete}
+	d, to, s := newDesk(t, out, r)
+	d.out = noDeletes{out}
+	d.object(t.Context(), s, configMap("default", "a", "1"), added)
+	d.deleted(t.Context(), s, configMap("default", "a", "1"), removed)
+	out.texts()
+	d.object(t.Context(), s, configMap("default", "a", "2"), added)
+	require.Empty(t, out.texts())
+	require.Equal(t, 1, to.backlog.count)
+	d.out = out
+	d.object(t.Context(), s, configMap("default", "a", "3"), modified)
+	require.Equal(t, []string{"DELETE configmaps/default/a for default/prod", "UPDATE configmaps/default/a for default/prod"}, out.texts())
+}

@@ -1,0 +1,79 @@
+package source
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/kubescribe/kubescribe/internal/memcluster"
+)
+
+// An object that comes before its namespace is matched by labels that are asked for. If nobody answers, it is matched
+// wrongly, and has to be matched again.
+func TestANamespaceThatCouldNotBeReadIsMadeGoodWhenItsStreamTellsIt(t *testing.T) {
+	cluster := memcluster.New(nil)
+	t.Logf("memcluster.Options{Seed: %d}", cluster.Seed())
+	defer cluster.Close()
+	client, err := dynamic.NewForConfig(cluster.Config())
+	require.NoError(t, err)
+	changed := make(chan struct{}, 1)
+	n := newNamespaces(clientFor(client, namespaceType), changed)
+	n.completed(t.Context(), nil)
+
+	ns := object("v1", "Namespace", "", "team", map[string]any{})
+	ns.SetLabels(map[string]string{"env": "prod"})
+	require.NoError(t, cluster.Apply(ns))
+	remove := cluster.Fail(func(memcluster.FaultRequest) *memcluster.Fault {
+		return &memcluster.Fault{Error: apierrors.NewServiceUnavailable("later")}
+	})
+	require.Empty(t, n.labels(t.Context(), "team"))
+	remove()
+	require.Empty(t, changed)
+	other := object("v1", "Namespace", "", "other", map[string]any{})
+	other.SetLabels(map[string]string{"env": "dev"})
+	require.NoError(t, cluster.Apply(other))
+	require.Equal(t, "dev", n.labels(t.Context(), "other")["env"], "its stream is behind that of its objects")
+	n.object(t.Context(), nil, ns, added)
+	require.Len(t, changed, 1)
+	require.Equal(t, "prod", n.labels(t.Context(), "team")["env"])
+
+	<-changed
+	n.object(t.Context(), nil, ns, modified)
+	require.Empty(t, changed, "nothing new")
+}
+
+func TestOnlyLabelsThatChangeMoveObjects(t *testing.T) {
+	changed := make(chan struct{}, 1)
+	n := newNamespaces(nil, changed)
+	team := func(env string) *unstructured.Unstructured {
+		ns := object("v1", "Namespace", "", "team", map[string]any{})
+		ns.SetLabels(map[string]string{"env": env})
+		return ns
+	}
+	env := func(env string) map[string]string { return map[string]string{"env": env} }
+	n.object(t.Context(), nil, team("a"), listed)
+	n.object(t.Context(), nil, team("b"), listed)
+	require.Empty(t, n.take(), "nothing is matched before all labels are known")
+	n.completed(t.Context(), nil)
+	n.object(t.Context(), nil, team("b"), modified)
+	require.Empty(t, n.take())
+	require.Empty(t, changed)
+	n.object(t.Context(), nil, team("c"), modified)
+	n.object(t.Context(), nil, team("d"), added)
+	require.Len(t, changed, 1)
+	require.Equal(t, map[string][]map[string]string{"team": {env("b"), env("c"), env("d")}}, n.take(), "each may have matched")
+	require.Empty(t, n.take(), "once")
+	n.deleted(t.Context(), nil, team("d"), removed)
+	n.object(t.Context(), nil, team("a"), added)
+	require.Empty(t, n.take(), "its objects come after it")
+	n.deleted(t.Context(), nil, team("a"), removed)
+	n.object(t.Context(), nil, team("b"), modified)
+	require.NotEmpty(t, n.take(), "that it was made was missed")
+	require.Nil(t, n.labels(t.Context(), ""), "what is in no namespace has none")
+	var none *namespaces
+	require.Nil(t, none.labels(t.Context(), "team"))
+	require.Empty(t, none.take())
+}

@@ -1,0 +1,268 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/queue"
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+// clustered gives a desk's stream an API server.
+func clustered(t *testing.T, s *stream) *memcluster.Cluster {
+	t.Helper()
+	cluster := memcluster.New(nil)
+	t.Logf("memcluster.Options{Seed: %d}", cluster.Seed())
+	t.Cleanup(cluster.Close)
+	client, err := dynamic.NewForConfig(cluster.Config())
+	require.NoError(t, err)
+	s.client, s.page = clientFor(client, s.watch.Resource), 50
+	return cluster
+}
+
+// An object has left a destination, and the delete has found no room. What is fetched of it is nobody's to write, and no
+// reason to wait for room.
+func TestWhatNobodyClaimsAnyMoreNeedsNoRoom(t *testing.T) {
+	r := rule("prod", "prod", "configmaps")
+	r.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"in": "yes"}}
+	d, to, s := newDesk(t, newLines(0), r)
+	obj := configMap("default", "a", "1")
+	obj.SetLabels(map[string]string{"in": "yes"})
+	d.object(t.Context(), s, obj, added)
+	obj = configMap("default", "a", "1")
+	d.object(t.Context(), s, obj, modified)
+	require.Equal(t, 1, to.backlog.count)
+	require.True(t, d.offer(t.Context(), to, s, obj, d.now()))
+}
+
+func TestWhatIsFetchedAsItWasHeardOfIsNotSentAgain(t *testing.T) {
+	out := newLines(0)
+	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	obj := configMap("default", "a", "1")
+	d.object(t.Context(), s, obj, added)
+	out.setRoom(-1)
+	require.True(t, d.offer(t.Context(), to, s, obj, d.now()))
+	d.object(t.Context(), s, obj, modified)
+	require.Len(t, out.waiting, 1)
+}
+
+func TestARuleForCreatesAloneWritesWhereThereIsNoFile(t *testing.T) {
+	out := newLines(-1)
+	r := rule("prod", "prod", "configmaps")
+	r.Resources[0].Operations = []event.Operation{event.Create}
+	d, _, s := newDesk(t, out, r)
+	d.object(t.Context(), s, configMap("default", "a", "1"), added)
+	require.Len(t, out.waiting, 1)
+	require.Equal(t, event.IfAbsent, out.waiting[0].Precondition)
+}
+
+func TestAResyncIsAMatterOfTheListing(t *testing.T) {
+	out := newLines(-1)
+	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d.ledger.streams[s.key()] = s
+	obj := configMap("default", "a", "1")
+	d.object(t.Context(), s, obj, added)
+	d.ledger.resync(to)
+	d.object(t.Context(), s, obj, modified)
+	require.Len(t, out.waiting, 1, "an update that changes no content makes no event")
+}
+
+// shut is a queue that is closed while somebody waits for room.
+type shut struct{ *lines }
+
+func (shut) Room(context.Context, destination.Destination) error { return queue.ErrShutdown }
+
+func TestAListingForAFeederEndsWithItsCause(t *testing.T) {
+	out := newLines(0)
+	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	cluster := clustered(t, s)
+	obj := configMap("default", "a", "1")
+	require.NoError(t, cluster.Apply(obj))
+	d.object(t.Context(), s, obj, added)
+	d.out = shut{out}
+	require.ErrorIs(t, d.relist(t.Context(), to, s), queue.ErrShutdown)
+	cluster.Fail(func(memcluster.FaultRequest) *memcluster.Fault { return &memcluster.Fault{Error: errBroken} })
+	err := d.relist(t.Context(), to, s)
+	require.ErrorContains(t, err, "broken")
+	require.NotErrorIs(t, err, errNotListed)
+	require.Empty(t, d.ledger.missing, "nothing was listed, so nothing was missed")
+}
+
+func TestWhatAFeedersListingLacksIsRemembered(t *testing.T) {
+	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
+	clustered(t, s)
+	d.object(t.Context(), s, configMap("default", "a", "1"), added)
+	require.ErrorIs(t, d.relist(t.Context(), to, s), errNotListed)
+	require.Contains(t, d.ledger.missing, d.keyed(s, "a"))
+}
+
+func TestAPageIsOverWhenAnyOfItsObjectsFoundNoRoom(t *testing.T) {
+	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
+	cluster := clustered(t, s)
+	for i := range 30 { // in any order
+		require.NoError(t, cluster.Apply(configMap("default", fmt.Sprint(i), "1")))
+	}
+	d.object(t.Context(), s, configMap("default", "7", "1"), added)
+	full, _, err := d.relistPage(t.Context(), to, s, metav1.ListOptions{}, d.now())
+	require.NoError(t, err)
+	require.True(t, full)
+}
+
+func TestWhoWaitsForItsTurnToListWaitsNoLongerThanItsContext(t *testing.T) {
+	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
+	clustered(t, s)
+	s.lists <- struct{}{}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, err := d.relistPage(ctx, to, s, metav1.ListOptions{}, 0)
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = s.initial(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = s.pages(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestAPageThatIsNotTakenEndsTheListing(t *testing.T) {
+	_, _, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
+	cluster := clustered(t, s)
+	for _, name := range []string{"a", "b"} {
+		require.NoError(t, cluster.Apply(configMap("default", name, "1")))
+	}
+	full, pages := errors.New("full"), 0
+	_, err := eachPage(t.Context(), s.lists, s.client, 1, func([]unstructured.Unstructured) error { pages++; return full })
+	require.ErrorIs(t, err, full)
+	require.Equal(t, 1, pages)
+}
+
+func TestWhatIsOutdatedForOthersHoldsUpNoDelete(t *testing.T) {
+	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
+	d.ledger.streams[s.key()] = s
+	other := otherStream(d, "services", "")
+	other.outdated = map[string]struct{}{"default": {}}
+	require.False(t, d.ledger.inDoubt(to, d.keyed(s, "a")))
+	s.outdated = map[string]struct{}{"default": {}}
+	require.True(t, d.ledger.inDoubt(to, d.keyed(s, "a")))
+}
+
+// Its type is gone from the cluster, as that of its stream, and a rule still asks for it.
+func TestALivingObjectThatNoStreamCoversWaitsNoMore(t *testing.T) {
+	out := newLines(0)
+	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d.ledger.coverage = &coverage{rules: d.match.Load().rules, served: map[servedKey]struct{}{}}
+	d.object(t.Context(), s, configMap("default", "a", "1"), added)
+	d.ledger.forgetUncovered()
+	require.Zero(t, to.backlog.count)
+	out.setRoom(-1)
+	d.pick(to)
+	require.Empty(t, out.waiting, "least of all is it deleted")
+}
+
+func TestADeleteOfANamespaceThatNoRuleAsksForAnyMoreIsDropped(t *testing.T) {
+	r := rule("one", "prod", "deployments")
+	r.Name, r.Resources[0].APIGroups = types.NamespacedName{Namespace: "one", Name: "one"}, []string{"apps"}
+	d, to, _ := newDesk(t, newLines(0), r)
+	d.ledger.coverage = &coverage{rules: d.match.Load().rules}
+	of := d.ledger.typeOf(ruleset.Type{Group: "apps", Version: "v1", Resource: "deployments", Kind: "Deployment", Namespaced: true})
+	for _, ns := range []string{"one", "other"} {
+		to.backlog.add(objectKey{of, types.NamespacedName{Namespace: ns, Name: "dead"}}, true)
+	}
+	d.ledger.forgetUncovered()
+	require.Equal(t, 1, to.backlog.count)
+	waits, _ := to.backlog.has(objectKey{of, types.NamespacedName{Namespace: "one", Name: "dead"}})
+	require.True(t, waits)
+}
+
+func TestClaimsThatNobodyHasAreNotKept(t *testing.T) {
+	d, _, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	d.ledger.coverage = &coverage{rules: d.match.Load().rules}
+	d.object(t.Context(), s, configMap("default", "a", "1"), added)
+	tl := d.ledger.typeOf(s.watch.Resource)
+	require.NotEmpty(t, tl.interned)
+	d.ledger.forgetUncovered()
+	require.LessOrEqual(t, len(tl.interned), 1, "that of nobody")
+	for _, c := range tl.interned {
+		require.Empty(t, c.list)
+	}
+}
+
+func TestANamespaceThatIsUpToDateAlreadySettlesNothing(t *testing.T) {
+	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
+	d.ledger.outdate(s, "one")
+	require.Equal(t, 1, to.unsettled)
+	to.feeding, to.syncDue, to.stuck, to.backlog.count = false, true, 1, 1
+	d.ledger.updated(s, "one")
+	require.Zero(t, to.unsettled)
+	require.Contains(t, d.ledger.kicked, to)
+	require.Zero(t, to.stuck)
+	d.ledger.updated(s, "one", "other")
+	require.Zero(t, to.unsettled)
+}
+
+// Two destinations claim an object, of which one loses its stream.
+func TestAClaimThatNoStreamCoversIsTakenBackAndTheOthersStay(t *testing.T) {
+	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	both := compiled(t, []destination.Spec{spec("prod", "main"), spec("dev", "main")}, rule("prod", "prod", "configmaps"), rule("dev", "dev", "configmaps"))
+	dev, _ := both.set.Get(ref("dev"))
+	other := &target{destination: dev, number: 1, feeding: true}
+	d.ledger.targets[ref("dev")] = other
+	d.match.Store(&matcher{rules: both.ruleSet})
+	d.ledger.streams[s.key()] = s
+	d.object(t.Context(), s, configMap("default", "a", "1"), added)
+	a := d.keyed(s, "a")
+	require.True(t, a.of.entries[a.name].claims.have(other))
+	d.ledger.forgetUncovered()
+	require.False(t, a.of.entries[a.name].claims.have(other))
+	require.True(t, a.of.entries[a.name].claims.have(to))
+}
+
+func TestWhatWasNeverHeardOfIsNotOffered(t *testing.T) {
+	out := newLines(-1)
+	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d.ledger.typeOf(s.watch.Resource)
+	require.True(t, d.offer(t.Context(), to, s, configMap("default", "a", "1"), d.now()))
+	require.Empty(t, out.waiting)
+}
+
+// undecided is a Condition that says why it cannot decide.
+type undecided struct{ because *string }
+
+func (u undecided) Holds(ruleset.Input) (bool, error) { return false, errors.New(*u.because) }
+
+func TestWhyAnObjectIsRefusedIsTheNewestReason(t *testing.T) {
+	because := "no such key: a"
+	r := rule("prod", "prod", "configmaps")
+	r.Condition = undecided{&because}
+	d, to, s := newDesk(t, newLines(-1), r)
+	obj := configMap("default", "a", "1")
+	d.object(t.Context(), s, obj, added)
+	because = "no such key: b"
+	d.object(t.Context(), s, obj, modified)
+	require.ErrorContains(t, to.refused[d.keyed(s, "a").id()], because)
+}
+
+func TestAResyncOfSeveralDestinationsSendsToEach(t *testing.T) {
+	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	both := compiled(t, []destination.Spec{spec("prod", "main"), spec("dev", "main")})
+	dev, _ := both.set.Get(ref("dev"))
+	other := &target{destination: dev, number: 1, feeding: true}
+	d.ledger.targets[ref("dev")] = other
+	d.ledger.streams[s.key()] = s
+	services := otherStream(d, "services", "", ruleset.Coverage{Destination: dev})
+	d.ledger.resync(to)
+	require.False(t, services.again.Load(), "it feeds another one")
+	s.watch.Coverage = append(s.watch.Coverage, services.watch.Coverage...)
+	d.ledger.resync(to, other)
+	require.True(t, s.resends(to) && s.resends(other))
+	require.True(t, services.resends(other) && services.again.Load())
+}

@@ -1,0 +1,292 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
+
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+// solo runs one stream of ConfigMaps against a gated API server, in a bubble, and takes down what it delivers.
+type solo struct {
+	t   *testing.T
+	api *gatedAPI
+
+	stream     *stream
+	cancel     context.CancelFunc
+	namespaces []string // outdated
+
+	mu  sync.Mutex
+	got []string
+}
+
+func newSolo(t *testing.T, mode initialMode, byWatch bool) *solo {
+	f := &solo{t: t, api: newGatedAPI()}
+	f.api.initial = mode
+	for _, name := range []string{"a", "b", "c"} {
+		f.api.write("configmaps", apiwatch.Added, configMap("default", name, "1"))
+	}
+	f.start(byWatch, &paging{})
+	return f
+}
+
+func (f *solo) start(byWatch bool, paging *paging) {
+	resource := ruleset.Type{Version: "v1", Resource: "configmaps", Kind: "ConfigMap", Namespaced: true}
+	s := &stream{
+		watch: ruleset.Watch{Resource: resource}, client: clientFor(f.api, resource), to: f, lists: make(chan struct{}, 1), page: 2,
+		initialEvents: byWatch, paging: paging, anew: make(chan struct{}, 1), ahead: map[string]string{}, rewinds: newRewinds(),
+	}
+	ctx, cancel := context.WithCancel(f.t.Context())
+	f.stream, f.cancel = s, cancel
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.run(ctx)
+	}()
+	f.t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+}
+
+func (f *solo) note(what string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.got = append(f.got, what)
+}
+
+func (f *solo) begin(*stream) { f.note("begin") }
+
+func (f *solo) object(_ context.Context, _ *stream, obj *unstructured.Unstructured, how arrival) {
+	f.note([...]string{"listed ", "added ", "modified "}[how] + obj.GetName())
+}
+
+func (f *solo) deleted(_ context.Context, _ *stream, obj *unstructured.Unstructured, _ arrival) {
+	f.note("deleted " + obj.GetName())
+}
+
+func (f *solo) completed(context.Context, *stream)                         { f.note("completed") }
+func (f *solo) outdated(*stream) ([]string, uint64)                        { return f.namespaces, 0 }
+func (f *solo) relisted(_ context.Context, _ *stream, ns string, _ uint64) { f.note("relisted " + ns) }
+func (f *solo) allowed(*stream)                                            { f.note("allowed") }
+func (f *solo) failed(*stream, error)                                      { f.note("failed") }
+
+// delivered returns what has come since the last call.
+func (f *solo) delivered() []string {
+	synctest.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	got := f.got
+	f.got = nil
+	return got
+}
+
+// next returns the next request, and how long it took to come.
+func (f *solo) next() (*gatedRequest, time.Duration) {
+	f.t.Helper()
+	began := time.Now()
+	select {
+	case q := <-f.api.requests:
+		return q, time.Since(began)
+	case <-time.After(time.Hour):
+		require.FailNow(f.t, "nothing is asked for")
+		return nil, 0
+	}
+}
+
+// answer answers the next request, which must be of a verb.
+func (f *solo) answer(verb string, fault error) *gatedRequest {
+	f.t.Helper()
+	q, _ := f.next()
+	require.Equal(f.t, verb, q.verb)
+	f.api.answer(q, fault)
+	return q
+}
+
+// tell has the open watch say n things.
+func (f *solo) tell(n int) {
+	w := f.api.watches[len(f.api.watches)-1]
+	for range n {
+		f.api.deliver(w)
+	}
+	synctest.Wait()
+}
+
+func (f *solo) cut() {
+	close(f.api.watches[len(f.api.watches)-1].events)
+	synctest.Wait()
+}
+
+func bubbled(t *testing.T, mode initialMode, byWatch bool, f func(t *testing.T, s *solo)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { f(t, newSolo(t, mode, byWatch)) })
+}
+
+func TestAListingByAWatchNeedsNoPageAndGoesOnWithTheSameWatch(t *testing.T) {
+	bubbled(t, servesInitial, true, func(t *testing.T, f *solo) {
+		q := f.answer("watch", nil)
+		require.True(t, *q.options.SendInitialEvents)
+		require.Empty(t, q.options.ResourceVersion, "the unset version asks for a consistent read")
+		f.tell(3)
+		require.Equal(t, []string{"begin", "listed a", "listed b", "listed c"}, f.delivered(), "not complete before the bookmark")
+		f.tell(1)
+		f.api.write("configmaps", apiwatch.Modified, configMap("default", "b", "2"))
+		f.tell(1)
+		require.Equal(t, []string{"completed", "modified b"}, f.delivered())
+		f.cut()
+		require.Equal(t, "4", f.answer("watch", nil).options.ResourceVersion)
+	})
+}
+
+func TestAServerThatIgnoresInitialEventsIsAskedForPagesAfterAWhile(t *testing.T) {
+	bubbled(t, ignoresInitial, true, func(t *testing.T, f *solo) {
+		f.answer("watch", nil)
+		f.tell(3)
+		q, took := f.next()
+		require.Equal(t, "list", q.verb)
+		require.Equal(t, initialTimeout, took)
+		require.NotContains(t, f.delivered(), "completed")
+		f.api.answer(q, nil)
+		f.answer("list", nil)
+		require.Contains(t, f.delivered(), "completed")
+	})
+}
+
+func TestAServerThatCannotDoInitialEventsIsAskedForPagesFromThenOn(t *testing.T) {
+	bubbled(t, refusesInitial, true, func(t *testing.T, f *solo) {
+		f.answer("watch", nil)
+		f.answer("list", nil)
+		f.answer("list", nil)
+		require.Contains(t, f.delivered(), "completed")
+		f.answer("watch", apierrors.NewResourceExpired("too old"))
+		q, _ := f.next()
+		require.Equal(t, "list", q.verb, "it is not asked again")
+	})
+}
+
+func TestInitialEventsThatBreakOffAreNoListing(t *testing.T) {
+	bubbled(t, servesInitial, true, func(t *testing.T, f *solo) {
+		f.answer("watch", nil)
+		f.tell(2)
+		f.cut()
+		require.Equal(t, []string{"begin", "listed a", "listed b", "failed"}, f.delivered())
+		f.answer("list", nil)
+		f.answer("list", nil)
+		require.Equal(t, []string{"begin", "listed a", "listed b", "listed c", "completed"}, f.delivered(), "pages, which have no time limit")
+	})
+}
+
+func TestPausesGrowUntilAWatchHasDelivered(t *testing.T) {
+	bubbled(t, refusesInitial, false, func(t *testing.T, f *solo) {
+		f.answer("list", nil)
+		f.answer("list", nil)
+		f.answer("watch", nil)
+		var last time.Duration
+		for i := range 12 {
+			if i%2 == 0 {
+				f.cut() // the server closes at once
+			}
+			q, took := f.next()
+			if q.verb == "list" { // the watch that was opened before wants to know the server's clock
+				f.api.answer(q, nil)
+				synctest.Wait()
+				q, took = f.next()
+			}
+			require.Equal(t, "watch", q.verb)
+			require.LessOrEqual(t, took, maxPause*5/4)
+			last = took
+			if i%2 == 0 {
+				f.api.answer(q, apierrors.NewInternalError(errors.New("broken")))
+			} else {
+				f.api.answer(q, nil)
+				synctest.Wait()
+			}
+		}
+		require.GreaterOrEqual(t, last, maxPause*3/4, "a server that is in trouble is not pressed")
+		f.api.write("configmaps", apiwatch.Modified, configMap("default", "b", "2"))
+		f.tell(1)
+		f.cut()
+		_, took := f.next()
+		require.LessOrEqual(t, took, minPause*5/4)
+	})
+}
+
+func TestAServerThatSaysWhenIsNotAskedBefore(t *testing.T) {
+	for _, verb := range []string{"list", "watch", "an event of a watch"} {
+		bubbled(t, refusesInitial, false, func(t *testing.T, f *solo) {
+			busy := apierrors.NewTooManyRequests("busy", 30)
+			switch verb {
+			case "list":
+				f.answer("list", busy)
+			case "watch":
+				f.answer("list", nil)
+				f.answer("list", nil)
+				f.answer("watch", busy)
+			default:
+				f.answer("list", nil)
+				f.answer("list", nil)
+				f.answer("watch", nil)
+				f.api.watches[0].events <- apiwatch.Event{Type: apiwatch.Error, Object: &busy.ErrStatus}
+			}
+			_, took := f.next()
+			require.GreaterOrEqual(t, took, 30*time.Second, verb)
+			require.Less(t, took, time.Minute, verb)
+		})
+	}
+}
+
+func TestABookmarkMovesThePlaceFromWhichAWatchGoesOn(t *testing.T) {
+	bubbled(t, refusesInitial, false, func(t *testing.T, f *solo) {
+		f.answer("list", nil)
+		f.answer("list", nil)
+		require.Equal(t, "3", f.answer("watch", nil).options.ResourceVersion)
+		bookmark := object("v1", "ConfigMap", "", "", map[string]any{})
+		bookmark.SetResourceVersion("17")
+		f.api.watches[0].events <- apiwatch.Event{Type: apiwatch.Bookmark, Object: bookmark}
+		f.cut()
+		require.Equal(t, "17", f.answer("watch", nil).options.ResourceVersion)
+	})
+}
+
+func TestAWatchThatDoesNotOpenIsFollowedByPagesThisTimeOnly(t *testing.T) {
+	bubbled(t, servesInitial, true, func(t *testing.T, f *solo) {
+		q, _ := f.next()
+		require.Equal(t, "watch", q.verb)
+		began := time.Now()
+		q, _ = f.next() // the first one is never answered
+		require.Equal(t, "list", q.verb)
+		require.GreaterOrEqual(t, time.Since(began), openTimeout)
+		f.api.answer(q, nil)
+		f.answer("list", nil)
+		require.Contains(t, f.delivered(), "completed")
+		f.answer("watch", apierrors.NewResourceExpired("too old"))
+		q, _ = f.next()
+		require.Equal(t, "watch", q.verb)
+		require.NotNil(t, q.options.SendInitialEvents)
+	})
+}
+
+func TestWhatIsGoneAgainAndAgainIsNotAskedForInATightLoop(t *testing.T) {
+	bubbled(t, refusesInitial, false, func(t *testing.T, f *solo) {
+		var pauses []time.Duration
+		for range 5 {
+			q, took := f.next()
+			pauses = append(pauses, took)
+			f.api.answer(q, nil)
+			f.answer("list", nil)
+			f.answer("watch", apierrors.NewResourceExpired("too old"))
+		}
+		require.Zero(t, pauses[1], "a new listing helps, at once")
+		require.Greater(t, pauses[4], pauses[2])
+		require.GreaterOrEqual(t, pauses[2], minPause*3/4)
+	})
+}

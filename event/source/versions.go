@@ -1,0 +1,40 @@
+package source
+
+import (
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+// versions are those in which types are read. Each file of a type says its version, so another one writes all of them anew:
+// a version stays until it is gone, no rule allows it, or its group prefers another one than before.
+type versions map[schema.GroupResource]reading
+
+type reading struct {
+	version   string
+	preferred string // by the group, when the version was chosen
+}
+
+// kept returns the versions that stay if they are served and allowed.
+func (v versions) kept(served ruleset.Served) map[schema.GroupResource]string {
+	keep := make(map[schema.GroupResource]string, len(v))
+	for gr, r := range v {
+		if served.Preferred(gr.Group) == r.preferred {
+			keep[gr] = r.version
+		}
+	}
+	return keep
+}
+
+// read takes note of what is watched from now on. Types of an unknown group go on as they are; others that nobody
+// watches are forgotten.
+func (v versions) read(watches []ruleset.Watch, served ruleset.Served, unknown map[string]bool) {
+	for gr := range v {
+		if !unknown[gr.Group] {
+			delete(v, gr)
+		}
+	}
+	for _, w := range watches {
+		v[groupResource(w.Resource)] = reading{w.Resource.Version, served.Preferred(w.Resource.Group)}
+	}
+}
