@@ -13,7 +13,7 @@ import (
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
@@ -21,7 +21,7 @@ import (
 // A Mirror of all ConfigMaps to one folder of one branch. In an operator, config is the manager's rest.Config, and the
 // Mirror is added to the manager, which starts it.
 func Example() {
-	cluster := memcluster.New(nil) // stands in for a cluster
+	cluster := clustertest.New(nil) // stands in for a cluster
 	defer cluster.Close()
 	config := cluster.Config()
 	if err := cluster.Apply(&unstructured.Unstructured{Object: map[string]any{

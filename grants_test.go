@@ -17,9 +17,9 @@ import (
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
 	"github.com/kubescribe/kubescribe/orphan"
 )
 
@@ -28,7 +28,7 @@ var configMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmap
 // grown is a Mirror of one destination that is synced, and its rules.
 type grown struct {
 	*kubescribe.Mirror
-	cluster *memcluster.Cluster
+	cluster *clustertest.Cluster
 	sink    *gitsinktest.Fake
 	repo    fakeRepo
 	rules   kubescribe.Rules
@@ -87,7 +87,7 @@ func (g *grown) until(t *testing.T, want func(kubescribe.DestinationStatus) bool
 	return until(t, g.Mirror, want)
 }
 
-func serviceAccount(t *testing.T, c *memcluster.Cluster, name string) {
+func serviceAccount(t *testing.T, c *clustertest.Cluster, name string) {
 	t.Helper()
 	require.NoError(t, c.Apply(&unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "ServiceAccount", "metadata": map[string]any{"name": name, "namespace": "default"},
@@ -123,7 +123,7 @@ func TestWhatNoRuleCoversStaysIsShownAndIsPruned(t *testing.T) {
 }
 
 func TestTheFilesOfATypeThatIsGoneAreShownAndPruned(t *testing.T) {
-	widgets := memcluster.Type{Group: "example.com", Versions: []string{"v1"}, Resource: "widgets", Kind: "Widget", Namespaced: true}
+	widgets := clustertest.Type{Group: "example.com", Versions: []string{"v1"}, Resource: "widgets", Kind: "Widget", Namespaced: true}
 	g := grow(t, func(g *grown) {
 		require.NoError(t, g.cluster.AddType(widgets))
 		require.NoError(t, g.cluster.Apply(&unstructured.Unstructured{Object: map[string]any{

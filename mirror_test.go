@@ -19,9 +19,9 @@ import (
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
@@ -34,15 +34,15 @@ var (
 	devRef  = types.NamespacedName{Namespace: "default", Name: "dev"}
 )
 
-func cluster(t *testing.T) *memcluster.Cluster {
+func cluster(t *testing.T) *clustertest.Cluster {
 	t.Helper()
-	c := memcluster.New(nil)
-	t.Logf("memcluster.Options{Seed: %d}", c.Seed())
+	c := clustertest.New(nil)
+	t.Logf("clustertest.Options{Seed: %d}", c.Seed())
 	t.Cleanup(c.Close)
 	return c
 }
 
-func configMap(t *testing.T, c *memcluster.Cluster, name, value string) {
+func configMap(t *testing.T, c *clustertest.Cluster, name, value string) {
 	t.Helper()
 	require.NoError(t, c.Apply(&unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "ConfigMap",
@@ -183,9 +183,9 @@ func TestTheClusterIsNamedByItsKubeSystemNamespaceOnceThatCanBeRead(t *testing.T
 	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	var failed atomic.Bool
-	c.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	c.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Verb == "get" && r.Name == metav1.NamespaceSystem && !failed.Swap(true) {
-			return &memcluster.Fault{Error: apierrors.NewServiceUnavailable("not yet")}
+			return &clustertest.Fault{Error: apierrors.NewServiceUnavailable("not yet")}
 		}
 		return nil
 	})

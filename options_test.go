@@ -23,10 +23,10 @@ import (
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
@@ -58,9 +58,9 @@ func TestEachOptionOfWhatIsWrittenHasItsSay(t *testing.T) {
 	require.NoError(t, c.Apply(&unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "s", "namespace": "default"},
 	}}))
-	c.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	c.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Verb == "get" && r.Name == metav1.NamespaceSystem {
-			return &memcluster.Fault{Error: apierrors.NewForbidden(schema.GroupResource{Resource: "namespaces"}, r.Name, nil)}
+			return &clustertest.Fault{Error: apierrors.NewForbidden(schema.GroupResource{Resource: "namespaces"}, r.Name, nil)}
 		}
 		return nil
 	})
@@ -167,8 +167,8 @@ func TestNoRequestWaitsForALimitThatNobodySet(t *testing.T) {
 func TestEachOptionOfTheWatchesHasItsSay(t *testing.T) {
 	c := cluster(t)
 	var mu sync.Mutex
-	var seen []memcluster.FaultRequest
-	c.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	var seen []clustertest.FaultRequest
+	c.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		mu.Lock()
 		defer mu.Unlock()
 		if r.Resource.Resource == "configmaps" {
@@ -198,9 +198,9 @@ func TestEachOptionOfTheWatchesHasItsSay(t *testing.T) {
 
 func TestWhatGoesWrongIsLogged(t *testing.T) {
 	c := cluster(t)
-	c.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	c.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Verb == "list" && r.Resource.Resource == "secrets" {
-			return &memcluster.Fault{Error: apierrors.NewInternalError(errors.New("etcd is down"))}
+			return &clustertest.Fault{Error: apierrors.NewInternalError(errors.New("etcd is down"))}
 		}
 		return nil
 	})
@@ -349,9 +349,9 @@ func TestWaitSyncedSaysWhatWillNotBeSynced(t *testing.T) {
 		t.Helper()
 		c := cluster(t)
 		configMap(t, c, "a", "one")
-		c.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+		c.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 			if r.Verb == "list" && r.Resource.Resource == "secrets" {
-				return &memcluster.Fault{Error: fault}
+				return &clustertest.Fault{Error: fault}
 			}
 			return nil
 		})

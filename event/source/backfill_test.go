@@ -8,7 +8,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/kubescribe/kubescribe/event"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 )
 
 func TestWhatIsInDoubtHoldsUpNoOtherType(t *testing.T) {
@@ -26,7 +26,7 @@ func TestWhatIsInDoubtHoldsUpNoOtherType(t *testing.T) {
 }
 
 func TestWhatTheServerDoesNotFindIsDroppedAndRemembered(t *testing.T) {
-	cluster := memcluster.New(nil)
+	cluster := clustertest.New(nil)
 	t.Cleanup(cluster.Close)
 	client, err := dynamic.NewForConfig(cluster.Config())
 	require.NoError(t, err)
@@ -42,9 +42,9 @@ func TestWhatTheServerDoesNotFindIsDroppedAndRemembered(t *testing.T) {
 		require.NoError(t, cluster.Apply(configMap("default", name, "1")))
 		d.object(t.Context(), s, configMap("default", name, "1"), listed)
 	}
-	cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Page > 1 {
-			return &memcluster.Fault{Error: apierrors.NewResourceExpired("the token is too old")}
+			return &clustertest.Fault{Error: apierrors.NewResourceExpired("the token is too old")}
 		}
 		return nil
 	})

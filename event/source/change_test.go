@@ -14,7 +14,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 )
 
 // listings notes what is listed from now on: type, and namespace if it is one. What the labels of
@@ -22,7 +22,7 @@ import (
 func (f *fixture) listings() (taken func() []string) {
 	var mu sync.Mutex
 	var seen []string
-	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Verb == "list" && r.Page == 1 && r.Resource.Resource != "namespaces" && r.Options.FieldSelector == "" {
 			mu.Lock()
 			defer mu.Unlock()
@@ -124,10 +124,10 @@ func TestNothingIsSweptOfANamespaceThatHasStillToBeListed(t *testing.T) {
 	f.setRules([]destination.Spec{spec("prod", "main")}, inNamespaces("prod", "one", "two")...)
 	f.seeded("prod")
 	release, reached := make(chan struct{}), make(chan struct{})
-	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Verb == "list" && r.Namespace == "three" {
 			close(reached)
-			return &memcluster.Fault{Hold: release}
+			return &clustertest.Fault{Hold: release}
 		}
 		return nil
 	})
@@ -162,10 +162,10 @@ func TestANamespaceThatIsBeingListedAnewIsListedOnceMoreForRulesThatComeMeanwhil
 	f.seeded("prod", "dev")
 	release, reached := make(chan struct{}), make(chan struct{})
 	var first sync.Once
-	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Verb == "list" && r.Namespace == "three" && r.Page == 2 {
 			first.Do(func() { close(reached) })
-			return &memcluster.Fault{Hold: release}
+			return &clustertest.Fault{Hold: release}
 		}
 		return nil
 	})
@@ -193,10 +193,10 @@ func TestAnObjectThatNoRuleWantsAnyMoreIsNotTakenForDeletedBeforeDiscoveryAnswer
 	f.seeded("prod")
 	release := make(chan struct{})
 	asked := make(chan struct{}, 100)
-	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Verb == "discover" {
 			asked <- struct{}{}
-			return &memcluster.Fault{Hold: release}
+			return &clustertest.Fault{Hold: release}
 		}
 		return nil
 	})
@@ -233,9 +233,9 @@ func TestAForbiddenWatchOfAllNamespacesDoesNotStarveRulesOfSingleOnes(t *testing
 	}
 	var forbidden atomic.Bool
 	forbidden.Store(true)
-	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if forbidden.Load() && r.Resource == configMaps && r.Namespace == "" {
-			return &memcluster.Fault{Error: apierrors.NewForbidden(configMaps.GroupResource(), "", nil)}
+			return &clustertest.Fault{Error: apierrors.NewForbidden(configMaps.GroupResource(), "", nil)}
 		}
 		return nil
 	})
@@ -279,9 +279,9 @@ func TestObjectsThatCannotBeFetchedHoldUpNoOthers(t *testing.T) {
 	var forbidden atomic.Bool
 	forbidden.Store(true)
 	services := configMaps.GroupVersion().WithResource("services")
-	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if forbidden.Load() && r.Resource == services {
-			return &memcluster.Fault{Error: apierrors.NewForbidden(services.GroupResource(), "", nil)}
+			return &clustertest.Fault{Error: apierrors.NewForbidden(services.GroupResource(), "", nil)}
 		}
 		return nil
 	})
@@ -310,9 +310,9 @@ func TestARuleThatChangesInItsOneNamespaceIsAskedAgain(t *testing.T) {
 
 // forbid has a type refused, in one namespace or in all ("").
 func (f *fixture) forbid(resource, namespace string) (allow func()) {
-	return f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	return f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Resource.Resource == resource && r.Namespace == namespace {
-			return &memcluster.Fault{Error: apierrors.NewForbidden(r.Resource.GroupResource(), "", nil)}
+			return &clustertest.Fault{Error: apierrors.NewForbidden(r.Resource.GroupResource(), "", nil)}
 		}
 		return nil
 	})
@@ -370,7 +370,7 @@ func TestARelabelledNamespaceOfAForbiddenWatchIsNotWaitedFor(t *testing.T) {
 func TestADeleteThatWaitsIsSentAlthoughItsTypeHasGone(t *testing.T) {
 	for _, asked := range []bool{true, false} {
 		f := newFixture(t, -1, nil)
-		require.NoError(t, f.cluster.AddType(memcluster.Type{Group: "example.com", Versions: []string{"v1"}, Resource: "widgets", Kind: "Widget", Namespaced: true}))
+		require.NoError(t, f.cluster.AddType(clustertest.Type{Group: "example.com", Versions: []string{"v1"}, Resource: "widgets", Kind: "Widget", Namespaced: true}))
 		widgets := configMaps.GroupVersion().WithResource("widgets")
 		widgets.Group = "example.com"
 		f.apply(object("example.com/v1", "Widget", "default", "w", map[string]any{}), configMap("default", "a", "1"))

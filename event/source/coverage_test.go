@@ -9,11 +9,11 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-var widgets = memcluster.Type{Group: "example.com", Versions: []string{"v1"}, Resource: "widgets", Kind: "Widget", Namespaced: true}
+var widgets = clustertest.Type{Group: "example.com", Versions: []string{"v1"}, Resource: "widgets", Kind: "Widget", Namespaced: true}
 
 func widgetRule(to string) ruleset.Rule {
 	r := rule("widgets", to, "widgets")
@@ -54,18 +54,18 @@ func TestATypeThatIsGoneIsUncoveredAndItsDestinationHearsOfIt(t *testing.T) {
 }
 
 func TestNothingIsUncoveredWhileDiscoveryCannotTell(t *testing.T) {
-	for name, broken := range map[string]func(memcluster.FaultRequest) bool{
-		"the whole of it":  func(r memcluster.FaultRequest) bool { return true },
-		"the type's group": func(r memcluster.FaultRequest) bool { return r.Resource.Group == widgets.Group },
+	for name, broken := range map[string]func(clustertest.FaultRequest) bool{
+		"the whole of it":  func(r clustertest.FaultRequest) bool { return true },
+		"the type's group": func(r clustertest.FaultRequest) bool { return r.Resource.Group == widgets.Group },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, -1, nil)
 			require.NoError(t, f.cluster.AddType(widgets))
 			var down atomic.Bool
 			down.Store(true)
-			f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+			f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 				if down.Load() && r.Verb == "discover" && broken(r) {
-					return &memcluster.Fault{Error: apierrors.NewServiceUnavailable("not yet")}
+					return &clustertest.Fault{Error: apierrors.NewServiceUnavailable("not yet")}
 				}
 				return nil
 			})
@@ -101,9 +101,9 @@ func TestNothingIsUncoveredBetweenTwoSetsOfRules(t *testing.T) {
 	services := event.Collection{Resource: "services", Namespace: "default"}
 	require.True(t, f.uncovered("prod", services))
 	hold := make(chan struct{})
-	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Verb == "discover" {
-			return &memcluster.Fault{Hold: hold}
+			return &clustertest.Fault{Hold: hold}
 		}
 		return nil
 	})

@@ -12,7 +12,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/event/source"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
@@ -26,7 +26,7 @@ func must[T any](v T, err error) T {
 
 // A Watcher without a Mirror: its events go to a handler of one's own.
 func Example() {
-	cluster := memcluster.New(nil) // stands in for a cluster
+	cluster := clustertest.New(nil) // stands in for a cluster
 	defer cluster.Close()
 	must(0, cluster.Apply(&unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "ConfigMap",

@@ -14,7 +14,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
@@ -82,8 +82,8 @@ func (n noticed) Room(ctx context.Context, d destination.Destination) error {
 // All pages of a listing show the moment of the first one. While a feeder waits for room for the second page, the stream
 // delivers a newer version of what is on it; what that page says must not be sent.
 func TestALaterPageIsAsOldAsTheFirst(t *testing.T) {
-	cluster := memcluster.New(nil)
-	t.Logf("memcluster.Options{Seed: %d}", cluster.Seed())
+	cluster := clustertest.New(nil)
+	t.Logf("clustertest.Options{Seed: %d}", cluster.Seed())
 	t.Cleanup(cluster.Close)
 	client, err := dynamic.NewForConfig(cluster.Config())
 	require.NoError(t, err)
@@ -128,9 +128,9 @@ func TestWhatWaitsForRoomOutlivesARuleChangeThatDiscoveryDoesNotAnswer(t *testin
 		return st.Waiting == 4
 	}, wait, tick, "one has found room")
 
-	remove := f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	remove := f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Verb == "discover" {
-			return &memcluster.Fault{Error: errors.New("out of order")}
+			return &clustertest.Fault{Error: errors.New("out of order")}
 		}
 		return nil
 	})

@@ -17,7 +17,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
@@ -95,7 +95,7 @@ func (l *lines) until(ctx context.Context, f func() bool) error {
 // fixture is a Watcher on an in-process API server.
 type fixture struct {
 	t       *testing.T
-	cluster *memcluster.Cluster
+	cluster *clustertest.Cluster
 	lines   *lines
 	watcher *Watcher
 	files   map[string]string // what a sink would have made of the events: destination, ID, content
@@ -110,7 +110,7 @@ type counts struct {
 	all map[string]int
 }
 
-func (c *counts) count(r memcluster.FaultRequest) *memcluster.Fault {
+func (c *counts) count(r clustertest.FaultRequest) *clustertest.Fault {
 	if r.Verb == "list" && r.Options.FieldSelector == "" {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -128,8 +128,8 @@ func (f *fixture) listed(resource string) int {
 
 func newFixture(t *testing.T, room int, opts *Options) *fixture {
 	t.Helper()
-	f := &fixture{t: t, cluster: memcluster.New(nil), lines: newLines(room), files: map[string]string{}}
-	t.Logf("memcluster.Options{Seed: %d}", f.cluster.Seed())
+	f := &fixture{t: t, cluster: clustertest.New(nil), lines: newLines(room), files: map[string]string{}}
+	t.Logf("clustertest.Options{Seed: %d}", f.cluster.Seed())
 	f.pages.all = map[string]int{}
 	f.cluster.Fail(f.pages.count)
 	config := f.cluster.Config()

@@ -8,14 +8,14 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 )
 
 // An object that comes before its namespace is matched by labels that are asked for. If nobody answers, it is matched
 // wrongly, and has to be matched again.
 func TestANamespaceThatCouldNotBeReadIsMadeGoodWhenItsStreamTellsIt(t *testing.T) {
-	cluster := memcluster.New(nil)
-	t.Logf("memcluster.Options{Seed: %d}", cluster.Seed())
+	cluster := clustertest.New(nil)
+	t.Logf("clustertest.Options{Seed: %d}", cluster.Seed())
 	defer cluster.Close()
 	client, err := dynamic.NewForConfig(cluster.Config())
 	require.NoError(t, err)
@@ -26,8 +26,8 @@ func TestANamespaceThatCouldNotBeReadIsMadeGoodWhenItsStreamTellsIt(t *testing.T
 	ns := object("v1", "Namespace", "", "team", map[string]any{})
 	ns.SetLabels(map[string]string{"env": "prod"})
 	require.NoError(t, cluster.Apply(ns))
-	remove := cluster.Fail(func(memcluster.FaultRequest) *memcluster.Fault {
-		return &memcluster.Fault{Error: apierrors.NewServiceUnavailable("later")}
+	remove := cluster.Fail(func(clustertest.FaultRequest) *clustertest.Fault {
+		return &clustertest.Fault{Error: apierrors.NewServiceUnavailable("later")}
 	})
 	require.Empty(t, n.labels(t.Context(), "team"))
 	remove()

@@ -12,7 +12,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
@@ -194,9 +194,9 @@ func TestADestinationThatMovesAndLosesItsRulesHasNothingListed(t *testing.T) {
 func TestWhatIsOnlyAskedForIsNotWaitedForWhenRulesOfANamespaceChange(t *testing.T) {
 	f := newFixture(t, -1, &Options{Resync: -1})
 	f.apply(object("v1", "Namespace", "", "one", map[string]any{}), configMap("one", "a", "1"))
-	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Resource == configMaps && r.Namespace == "" {
-			return &memcluster.Fault{Error: apierrors.NewForbidden(configMaps.GroupResource(), "", nil)}
+			return &clustertest.Fault{Error: apierrors.NewForbidden(configMaps.GroupResource(), "", nil)}
 		}
 		return nil
 	})
@@ -239,9 +239,9 @@ func (brokenDiscovery) ServerGroupsAndResources() ([]*metav1.APIGroup, []*metav1
 func TestAGroupThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	f := newFixture(t, -1, nil)
 	require.NoError(t, f.cluster.AddType(widgets))
-	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Verb == "discover" && r.Resource.Group == widgets.Group {
-			return &memcluster.Fault{Error: apierrors.NewServiceUnavailable("not yet")}
+			return &clustertest.Fault{Error: apierrors.NewServiceUnavailable("not yet")}
 		}
 		return nil
 	})
@@ -255,9 +255,9 @@ func TestAGroupThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 func TestNobodyWaitsForLabelsThatNoRuleLooksAt(t *testing.T) {
 	f := newFixture(t, -1, nil)
 	f.apply(service("default", "s"))
-	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Resource.Resource == "namespaces" && r.Verb != "discover" {
-			return &memcluster.Fault{Error: apierrors.NewForbidden(schema.GroupResource{Resource: "namespaces"}, "", nil)}
+			return &clustertest.Fault{Error: apierrors.NewForbidden(schema.GroupResource{Resource: "namespaces"}, "", nil)}
 		}
 		return nil
 	})

@@ -16,7 +16,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 )
 
 // logged collects what is logged at the default level.
@@ -140,9 +140,9 @@ func TestResyncListsTheCluster(t *testing.T) {
 	backup := f.cluster.Backup()
 	require.NoError(t, f.cluster.Delete(configMaps, "default", "dies"))
 	f.settles(map[string]string{"configmaps/default/a": ""})
-	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Options.FieldSelector != "" { // an aggregated server that does not tell its clock
-			return &memcluster.Fault{Error: apierrors.NewBadRequest("field label not supported")}
+			return &clustertest.Fault{Error: apierrors.NewBadRequest("field label not supported")}
 		}
 		return nil
 	})

@@ -14,16 +14,16 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
 // clustered gives a desk's stream an API server.
-func clustered(t *testing.T, s *stream) *memcluster.Cluster {
+func clustered(t *testing.T, s *stream) *clustertest.Cluster {
 	t.Helper()
-	cluster := memcluster.New(nil)
-	t.Logf("memcluster.Options{Seed: %d}", cluster.Seed())
+	cluster := clustertest.New(nil)
+	t.Logf("clustertest.Options{Seed: %d}", cluster.Seed())
 	t.Cleanup(cluster.Close)
 	client, err := dynamic.NewForConfig(cluster.Config())
 	require.NoError(t, err)
@@ -92,7 +92,7 @@ func TestAListingForAFeederEndsWithItsCause(t *testing.T) {
 	d.object(t.Context(), s, obj, added)
 	d.out = shut{out}
 	require.ErrorIs(t, d.relist(t.Context(), to, s), queue.ErrShutdown)
-	cluster.Fail(func(memcluster.FaultRequest) *memcluster.Fault { return &memcluster.Fault{Error: errBroken} })
+	cluster.Fail(func(clustertest.FaultRequest) *clustertest.Fault { return &clustertest.Fault{Error: errBroken} })
 	err := d.relist(t.Context(), to, s)
 	require.ErrorContains(t, err, "broken")
 	require.NotErrorIs(t, err, errNotListed)

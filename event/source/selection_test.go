@@ -13,7 +13,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
@@ -57,10 +57,10 @@ func TestSingleNamespacesAreWatchedOneByOneWhereTheServerRefusesAll(t *testing.T
 	f.apply(object("v1", "Namespace", "", "one", map[string]any{}), object("v1", "Namespace", "", "two", map[string]any{}))
 	f.apply(configMap("one", "a", "1"), configMap("two", "a", "1"))
 	var refused atomic.Int32
-	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Resource == configMaps && r.Namespace == "" {
 			refused.Add(1)
-			return &memcluster.Fault{Error: apierrors.NewForbidden(configMaps.GroupResource(), "", nil)}
+			return &clustertest.Fault{Error: apierrors.NewForbidden(configMaps.GroupResource(), "", nil)}
 		}
 		return nil
 	})
@@ -147,7 +147,7 @@ func TestAWildcardTakesInTypesThatAppearLater(t *testing.T) {
 	f.seeded("prod")
 	require.Contains(t, f.files, "prod configmaps/default/a")
 	require.NotContains(t, f.files, "prod configmaps/default/kube-root-ca.crt")
-	require.NoError(t, f.cluster.AddType(memcluster.Type{
+	require.NoError(t, f.cluster.AddType(clustertest.Type{
 		Group: "example.com", Versions: []string{"v1", "v1beta1"}, Resource: "widgets", Kind: "Widget", Namespaced: true,
 	}))
 	f.apply(object("example.com/v1", "Widget", "default", "w", map[string]any{"spec": map[string]any{"size": int64(3)}}))

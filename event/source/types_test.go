@@ -14,7 +14,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 )
 
 func widget(version, namespace, name string) *unstructured.Unstructured {
@@ -95,9 +95,9 @@ func TestAnAggregatedAPIThatIsDownKeepsItsStreamsAndFiles(t *testing.T) {
 	f := onWidgets(t, "v1")
 	var down atomic.Bool
 	down.Store(true)
-	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if down.Load() && r.Resource.Group == widgets.Group {
-			return &memcluster.Fault{Error: apierrors.NewServiceUnavailable("no endpoints available")}
+			return &clustertest.Fault{Error: apierrors.NewServiceUnavailable("no endpoints available")}
 		}
 		return nil
 	})
@@ -124,9 +124,9 @@ func TestATypeThatCannotBeListedIsNotSwept(t *testing.T) {
 			f := onWidgets(t, "v1")
 			var broken atomic.Bool
 			broken.Store(true)
-			f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+			f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 				if broken.Load() && r.Resource.Group == widgets.Group && r.Verb != "discover" {
-					return &memcluster.Fault{Error: fault}
+					return &clustertest.Fault{Error: fault}
 				}
 				return nil
 			})
@@ -234,9 +234,9 @@ func TestAStaleVersionIsNotReplacedByTheNext(t *testing.T) {
 	require.Contains(t, f.files["prod widgets.example.com/default/w"], "example.com/v2\n")
 	lists := f.listed("widgets")
 	var stale atomic.Bool
-	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if stale.Load() && r.Verb == "discover" && r.Resource.Group == widgets.Group && r.Resource.Version == "v2" {
-			return &memcluster.Fault{Error: apierrors.NewServiceUnavailable("no endpoints available")}
+			return &clustertest.Fault{Error: apierrors.NewServiceUnavailable("no endpoints available")}
 		}
 		return nil
 	})

@@ -12,7 +12,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 )
 
 func TestEachDestinationGetsItsObjectsAndThenItsSeedSync(t *testing.T) {
@@ -93,9 +93,9 @@ func TestAnExpiredWatchListsAgainAndFindsWhatWasDeletedMeanwhile(t *testing.T) {
 
 	var blocked atomic.Bool
 	blocked.Store(true)
-	remove := f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	remove := f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if blocked.Load() && r.Resource == configMaps && (r.Verb == "watch" || r.Verb == "list") {
-			return &memcluster.Fault{Error: apierrors.NewServiceUnavailable("later")}
+			return &clustertest.Fault{Error: apierrors.NewServiceUnavailable("later")}
 		}
 		return nil
 	})
@@ -115,9 +115,9 @@ func TestAForbiddenTypeIsNeitherSweptNorHoldsUpTheOthers(t *testing.T) {
 	f.apply(configMap("default", "a", "1"))
 	var forbidden atomic.Bool
 	forbidden.Store(true)
-	remove := f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	remove := f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if forbidden.Load() && r.Verb == "list" && r.Resource.Resource == "services" {
-			return &memcluster.Fault{Error: apierrors.NewForbidden(schema.GroupResource{Resource: "services"}, "", nil)}
+			return &clustertest.Fault{Error: apierrors.NewForbidden(schema.GroupResource{Resource: "services"}, "", nil)}
 		}
 		return nil
 	})
@@ -145,9 +145,9 @@ func TestAListingThatBreaksOffOnAnyPageIsNeverComplete(t *testing.T) {
 			f.apply(configMap("default", name, "1"))
 		}
 		var failed atomic.Int32
-		f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+		f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 			if r.Verb == "list" && r.Resource == configMaps && r.Page == page && failed.Add(1) == 1 {
-				return &memcluster.Fault{Error: apierrors.NewInternalError(errExpired)}
+				return &clustertest.Fault{Error: apierrors.NewInternalError(errExpired)}
 			}
 			return nil
 		})
@@ -235,7 +235,7 @@ func TestATypeThatAppearsLaterIsFollowed(t *testing.T) {
 	f.setRules([]destination.Spec{spec("prod", "main")}, r)
 	f.seeded("prod")
 	require.Error(t, f.watcher.Err(), "the type is missing")
-	require.NoError(t, f.cluster.AddType(memcluster.Type{Group: "example.com", Versions: []string{"v1"}, Resource: "widgets", Kind: "Widget", Namespaced: true}))
+	require.NoError(t, f.cluster.AddType(clustertest.Type{Group: "example.com", Versions: []string{"v1"}, Resource: "widgets", Kind: "Widget", Namespaced: true}))
 	f.apply(object("example.com/v1", "Widget", "default", "w", map[string]any{"spec": map[string]any{"size": int64(3)}}))
 	require.Equal(t, "widgets.example.com/default/w", f.next().Resource.ID.String())
 	f.seeded("prod")
@@ -290,9 +290,9 @@ func TestObjectsThatAreGoneBeforeTheirWatchSaysSoAreNotListedInATightLoop(t *tes
 	}
 	f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
 	require.Eventually(t, func() bool { st, _ := f.watcher.Status(ref("prod")); return st.Complete == 1 }, wait, tick)
-	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Verb == "watch" {
-			return &memcluster.Fault{Error: apierrors.NewServiceUnavailable("later")}
+			return &clustertest.Fault{Error: apierrors.NewServiceUnavailable("later")}
 		}
 		return nil
 	})

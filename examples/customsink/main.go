@@ -18,8 +18,8 @@ import (
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
@@ -41,7 +41,7 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(root)
-	cluster := memcluster.New(nil)
+	cluster := clustertest.New(nil)
 	defer cluster.Close()
 	for _, color := range []string{"blue", "green"} {
 		if err := cluster.Apply(settings(color)); err != nil {
@@ -62,7 +62,7 @@ func run(ctx context.Context, out io.Writer) error {
 }
 
 // mirror writes down what the cluster holds.
-func mirror(ctx context.Context, cluster *memcluster.Cluster, sink gitsink.GitSink) error {
+func mirror(ctx context.Context, cluster *clustertest.Cluster, sink gitsink.GitSink) error {
 	m, err := kubescribe.New(cluster.Config(), &kubescribe.Options{
 		GitSink: sink,
 		Window:  func(destination.Destination) queue.Window { return queue.Window{Debounce: 50 * time.Millisecond} },

@@ -16,7 +16,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
-	"github.com/kubescribe/kubescribe/internal/manifest"
+	"github.com/kubescribe/kubescribe/ruleset/manifest"
 )
 
 // credentials finds the Secret that a GitRepoConfig refers to, among the manifests or else in the cluster. It looks at each

@@ -16,8 +16,8 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/kubescribe/kubescribe/event"
-	"github.com/kubescribe/kubescribe/internal/manifest"
 	"github.com/kubescribe/kubescribe/ruleset"
+	"github.com/kubescribe/kubescribe/ruleset/manifest"
 )
 
 // objectFlag names one object: RESOURCE[.GROUP]/[NAMESPACE/]NAME, as paths and statuses do.

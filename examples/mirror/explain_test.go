@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 )
 
 const others = `---
@@ -44,9 +44,9 @@ func TestExplainFindsTheTypeAndItsVersion(t *testing.T) {
 	f := newFixture(t, nil)
 	f.manifests(good)
 	for _, group := range []string{"one.example", "two.example"} {
-		require.NoError(t, f.cluster.AddType(memcluster.Type{Group: group, Versions: []string{"v1"}, Resource: "widgets", Kind: "Widget", Namespaced: true}))
+		require.NoError(t, f.cluster.AddType(clustertest.Type{Group: group, Versions: []string{"v1"}, Resource: "widgets", Kind: "Widget", Namespaced: true}))
 	}
-	require.NoError(t, f.cluster.AddType(memcluster.Type{Group: "one.example", Versions: []string{"v1"}, Resource: "gadgets", Kind: "Gadget"}))
+	require.NoError(t, f.cluster.AddType(clustertest.Type{Group: "one.example", Versions: []string{"v1"}, Resource: "gadgets", Kind: "Gadget"}))
 	for _, tt := range []struct {
 		object string
 		code   int
@@ -79,10 +79,10 @@ func TestExplainFindsTheTypeAndItsVersion(t *testing.T) {
 func TestExplainTakesNoOtherVersionForOneThatCannotBeDiscovered(t *testing.T) {
 	f := newFixture(t, nil)
 	f.manifests(good + others)
-	require.NoError(t, f.cluster.AddType(memcluster.Type{Group: "one.example", Versions: []string{"v1", "v2"}, Resource: "widgets", Kind: "Widget", Namespaced: true}))
-	f.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	require.NoError(t, f.cluster.AddType(clustertest.Type{Group: "one.example", Versions: []string{"v1", "v2"}, Resource: "widgets", Kind: "Widget", Namespaced: true}))
+	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Verb == "discover" && r.Resource.Group == "one.example" && r.Resource.Version == "v2" {
-			return &memcluster.Fault{Error: apierrors.NewServiceUnavailable("no endpoints available")}
+			return &clustertest.Fault{Error: apierrors.NewServiceUnavailable("no endpoints available")}
 		}
 		return nil
 	})

@@ -16,8 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
 )
 
 func TestMain(m *testing.M) {
@@ -33,7 +33,7 @@ var configMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmap
 // fixture is a cluster, a repository and a folder of manifests.
 type fixture struct {
 	t          *testing.T
-	cluster    *memcluster.Cluster
+	cluster    *clustertest.Cluster
 	git        *gitsinktest.Server
 	repo       *gitsinktest.Repo
 	config     string
@@ -42,8 +42,8 @@ type fixture struct {
 
 func newFixture(t *testing.T, opts *gitsinktest.ServerOptions) *fixture {
 	t.Helper()
-	f := &fixture{t: t, cluster: memcluster.New(nil), git: gitsinktest.NewServer(t, opts), config: t.TempDir()}
-	t.Logf("memcluster.Options{Seed: %d}", f.cluster.Seed())
+	f := &fixture{t: t, cluster: clustertest.New(nil), git: gitsinktest.NewServer(t, opts), config: t.TempDir()}
+	t.Logf("clustertest.Options{Seed: %d}", f.cluster.Seed())
 	t.Cleanup(f.cluster.Close)
 	f.repo = f.git.NewRepo("repo.git")
 	f.kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")

@@ -18,8 +18,8 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
-	"github.com/kubescribe/kubescribe/internal/manifest"
 	"github.com/kubescribe/kubescribe/queue"
+	"github.com/kubescribe/kubescribe/ruleset/manifest"
 )
 
 // mirror loads the manifests and runs a Mirror with them. The input is checked as a whole before anything is contacted.

@@ -13,9 +13,9 @@ import (
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
-	"github.com/kubescribe/kubescribe/internal/manifest"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/queue"
+	"github.com/kubescribe/kubescribe/ruleset/manifest"
 )
 
 //go:embed manifests
@@ -24,7 +24,7 @@ var manifests embed.FS
 // play seeds, changes, deletes, and removes an orphan.
 func play(ctx context.Context, repo repository, out io.Writer) error {
 	// The UID names the cluster. It is fixed here, so that a second run with --repo is the same cluster's.
-	cluster := memcluster.New(&memcluster.Options{KubeSystemUID: "quickstart"})
+	cluster := clustertest.New(&clustertest.Options{KubeSystemUID: "quickstart"})
 	defer cluster.Close()
 	client, err := dynamic.NewForConfig(cluster.Config())
 	if err != nil {

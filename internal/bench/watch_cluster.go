@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 )
 
 // clusterJob is what a cluster is started with.
@@ -39,10 +39,10 @@ func serveCluster(_ context.Context, in *json.Decoder, out *json.Encoder) error 
 	if err := in.Decode(&job); err != nil {
 		return err
 	}
-	c := memcluster.New(nil)
+	c := clustertest.New(nil)
 	defer c.Close()
 	var pages atomic.Int64
-	c.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	c.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		// A question for the server's clock, which follows a listing that took long, holds no object.
 		if r.Verb == "list" && r.Resource == configMaps && r.Options.FieldSelector == "" {
 			pages.Add(1)

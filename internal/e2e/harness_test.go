@@ -28,12 +28,12 @@ import (
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
-	"github.com/kubescribe/kubescribe/internal/manifest"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
 	"github.com/kubescribe/kubescribe/internal/testenv"
 	"github.com/kubescribe/kubescribe/queue"
+	"github.com/kubescribe/kubescribe/ruleset/manifest"
 )
 
 var server testenv.Shared
@@ -112,10 +112,10 @@ func memoryCluster(t *testing.T) *cluster {
 }
 
 // emptyMemoryCluster is memoryCluster for a test that does to the server what no client can.
-func emptyMemoryCluster(t *testing.T) (*memcluster.Cluster, *cluster) {
+func emptyMemoryCluster(t *testing.T) (*clustertest.Cluster, *cluster) {
 	t.Helper()
-	mem := memcluster.New(nil)
-	t.Logf("memcluster.Options{Seed: %d}", mem.Seed())
+	mem := clustertest.New(nil)
+	t.Logf("clustertest.Options{Seed: %d}", mem.Seed())
 	t.Cleanup(mem.Close)
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	text := fmt.Sprintf("apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: %q}}]\n"+

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
 )
 
 // manyRepositories mirrors the ConfigMaps of a namespace to main of every repository of the URLs, to the folder f. The
@@ -38,7 +38,7 @@ func TestSixtyFourDescriptorsAreEnoughForMoreRepositories(t *testing.T) {
 	for i := range 44 {
 		name := fmt.Sprintf("thing%ds", i)
 		types = append(types, name)
-		require.NoError(t, mem.AddType(memcluster.Type{Group: "things.example", Versions: []string{"v1"}, Kind: fmt.Sprintf("Thing%d", i), Resource: name, Namespaced: true}))
+		require.NoError(t, mem.AddType(clustertest.Type{Group: "things.example", Versions: []string{"v1"}, Kind: fmt.Sprintf("Thing%d", i), Resource: name, Namespaced: true}))
 	}
 	ns := c.namespace()
 	relay, kubeconfig := behindRelay(t, c.kubeconfig)

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
 )
 
 func (p *limited) signal(s syscall.Signal) {
@@ -138,10 +138,10 @@ func TestAListingThatWasStoppedHalfwayIsMadeGood(t *testing.T) {
 		want[ns+"/configmaps/"+name+".yaml"] = configMapYAML(ns, name, "one")
 	}
 	reached, hold := make(chan struct{}, 16), make(chan struct{})
-	remove := mem.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	remove := mem.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Verb == "list" && r.Resource.Resource == "configmaps" && r.Page == 2 {
 			reached <- struct{}{}
-			return &memcluster.Fault{Hold: hold}
+			return &clustertest.Fault{Hold: hold}
 		}
 		return nil
 	})

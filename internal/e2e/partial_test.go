@@ -18,9 +18,9 @@ import (
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
-	"github.com/kubescribe/kubescribe/internal/memcluster"
 	"github.com/kubescribe/kubescribe/orphan"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
@@ -48,11 +48,11 @@ var services = schema.GroupVersionResource{Version: "v1", Resource: "services"}
 // breakages are the ways in which a page fails.
 var breakages = []struct {
 	name  string
-	fault memcluster.Fault
+	fault clustertest.Fault
 }{
-	{"500", memcluster.Fault{Error: apierrors.NewInternalError(fmt.Errorf("the conversion webhook is down"))}},
-	{"cut", memcluster.Fault{Cut: true}},
-	{"410", memcluster.Fault{Error: apierrors.NewResourceExpired("the continue token is too old")}},
+	{"500", clustertest.Fault{Error: apierrors.NewInternalError(fmt.Errorf("the conversion webhook is down"))}},
+	{"cut", clustertest.Fault{Cut: true}},
+	{"410", clustertest.Fault{Error: apierrors.NewResourceExpired("the continue token is too old")}},
 }
 
 // removals is a sink that takes down every path that a plan wanted to be removed.
@@ -87,7 +87,7 @@ func (s *removals) sorted() []string {
 // partial is a cluster that was mirrored once, and whose listings are about to fail.
 type partial struct {
 	t       *testing.T
-	cluster *memcluster.Cluster
+	cluster *clustertest.Cluster
 	sink    *removals
 	repo    *gitsinktest.FakeRepo
 	rules   kubescribe.Rules
@@ -98,8 +98,8 @@ func newPartial(t *testing.T) *partial {
 	t.Helper()
 	const url = "https://git.example/org/partial.git"
 	fake := gitsinktest.NewFake()
-	p := &partial{t: t, cluster: memcluster.New(nil), sink: &removals{GitSink: fake}, repo: fake.Repo(url), dest: ref("default", "dest")}
-	t.Logf("memcluster.Options{Seed: %d}", p.cluster.Seed())
+	p := &partial{t: t, cluster: clustertest.New(nil), sink: &removals{GitSink: fake}, repo: fake.Repo(url), dest: ref("default", "dest")}
+	t.Logf("clustertest.Options{Seed: %d}", p.cluster.Seed())
 	t.Cleanup(p.cluster.Close)
 	repoRef := ref("default", "repo")
 	p.rules = kubescribe.Rules{
@@ -172,7 +172,7 @@ func (p *partial) breaks(page, way int, wanted []string, before map[string]gitsi
 	var mu sync.Mutex
 	failed := map[string]int{} // by resource
 	broken := true
-	p.cluster.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	p.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Verb != "list" {
 			return nil
 		}
@@ -184,7 +184,7 @@ func (p *partial) breaks(page, way int, wanted []string, before map[string]gitsi
 				return &breakages[(way+i)%len(breakages)].fault
 			}
 		}
-		return &memcluster.Fault{Short: listPage} // every page is shorter than was asked for
+		return &clustertest.Fault{Short: listPage} // every page is shorter than was asked for
 	})
 	m := p.start()
 	st := m.status(p.dest, func(st kubescribe.DestinationStatus) bool {

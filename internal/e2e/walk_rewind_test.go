@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 )
 
 // walkSnapshot is a snapshot of the cluster, and what the walk knew of it.
@@ -95,7 +95,7 @@ func (w *walk) resync() {
 
 // walkClock looks at what the Mirror could see of a cluster's resource versions.
 type walkClock struct {
-	cluster *memcluster.Cluster
+	cluster *clustertest.Cluster
 
 	mu     sync.Mutex
 	down   bool
@@ -104,17 +104,17 @@ type walkClock struct {
 	ahead  uint64            // the newest version from which a watch was asked for whose server was behind
 }
 
-func watchClock(cluster *memcluster.Cluster) *walkClock {
+func watchClock(cluster *clustertest.Cluster) *walkClock {
 	c := &walkClock{cluster: cluster, asked: map[string]uint64{}}
 	cluster.Fail(c.see)
 	return c
 }
 
-func (c *walkClock) see(r memcluster.FaultRequest) *memcluster.Fault {
+func (c *walkClock) see(r clustertest.FaultRequest) *clustertest.Fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.down {
-		return &memcluster.Fault{Drop: true}
+		return &clustertest.Fault{Drop: true}
 	}
 	scope := r.Resource.String() + "/" + r.Namespace
 	switch {

@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/kubescribe/kubescribe/internal/memcluster"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/internal/testenv"
 )
 
@@ -61,8 +61,8 @@ func behindRelay(t *testing.T, kubeconfig string) (*relay, string) {
 
 func memoryWalkServer(t *testing.T) *walkServer {
 	t.Helper()
-	mem := memcluster.New(nil)
-	t.Logf("memcluster.Options{Seed: %d}", mem.Seed())
+	mem := clustertest.New(nil)
+	t.Logf("clustertest.Options{Seed: %d}", mem.Seed())
 	t.Cleanup(mem.Close)
 	path := filepath.Join(t.TempDir(), "kubeconfig")
 	text := fmt.Sprintf("apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: %q}}]\n"+
@@ -75,16 +75,16 @@ func memoryWalkServer(t *testing.T) *walkServer {
 	var mu sync.Mutex
 	var forbidden []walkType
 	var stumbling walkType
-	mem.Fail(func(r memcluster.FaultRequest) *memcluster.Fault {
+	mem.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		mu.Lock()
 		defer mu.Unlock()
 		of := walkType{Group: r.Resource.Group, Resource: r.Resource.Resource}
 		if r.Verb == "list" && of == (walkType{Group: stumbling.Group, Resource: stumbling.Resource}) && r.Page > 1 {
-			return &memcluster.Fault{Cut: true}
+			return &clustertest.Fault{Cut: true}
 		}
 		for _, t := range forbidden {
 			if t.Group == of.Group && t.Resource == of.Resource && slices.Contains([]string{"get", "list", "watch"}, r.Verb) {
-				return &memcluster.Fault{Error: apierrors.NewForbidden(r.Resource.GroupResource(), r.Name, nil)}
+				return &clustertest.Fault{Error: apierrors.NewForbidden(r.Resource.GroupResource(), r.Name, nil)}
 			}
 		}
 		return nil

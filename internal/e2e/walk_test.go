@@ -19,9 +19,9 @@ import (
 	"github.com/kubescribe/kubescribe/internal/testenv"
 )
 
-// TestWalkOnMemcluster does at random what can happen to a cluster, to what is mirrored and to the process that mirrors it.
+// TestWalkInProcess does at random what can happen to a cluster, to what is mirrored and to the process that mirrors it.
 // At quiet points the branches equal what the rules say of the cluster, and between them no file was deleted by mistake.
-func TestWalkOnMemcluster(t *testing.T) {
+func TestWalkInProcess(t *testing.T) {
 	if real() {
 		t.Skip("go test without KUBEBUILDER_ASSETS runs it")
 	}

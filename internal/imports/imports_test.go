@@ -19,17 +19,19 @@ const module = "github.com/kubescribe/kubescribe"
 // library lists the public packages in the order in which data flows. Each may import the named ones of this module, and
 // the root all of them.
 var library = map[string][]string{
-	"destination":         {"internal/opaque"},
-	"event":               {"destination", "internal/opaque", "internal/quote"},
-	"ruleset":             {"destination", "event"},
-	"queue":               {"destination", "event", "internal/panics"},
-	"queue/queuetest":     {"destination", "event", "queue"},
-	"orphan":              {"destination", "event"},
-	"event/source":        {"destination", "event", "internal/quote", "queue", "ruleset"},
-	"gitsink":             {"destination", "event", "internal/gitattr", "internal/opaque", "internal/panics", "internal/quote", "orphan", "queue"},
-	"gitsink/gogit":       {"destination", "event", "gitsink", "internal/opaque", "internal/panics", "internal/quote", "queue"},
-	"gitsink/gitsinktest": {"destination", "event", "gitsink", "queue"},
-	".":                   {"destination", "event", "event/source", "gitsink", "gitsink/gogit", "internal/quote", "orphan", "queue", "ruleset"},
+	"destination":              {"internal/opaque"},
+	"event":                    {"destination", "internal/opaque", "internal/quote"},
+	"ruleset":                  {"destination", "event"},
+	"queue":                    {"destination", "event", "internal/panics"},
+	"queue/queuetest":          {"destination", "event", "queue"},
+	"orphan":                   {"destination", "event"},
+	"event/source":             {"destination", "event", "internal/quote", "queue", "ruleset"},
+	"event/source/clustertest": {},
+	"ruleset/manifest":         {"destination", "event", "orphan", "ruleset"},
+	"gitsink":                  {"destination", "event", "internal/gitattr", "internal/opaque", "internal/panics", "internal/quote", "orphan", "queue"},
+	"gitsink/gogit":            {"destination", "event", "gitsink", "internal/opaque", "internal/panics", "internal/quote", "queue"},
+	"gitsink/gitsinktest":      {"destination", "event", "gitsink", "queue"},
+	".":                        {"destination", "event", "event/source", "gitsink", "gitsink/gogit", "internal/quote", "orphan", "queue", "ruleset"},
 }
 
 // others may be imported by no package of the library, unless its row says so.
@@ -38,13 +40,12 @@ var others = map[string][]string{
 	"internal/opaque":     {},
 	"internal/panics":     {},
 	"internal/quote":      {},
-	"internal/manifest":   {"destination", "event", "orphan", "ruleset"},
-	"internal/memcluster": {},
+	"ruleset/manifest":    {"destination", "event", "orphan", "ruleset"},
 	"internal/mutants":    {},
 	"internal/testenv":    {},
-	"examples/customsink": {".", "destination", "gitsink", "internal/memcluster", "queue", "ruleset"},
-	"examples/mirror":     {".", "destination", "event", "gitsink", "gitsink/gogit", "internal/manifest", "orphan", "queue", "ruleset"},
-	"examples/quickstart": {".", "destination", "event", "gitsink", "internal/manifest", "internal/memcluster", "queue"},
+	"examples/customsink": {".", "destination", "gitsink", "event/source/clustertest", "queue", "ruleset"},
+	"examples/mirror":     {".", "destination", "event", "gitsink", "gitsink/gogit", "ruleset/manifest", "orphan", "queue", "ruleset"},
+	"examples/quickstart": {".", "destination", "event", "gitsink", "ruleset/manifest", "event/source/clustertest", "queue"},
 }
 
 // reach says which packages of the library, and of internal, depend on code of others, through however many imports.
@@ -53,7 +54,7 @@ var reach = map[string][]string{
 	"github.com/go-git/go-git/v5":    {".", "gitsink/gogit"},
 	"k8s.io/client-go/dynamic":       {".", "event/source"},
 	"k8s.io/client-go/discovery":     {".", "event/source"},
-	"k8s.io/client-go/rest":          {".", "event/source", "internal/memcluster", "internal/testenv"},
+	"k8s.io/client-go/rest":          {".", "event/source", "event/source/clustertest", "internal/testenv"},
 	"sigs.k8s.io/controller-runtime": {},
 	"github.com/stretchr/testify":    {},
 	"go.opentelemetry.io/otel/metric": {

@@ -1,4 +1,4 @@
-package memcluster
+package clustertest
 
 import (
 	"net/http"
@@ -12,7 +12,7 @@ import (
 
 // serverVersion is what /version says.
 var serverVersion = version.Info{
-	Major: "1", Minor: "37", GitVersion: "v1.37.0+memcluster", GitTreeState: "clean",
+	Major: "1", Minor: "37", GitVersion: "v1.37.0+clustertest", GitTreeState: "clean",
 	GoVersion: "go", Compiler: "gc", Platform: "linux/amd64",
 }
 

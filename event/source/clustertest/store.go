@@ -1,4 +1,4 @@
-package memcluster
+package clustertest
 
 import (
 	"cmp"
@@ -49,7 +49,7 @@ func encode(u *unstructured.Unstructured) *object {
 func (o *object) decode(def *definition, version string) *unstructured.Unstructured {
 	var content map[string]any
 	if err := utiljson.Unmarshal(o.body, &content); err != nil {
-		panic(fmt.Sprintf("memcluster: decoding encoded JSON: %v", err))
+		panic(fmt.Sprintf("clustertest: decoding encoded JSON: %v", err))
 	}
 	u := &unstructured.Unstructured{Object: content}
 	u.SetGroupVersionKind(schema.GroupVersionKind{Group: def.Group, Version: version, Kind: def.Kind})

@@ -1,4 +1,4 @@
-package memcluster
+package clustertest
 
 import (
 	"context"
@@ -101,7 +101,7 @@ func (c *Cluster) fill() {
 			namespace.SetUID(c.options.KubeSystemUID)
 		}
 		if _, err := c.create(c.resources[namespaces], namespace, write{manager: "kube-apiserver", direct: true}); err != nil {
-			panic(fmt.Sprintf("memcluster: namespace %s: %v", name, err))
+			panic(fmt.Sprintf("clustertest: namespace %s: %v", name, err))
 		}
 	}
 }
@@ -109,7 +109,7 @@ func (c *Cluster) fill() {
 func (c *Cluster) listen() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		panic(fmt.Sprintf("memcluster: no port to listen on: %v", err))
+		panic(fmt.Sprintf("clustertest: no port to listen on: %v", err))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c.url = "http://" + listener.Addr().String()
@@ -175,7 +175,7 @@ func (c *Cluster) Version() uint64 {
 
 // Apply creates obj or replaces what is stored under its name, whatever resourceVersion it carries. Its status is
 // written too; an obj without one keeps the stored one. A new object keeps the UID and the managedFields it comes with. The
-// field manager is otherwise "memcluster". obj itself is not changed.
+// field manager is otherwise "clustertest". obj itself is not changed.
 // Errors are those of the API (see k8s.io/apimachinery/pkg/api/errors): the type or the namespace is not there.
 func (c *Cluster) Apply(obj *unstructured.Unstructured) error {
 	data, err := obj.MarshalJSON() // normalizes the numbers, and copies
@@ -193,7 +193,7 @@ func (c *Cluster) Apply(obj *unstructured.Unstructured) error {
 		return err
 	}
 	u.SetResourceVersion("")
-	w := write{manager: "memcluster", direct: true}
+	w := write{manager: "clustertest", direct: true}
 	if old := r.objects[key{u.GetNamespace(), u.GetName()}]; old != nil {
 		_, err = c.update(r, old, u, w)
 		return err

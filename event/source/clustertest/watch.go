@@ -1,4 +1,4 @@
-package memcluster
+package clustertest
 
 import (
 	"bufio"
@@ -254,7 +254,7 @@ func (s *stream) failed(err error) { s.send(watch.Error, statusOf(err)) }
 func (s *stream) send(kind watch.EventType, object any) {
 	data, err := json.Marshal(map[string]any{"type": kind, "object": object})
 	if err != nil {
-		panic(fmt.Sprintf("memcluster: encoding a %s event: %v", kind, err)) // strings and numbers only
+		panic(fmt.Sprintf("clustertest: encoding a %s event: %v", kind, err)) // strings and numbers only
 	}
 	_, _ = s.out.Write(append(data, '\n'))
 }

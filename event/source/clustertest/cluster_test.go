@@ -1,4 +1,4 @@
-package memcluster
+package clustertest
 
 import (
 	"context"
@@ -123,7 +123,7 @@ func expectGone(t testing.TB, w watch.Interface) {
 
 func TestClusterAnswersVersionAndReadyz(t *testing.T) {
 	c, _ := start(t, nil)
-	for path, want := range map[string]string{"/readyz": "ok", "/version": `"gitVersion":"v1.37.0+memcluster"`} {
+	for path, want := range map[string]string{"/readyz": "ok", "/version": `"gitVersion":"v1.37.0+clustertest"`} {
 		response, err := http.Get(c.URL() + path)
 		require.NoError(t, err)
 		body, err := io.ReadAll(response.Body)

@@ -1,4 +1,4 @@
-package memcluster
+package clustertest
 
 import (
 	"bufio"
@@ -48,7 +48,7 @@ func (v view) body(o *object) []byte {
 		Metadata json.RawMessage `json:"metadata"`
 	}
 	if err := json.Unmarshal(o.body, &parts); err != nil {
-		panic(fmt.Sprintf("memcluster: decoding encoded JSON: %v", err))
+		panic(fmt.Sprintf("clustertest: decoding encoded JSON: %v", err))
 	}
 	return append(append([]byte(`"metadata":`), parts.Metadata...), '}')
 }
@@ -58,7 +58,7 @@ func (p *page) write(w http.ResponseWriter, v view) {
 	w.Header().Set("Content-Type", "application/json")
 	meta, err := json.Marshal(p.meta)
 	if err != nil {
-		panic(fmt.Sprintf("memcluster: encoding metadata of a list: %v", err)) // strings and numbers only
+		panic(fmt.Sprintf("clustertest: encoding metadata of a list: %v", err)) // strings and numbers only
 	}
 	out := bufio.NewWriterSize(w, 64<<10)
 	_, _ = fmt.Fprintf(out, `{"apiVersion":%q,"kind":%q,"metadata":%s,"items":[`, v.apiVersion, v.kind+"List", meta)
@@ -90,7 +90,7 @@ func writeJSON(w http.ResponseWriter, code int, value any) {
 func mustMarshal(value any) []byte {
 	data, err := json.Marshal(value)
 	if err != nil {
-		panic(fmt.Sprintf("memcluster: encoding %T: %v", value, err))
+		panic(fmt.Sprintf("clustertest: encoding %T: %v", value, err))
 	}
 	return data
 }

@@ -1,4 +1,4 @@
-package memcluster
+package clustertest
 
 import (
 	"bytes"
@@ -130,7 +130,7 @@ func (w *protobufWriter) Write(data []byte) (int, error) {
 			break
 		}
 		if err := w.event(line); err != nil {
-			panic(fmt.Sprintf("memcluster: an event as protobuf: %v", err))
+			panic(fmt.Sprintf("clustertest: an event as protobuf: %v", err))
 		}
 		w.pending = *bytes.NewBuffer(bytes.Clone(rest))
 	}
@@ -159,7 +159,7 @@ func (w *protobufWriter) end() {
 	}
 	data, err := w.codec.encode(w.pending.Bytes())
 	if err != nil {
-		panic(fmt.Sprintf("memcluster: an answer as protobuf: %v", err))
+		panic(fmt.Sprintf("clustertest: an answer as protobuf: %v", err))
 	}
 	if w.code == 0 { // a list begins with its body
 		w.WriteHeader(http.StatusOK)

@@ -1,4 +1,4 @@
-package memcluster
+package clustertest
 
 import (
 	"errors"
@@ -95,11 +95,11 @@ func (c *Cluster) SetPreferredVersion(group, version string) {
 func (c *Cluster) define(t Type) error {
 	var faults []error
 	if len(t.Versions) == 0 || t.Kind == "" || t.Resource == "" {
-		faults = append(faults, fmt.Errorf("memcluster: type %q: Versions, Kind and Resource must be set", t.GroupResource()))
+		faults = append(faults, fmt.Errorf("clustertest: type %q: Versions, Kind and Resource must be set", t.GroupResource()))
 	}
 	old := c.resources[t.GroupResource()]
 	if old != nil && old.def.Namespaced != t.Namespaced {
-		faults = append(faults, fmt.Errorf("memcluster: type %q: Namespaced is %t and cannot change: remove the type first",
+		faults = append(faults, fmt.Errorf("clustertest: type %q: Namespaced is %t and cannot change: remove the type first",
 			t.GroupResource(), old.def.Namespaced))
 	}
 	if len(faults) > 0 {

@@ -1,4 +1,4 @@
-package memcluster
+package clustertest
 
 import (
 	"fmt"

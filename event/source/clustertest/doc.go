@@ -1,4 +1,4 @@
-// Package memcluster is a Kubernetes API server in memory, for tests and demonstrations.
+// Package clustertest is a Kubernetes API server in memory, for tests and demonstrations.
 //
 // A [Cluster] listens on loopback and speaks the API's own HTTP, so client-go's discovery, dynamic and metadata clients,
 // generated clients, and the watchers of tools/watch work on it unchanged. Tests that do not care about
@@ -42,4 +42,4 @@
 //
 // All methods may be called concurrently, those other than Close also from a fault hook. Returned objects belong to the
 // caller. Close waits for every goroutine that the Cluster started.
-package memcluster
+package clustertest

@@ -1,4 +1,4 @@
-package memcluster
+package clustertest
 
 import (
 	"encoding/json"
@@ -42,7 +42,7 @@ func appendJSON(dst []byte, v any, random *rand.Rand) []byte {
 	}
 	data, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("memcluster: encoding decoded JSON: %v", err)) // the content came from JSON
+		panic(fmt.Sprintf("clustertest: encoding decoded JSON: %v", err)) // the content came from JSON
 	}
 	return append(dst, data...)
 }
