@@ -145,6 +145,13 @@ mutants: ## small changes to the core that no test notices: make mutants CORE=qu
 mutants-sample: ## a few of them, in the packages whose tests are quick
 	$(MAKE) mutants CORE="queue gitsink orphan destination ruleset" MUTANTS="-sample 80 $(MUTANTS)"
 
+# More of the command line; see internal/figures/doc.go.
+FIGURES ?=
+
+.PHONY: figures
+figures: ## size, locks, exported names and arrows of every package: make figures FIGURES="-files ./queue"
+	@go run ./internal/figures $(FIGURES)
+
 .PHONY: bench
 bench: ## measure beside git and go-git: make bench BENCH="push -json"
 	GOWORK=off go -C internal/bench run . $(BENCH)

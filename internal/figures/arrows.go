@@ -1,10 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"go/types"
 	"maps"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
@@ -64,34 +64,39 @@ func (g fileGraph) countUp(order []string) (n int) {
 // the map lacks are at the bottom, and the error names them.
 func orderOf(p *goPackage, g fileGraph) (order []string, given bool, fault error) {
 	for _, f := range p.files {
-		listed := fileMap(f.syntax.Doc.Text())
-		if len(listed) == 0 {
-			continue
+		if listed := fileMap(f.syntax.Doc.Text()); len(listed) > 0 {
+			order, fault = p.follow(listed, f.name)
+			return order, true, fault
 		}
-		var gone []string
-		for _, name := range listed {
-			switch {
-			case g[name] == nil:
-				gone = append(gone, name)
-			case !slices.Contains(order, name):
-				order = append(order, name)
-			}
-		}
-		var lacks []string
-		for _, other := range p.files {
-			if !slices.Contains(order, other.name) {
-				order = append(order, other.name)
-				if other.name != f.name { // the file of the map itself need not be in it
-					lacks = append(lacks, other.name)
-				}
-			}
-		}
-		if len(gone)+len(lacks) > 0 {
-			fault = fmt.Errorf("%s: the map of files in %s lacks %q and names %q, which are not there", p.path, f.name, lacks, gone)
-		}
-		return order, true, fault
 	}
 	return g.searchOrder(), false, nil
+}
+
+// follow returns the files in the order of a map, which the named file holds and need not name.
+func (p *goPackage) follow(listed []string, holder string) (order []string, fault error) {
+	var all, lacks, strays []string
+	for _, f := range p.files {
+		all = append(all, f.name)
+		if !slices.Contains(listed, f.name) && f.name != holder {
+			lacks = append(lacks, f.name)
+		}
+	}
+	for _, name := range listed {
+		if slices.Contains(all, name) && !slices.Contains(order, name) {
+			order = append(order, name)
+		} else {
+			strays = append(strays, name)
+		}
+	}
+	for _, name := range all {
+		if !slices.Contains(order, name) {
+			order = append(order, name)
+		}
+	}
+	if len(lacks)+len(strays) > 0 {
+		fault = fmt.Errorf("%s: the map in %s lacks %q, and lists %q twice or in vain", p.path, holder, lacks, strays)
+	}
+	return order, fault
 }
 
 // mapLine matches a line of a map, and its group the names of files at its beginning.
@@ -114,76 +119,37 @@ func fileMap(comment string) (names []string) {
 	return names
 }
 
+// starts is the number of orders from which the search begins. With it the search finds the fewest
+// arrows for every package here that is small enough to try all orders.
+const starts = 60
+
 // searchOrder returns an order with few arrows that run up. The fewest are not promised: to find
 // them is the feedback arc set problem, which is NP-hard. The same graph always has the same order.
 func (g fileGraph) searchOrder() []string {
-	order := g.greedy()
-	for best := g.countUp(order); ; {
-		next := slices.Clone(order)
-		for _, name := range slices.Sorted(maps.Keys(g)) {
+	names := slices.Sorted(maps.Keys(g))
+	best := g.settle(names)
+	chance := rand.New(rand.NewPCG(1, 2)) // always the same
+	for range starts - 1 {
+		chance.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		if order := g.settle(names); g.countUp(order) < g.countUp(best) {
+			best = order
+		}
+	}
+	return best
+}
+
+// settle moves single files until no move is for the better.
+func (g fileGraph) settle(order []string) []string {
+	for {
+		next := order
+		for _, name := range order {
 			next = g.move(next, name)
 		}
-		// A reversed order is the worst start for the moves, and so leads out of what is best
-		// only among its neighbours (Chanas and Kobylanski).
-		if up := g.countUp(next); up < best {
-			order, best = next, up
-			continue
-		}
-		slices.Reverse(next)
-		for _, name := range slices.Clone(next) {
-			next = g.move(next, name)
-		}
-		up := g.countUp(next)
-		if up >= best {
+		if slices.Equal(next, order) {
 			return order
 		}
-		order, best = next, up
+		order = next
 	}
-}
-
-// greedy returns the order of Eades, Lin and Smyth: files that use no other go to the bottom, files
-// that no other uses to the top, and when neither is left, the file that uses most others and is
-// used least goes to the top.
-func (g fileGraph) greedy() []string {
-	rest := slices.Sorted(maps.Keys(g))
-	var top, bottom []string
-	for len(rest) > 0 {
-		uses := func(name string) (n int) { return g.among(name, rest) }
-		users := func(name string) (n int) {
-			for _, other := range rest {
-				if g[other][name] {
-					n++
-				}
-			}
-			return n
-		}
-		pick := slices.IndexFunc(rest, func(name string) bool { return uses(name) == 0 })
-		if pick >= 0 {
-			bottom = append(bottom, rest[pick])
-		} else {
-			best := slices.MaxFunc(rest, func(a, b string) int {
-				if c := cmp.Compare(min(users(b), 1), min(users(a), 1)); c != 0 {
-					return c
-				}
-				return cmp.Compare(uses(a)-users(a), uses(b)-users(b))
-			})
-			pick = slices.Index(rest, best)
-			top = append(top, best)
-		}
-		rest = slices.Delete(rest, pick, pick+1)
-	}
-	slices.Reverse(bottom)
-	return append(top, bottom...)
-}
-
-// among returns how many of the others a file uses.
-func (g fileGraph) among(name string, others []string) (n int) {
-	for _, other := range others {
-		if g[name][other] {
-			n++
-		}
-	}
-	return n
 }
 
 // move puts one file where the fewest of its arrows run up, and leaves it where it is if no other

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/types"
@@ -96,44 +97,53 @@ type sites struct {
 // lockSites finds the places where a package takes locks.
 func lockSites(p *goPackage) sites {
 	s := sites{inFile: map[string]int{}}
-	counts := map[types.Object]int{}
-	files := map[types.Object]map[string]bool{}
-	var locks []types.Object // in the order in which they come, so that ties are always decided alike
+	type lock struct {
+		object types.Object
+		sites  int
+		files  map[string]bool
+	}
+	var locks []*lock // in the order of the sources, so that ties are always decided alike
 	for _, f := range p.files {
-		ast.Inspect(f.syntax, func(n ast.Node) bool {
-			call, ok := n.(*ast.CallExpr)
-			if !ok {
-				return true
-			}
-			sel, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr)
-			if !ok {
-				return true
-			}
-			method, ok := p.info.Uses[sel.Sel].(*types.Func)
-			if !ok || !slices.Contains(taking, method.FullName()) {
-				return true
-			}
+		for _, method := range p.taken(f.syntax) {
 			s.inFile[f.name]++
-			if lock := p.lockOf(sel); lock != nil {
-				if files[lock] == nil {
-					files[lock] = map[string]bool{}
-					locks = append(locks, lock)
-				}
-				counts[lock]++
-				files[lock][f.name] = true
+			object := p.lockOf(method)
+			if object == nil {
+				continue
 			}
-			return true
-		})
+			i := slices.IndexFunc(locks, func(l *lock) bool { return l.object == object })
+			if i < 0 {
+				i = len(locks)
+				locks = append(locks, &lock{object: object, files: map[string]bool{}})
+			}
+			locks[i].sites++
+			locks[i].files[f.name] = true
+		}
 	}
 	names := p.fieldNames()
-	for _, lock := range locks {
-		name := lock.Name()
-		if qualified, ok := names[lock]; ok {
-			name = qualified
+	for _, l := range locks {
+		name := cmp.Or(names[l.object], l.object.Name())
+		if len(l.files) > 1 {
+			name = fmt.Sprintf("%s in %d files", name, len(l.files))
 		}
-		s.busiest.see(counts[lock], fmt.Sprintf("%s in %d files", name, len(files[lock])))
+		s.busiest.see(l.sites, name)
 	}
 	return s
+}
+
+// taken returns what is called, at each lock site of a file.
+func (p *goPackage) taken(file *ast.File) (methods []*ast.SelectorExpr) {
+	ast.Inspect(file, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			if method, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr); ok {
+				f, ok := p.info.Uses[method.Sel].(*types.Func)
+				if ok && slices.Contains(taking, f.FullName()) {
+					methods = append(methods, method)
+				}
+			}
+		}
+		return true
+	})
+	return methods
 }
 
 // lockOf returns the field or variable whose method is selected, or nil if the lock has no name.

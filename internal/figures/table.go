@@ -110,11 +110,11 @@ func printPackages(out io.Writer, all []measured) {
 
 // printFiles prints a row for each file of a package, the top first.
 func printFiles(out io.Writer, m measured) {
-	order := "an order that was searched for"
+	order := "searched for"
 	if m.given {
-		order = "the order of its map"
+		order = "given by a map"
 	}
-	fmt.Fprintf(out, "\n%s, in %s:\n\n", m.path, order)
+	fmt.Fprintf(out, "\n## %s\n\nThe order is %s.\n\n", m.path, order)
 	header(out, "file", "code", "functions", "complexity", "lock sites", "arrows down", ":up to")
 	for i, name := range m.order {
 		t := m.files[name]
