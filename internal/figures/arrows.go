@@ -36,8 +36,8 @@ func (p *goPackage) declares(object types.Object) bool {
 	if object.Pkg() != p.types {
 		return false
 	}
-	f, ok := object.(*types.Func)
-	return object.Parent() == p.types.Scope() || ok && f.Signature().Recv() != nil
+	_, function := object.(*types.Func)
+	return function || object.Parent() == p.types.Scope()
 }
 
 // count returns the number of arrows.
@@ -157,14 +157,8 @@ func (g fileGraph) settle(order []string) []string {
 func (g fileGraph) move(order []string, name string) []string {
 	at := slices.Index(order, name)
 	rest := slices.Delete(slices.Clone(order), at, at+1)
-	// At the top, every arrow to the file runs up and none from it does.
-	up := 0
-	for _, other := range rest {
-		if g[other][name] {
-			up++
-		}
-	}
-	counts := []int{up}
+	// The number of arrows that run up at each place, less that at the top.
+	up, counts := 0, []int{0}
 	for _, other := range rest {
 		if g[other][name] {
 			up--

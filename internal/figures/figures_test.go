@@ -47,6 +47,7 @@ func TestPatternsChooseThePackages(t *testing.T) {
 	require.NoError(t, o.run(t.Context(), &out, []string{"./shop/layers"}))
 	require.Contains(t, out.String(), "| shop/layers |")
 	require.NotContains(t, out.String(), "| shop |", "it is only a dependency")
+	require.NotContains(t, out.String(), "##", "files are listed only if -files asks for it")
 }
 
 func TestAMapThatIsWrongIsAnError(t *testing.T) {
@@ -113,6 +114,22 @@ func TestTheSearchFindsTheBestOrderOfSmallGraphs(t *testing.T) {
 	}
 }
 
+func TestAFileMovesOnlyToABetterPlace(t *testing.T) {
+	t.Parallel()
+	uses := func(names ...string) map[string]bool {
+		to := map[string]bool{}
+		for _, name := range names {
+			to[name] = true
+		}
+		return to
+	}
+	g := fileGraph{"a": uses("b", "c"), "b": uses("c"), "c": uses(), "d": uses("b"), "e": uses("e2"), "e2": uses("e")}
+	require.Equal(t, []string{"a", "c", "b"}, g.move([]string{"c", "b", "a"}, "a"), "up")
+	require.Equal(t, []string{"a", "b", "c"}, g.move([]string{"c", "a", "b"}, "c"), "down")
+	require.Equal(t, []string{"a", "d", "b", "c"}, g.move([]string{"b", "a", "d", "c"}, "b"), "between those that use it and those that it uses")
+	require.Equal(t, []string{"e2", "e"}, g.move([]string{"e2", "e"}, "e"), "no place is better")
+}
+
 // permutations calls f with every order of the names.
 func permutations(names []string, f func([]string)) {
 	var extend func(order, rest []string)
@@ -138,4 +155,14 @@ func TestAPercentileIsAWidthThatOccurs(t *testing.T) {
 	require.Equal(t, 190, tally{widths: widths[:19]}.percentile(90), "18 of 19 do not exceed it, and 17 are too few")
 	require.Equal(t, 7, tally{widths: []int{7}}.percentile(90))
 	require.Zero(t, tally{}.percentile(90))
+}
+
+func TestNothingIsLargestWhereNothingIs(t *testing.T) {
+	t.Parallel()
+	var m most
+	m.see(0, "nothing")
+	require.Empty(t, m.String())
+	m.see(2, "first")
+	m.see(2, "second")
+	require.Equal(t, "2 first", m.String())
 }

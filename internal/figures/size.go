@@ -21,8 +21,8 @@ func codeLines(text []byte) int {
 		if tok == token.EOF {
 			return len(lines)
 		}
-		if tok == token.SEMICOLON && literal == "\n" {
-			continue // not in the text: the scanner inserts it at the end of a line
+		if literal == "\n" {
+			continue // a semicolon that is not in the text: the scanner inserts it at the end of a line
 		}
 		for line := file.Line(pos); line <= file.Line(pos)+strings.Count(literal, "\n"); line++ {
 			lines[line] = true
