@@ -1,4 +1,4 @@
-// Package imports pins which package imports what, so that whoever uses one part of the library does
+// Package imports pins which package imports what, so that a user of one part of the library does
 // not pay for the others: rules without a Git implementation, a queue without a Kubernetes client.
 package imports
 
