@@ -16,7 +16,7 @@
 //   - orphan: which files have lost their object.
 //   - gitsink: the interface of what writes commits, and the Writer that turns batches into plans for it.
 //   - gitsink/gogit: the sink on go-git, without a working copy and without a kept clone.
-//   - gitsink/gitsinktest: a real Git server for tests.
+//   - gitsink/gitsinktest: a conformance kit for sinks, and a fake sink; gitsink/gitservertest: a real Git server for tests.
 //
 // # Guarantees
 //

@@ -10,12 +10,12 @@ import (
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 func TestABatchTakesNoExcludedFolderOutOfTheStatus(t *testing.T) {
 	t.Parallel()
-	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	for _, object := range []map[string]any{
 		{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "team"}},
@@ -31,8 +31,8 @@ func TestABatchTakesNoExcludedFolderOutOfTheStatus(t *testing.T) {
 	require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))
 	stop := start(t, m)
 	synced(t, m)
-	theirs := gitsinktest.File{Content: "source: theirs\n"}
-	repo.Commit("main", map[string]gitsinktest.File{"prod/default/" + gitsink.OwnerFile: theirs, "prod/team/" + gitsink.OwnerFile: theirs}, "ours")
+	theirs := gitservertest.File{Content: "source: theirs\n"}
+	repo.Commit("main", map[string]gitservertest.File{"prod/default/" + gitsink.OwnerFile: theirs, "prod/team/" + gitsink.OwnerFile: theirs}, "ours")
 	require.NoError(t, m.Resync(prodRef))
 	for st := range told {
 		if st.Excluded != nil { // by now the sweep has asked for another: somebody else has written

@@ -9,7 +9,7 @@ import (
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // Files that stay whatever becomes of their objects are not in sync with them, though all was listed and written.
@@ -29,7 +29,7 @@ func TestADestinationWithAFolderOfAnotherOwnerIsNotSynced(t *testing.T) {
 	require.Nil(t, (<-told).Excluded)
 
 	hidden := "prod/default/" + gitsink.OwnerFile
-	repo.Commit("main", map[string]gitsinktest.File{hidden: {Content: "source: theirs\n"}}, "theirs")
+	repo.Commit("main", map[string]gitservertest.File{hidden: {Content: "source: theirs\n"}}, "theirs")
 	require.NoError(t, m.Resync(prodRef))
 	st := hears(t, told, func(st kubescribe.DestinationStatus) bool { return st.Excluded != nil })
 	require.False(t, st.Synced)
@@ -41,7 +41,7 @@ func TestADestinationWithAFolderOfAnotherOwnerIsNotSynced(t *testing.T) {
 	require.False(t, st.Synced)
 	require.Equal(t, st.Watch.Streams, st.Watch.Complete, "nothing else is wrong")
 
-	repo.Commit("main", map[string]gitsinktest.File{hidden: {Remove: true}}, "gone")
+	repo.Commit("main", map[string]gitservertest.File{hidden: {Remove: true}}, "gone")
 	require.NoError(t, m.Resync(prodRef))
 	hears(t, told, func(st kubescribe.DestinationStatus) bool { return st.Excluded == nil })
 	synced(t, m)

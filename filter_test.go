@@ -11,16 +11,16 @@ import (
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 const attributes = ".gitattributes"
 
 func TestAFilterOfGitattributesIsInTheStatusUntilItIsGone(t *testing.T) {
 	t.Parallel()
-	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
-	repo.Commit("main", map[string]gitsinktest.File{
+	repo.Commit("main", map[string]gitservertest.File{
 		attributes:           {Content: "*.md filter=lfs\nprod/** filter=git-crypt diff=git-crypt\n"},
 		"prod/" + attributes: {Content: "a.yaml filter=lfs\n"},
 	}, "filters")
@@ -39,14 +39,14 @@ func TestAFilterOfGitattributesIsInTheStatusUntilItIsGone(t *testing.T) {
 	require.NotZero(t, log.with("filter=lfs by the line a.yaml of prod/.gitattributes"))
 
 	// Another line counts from the commit on that somebody pushes.
-	repo.Commit("main", map[string]gitsinktest.File{"prod/" + attributes: {Remove: true}}, "no lfs here")
+	repo.Commit("main", map[string]gitservertest.File{"prod/" + attributes: {Remove: true}}, "no lfs here")
 	configMap(t, c, "a", "two")
 	want := gitsink.Filtered{File: attributes, Pattern: "prod/**", Filter: "git-crypt"}
 	until(t, m, func(st kubescribe.DestinationStatus) bool { return len(st.Filtered) == 1 && st.Filtered[0] == want })
 	require.Contains(t, repo.Tree("main")["prod/default/configmaps/a.yaml"], "value: two")
 
 	// What stands outside of the folder is looked at by a sweep, if it is gone.
-	repo.Commit("main", map[string]gitsinktest.File{attributes: {Remove: true}}, "no filters")
+	repo.Commit("main", map[string]gitservertest.File{attributes: {Remove: true}}, "no filters")
 	require.NoError(t, m.Resync(prodRef))
 	until(t, m, func(st kubescribe.DestinationStatus) bool { return st.Filtered == nil && st.Synced })
 	require.NoError(t, stop())
@@ -54,13 +54,13 @@ func TestAFilterOfGitattributesIsInTheStatusUntilItIsGone(t *testing.T) {
 
 func TestABatchTakesNoFilterOutOfTheStatusThatASweepHasFound(t *testing.T) {
 	t.Parallel()
-	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	var text strings.Builder
 	for i := range 11 {
 		configMap(t, c, fmt.Sprint("cm-", i), "one")
 		fmt.Fprintf(&text, "cm-%d.yaml filter=lfs\n", i)
 	}
-	repo.Commit("main", map[string]gitsinktest.File{attributes: {Content: text.String()}}, "filters")
+	repo.Commit("main", map[string]gitservertest.File{attributes: {Content: text.String()}}, "filters")
 	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{}))
 	require.NoError(t, err)
 	require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))
@@ -79,10 +79,10 @@ func TestABatchTakesNoFilterOutOfTheStatusThatASweepHasFound(t *testing.T) {
 
 func TestWhatHasAFilterIsLeftOutWhereThatIsRefused(t *testing.T) {
 	t.Parallel()
-	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	configMap(t, c, "b", "one")
-	repo.Commit("main", map[string]gitsinktest.File{attributes: {Content: "a.yaml filter=git-crypt\n"}}, "filters")
+	repo.Commit("main", map[string]gitservertest.File{attributes: {Content: "a.yaml filter=git-crypt\n"}}, "filters")
 	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{RefuseFiltered: true}))
 	require.NoError(t, err)
 	require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))

@@ -19,6 +19,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 	"github.com/kubescribe/kubescribe/orphan"
 )
@@ -152,7 +153,7 @@ func TestPruneRemovesOnlyWhatTheStatusShowed(t *testing.T) {
 	st := g.until(t, func(st kubescribe.DestinationStatus) bool { return st.Uncovered != nil })
 	require.Equal(t, 12, st.Uncovered.Count)
 	more := "apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\n  namespace: default\n"
-	g.repo.Commit("main", map[string]gitsinktest.File{"prod/default/secrets/s.yaml": {Content: more}}, "One more")
+	g.repo.Commit("main", map[string]gitservertest.File{"prod/default/secrets/s.yaml": {Content: more}}, "One more")
 	require.ErrorIs(t, g.Prune(limited(t), prodRef), orphan.ErrTooMany)
 	st, _ = g.DestinationStatus(prodRef)
 	require.Equal(t, 13, st.Uncovered.Count, "now it is shown")
@@ -164,7 +165,7 @@ func TestPruneRemovesOnlyWhatTheStatusShowed(t *testing.T) {
 func TestPruneSaysWhyNothingWasRemoved(t *testing.T) {
 	t.Run("the folder is not adopted", func(t *testing.T) {
 		g := grow(t, func(g *grown) {
-			g.repo.Commit("main", map[string]gitsinktest.File{"prod/x.txt": {Content: "x"}}, "Theirs")
+			g.repo.Commit("main", map[string]gitservertest.File{"prod/x.txt": {Content: "x"}}, "Theirs")
 		})
 		require.ErrorIs(t, g.Prune(limited(t), prodRef), gitsink.ErrUnadopted)
 	})
@@ -178,7 +179,7 @@ func TestPruneSaysWhyNothingWasRemoved(t *testing.T) {
 		g := grow(t, nil)
 		configMap(t, g.cluster, "a", "one")
 		synced(t, g.Mirror)
-		g.repo.Commit("main", map[string]gitsinktest.File{"prod/.kubescribe": {Content: "source: other\n"}}, "Taken")
+		g.repo.Commit("main", map[string]gitservertest.File{"prod/.kubescribe": {Content: "source: other\n"}}, "Taken")
 		require.ErrorIs(t, g.Prune(limited(t), prodRef), gitsink.ErrOwned)
 	})
 	t.Run("the caller does not wait", func(t *testing.T) {
@@ -220,10 +221,10 @@ func TestPruneSaysWhyNothingWasRemoved(t *testing.T) {
 }
 
 func TestAnApprovalIsForWhatWasHeldAndLapsesWhenMoreWouldGo(t *testing.T) {
-	ghosts := func(from, to int) map[string]gitsinktest.File {
-		files := map[string]gitsinktest.File{}
+	ghosts := func(from, to int) map[string]gitservertest.File {
+		files := map[string]gitservertest.File{}
 		for i := from; i < to; i++ {
-			files[fmt.Sprintf("prod/default/configmaps/ghost-%02d.yaml", i)] = gitsinktest.File{Content: "ghost\n"}
+			files[fmt.Sprintf("prod/default/configmaps/ghost-%02d.yaml", i)] = gitservertest.File{Content: "ghost\n"}
 		}
 		return files
 	}
@@ -265,9 +266,9 @@ func TestAnApprovalBeforeAnythingIsHeldIsForOneSweep(t *testing.T) {
 	g.until(t, func(st kubescribe.DestinationStatus) bool {
 		return st.LastSeed.After(before.LastSeed) && st.Synced && !st.Approved
 	})
-	files := map[string]gitsinktest.File{}
+	files := map[string]gitservertest.File{}
 	for i := range 11 {
-		files[fmt.Sprintf("prod/default/configmaps/ghost-%02d.yaml", i)] = gitsinktest.File{Content: "ghost\n"}
+		files[fmt.Sprintf("prod/default/configmaps/ghost-%02d.yaml", i)] = gitservertest.File{Content: "ghost\n"}
 	}
 	g.repo.Commit("main", files, "Files without an object")
 	require.NoError(t, g.Resync(prodRef))
@@ -279,9 +280,9 @@ func TestAnApprovalBeforeAnythingIsHeldIsForOneSweep(t *testing.T) {
 func TestGrantsAreForTheFolderThatTheyWereGivenFor(t *testing.T) {
 	c := cluster(t)
 	sink, repo := newFake()
-	files := map[string]gitsinktest.File{}
+	files := map[string]gitservertest.File{}
 	for i := range 12 {
-		files[fmt.Sprintf("other/default/configmaps/theirs-%02d.yaml", i)] = gitsinktest.File{Content: "theirs\n"}
+		files[fmt.Sprintf("other/default/configmaps/theirs-%02d.yaml", i)] = gitservertest.File{Content: "theirs\n"}
 	}
 	repo.Commit("main", files, "Theirs")
 	rules := rulesFor(repo, prodRef)
@@ -358,9 +359,9 @@ func TestTwoClustersInNestedFoldersOfOneRepositoryNeverTouchEachOthersFiles(t *t
 }
 
 func TestAnApprovalWaitsForAdoptionWhereTheFolderIsNotAdopted(t *testing.T) {
-	theirs := map[string]gitsinktest.File{}
+	theirs := map[string]gitservertest.File{}
 	for i := range 12 {
-		theirs[fmt.Sprintf("prod/default/configmaps/theirs-%02d.yaml", i)] = gitsinktest.File{Content: "theirs\n"}
+		theirs[fmt.Sprintf("prod/default/configmaps/theirs-%02d.yaml", i)] = gitservertest.File{Content: "theirs\n"}
 	}
 	g := grow(t, func(g *grown) { g.repo.Commit("main", theirs, "Theirs") })
 	require.NoError(t, g.Approve(prodRef))

@@ -14,7 +14,7 @@ import (
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -68,7 +68,7 @@ func TestStartReturnsWhateverHangs(t *testing.T) {
 func TestABombInTheFolderIsInTheStatusAndHoldsUpNeitherItsNeighbourNorTheEnd(t *testing.T) {
 	c := cluster(t)
 	configMap(t, c, "a", "one")
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("r")
 	git := func(stdin string, args ...string) string {
 		cmd := exec.CommandContext(t.Context(), "git", args...)

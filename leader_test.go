@@ -11,7 +11,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
 	"github.com/kubescribe/kubescribe"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // steppedLock is our lock, renewed just now by a clock that was wrong by so much.
@@ -34,7 +34,7 @@ func (l *steppedLock) Identity() string { return "me" }
 // When the clock leaps ahead, or the process was stopped for long, the lock seems to have run out until it is renewed. Who
 // is its holder all the same must not have lost the batches that came in between.
 func TestALeaderWhoseClockLeapsAheadWritesOnceTheLockIsRenewed(t *testing.T) {
-	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	l := &steppedLock{asked: make(chan struct{}, 1)}
 	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{StillLeader: kubescribe.HoldsLease(l), Handover: -1}))
 	require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/kubescribe/kubescribe"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // provider notes which histograms are made, and how often each is written to.
@@ -44,7 +44,7 @@ func (m meterOf) Float64Histogram(name string, _ ...metric.Float64HistogramOptio
 func (p *provider) Meter(string, ...metric.MeterOption) metric.Meter { return meterOf{p: p} }
 
 func TestTheMeterProviderGetsTheMetricsOfTheQueueAndItsHandlers(t *testing.T) {
-	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	p := &provider{records: map[string]int{}}
 	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{MeterProvider: p}))

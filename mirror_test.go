@@ -20,7 +20,7 @@ import (
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
@@ -90,7 +90,7 @@ func synced(t *testing.T, m *kubescribe.Mirror) {
 }
 
 func TestRulesCanBeReplacedWhileItRuns(t *testing.T) {
-	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{}))
 	require.NoError(t, err)
@@ -108,7 +108,7 @@ func TestRulesCanBeReplacedWhileItRuns(t *testing.T) {
 }
 
 func TestFaultyRulesTakeNothingFromTheOthers(t *testing.T) {
-	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	rules := rulesFor(repo, prodRef, devRef)
 	rules.Destinations[1].Branch = "bad..name"
@@ -125,7 +125,7 @@ func TestFaultyRulesTakeNothingFromTheOthers(t *testing.T) {
 }
 
 func TestNothingIsWrittenWhenLeadershipIsLost(t *testing.T) {
-	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	var leads atomic.Bool
 	asked := make(chan struct{}, 100)
@@ -148,7 +148,7 @@ func TestNothingIsWrittenWhenLeadershipIsLost(t *testing.T) {
 }
 
 func TestStatusIsToldAndComplete(t *testing.T) {
-	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	told := make(chan kubescribe.DestinationStatus, 100)
 	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{
@@ -180,7 +180,7 @@ func TestUnknownDestinationsAreRefused(t *testing.T) {
 }
 
 func TestTheClusterIsNamedByItsKubeSystemNamespaceOnceThatCanBeRead(t *testing.T) {
-	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	var failed atomic.Bool
 	c.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {

@@ -25,7 +25,7 @@ import (
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
@@ -91,7 +91,7 @@ func TestWhatHasAFilterIsLeftOutIfThatIsAskedFor(t *testing.T) {
 		c := cluster(t)
 		configMap(t, c, "a", "one")
 		sink, repo := newFake()
-		repo.Commit("main", map[string]gitsinktest.File{"prod/.gitattributes": {Content: "*.yaml filter=git-crypt\n"}}, "Crypt")
+		repo.Commit("main", map[string]gitservertest.File{"prod/.gitattributes": {Content: "*.yaml filter=git-crypt\n"}}, "Crypt")
 		m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{GitSink: sink, RefuseFiltered: refuse}))
 		require.NoError(t, err)
 		require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))
@@ -106,7 +106,7 @@ func TestWhatHasAFilterIsLeftOutIfThatIsAskedFor(t *testing.T) {
 }
 
 func TestEachOptionOfTheDefaultSinkHasItsSay(t *testing.T) {
-	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	var mu sync.Mutex
 	asked := map[string]int{}
@@ -317,7 +317,7 @@ func TestWhatSomebodyChangedInTheFolderIsPutBackWithTheNextPush(t *testing.T) {
 	g := grow(t, func(g *grown) { configMap(t, g.cluster, "a", "one") })
 	const path = "prod/default/configmaps/a.yaml"
 	before := g.repo.Tree("main")[path]
-	g.repo.Commit("main", map[string]gitsinktest.File{path: {Content: "theirs\n"}}, "By hand")
+	g.repo.Commit("main", map[string]gitservertest.File{path: {Content: "theirs\n"}}, "By hand")
 	configMap(t, g.cluster, "b", "one")
 	require.Eventually(t, func() bool { return g.repo.Tree("main")[path] == before }, 30*time.Second, 10*time.Millisecond)
 }
@@ -326,7 +326,7 @@ func TestResyncPutsBackWhatIsMissing(t *testing.T) {
 	g := grow(t, func(g *grown) { configMap(t, g.cluster, "a", "one") })
 	const path = "prod/default/configmaps/a.yaml"
 	before := g.repo.Tree("main")[path]
-	g.repo.Commit("main", map[string]gitsinktest.File{path: {Content: "theirs\n"}}, "By hand")
+	g.repo.Commit("main", map[string]gitservertest.File{path: {Content: "theirs\n"}}, "By hand")
 	require.NoError(t, g.Resync(prodRef))
 	require.Eventually(t, func() bool { return g.repo.Tree("main")[path] == before }, 30*time.Second, 10*time.Millisecond)
 }
@@ -334,7 +334,7 @@ func TestResyncPutsBackWhatIsMissing(t *testing.T) {
 func TestWaitSyncedSaysWhatWillNotBeSynced(t *testing.T) {
 	t.Run("another owner has a folder below", func(t *testing.T) {
 		g := grow(t, func(g *grown) { configMap(t, g.cluster, "a", "one") })
-		g.repo.Commit("main", map[string]gitsinktest.File{
+		g.repo.Commit("main", map[string]gitservertest.File{
 			"prod/default/.kubescribe":                  {Content: "source: other\n"},
 			"prod/default/configmaps/of-the-other.yaml": {Content: "theirs\n"},
 		}, "Theirs")

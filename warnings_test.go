@@ -12,11 +12,11 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubescribe/kubescribe"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 func TestEachWarningOfTheAPIServerIsLoggedOnce(t *testing.T) {
-	c, repo := cluster(t), gitsinktest.NewServer(t, nil).NewRepo("r")
+	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	config := rest.CopyConfig(c.Config())
 	warned := &warning{}

@@ -11,6 +11,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 	"github.com/kubescribe/kubescribe/queue"
 )
@@ -52,7 +53,7 @@ func TestWhateverSharesALineEachBranchGetsItsOwnFilesAndNoOther(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			sink := gitsinktest.NewFake()
 			for _, branch := range []string{"main", "dev"} { // or dev would begin as a copy of main
-				sink.Repo(hybridURL).Commit(branch, map[string]gitsinktest.File{"README.md": {Content: branch}}, "begin")
+				sink.Repo(hybridURL).Commit(branch, map[string]gitservertest.File{"README.md": {Content: branch}}, "begin")
 			}
 			writer, err := gitsink.NewWriter(sink, "cluster", nil)
 			require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 )
 
@@ -50,8 +51,8 @@ func (o observer) newest(branch string) (files string, n int) {
 	return filepath.Join(o.root, branch, strconv.Itoa(len(all)), "files"), len(all)
 }
 
-func (o observer) Files(branch string) map[string]gitsinktest.File {
-	files := map[string]gitsinktest.File{}
+func (o observer) Files(branch string) map[string]gitservertest.File {
+	files := map[string]gitservertest.File{}
 	root, n := o.newest(url.PathEscape(branch))
 	if n == 0 {
 		return files
@@ -66,13 +67,13 @@ func (o observer) Files(branch string) map[string]gitsinktest.File {
 		require.NoError(o.t, err)
 		if d.Type()&fs.ModeSymlink != 0 {
 			target, err := os.Readlink(path)
-			files[name] = gitsinktest.File{Mode: gitsinktest.ModeSymlink, Content: target}
+			files[name] = gitservertest.File{Mode: gitservertest.ModeSymlink, Content: target}
 			return err
 		}
 		content, err := os.ReadFile(path)
-		file := gitsinktest.File{Content: string(content)}
+		file := gitservertest.File{Content: string(content)}
 		if info.Mode()&0o100 != 0 {
-			file.Mode = gitsinktest.ModeExecutable
+			file.Mode = gitservertest.ModeExecutable
 		}
 		files[name] = file
 		return err
@@ -80,7 +81,7 @@ func (o observer) Files(branch string) map[string]gitsinktest.File {
 	return files
 }
 
-func (o observer) Commit(branch string, files map[string]gitsinktest.File, _ string) string {
+func (o observer) Commit(branch string, files map[string]gitservertest.File, _ string) string {
 	old, n := o.newest(branch)
 	next := filepath.Join(o.t.TempDir(), "files")
 	require.NoError(o.t, os.MkdirAll(next, 0o755))
@@ -95,9 +96,9 @@ func (o observer) Commit(branch string, files map[string]gitsinktest.File, _ str
 		}
 		require.NoError(o.t, os.MkdirAll(filepath.Dir(path), 0o755))
 		switch file.Mode {
-		case gitsinktest.ModeSymlink:
+		case gitservertest.ModeSymlink:
 			require.NoError(o.t, os.Symlink(file.Content, path))
-		case gitsinktest.ModeExecutable:
+		case gitservertest.ModeExecutable:
 			require.NoError(o.t, os.WriteFile(path, []byte(file.Content), 0o755))
 		default:
 			require.NoError(o.t, os.WriteFile(path, []byte(file.Content), 0o644))

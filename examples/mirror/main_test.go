@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 func TestMain(m *testing.M) {
@@ -34,15 +34,15 @@ var configMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmap
 type fixture struct {
 	t          *testing.T
 	cluster    *clustertest.Cluster
-	git        *gitsinktest.Server
-	repo       *gitsinktest.Repo
+	git        *gitservertest.Server
+	repo       *gitservertest.Repo
 	config     string
 	kubeconfig string
 }
 
-func newFixture(t *testing.T, opts *gitsinktest.ServerOptions) *fixture {
+func newFixture(t *testing.T, opts *gitservertest.ServerOptions) *fixture {
 	t.Helper()
-	f := &fixture{t: t, cluster: clustertest.New(nil), git: gitsinktest.NewServer(t, opts), config: t.TempDir()}
+	f := &fixture{t: t, cluster: clustertest.New(nil), git: gitservertest.NewServer(t, opts), config: t.TempDir()}
 	t.Logf("clustertest.Options{Seed: %d}", f.cluster.Seed())
 	t.Cleanup(f.cluster.Close)
 	f.repo = f.git.NewRepo("repo.git")
@@ -191,7 +191,7 @@ func TestFilesThatHaveAFilterAreShown(t *testing.T) {
 	f := newFixture(t, nil)
 	f.manifests(good)
 	f.configMap("a", "one")
-	f.repo.Commit("main", map[string]gitsinktest.File{".gitattributes": {Content: "*.yaml filter=git-crypt\n"}}, "filters")
+	f.repo.Commit("main", map[string]gitservertest.File{".gitattributes": {Content: "*.yaml filter=git-crypt\n"}}, "filters")
 	const line = "filter=git-crypt by the line *.yaml of .gitattributes\n"
 	code, stdout, stderr := f.run("--dry-run")
 	require.Equal(t, exitDone, code, stderr)
@@ -202,7 +202,7 @@ func TestFilesThatHaveAFilterAreShown(t *testing.T) {
 	require.Contains(t, stdout, "default/prod: in sync")
 	require.Contains(t, stdout, "  "+notice+"    "+line)
 
-	f.repo.Commit("main", map[string]gitsinktest.File{".gitattributes": {Remove: true}}, "no filters")
+	f.repo.Commit("main", map[string]gitservertest.File{".gitattributes": {Remove: true}}, "no filters")
 	code, stdout, stderr = f.run("--once")
 	require.Equal(t, exitDone, code, stderr)
 	require.NotContains(t, stdout, "filter")
@@ -211,7 +211,7 @@ func TestFilesThatHaveAFilterAreShown(t *testing.T) {
 func TestAFolderOfSomebodyElseIsAdoptedOnRequest(t *testing.T) {
 	f := newFixture(t, nil)
 	f.manifests(good)
-	f.repo.Commit("main", map[string]gitsinktest.File{"clusters/prod/default/configmaps/theirs.yaml": {Content: "x: 1\n"}}, "Theirs")
+	f.repo.Commit("main", map[string]gitservertest.File{"clusters/prod/default/configmaps/theirs.yaml": {Content: "x: 1\n"}}, "Theirs")
 	f.configMap("a", "one")
 	code, stdout, stderr := f.run("--once")
 	require.Equal(t, exitDone, code, stderr)
@@ -223,7 +223,7 @@ func TestAFolderOfSomebodyElseIsAdoptedOnRequest(t *testing.T) {
 }
 
 func TestCredentialsComeFromASecretOfTheFolderOrOfTheCluster(t *testing.T) {
-	f := newFixture(t, &gitsinktest.ServerOptions{Credentials: gitsinktest.Credentials{User: "bot", Password: "s3cret-word"}})
+	f := newFixture(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{User: "bot", Password: "s3cret-word"}})
 	f.configMap("a", "one")
 	withRef := strings.Replace(good, `spec: {repoURL: "$REPO",`, `spec: {repoURL: "$REPO", secretRef: {name: git},`, 1)
 	secret := func(password string) string {

@@ -13,10 +13,11 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // onFiles changes what the last commit of a plan makes of the files.
-func onFiles(change func(folder string, before, after map[string]File)) maker {
+func onFiles(change func(folder string, before, after map[string]gitservertest.File)) maker {
 	return flaw{build: func(base fakeBase, folder string, commits []gitsink.Commit) (fakeChain, error) {
 		made, err := base.build(folder, commits)
 		if err == nil && len(made.commits) > 0 {
@@ -27,13 +28,13 @@ func onFiles(change func(folder string, before, after map[string]File)) maker {
 }
 
 // careless applies changes one by one with f and looks at nothing first; f may change the files as it likes.
-func careless(f func(files map[string]File, folder string, change gitsink.Change)) maker {
+func careless(f func(files map[string]gitservertest.File, folder string, change gitsink.Change)) maker {
 	return flaw{build: func(base fakeBase, folder string, commits []gitsink.Commit) (fakeChain, error) {
 		chain := fakeChain{last: base.commit}
 		for _, c := range commits {
 			files := maps.Clone(fakeBase{commit: chain.last}.files())
 			if files == nil {
-				files = map[string]File{}
+				files = map[string]gitservertest.File{}
 			}
 			for _, change := range c.Changes {
 				f(files, folder, change)
@@ -48,11 +49,11 @@ func careless(f func(files map[string]File, folder string, change gitsink.Change
 }
 
 // set writes or removes, whatever the path.
-func set(files map[string]File, path string, change gitsink.Change) {
+func set(files map[string]gitservertest.File, path string, change gitsink.Change) {
 	if change.Remove {
 		delete(files, path)
 	} else {
-		files[path] = File{Mode: files[path].Mode, Content: string(change.Data)}
+		files[path] = gitservertest.File{Mode: files[path].Mode, Content: string(change.Data)}
 	}
 }
 
@@ -73,7 +74,7 @@ var brokenChanges = []broken{
 	{
 		name: "it writes text",
 		by:   map[string]string{"what a plan writes is what the store holds": `base/binary`},
-		make: onFiles(func(_ string, _, after map[string]File) {
+		make: onFiles(func(_ string, _, after map[string]gitservertest.File) {
 			for path, file := range after {
 				file.Content = strings.ToValidUTF8(strings.ReplaceAll(file.Content, "\r\n", "\n"), "?")
 				after[path] = file
@@ -110,9 +111,9 @@ var brokenChanges = []broken{
 	{
 		name: "it removes last",
 		by:   map[string]string{"the changes of a commit are applied in order": `"base/back" is not there`},
-		make: careless(func() func(map[string]File, string, gitsink.Change) {
+		make: careless(func() func(map[string]gitservertest.File, string, gitsink.Change) {
 			gone := map[string]bool{}
-			return func(files map[string]File, folder string, change gitsink.Change) {
+			return func(files map[string]gitservertest.File, folder string, change gitsink.Change) {
 				set(files, join(folder, change.Path), change)
 				gone[change.Path] = gone[change.Path] || change.Remove
 				for path := range gone {
@@ -173,10 +174,10 @@ var brokenChanges = []broken{
 	{
 		name: "it loses the mode of what it writes",
 		by:   map[string]string{"an executable file stays executable": `"base/run" is  "2", want 100755 "2"`},
-		make: onFiles(func(_ string, before, after map[string]File) {
+		make: onFiles(func(_ string, before, after map[string]gitservertest.File) {
 			for path, file := range after {
 				if before[path] != file {
-					after[path] = File{Content: file.Content}
+					after[path] = gitservertest.File{Content: file.Content}
 				}
 			}
 		}),
@@ -187,10 +188,10 @@ var brokenChanges = []broken{
 			"an executable file stays executable":        `want 100755`,
 			"what the plan does not name is not touched": `want 100755`,
 		},
-		make: onFiles(func(_ string, before, after map[string]File) {
+		make: onFiles(func(_ string, before, after map[string]gitservertest.File) {
 			for path, file := range after {
-				if before[path] == file && file.Mode == ModeExecutable {
-					after[path] = File{Content: file.Content}
+				if before[path] == file && file.Mode == gitservertest.ModeExecutable {
+					after[path] = gitservertest.File{Content: file.Content}
 				}
 			}
 		}),
@@ -198,22 +199,22 @@ var brokenChanges = []broken{
 	{
 		name: "it removes what it has not written from the folder",
 		by:   map[string]string{"what the plan does not name is not touched": `"base/theirs" is not there`},
-		make: careless(func(files map[string]File, folder string, change gitsink.Change) {
-			maps.DeleteFunc(files, func(p string, _ File) bool { return below(p, folder) && strings.HasSuffix(p, "theirs") })
+		make: careless(func(files map[string]gitservertest.File, folder string, change gitsink.Change) {
+			maps.DeleteFunc(files, func(p string, _ gitservertest.File) bool { return below(p, folder) && strings.HasSuffix(p, "theirs") })
 			set(files, join(folder, change.Path), change)
 		}),
 	},
 	{
 		name: "it makes the folder the whole branch",
 		by:   map[string]string{"what the plan does not name is not touched": `"a" is not there`},
-		make: onFiles(func(folder string, _, after map[string]File) {
-			maps.DeleteFunc(after, func(path string, _ File) bool { return !below(path, folder) })
+		make: onFiles(func(folder string, _, after map[string]gitservertest.File) {
+			maps.DeleteFunc(after, func(path string, _ gitservertest.File) bool { return !below(path, folder) })
 		}),
 	},
 	{
 		name: "it follows paths out of the folder",
 		by:   map[string]string{"a path that leaves the base folder is refused before anything is written": "path \"../other\""},
-		make: careless(func(files map[string]File, folder string, change gitsink.Change) {
+		make: careless(func(files map[string]gitservertest.File, folder string, change gitsink.Change) {
 			set(files, path.Join(folder, change.Path), change)
 		}),
 	},
@@ -264,7 +265,7 @@ var brokenChanges = []broken{
 			"a file is no folder, and a folder no file":           "Apply returned <nil>",
 			"a symbolic link is neither followed nor overwritten": "Apply returned <nil>",
 		},
-		make: careless(func(files map[string]File, folder string, change gitsink.Change) {
+		make: careless(func(files map[string]gitservertest.File, folder string, change gitsink.Change) {
 			whole := join(folder, change.Path)
 			for _, p := range parents(whole) {
 				delete(files, p)
@@ -276,10 +277,10 @@ var brokenChanges = []broken{
 	{
 		name: "it follows symbolic links",
 		by:   map[string]string{"a symbolic link is neither followed nor overwritten": `folder "base", path "inner"`},
-		make: careless(func(files map[string]File, folder string, change gitsink.Change) {
+		make: careless(func(files map[string]gitservertest.File, folder string, change gitsink.Change) {
 			whole := join(folder, change.Path)
 			for _, p := range append(parents(whole), whole) {
-				if link := files[p]; link.Mode == ModeSymlink {
+				if link := files[p]; link.Mode == gitservertest.ModeSymlink {
 					whole = path.Join(path.Dir(p), link.Content, strings.TrimPrefix(whole, p))
 				}
 			}

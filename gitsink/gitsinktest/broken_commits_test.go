@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // eachCommit changes each commit of a plan.
@@ -246,7 +247,7 @@ var brokenCommits = []broken{
 		by:   map[string]string{"a missing branch starts with the default branch": `the log: ["put"]`},
 		make: flaw{base: func(_ *Fake, _ destination.Destination, base fakeBase) fakeBase {
 			if base.old == nil && base.commit != nil {
-				base.commit = &fakeCommit{files: base.commit.files, info: CommitInfo{Subject: "root"}}
+				base.commit = &fakeCommit{files: base.commit.files, info: gitservertest.CommitInfo{Subject: "root"}}
 			}
 			return base
 		}, push: func(f *Fake, d destination.Destination, base fakeBase, made fakeChain) bool {

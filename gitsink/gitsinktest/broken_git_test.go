@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // script is a sink as a script would be: clone, write, add, commit, push, and from the start if the push fails.
@@ -72,12 +73,12 @@ func TestARealPushByForceIsSeenByGit(t *testing.T) {
 			continue
 		}
 		against := func(push ...string) error {
-			var server *Server
+			var server *gitservertest.Server
 			return c.against(t, Harness{
 				Store: func(t testing.TB) Store {
-					server = NewServer(t, nil)
+					server = gitservertest.NewServer(t, nil)
 					repo := server.NewRepo("app.git")
-					return repo.Store(repo.FileURL())
+					return RepoStore(t, repo, repo.FileURL())
 				},
 				New: func(t testing.TB, _ Store) gitsink.GitSink { return script{t, server.Env(), push} },
 			}, patience)

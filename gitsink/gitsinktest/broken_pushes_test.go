@@ -13,10 +13,11 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // rebased pushes what merge makes of the files of a branch that has moved: theirs is what it holds by now.
-func rebased(merge func(base, ours, theirs map[string]File) map[string]File) maker {
+func rebased(merge func(base, ours, theirs map[string]gitservertest.File) map[string]gitservertest.File) maker {
 	return flaw{push: func(f *Fake, d destination.Destination, base fakeBase, made fakeChain) bool {
 		head := f.head(d)
 		if head == base.old {
@@ -30,7 +31,7 @@ func rebased(merge func(base, ours, theirs map[string]File) map[string]File) mak
 }
 
 // byFiles takes the newer side of each file, ours if both have changed it.
-func byFiles(base, ours, theirs map[string]File) map[string]File {
+func byFiles(base, ours, theirs map[string]gitservertest.File) map[string]gitservertest.File {
 	merged := maps.Clone(theirs)
 	for path := range base {
 		if _, kept := ours[path]; !kept {
@@ -46,7 +47,7 @@ func byFiles(base, ours, theirs map[string]File) map[string]File {
 }
 
 // byLines takes the newer side of each line where both have changed a file.
-func byLines(base, ours, theirs map[string]File) map[string]File {
+func byLines(base, ours, theirs map[string]gitservertest.File) map[string]gitservertest.File {
 	merged := byFiles(base, ours, theirs)
 	for path, file := range theirs {
 		if file == base[path] || ours[path] == base[path] {
@@ -58,12 +59,12 @@ func byLines(base, ours, theirs map[string]File) map[string]File {
 				us[i] = them[i]
 			}
 		}
-		merged[path] = File{Content: strings.Join(us, "")}
+		merged[path] = gitservertest.File{Content: strings.Join(us, "")}
 	}
 	return merged
 }
 
-func lines(f File) []string { return slices.Collect(strings.Lines(f.Content)) }
+func lines(f gitservertest.File) []string { return slices.Collect(strings.Lines(f.Content)) }
 
 // gap is the time between a check and what rests on it: calls that are under way together are in it together.
 type gap struct {
@@ -124,7 +125,7 @@ var brokenPushes = []broken{
 			"a commit elsewhere that lands while the plan runs is built upon": "the branch",
 			"a branch that is made while the plan runs is built upon":         "the branch",
 		},
-		make: rebased(func(_, ours, _ map[string]File) map[string]File { return ours }),
+		make: rebased(func(_, ours, _ map[string]gitservertest.File) map[string]gitservertest.File { return ours }),
 	},
 	{
 		name: "it makes a branch by force",

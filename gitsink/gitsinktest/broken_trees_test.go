@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // oddTree replaces methods of a tree; nil ones are the Fake's.
@@ -114,7 +115,7 @@ var brokenTrees = []broken{
 		by:   map[string]string{"a plan sees the files of its base folder and no others": "the files of folder base"},
 		make: onCalls(func(f *Fake, ctx context.Context, d destination.Destination, plan gitsink.Plan) (gitsink.Result, error) {
 			return f.Apply(ctx, d, func(ctx context.Context, _ gitsink.Tree) ([]gitsink.Commit, error) {
-				tree := &fakeTree{files: map[string]File{}}
+				tree := &fakeTree{files: map[string]gitservertest.File{}}
 				for path, file := range f.Repo(d.Repository).Files(d.Branch) {
 					if strings.HasPrefix(path, d.BaseFolder) {
 						tree.files[strings.TrimPrefix(path[len(d.BaseFolder):], "/")] = file
@@ -164,7 +165,7 @@ var brokenTrees = []broken{
 		},
 		make: onTrees(func(t *fakeTree) gitsink.Tree {
 			for path, file := range t.files {
-				t.files[path] = File{Content: file.Content}
+				t.files[path] = gitservertest.File{Content: file.Content}
 			}
 			return t
 		}),
@@ -239,7 +240,7 @@ var brokenTrees = []broken{
 		name: "it hides symbolic links",
 		by:   map[string]string{"a plan sees symbolic links and submodules, which cannot be read": "Paths:"},
 		make: onTrees(func(t *fakeTree) gitsink.Tree {
-			maps.DeleteFunc(t.files, func(_ string, f File) bool { return f.Mode == ModeSymlink })
+			maps.DeleteFunc(t.files, func(_ string, f gitservertest.File) bool { return f.Mode == gitservertest.ModeSymlink })
 			t.paths = slices.Sorted(maps.Keys(t.files))
 			return t
 		}),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // What the checks are made of: plans, and comparisons of what has become of them.
@@ -47,10 +48,10 @@ func look(at func(ctx context.Context, base gitsink.Tree) error) gitsink.Plan {
 }
 
 // contents are files of a store: path, content, path, content.
-func contents(files ...string) map[string]File {
-	set := map[string]File{}
+func contents(files ...string) map[string]gitservertest.File {
+	set := map[string]gitservertest.File{}
 	for i := 0; i < len(files); i += 2 {
-		set[files[i]] = File{Content: files[i+1]}
+		set[files[i]] = gitservertest.File{Content: files[i+1]}
 	}
 	return set
 }
@@ -63,12 +64,12 @@ func (e *env) holds(branch string, files ...string) error {
 	return e.holdsFiles(branch, contents(files...))
 }
 
-func (e *env) holdsFiles(branch string, want map[string]File) error {
+func (e *env) holdsFiles(branch string, want map[string]gitservertest.File) error {
 	return differ("the branch "+branch, e.Observer.Files(branch), want)
 }
 
 // differ says in which paths two sets of files are unlike each other.
-func differ(where string, got, want map[string]File) error {
+func differ(where string, got, want map[string]gitservertest.File) error {
 	all := maps.Clone(got)
 	maps.Copy(all, want)
 	var faults []error
@@ -87,7 +88,7 @@ func differ(where string, got, want map[string]File) error {
 	return errors.Join(faults...)
 }
 
-func describe(f File) string {
+func describe(f gitservertest.File) string {
 	if len(f.Content) > 200 {
 		return fmt.Sprintf("%s %q... (%d bytes)", f.Mode, f.Content[:200], len(f.Content))
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // changeChecks are about the files that a plan writes and removes.
@@ -23,7 +24,7 @@ var changeChecks = []check{
 				"deep/er/and/deeper/file", "1", "v1..2", "1", "ü", "1", "-rf", "1", `"quoted" 'names'`, "1", "%2F", "1", ".hidden", "1",
 				"large", strings.Repeat("0123456789abcdef", 20_000),
 			}
-			s, want := e.sink(), map[string]File{}
+			s, want := e.sink(), map[string]gitservertest.File{}
 			for _, folder := range []string{"base", "deep/er/folder", ""} {
 				if _, err := s.Apply(ctx, e.to(folder), put(files...)); err != nil {
 					return err
@@ -117,12 +118,12 @@ var changeChecks = []check{
 		name:    "an executable file stays executable",
 		promise: "A file that is written anew keeps its mode.",
 		run: func(ctx context.Context, e *env) error {
-			e.Observer.Commit("main", map[string]File{
-				"base/run": {Mode: ModeExecutable, Content: "1"}, "base/other": {Mode: ModeExecutable, Content: "1"}, "base/file": {Content: "1"},
+			e.Observer.Commit("main", map[string]gitservertest.File{
+				"base/run": {Mode: gitservertest.ModeExecutable, Content: "1"}, "base/other": {Mode: gitservertest.ModeExecutable, Content: "1"}, "base/file": {Content: "1"},
 			}, "outside")
 			_, err := e.sink().Apply(ctx, e.to("base"), put("run", "2", "file", "2", "new", "2"))
-			return errors.Join(err, e.holdsFiles("main", map[string]File{
-				"base/run": {Mode: ModeExecutable, Content: "2"}, "base/other": {Mode: ModeExecutable, Content: "1"},
+			return errors.Join(err, e.holdsFiles("main", map[string]gitservertest.File{
+				"base/run": {Mode: gitservertest.ModeExecutable, Content: "2"}, "base/other": {Mode: gitservertest.ModeExecutable, Content: "1"},
 				"base/file": {Content: "2"}, "base/new": {Content: "2"},
 			}))
 		},
@@ -131,13 +132,13 @@ var changeChecks = []check{
 		name:    "what the plan does not name is not touched",
 		promise: "Nothing outside the base folder is touched, nor anything in it that the plan does not name.",
 		run: func(ctx context.Context, e *env) error {
-			want := map[string]File{
-				"base/theirs": {Content: "1"}, "base/sub/theirs": {Mode: ModeExecutable, Content: "2"}, "base/.hidden": {Content: "3"},
+			want := map[string]gitservertest.File{
+				"base/theirs": {Content: "1"}, "base/sub/theirs": {Mode: gitservertest.ModeExecutable, Content: "2"}, "base/.hidden": {Content: "3"},
 				"base2/a": {Content: "4"}, "bas": {Content: "5"}, "a": {Content: "6"}, "other/base/a": {Content: "7"}, "base/sub2/x": {Content: "8"},
-				"link": {Mode: ModeSymlink, Content: "base"}, "base/link": {Mode: ModeSymlink, Content: "theirs"},
+				"link": {Mode: gitservertest.ModeSymlink, Content: "base"}, "base/link": {Mode: gitservertest.ModeSymlink, Content: "theirs"},
 			}
 			if _, ok := e.Observer.(Historian); ok {
-				want["base/module"] = File{Mode: ModeSubmodule, Content: strings.Repeat("ab", 20)}
+				want["base/module"] = gitservertest.File{Mode: gitservertest.ModeSubmodule, Content: strings.Repeat("ab", 20)}
 			}
 			e.Observer.Commit("main", want, "outside")
 			s := e.sink()
@@ -148,7 +149,7 @@ var changeChecks = []check{
 					return err
 				}
 			}
-			want["base/b"] = File{Content: "1"}
+			want["base/b"] = gitservertest.File{Content: "1"}
 			return e.holdsFiles("main", want)
 		},
 	},
@@ -195,10 +196,10 @@ var changeChecks = []check{
 		name:    "a symbolic link is neither followed nor overwritten",
 		promise: "Symbolic links and submodules are neither followed nor overwritten: ErrPath.",
 		run: func(ctx context.Context, e *env) error {
-			files := map[string]File{
-				"other/a": {Content: "theirs"}, "base/file": {Content: "theirs"}, "base/inner": {Mode: ModeSymlink, Content: "file"},
-				"base/outer": {Mode: ModeSymlink, Content: "../other/a"}, "base/folder": {Mode: ModeSymlink, Content: "../other"},
-				"base/dangling": {Mode: ModeSymlink, Content: "../other/new"}, "away": {Mode: ModeSymlink, Content: "other"},
+			files := map[string]gitservertest.File{
+				"other/a": {Content: "theirs"}, "base/file": {Content: "theirs"}, "base/inner": {Mode: gitservertest.ModeSymlink, Content: "file"},
+				"base/outer": {Mode: gitservertest.ModeSymlink, Content: "../other/a"}, "base/folder": {Mode: gitservertest.ModeSymlink, Content: "../other"},
+				"base/dangling": {Mode: gitservertest.ModeSymlink, Content: "../other/new"}, "away": {Mode: gitservertest.ModeSymlink, Content: "other"},
 			}
 			e.Observer.Commit("main", files, "outside")
 			s := e.sink()
@@ -259,7 +260,7 @@ var changeChecks = []check{
 				files = append(files, fmt.Sprintf("ns-%d/configmaps/name-%d.yaml", i%10, i), fmt.Sprintf("value: %d\n", i))
 			}
 			_, err := e.sink().Apply(ctx, e.to("base"), put(files...))
-			want := map[string]File{}
+			want := map[string]gitservertest.File{}
 			for path, file := range maps.All(contents(files...)) {
 				want["base/"+path] = file
 			}

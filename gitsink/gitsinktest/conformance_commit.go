@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // commitChecks are about the commits that are made, and what Apply says of them.
@@ -74,7 +75,7 @@ var commitChecks = []check{
 			if err := errors.Join(err, equal("the log", e.subjects("main"), []string{"outside", "one", "two", "three"}), e.reported("main", r, 3)); err != nil {
 				return err
 			}
-			for i, files := range []map[string]File{
+			for i, files := range []map[string]gitservertest.File{
 				contents("other", "x", "base/old", "1", "base/a", "1", "base/b", "1"),
 				contents("other", "x", "base/a", "2"),
 				contents("other", "x", "base/a", "2", "base/b", "3"),
@@ -120,7 +121,7 @@ var commitChecks = []check{
 				return errors.Join(err, fmt.Errorf("the branch has %d commits", len(log)))
 			}
 			slices.Reverse(log)
-			names := func(c CommitInfo) []string {
+			names := func(c gitservertest.CommitInfo) []string {
 				return []string{c.Author, c.AuthorEmail, c.Committer, c.CommitterEmail}
 			}
 			none := log[3]
@@ -213,7 +214,7 @@ var commitChecks = []check{
 				if _, err := s.Apply(ctx, e.on(branch, "base"), put(branch+"/a", "1")); err != nil {
 					return err
 				}
-				if got := e.Observer.Files(branch)["base/"+branch+"/a"]; got != (File{Content: "1"}) {
+				if got := e.Observer.Files(branch)["base/"+branch+"/a"]; got != (gitservertest.File{Content: "1"}) {
 					return fmt.Errorf("branch %s: the file is %s", branch, describe(got))
 				}
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // concurrencyChecks are about calls that come at the same time.
@@ -34,11 +35,11 @@ var concurrencyChecks = []check{
 		name:    "concurrent calls for several folders all land, once each",
 		promise: "Calls, for one lane too, may be concurrent.",
 		run: func(ctx context.Context, e *env) error {
-			s, want := e.sink(), map[string]File{}
+			s, want := e.sink(), map[string]gitservertest.File{}
 			var calls calls
 			for i := range 8 {
 				folder := fmt.Sprint("folder-", i)
-				want[folder+"/a"], want[folder+"/b"] = File{Content: "1"}, File{Content: "2"}
+				want[folder+"/a"], want[folder+"/b"] = gitservertest.File{Content: "1"}, gitservertest.File{Content: "2"}
 				calls.add(func() error {
 					r, err := s.Apply(ctx, e.to(folder), propose(
 						gitsink.Commit{Message: folder + " one", Changes: writes("a", "1")}, gitsink.Commit{Message: folder + " two", Changes: writes("b", "2")},
@@ -59,12 +60,12 @@ var concurrencyChecks = []check{
 		name:    "a call that fails harms no other",
 		promise: "A plan that panics fails its own call, by an error or the panic, and nothing else.",
 		run: func(ctx context.Context, e *env) error {
-			s, want := e.sink(), map[string]File{}
+			s, want := e.sink(), map[string]gitservertest.File{}
 			var calls calls
 			for i := range 12 {
 				d := e.to(fmt.Sprint("folder-", i))
 				if i%2 == 0 {
-					want[d.BaseFolder+"/a"] = File{Content: "1"}
+					want[d.BaseFolder+"/a"] = gitservertest.File{Content: "1"}
 					calls.add(func() error { _, err := s.Apply(ctx, d, put("a", "1")); return err })
 					continue
 				}
@@ -234,7 +235,7 @@ func (e *env) countTogether(ctx context.Context, d destination.Destination, sink
 	want := contents("base/count", fmt.Sprint(times*len(sinks)))
 	for i := range sinks {
 		for n := range times {
-			want[fmt.Sprintf("base/of-%d/%d", i, n)] = File{Content: "1"}
+			want[fmt.Sprintf("base/of-%d/%d", i, n)] = gitservertest.File{Content: "1"}
 		}
 	}
 	return errors.Join(e.holdsFiles("main", want), e.inTurn("main", times*len(sinks)))

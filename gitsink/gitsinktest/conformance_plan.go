@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -41,7 +42,7 @@ var planChecks = []check{
 			if err := sees("a", "3"); err != nil {
 				return fmt.Errorf("after another sink's commit: %w", err)
 			}
-			e.Observer.Commit("main", map[string]File{"base": {Remove: true}}, "remove")
+			e.Observer.Commit("main", map[string]gitservertest.File{"base": {Remove: true}}, "remove")
 			return sees("a")
 		},
 	},

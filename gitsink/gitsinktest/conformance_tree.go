@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // treeChecks are about what a plan is shown.
@@ -55,14 +56,14 @@ var treeChecks = []check{
 		name:    "entries have the modes and hashes of Git",
 		promise: "Hash string // the Git object name, hexadecimal",
 		run: func(ctx context.Context, e *env) error {
-			files := map[string]File{
-				"base/file": {Content: "1\n"}, "base/empty": {}, "base/dir/run": {Mode: ModeExecutable, Content: "#!/bin/sh\n"},
+			files := map[string]gitservertest.File{
+				"base/file": {Content: "1\n"}, "base/empty": {}, "base/dir/run": {Mode: gitservertest.ModeExecutable, Content: "#!/bin/sh\n"},
 			}
 			e.Observer.Commit("main", files, "outside")
 			_, err := e.sink().Apply(ctx, e.to("base"), look(func(_ context.Context, base gitsink.Tree) error {
 				for path, got := range base.Paths("") {
 					found, ok := base.Entry(path)
-					if want := files["base/"+path].entry(); got != want || found != want || !ok {
+					if want := entryOf(files["base/"+path]); got != want || found != want || !ok {
 						return fmt.Errorf("%s: Paths yields %v, Entry returns %v %t, want %v", path, got, found, ok, want)
 					}
 				}
@@ -111,7 +112,7 @@ var treeChecks = []check{
 		run: func(ctx context.Context, e *env) error {
 			e.seed(".note", "root", "x", "1", "a/.note", "a", "a/b/x", "1", "a/b/c/.note", "own", "a/b/c/d/.note", "below",
 				"a2/.note", "beside", "a/z/.note", "beside", "b/.note/x", "no file")
-			e.Observer.Commit("main", map[string]File{"b/d/.note": {Mode: ModeExecutable, Content: "run"}}, "outside")
+			e.Observer.Commit("main", map[string]gitservertest.File{"b/d/.note": {Mode: gitservertest.ModeExecutable, Content: "run"}}, "outside")
 			s := e.sink()
 			for folder, want := range map[string]map[string]string{
 				"": {}, "a": {"": "root"}, "a/b/c": {"": "root", "a": "a"}, "a/b/c/d": {"": "root", "a": "a", "a/b/c": "own"},
@@ -166,14 +167,14 @@ var treeChecks = []check{
 		promise: "Entry is a file, symbolic link or submodule in a Tree.",
 		needs:   history,
 		run: func(ctx context.Context, e *env) error {
-			files := map[string]File{
-				"base/file": {Content: "1"}, "base/link": {Mode: ModeSymlink, Content: "file"},
-				"base/module": {Mode: ModeSubmodule, Content: strings.Repeat("ab", 20)},
+			files := map[string]gitservertest.File{
+				"base/file": {Content: "1"}, "base/link": {Mode: gitservertest.ModeSymlink, Content: "file"},
+				"base/module": {Mode: gitservertest.ModeSubmodule, Content: strings.Repeat("ab", 20)},
 			}
 			e.Observer.Commit("main", files, "outside")
 			_, err := e.sink().Apply(ctx, e.to("base"), look(func(ctx context.Context, base gitsink.Tree) error {
 				for path, got := range base.Paths("") {
-					if want := files["base/"+path].entry(); got != want {
+					if want := entryOf(files["base/"+path]); got != want {
 						return fmt.Errorf("%s is %v, want %v", path, got, want)
 					}
 				}

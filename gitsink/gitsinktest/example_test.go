@@ -3,64 +3,19 @@ package gitsinktest_test
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"os/exec"
 	"testing"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 )
-
-// aTest is the test of a Git client, here of the git command line: it must not report a push that the server refused.
-func aTest(t *testing.T) {
-	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{
-		Credentials: gitsinktest.Credentials{User: "bot", Password: "secret"},
-	})
-	repo := server.NewRepo("team/app.git")
-	first := repo.Commit("main", map[string]gitsinktest.File{"README.md": {Content: "Hello\n"}}, "Somebody else's commit")
-
-	// The server is busy at the first push.
-	server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
-		if r.Service == gitsinktest.ReceivePack && r.Phase == gitsinktest.Advertisement && r.N == 1 {
-			return gitsinktest.Fault{Status: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"1"}}}
-		}
-		return gitsinktest.Fault{}
-	})
-	push := func() error {
-		cmd := exec.CommandContext(t.Context(), "git", "-c", "http.extraHeader=Authorization: Basic Ym90OnNlY3JldA==",
-			"push", repo.URL(), first+":refs/heads/copy")
-		cmd.Dir, cmd.Env = repo.Dir(), server.Env()
-		return cmd.Run()
-	}
-	if push() == nil {
-		t.Error("a push to a busy server succeeded")
-	}
-	if err := push(); err != nil {
-		t.Error(err)
-	}
-
-	// What arrived is judged by git itself.
-	repo.Fsck()
-	repo.Linear("copy", first)
-	if content := repo.Tree("copy")["README.md"]; content != "Hello\n" {
-		t.Errorf("README.md is %q", content)
-	}
-	if n := server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests; n != 1 {
-		t.Errorf("%d requests carried a push, want 1", n)
-	}
-}
-
-// A server lives in a test, such as aTest.
-func Example() {
-	_ = aTest
-}
 
 // A test of what writes through a sink needs no Git: the Fake is one, and shows what was written.
 func ExampleFake() {
 	sink := gitsinktest.NewFake()
 	repo := sink.Repo("https://git.example/team/app.git")
-	repo.Commit("main", map[string]gitsinktest.File{"README.md": {Content: "Hello\n"}}, "Somebody else's commit")
+	repo.Commit("main", map[string]gitservertest.File{"README.md": {Content: "Hello\n"}}, "Somebody else's commit")
 
 	dst := destination.Destination{
 		Ref: destination.Ref{Name: "app"}, Repository: "https://git.example/team/app.git", Branch: "main", BaseFolder: "prod",

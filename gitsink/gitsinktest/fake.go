@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // Fake is a gitsink.GitSink that keeps its repositories in memory, for tests of what writes through a sink. It passes
@@ -161,7 +162,7 @@ type fakeBase struct {
 	commit *fakeCommit // to build on: old, or the default branch's; nil: none
 }
 
-func (b fakeBase) files() map[string]File {
+func (b fakeBase) files() map[string]gitservertest.File {
 	if b.commit == nil {
 		return nil
 	}

@@ -3,6 +3,7 @@ package gitsinktest_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 )
 
@@ -28,17 +30,17 @@ func put(path, content string) gitsink.Plan {
 
 // Whoever tests against the Fake finds Git the same, so both are given the same commits.
 func TestTheFakeShowsWhatGitShows(t *testing.T) {
-	real := gitsinktest.NewServer(t, nil).NewRepo("app.git")
+	real := gitservertest.NewServer(t, nil).NewRepo("app.git")
 	fake := gitsinktest.NewFake().Repo("https://git.example/app.git")
 	for _, repo := range []gitsinktest.Historian{real, fake} {
 		require.Empty(t, repo.Branches())
 		require.Empty(t, repo.Files("main"))
-		repo.Commit("main", map[string]gitsinktest.File{
-			"a": {Content: "1"}, "dir/b": {Mode: gitsinktest.ModeExecutable, Content: "2"}, "dir/sub/c": {Mode: gitsinktest.ModeRegular},
-			"link": {Mode: gitsinktest.ModeSymlink, Content: "a"}, "module": {Mode: gitsinktest.ModeSubmodule, Content: someCommit},
+		repo.Commit("main", map[string]gitservertest.File{
+			"a": {Content: "1"}, "dir/b": {Mode: gitservertest.ModeExecutable, Content: "2"}, "dir/sub/c": {Mode: gitservertest.ModeRegular},
+			"link": {Mode: gitservertest.ModeSymlink, Content: "a"}, "module": {Mode: gitservertest.ModeSubmodule, Content: strings.Repeat("1", 40)},
 			"file": {Content: "3"}, "gone/x": {Content: "4"}, "stays": {Content: "5"},
 		}, "first\nstill the subject\n\nbody\n\nmore\n")
-		repo.Commit("main", map[string]gitsinktest.File{
+		repo.Commit("main", map[string]gitservertest.File{
 			"dir": {Content: "a file now"}, "file/now/a": {Content: "folder"}, "gone": {Remove: true}, "link": {Remove: true}, "none": {Remove: true},
 		}, "second")
 		repo.Commit("origin/dev", nil, "empty")
@@ -48,7 +50,7 @@ func TestTheFakeShowsWhatGitShows(t *testing.T) {
 	}
 	require.Empty(t, cmp.Diff(real.Files("main"), fake.Files("main")))
 	theirs, ours := real.Log("main"), fake.Log("main")
-	require.Empty(t, cmp.Diff(theirs, ours, cmpopts.IgnoreFields(gitsinktest.CommitInfo{}, "Hash", "Parents"), cmpopts.EquateApproxTime(time.Minute)))
+	require.Empty(t, cmp.Diff(theirs, ours, cmpopts.IgnoreFields(gitservertest.CommitInfo{}, "Hash", "Parents"), cmpopts.EquateApproxTime(time.Minute)))
 	for i := range theirs {
 		require.Empty(t, cmp.Diff(real.Show(theirs[i].Hash), fake.Show(ours[i].Hash)))
 		require.Len(t, ours[i].Parents, len(theirs[i].Parents))
@@ -76,7 +78,7 @@ func TestAFakeFailsWhenItIsToldTo(t *testing.T) {
 	f.Fail(nil)
 	_, err = other.Apply(t.Context(), target(url), put("a", "1"))
 	require.NoError(t, err)
-	require.Equal(t, map[string]gitsinktest.File{"base/a": {Content: "1"}}, f.Repo("https://GIT.example/app").Files("main"))
+	require.Equal(t, map[string]gitservertest.File{"base/a": {Content: "1"}}, f.Repo("https://GIT.example/app").Files("main"))
 }
 
 func TestAClosedFakeWritesNoMore(t *testing.T) {
@@ -88,7 +90,7 @@ func TestAClosedFakeWritesNoMore(t *testing.T) {
 	_, err = f.Apply(t.Context(), target(url), put("a", "2"))
 	var e *gitsink.Error
 	require.True(t, errors.As(err, &e))
-	require.Equal(t, map[string]gitsinktest.File{"base/a": {Content: "1"}}, f.Repo(url).Files("main"))
+	require.Equal(t, map[string]gitservertest.File{"base/a": {Content: "1"}}, f.Repo(url).Files("main"))
 	require.Panics(t, func() { f.Repo("no URL") })
 }
 

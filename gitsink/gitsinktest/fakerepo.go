@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // fakeDefaultBranch is where a missing branch starts.
@@ -56,9 +57,9 @@ type FakeRepo struct {
 
 // fakeCommit never changes, nor do its files.
 type fakeCommit struct {
-	info   CommitInfo
+	info   gitservertest.CommitInfo
 	parent *fakeCommit
-	files  map[string]File
+	files  map[string]gitservertest.File
 }
 
 // Branches implements [Historian].
@@ -69,20 +70,20 @@ func (r *FakeRepo) Branches() []string {
 }
 
 // Files implements [Observer].
-func (r *FakeRepo) Files(branch string) map[string]File {
+func (r *FakeRepo) Files(branch string) map[string]gitservertest.File {
 	r.world.mu.Lock()
 	defer r.world.mu.Unlock()
 	if tip := r.branches[branch]; tip != nil {
 		return maps.Clone(tip.files)
 	}
-	return map[string]File{}
+	return map[string]gitservertest.File{}
 }
 
 // Log implements [Historian].
-func (r *FakeRepo) Log(branch string) []CommitInfo {
+func (r *FakeRepo) Log(branch string) []gitservertest.CommitInfo {
 	r.world.mu.Lock()
 	defer r.world.mu.Unlock()
-	var log []CommitInfo
+	var log []gitservertest.CommitInfo
 	for c := r.branches[branch]; c != nil; c = c.parent {
 		r.commits[c.info.Hash] = c
 		info := c.info
@@ -93,23 +94,23 @@ func (r *FakeRepo) Log(branch string) []CommitInfo {
 }
 
 // Show implements [Historian]. The commit is one that Log or Commit has returned; of others there are no files.
-func (r *FakeRepo) Show(commit string) map[string]File {
+func (r *FakeRepo) Show(commit string) map[string]gitservertest.File {
 	r.world.mu.Lock()
 	defer r.world.mu.Unlock()
 	if c := r.commits[commit]; c != nil {
 		return maps.Clone(c.files)
 	}
-	return map[string]File{}
+	return map[string]gitservertest.File{}
 }
 
 // Commit implements [Observer], as [Repo.Commit] does.
-func (r *FakeRepo) Commit(branch string, files map[string]File, message string) string {
+func (r *FakeRepo) Commit(branch string, files map[string]gitservertest.File, message string) string {
 	r.world.mu.Lock()
 	defer r.world.mu.Unlock()
 	parent := r.branches[branch]
 	tree := maps.Clone(fakeBase{commit: parent}.files())
 	if tree == nil {
-		tree = map[string]File{}
+		tree = map[string]gitservertest.File{}
 	}
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		if files[path].Remove {
@@ -122,25 +123,25 @@ func (r *FakeRepo) Commit(branch string, files map[string]File, message string) 
 			for _, folder := range parents(path) {
 				delete(tree, folder)
 			}
-			if file.Mode == ModeRegular {
+			if file.Mode == gitservertest.ModeRegular {
 				file.Mode = ""
 			}
 			tree[path] = file
 		}
 	}
-	outsider := gitsink.Signature{Name: outsiderName, Email: outsiderEmail}
+	outsider := gitsink.Signature{Name: "Outsider", Email: "outsider@example.com"} // as gitservertest's
 	c := newFakeCommit(parent, tree, gitsink.Commit{Message: message, Committer: outsider}, time.Now())
 	r.branches[branch], r.commits[c.info.Hash] = c, c
 	return c.info.Hash
 }
 
 // clearPath takes a file away, or a folder with all that is in it.
-func clearPath(tree map[string]File, path string) {
-	maps.DeleteFunc(tree, func(p string, _ File) bool { return p == path || below(p, path) })
+func clearPath(tree map[string]gitservertest.File, path string) {
+	maps.DeleteFunc(tree, func(p string, _ gitservertest.File) bool { return p == path || below(p, path) })
 }
 
 // newFakeCommit fills in what a commit leaves open.
-func newFakeCommit(parent *fakeCommit, files map[string]File, commit gitsink.Commit, now time.Time) *fakeCommit {
+func newFakeCommit(parent *fakeCommit, files map[string]gitservertest.File, commit gitsink.Commit, now time.Time) *fakeCommit {
 	committer, author := commit.Committer, commit.Author
 	if committer.Name == "" && committer.Email == "" {
 		committer.Name, committer.Email = "kubescribe", "kubescribe@localhost"
@@ -152,7 +153,7 @@ func newFakeCommit(parent *fakeCommit, files map[string]File, commit gitsink.Com
 		committer.When = now
 	}
 	subject, body, _ := strings.Cut(strings.TrimSpace(commit.Message), "\n\n")
-	c := &fakeCommit{parent: parent, files: files, info: CommitInfo{
+	c := &fakeCommit{parent: parent, files: files, info: gitservertest.CommitInfo{
 		Author: author.Name, AuthorEmail: author.Email, Committer: committer.Name, CommitterEmail: committer.Email,
 		Time: committer.When.UTC().Truncate(time.Second), Subject: strings.ReplaceAll(subject, "\n", " "), Body: body,
 	}}
@@ -164,7 +165,7 @@ func newFakeCommit(parent *fakeCommit, files map[string]File, commit gitsink.Com
 }
 
 // hashFolder names what is in a folder, with its paths and modes.
-func hashFolder(files map[string]File, folder string) string {
+func hashFolder(files map[string]gitservertest.File, folder string) string {
 	var listing strings.Builder
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		if below(path, folder) {

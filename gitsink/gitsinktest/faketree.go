@@ -12,18 +12,19 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // fakeTree is a base folder at one commit, and the way to it.
 type fakeTree struct {
-	all    map[string]File // of the commit
+	all    map[string]gitservertest.File // of the commit
 	folder string
-	files  map[string]File // with their paths relative to the base folder
-	paths  []string        // in byte order
+	files  map[string]gitservertest.File // with their paths relative to the base folder
+	paths  []string                      // in byte order
 }
 
-func newFakeTree(files map[string]File, folder string) *fakeTree {
-	t := &fakeTree{all: files, folder: folder, files: map[string]File{}}
+func newFakeTree(files map[string]gitservertest.File, folder string) *fakeTree {
+	t := &fakeTree{all: files, folder: folder, files: map[string]gitservertest.File{}}
 	for path, file := range files {
 		if below(path, folder) {
 			t.files[strings.TrimPrefix(path[len(folder):], "/")] = file
@@ -38,7 +39,7 @@ func (t *fakeTree) Paths(prefix string) iter.Seq2[string, gitsink.Entry] {
 	prefix = strings.TrimSuffix(prefix, "/")
 	return func(yield func(string, gitsink.Entry) bool) {
 		for _, path := range t.paths {
-			if below(path, prefix) && !yield(path, t.files[path].entry()) {
+			if below(path, prefix) && !yield(path, entryOf(t.files[path])) {
 				return
 			}
 		}
@@ -51,7 +52,7 @@ func (t *fakeTree) Entry(path string) (gitsink.Entry, bool) {
 	if !ok {
 		return gitsink.Entry{}, false
 	}
-	return file.entry(), true
+	return entryOf(file), true
 }
 
 // Read implements gitsink.Tree.
@@ -61,7 +62,7 @@ func (t *fakeTree) Read(ctx context.Context, paths ...string) (map[string][]byte
 	}
 	contents := map[string][]byte{}
 	for _, path := range paths {
-		if file, ok := t.files[path]; ok && file.ordinary() {
+		if file, ok := t.files[path]; ok && ordinary(file) {
 			contents[path] = []byte(file.Content)
 		}
 	}
@@ -78,22 +79,24 @@ func (t *fakeTree) ReadAbove(ctx context.Context, name string) (map[string][]byt
 		return contents, nil
 	}
 	for _, above := range append(parents(t.folder), "") {
-		if file, ok := t.all[join(above, name)]; ok && file.ordinary() {
+		if file, ok := t.all[join(above, name)]; ok && ordinary(file) {
 			contents[above] = []byte(file.Content)
 		}
 	}
 	return contents, nil
 }
 
-// ordinary tells a file from a symlink and a submodule.
-func (f File) ordinary() bool { return f.Mode != ModeSymlink && f.Mode != ModeSubmodule }
+// ordinary reports whether it is a file, and neither a symlink nor a submodule.
+func ordinary(f gitservertest.File) bool {
+	return f.Mode != gitservertest.ModeSymlink && f.Mode != gitservertest.ModeSubmodule
+}
 
-func (f File) entry() gitsink.Entry {
+func entryOf(f gitservertest.File) gitsink.Entry {
 	mode, err := strconv.ParseUint(f.Mode, 8, 32)
 	if err != nil {
 		mode = uint64(gitsink.ModeFile)
 	}
-	if f.Mode == ModeSubmodule {
+	if f.Mode == gitservertest.ModeSubmodule {
 		return gitsink.Entry{Mode: gitsink.Mode(mode), Hash: f.Content}
 	}
 	return gitsink.Entry{Mode: gitsink.Mode(mode), Hash: blobHash(f.Content)}
@@ -117,10 +120,10 @@ func checkPaths(folder string, commits []gitsink.Commit) error {
 }
 
 // applyChanges returns the files as they are after the changes; nil if nothing has changed.
-func applyChanges(files map[string]File, folder string, changes []gitsink.Change) (map[string]File, error) {
+func applyChanges(files map[string]gitservertest.File, folder string, changes []gitsink.Change) (map[string]gitservertest.File, error) {
 	after := maps.Clone(files)
 	if after == nil {
-		after = map[string]File{}
+		after = map[string]gitservertest.File{}
 	}
 	for _, change := range changes {
 		path := join(folder, change.Path)
@@ -130,7 +133,7 @@ func applyChanges(files map[string]File, folder string, changes []gitsink.Change
 		if change.Remove {
 			delete(after, path)
 		} else {
-			after[path] = File{Mode: after[path].Mode, Content: string(change.Data)}
+			after[path] = gitservertest.File{Mode: after[path].Mode, Content: string(change.Data)}
 		}
 	}
 	if maps.Equal(files, after) {
@@ -140,13 +143,13 @@ func applyChanges(files map[string]File, folder string, changes []gitsink.Change
 }
 
 // inTheWay says why no file can be written or removed at the path.
-func inTheWay(files map[string]File, path string, remove bool) error {
+func inTheWay(files map[string]gitservertest.File, path string, remove bool) error {
 	for _, folder := range parents(path) {
 		if _, isFile := files[folder]; isFile && !remove {
 			return fmt.Errorf("%w: %q: %q is not a folder", gitsink.ErrPath, path, folder)
 		}
 	}
-	if !files[path].ordinary() {
+	if !ordinary(files[path]) {
 		return fmt.Errorf("%w: %q: there is a symbolic link or submodule", gitsink.ErrPath, path)
 	}
 	for other := range files {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // Harness says how [TestGitSink] comes by sinks and stores.
@@ -132,9 +133,9 @@ func (c check) against(t testing.TB, h Harness, patience time.Duration) error {
 }
 
 func serverStore(t testing.TB) Store {
-	server := NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app.git")
-	store := repo.Store(repo.URL())
+	store := RepoStore(t, repo, repo.URL())
 	store.Down, store.Up = server.Down, server.Up
 	return store
 }
@@ -181,7 +182,7 @@ func (e *env) on(branch, folder string) destination.Destination {
 func (e *env) historian() Historian { return e.Observer.(Historian) }
 
 // log returns the commits of a branch, none if there is no such branch.
-func (e *env) log(branch string) []CommitInfo {
+func (e *env) log(branch string) []gitservertest.CommitInfo {
 	for _, name := range e.historian().Branches() {
 		if name == branch {
 			return e.historian().Log(branch)

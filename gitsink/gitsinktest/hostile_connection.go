@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +15,9 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/gitsink/internal/loopback"
 )
 
 // deadline is what an Apply returns that nothing but its context has ended.
@@ -21,8 +25,9 @@ var deadline = context.DeadlineExceeded
 
 // connection is one to a hostile server below HTTP.
 type connection struct {
-	tcp    *net.TCPConn
-	repo   *Repo // what an honest server would serve
+	tcp    *loopback.Conn
+	repo   *gitservertest.Repo // what an honest server would serve
+	env    []string            // of a git process that serves it
 	reader *bufio.Reader
 }
 
@@ -31,14 +36,15 @@ func connected(c Hostile, protocol string, converse func(*connection)) Hostile {
 	var visits atomic.Int64
 	c.Make = func(t testing.TB) string {
 		visits.Store(0)
-		repo, _, _ := honestRepo(NewServer(t, nil))
-		address := listen(t, func(tcp *net.TCPConn) {
+		server := gitservertest.NewServer(t, nil)
+		repo, _, _ := honestRepo(t, server)
+		gate := loopback.Serve(t, func(tcp *loopback.Conn) {
 			visits.Add(1)
-			conn := &connection{tcp: tcp, repo: repo, reader: bufio.NewReader(tcp)}
+			conn := &connection{tcp: tcp, repo: repo, env: server.Env(), reader: bufio.NewReader(tcp)}
 			converse(conn)
 			conn.end()
 		})
-		return protocol + "://" + address + "/" + repo.name
+		return protocol + "://" + gate.Addr().String() + pathOf(server, repo)
 	}
 	return judged(c, func() error { return came(&visits) })
 }
@@ -51,37 +57,6 @@ func came(visits *atomic.Int64) error {
 		return errors.New("the sink connected more than " + strconv.Itoa(maxVisits) + " times")
 	}
 	return nil
-}
-
-// listen serves connections until the end of the test, and ends them then.
-func listen(t testing.TB, serve func(*net.TCPConn)) (address string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("gitsinktest: %v", err)
-	}
-	gate := newGate(listener)
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			conn, err := gate.Accept()
-			if err != nil {
-				return
-			}
-			running.Go(func() {
-				defer func() { _ = conn.Close() }()
-				if tcp, ok := conn.(*gatedConn).Conn.(*net.TCPConn); ok {
-					serve(tcp)
-				}
-			})
-		}
-	})
-	t.Cleanup(func() {
-		_ = listener.Close()
-		gate.shut()
-		running.Wait()
-	})
-	return listener.Addr().String()
 }
 
 // Write implements io.Writer.
@@ -153,13 +128,14 @@ type conversation struct {
 	io.Reader
 	io.Writer
 	words   io.Writer // beside the protocol
-	service Service
-	repo    *Repo
+	service gitservertest.Service
+	env     []string // of git
+	repo    *gitservertest.Repo
 	copying *sync.WaitGroup // of what the client says to git
 }
 
 // first is the first line of an honest advertisement.
-func (c *conversation) first() string { return firstLine(c.service, c.repo.tip(), "") }
+func (c *conversation) first() string { return firstLine(c.service, tipOf(c.repo), "") }
 
 func (c *conversation) write(text string) { _, _ = io.WriteString(c, text) }
 
@@ -167,17 +143,19 @@ func (c *conversation) write(text string) { _, _ = io.WriteString(c, text) }
 // none.
 func (c *conversation) asked() bool {
 	for line := readPkt(c); line != ""; line = readPkt(c) {
-		if c.service == ReceivePack {
+		if c.service == gitservertest.ReceivePack {
 			_ = readPkt(c)
 			return true
 		}
 	}
-	return c.service == UploadPack && readPkt(c) != ""
+	return c.service == gitservertest.UploadPack && readPkt(c) != ""
 }
 
 // serve lets git answer.
 func (c *conversation) serve() (status uint32) {
-	return runGit(c.copying, c.repo, c.service, "", c, c, c.words)
+	git := exec.Command("git", strings.TrimPrefix(string(c.service), "git-"), c.repo.Dir())
+	git.Env = c.env
+	return loopback.RunGit(c.copying, git, c, c, c.words)
 }
 
 // streamed is a case with a server of git's own protocol (gitprotocol-pack(5), "Git Transport").
@@ -187,7 +165,7 @@ func streamed(c Hostile, converse func(*conversation)) Hostile {
 		which, _, _ := strings.Cut(readPkt(conn.reader), " ")
 		var copying sync.WaitGroup
 		converse(&conversation{
-			Reader: conn.reader, Writer: conn, words: io.Discard, service: Service(which), repo: conn.repo, copying: &copying,
+			Reader: conn.reader, Writer: conn, words: io.Discard, service: gitservertest.Service(which), env: conn.env, repo: conn.repo, copying: &copying,
 		})
 		conn.hangUp()
 		copying.Wait()
@@ -203,17 +181,21 @@ func overSSH(c Hostile, converse func(*conversation) (status uint32)) Hostile {
 	var visits atomic.Int64
 	c.Make = func(t testing.TB) string {
 		visits.Store(0)
-		s := &SSHServer{server: NewServer(t, nil), hostKey: keysOfProcess().host, allowed: [][]byte{keysOfProcess().client.PublicKey().Marshal()}}
-		repo, _, _ := honestRepo(s.server)
-		s.run = func(channel ssh.Channel, line, _ string) uint32 {
-			visits.Add(1)
-			name, _, _ := strings.Cut(line, " ")
-			return converse(&conversation{
-				Reader: channel, Writer: channel, words: channel.Stderr(), service: Service(name), repo: repo, copying: &s.running,
-			})
-		}
-		s.server.setSSH(s)
-		s.listen(t)
+		server := gitservertest.NewServer(t, nil)
+		repo, _, _ := honestRepo(t, server)
+		var copying sync.WaitGroup
+		t.Cleanup(copying.Wait) // after the end of the SSH server, which ends the channels
+		gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{
+			Server: server, HostKey: keysOfProcess().host, AuthorizedKeys: []ssh.PublicKey{keysOfProcess().client.PublicKey()},
+			Exec: func(channel ssh.Channel, command string) uint32 {
+				visits.Add(1)
+				name, _, _ := strings.Cut(command, " ")
+				return converse(&conversation{
+					Reader: channel, Writer: channel, words: channel.Stderr(), service: gitservertest.Service(name), env: server.Env(), repo: repo,
+					copying: &copying,
+				})
+			},
+		})
 		return repo.SSHURL()
 	}
 	return judged(c, func() error { return came(&visits) })

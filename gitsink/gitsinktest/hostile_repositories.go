@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // HostileRepositories are repositories that anybody who can push to them may make. The objects are put there as they are,
@@ -33,16 +34,17 @@ func madeOf(build func(o *rawObjects) objectName) func(testing.TB) string {
 	}
 }
 
-func rawRepo(t testing.TB, build func(o *rawObjects) objectName) (url string, r *Repo) {
-	r = NewServer(t, &ServerOptions{SkipFsck: true}).NewRepo("hostile.git")
+func rawRepo(t testing.TB, build func(o *rawObjects) objectName) (url string, r *gitservertest.Repo) {
+	t.Helper()
+	r = gitservertest.NewServer(t, &gitservertest.ServerOptions{SkipFsck: true}).NewRepo("hostile.git")
 	o := newRawObjects()
-	o.branch(r, build(o))
+	o.branch(t, r, build(o))
 	return r.URL(), r
 }
 
 // stays is a repository in which the entry of the root with this name must be what it was, and the file of the Writer there.
 func stays(c Hostile, name string, build func(o *rawObjects) objectName) Hostile {
-	var repo *Repo
+	var repo *gitservertest.Repo
 	var before string
 	c.Make = func(t testing.TB) (url string) {
 		url, repo = rawRepo(t, build)
@@ -53,8 +55,8 @@ func stays(c Hostile, name string, build func(o *rawObjects) objectName) Hostile
 		if after := entriesOf(repo, name); after != before || before == "" {
 			return fmt.Errorf("the entry %q was\n%s\nand is\n%s", name, before, after)
 		}
-		if _, _, err := repo.run(nil, "rev-parse", "--verify", "--quiet", "main:"+join(c.BaseFolder, hostileFile)); err != nil {
-			return fmt.Errorf("what was to be written is not there: %w", err)
+		if repo.Git("ls-tree", "main", "--", join(c.BaseFolder, hostileFile)) == "" {
+			return errors.New("what was to be written is not there")
 		}
 		return nil
 	}
@@ -62,7 +64,7 @@ func stays(c Hostile, name string, build func(o *rawObjects) objectName) Hostile
 }
 
 // entriesOf are the lines of the root for a name.
-func entriesOf(r *Repo, name string) string {
+func entriesOf(r *gitservertest.Repo, name string) string {
 	var lines []string
 	for line := range strings.SplitSeq(r.Git("ls-tree", "-z", "main"), "\x00") {
 		if _, entry, ok := strings.Cut(line, "\t"); ok && entry == name {
@@ -219,7 +221,7 @@ func falseOwners() []Hostile {
 		},
 		{
 			Name: "an owner that is executable", Promise: promiseOfOwners, BaseFolder: "base",
-			Make: claim(ModeExecutable, "source: x\n"), Want: gitsink.ErrPath, Says: []string{gitsink.OwnerFile},
+			Make: claim(gitservertest.ModeExecutable, "source: x\n"), Want: gitsink.ErrPath, Says: []string{gitsink.OwnerFile},
 		},
 		{
 			Name: "an owner of a folder below that hides deletions", Promise: "A folder below ours that has an OwnerFile of its own is left alone",

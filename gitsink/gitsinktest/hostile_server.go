@@ -2,6 +2,7 @@ package gitsinktest
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha1"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +21,7 @@ import (
 	"time"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // ploy answers a request of HTTP for harm, or leaves it to an honest server and returns false.
@@ -26,8 +29,8 @@ type ploy func(s *hostileServer, t *turn) (answered bool)
 
 // hostileServer answers by a ploy in front of an honest server.
 type hostileServer struct {
-	honest    *Server
-	repo      *Repo
+	honest    *gitservertest.Server
+	repo      *gitservertest.Repo
 	objects   *rawObjects // that are in repo
 	tip       objectName  // where main begins
 	front     *httptest.Server
@@ -47,7 +50,7 @@ func served(c Hostile, answer ploy) Hostile {
 	var s *hostileServer
 	c.Make = func(t testing.TB) string {
 		s = newHostileServer(t, answer)
-		return s.front.URL + "/" + s.repo.name
+		return s.front.URL + pathOf(s.honest, s.repo)
 	}
 	return judged(c, func() error { return s.visited() })
 }
@@ -65,8 +68,8 @@ func judged(c Hostile, also func() error) Hostile {
 }
 
 func newHostileServer(t testing.TB, answer ploy) *hostileServer {
-	s := &hostileServer{honest: NewServer(t, nil), closed: make(chan struct{})}
-	s.repo, s.objects, s.tip = honestRepo(s.honest)
+	s := &hostileServer{honest: gitservertest.NewServer(t, nil), closed: make(chan struct{})}
+	s.repo, s.objects, s.tip = honestRepo(t, s.honest)
 	s.elsewhere = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" {
 			s.blame(errors.New("the credentials went to another server"))
@@ -84,65 +87,63 @@ func newHostileServer(t testing.TB, answer ploy) *hostileServer {
 }
 
 // honestRepo is a repository with a file, and a folder beside the one that is written.
-func honestRepo(server *Server) (r *Repo, o *rawObjects, tip objectName) {
+func honestRepo(t testing.TB, server *gitservertest.Server) (r *gitservertest.Repo, o *rawObjects, tip objectName) {
+	t.Helper()
 	o = newRawObjects()
 	beside := o.tree(rawEntry{rawFile, "file", o.blob("beside\n")})
 	root := o.tree(rawEntry{rawFile, "README", o.blob("hostile\n")}, rawEntry{rawFolder, "beside", beside})
 	tip = o.commit(root)
-	const name = "hostile.git"
+	r = server.NewRepo("hostile.git")
 	honestFiles.Lock()
 	defer honestFiles.Unlock()
 	if honestFiles.fs == nil {
-		r = server.NewRepo(name)
-		o.branch(r, root)
-		honestFiles.fs = filesOf(server.t, r.dir)
-		return r, o, tip
-	}
-	r = server.adopt(name)
-	if err := os.CopyFS(r.dir, honestFiles.fs); err != nil {
-		server.t.Fatalf("gitsinktest: repository %s: %v", name, err)
+		o.branch(t, r, root)
+		honestFiles.fs = filesOf(t, r.Dir(), "objects/pack/*", "refs/heads/*")
+	} else if err := os.CopyFS(r.Dir(), honestFiles.fs); err != nil {
+		t.Fatalf("gitsinktest: %s: %v", r.URL(), err)
 	}
 	return r, o, tip
 }
 
-// honestFiles are those of an honest repository, made once: making one takes longer than most
-// cases.
+// honestFiles are what an honest repository has beyond an empty one, made once: making it takes
+// longer than most cases.
 var honestFiles struct {
 	sync.Mutex
 	fs fstest.MapFS
 }
 
-func filesOf(t testing.TB, dir string) fstest.MapFS {
+// filesOf are the files of a folder that match a pattern.
+func filesOf(t testing.TB, dir string, patterns ...string) fstest.MapFS {
+	t.Helper()
 	all := fstest.MapFS{}
-	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			all[path] = &fstest.MapFile{Mode: fs.ModeDir | 0o755} // Git knows a repository by its folders, the empty ones too
-			return err
+	for _, pattern := range patterns {
+		paths, err := fs.Glob(os.DirFS(dir), pattern)
+		if err != nil {
+			t.Fatalf("gitsinktest: %v", err)
 		}
-		data, err := os.ReadFile(filepath.Join(dir, path))
-		all[path] = &fstest.MapFile{Data: data, Mode: 0o644}
-		return err
-	})
-	if err != nil {
-		t.Fatalf("gitsinktest: %v", err)
+		for _, path := range paths {
+			data, err := os.ReadFile(filepath.Join(dir, path))
+			if err != nil {
+				t.Fatalf("gitsinktest: %v", err)
+			}
+			all[path] = &fstest.MapFile{Data: data, Mode: 0o644}
+		}
 	}
 	return all
+}
+
+// pathOf is the path in the URL of a repository.
+func pathOf(server *gitservertest.Server, r *gitservertest.Repo) string {
+	return strings.TrimPrefix(r.URL(), server.URL())
 }
 
 func (s *hostileServer) answer(answer ploy, w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.requests++
 	s.mu.Unlock()
-	body, err := s.honest.spool(r)
-	if err != nil { // the client has left
-		panic(http.ErrAbortHandler)
-	}
-	defer func() { _ = body.Close() }()
-	request, _ := s.honest.parse(r)
-	request.body = body
-	if !answer(s, &turn{Request: request, w: w, r: r, server: s}) {
-		_, _ = body.Seek(0, io.SeekStart)
-		s.honest.serve(w, r)
+	t := newTurn(s, w, r)
+	if !answer(s, t) {
+		s.honest.ServeHTTP(w, t.request())
 	}
 }
 
@@ -172,23 +173,47 @@ var (
 
 // turn is a request that is to be answered.
 type turn struct {
-	Request
-	w      http.ResponseWriter
-	r      *http.Request
-	server *hostileServer
+	service gitservertest.Service
+	phase   gitservertest.Phase
+	body    []byte // as it came
+	w       http.ResponseWriter
+	r       *http.Request
+	server  *hostileServer
+}
+
+// newTurn reads a request whole. It panics, as a handler may, if the client has left.
+func newTurn(s *hostileServer, w http.ResponseWriter, r *http.Request) *turn {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	t := &turn{body: body, w: w, r: r, server: s}
+	if r.Method == http.MethodGet {
+		t.service, t.phase = gitservertest.Service(r.URL.Query().Get("service")), gitservertest.Advertisement
+	} else {
+		t.service, t.phase = gitservertest.Service(path.Base(r.URL.Path)), gitservertest.RPC
+	}
+	return t
+}
+
+// request is what the client asked for, once more.
+func (t *turn) request() *http.Request {
+	again := t.r.Clone(t.r.Context())
+	again.Body, again.ContentLength, again.TransferEncoding = io.NopCloser(bytes.NewReader(t.body)), int64(len(t.body)), nil
+	return again
 }
 
 // at is a ploy for the requests of a service in a phase; an empty service means both.
-func at(which Service, phase Phase, answer func(t *turn)) ploy {
+func at(which gitservertest.Service, phase gitservertest.Phase, answer func(t *turn)) ploy {
 	return func(_ *hostileServer, t *turn) bool {
-		if which != "" && t.Service != which || t.Phase != phase {
+		if which != "" && t.service != which || t.phase != phase {
 			return false
 		}
 		kind := "result"
-		if phase == Advertisement {
+		if phase == gitservertest.Advertisement {
 			kind = "advertisement"
 		}
-		t.w.Header().Set("Content-Type", fmt.Sprintf("application/x-%s-%s", t.Service, kind))
+		t.w.Header().Set("Content-Type", fmt.Sprintf("application/x-%s-%s", t.service, kind))
 		answer(t)
 		return true
 	}
@@ -202,13 +227,13 @@ func either(one, other ploy) ploy {
 // says is a ploy for the advertisement: what stands in place of it, behind what HTTP wants in
 // front.
 func says(text func(t *turn) string) ploy {
-	return at("", Advertisement, func(t *turn) { t.write(t.greeting() + text(t)) })
+	return at("", gitservertest.Advertisement, func(t *turn) { t.write(t.greeting() + text(t)) })
 }
 
 func (t *turn) write(text string) { _, _ = io.WriteString(t.w, text) }
 
 // greeting is what HTTP wants in front of an advertisement.
-func (t *turn) greeting() string { return pkt("# service="+string(t.Service)+"\n") + flushPkt }
+func (t *turn) greeting() string { return pkt("# service="+string(t.service)+"\n") + flushPkt }
 
 // What an honest server can do.
 const (
@@ -216,23 +241,23 @@ const (
 	canReceive = "report-status side-band-64k delete-refs ofs-delta"
 )
 
-func capabilitiesOf(which Service) string {
-	if which == ReceivePack {
+func capabilitiesOf(which gitservertest.Service) string {
+	if which == gitservertest.ReceivePack {
 		return canReceive
 	}
 	return canSend
 }
 
 // first is the first line of an honest advertisement, with more capabilities.
-func (t *turn) first(more string) string { return firstLine(t.Service, t.server.repo.tip(), more) }
+func (t *turn) first(more string) string { return firstLine(t.service, tipOf(t.server.repo), more) }
 
-func firstLine(which Service, tip, more string) string {
+func firstLine(which gitservertest.Service, tip, more string) string {
 	return pkt(fmt.Sprintf("%s refs/heads/main\x00%s object-format=sha1 agent=git/hostile%s\n", tip, capabilitiesOf(which), more))
 }
 
-// tip is where main is now, read as Git keeps it until it is packed.
-func (r *Repo) tip() string {
-	hash, _ := os.ReadFile(filepath.Join(r.dir, "refs", "heads", "main"))
+// tipOf is where main is now, read as Git keeps it until it is packed.
+func tipOf(r *gitservertest.Repo) string {
+	hash, _ := os.ReadFile(filepath.Join(r.Dir(), "refs", "heads", "main"))
 	return strings.TrimSpace(string(hash))
 }
 
@@ -283,8 +308,17 @@ func (t *turn) rests(d time.Duration) (stays bool) {
 
 // asks reports whether the request has these words.
 func (t *turn) asks(words string) bool {
-	body, err := t.Body()
-	return err == nil && bytes.Contains(body, []byte(words))
+	body := t.body
+	if t.r.Header.Get("Content-Encoding") == "gzip" {
+		unzipped, err := gzip.NewReader(bytes.NewReader(body))
+		if err != nil {
+			return false
+		}
+		if body, err = io.ReadAll(unzipped); err != nil {
+			return false
+		}
+	}
+	return bytes.Contains(body, []byte(words))
 }
 
 // negotiation is what an honest server says before a pack with a commit.
@@ -335,6 +369,5 @@ func (t *turn) report(lines ...string) {
 
 // pushed lets the honest server take the push, and throws its answer away.
 func (t *turn) pushed() {
-	_, _ = t.body.Seek(0, io.SeekStart)
-	t.server.honest.serve(httptest.NewRecorder(), t.r)
+	t.server.honest.ServeHTTP(httptest.NewRecorder(), t.request())
 }

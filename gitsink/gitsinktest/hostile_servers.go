@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/kubescribe/kubescribe/gitsink/internal/loopback"
 )
 
 // HostileServers are Git servers on the loopback interface that answer for harm: without an end,
@@ -59,11 +61,11 @@ type hostileKeys struct {
 }
 
 var keysOfProcess = sync.OnceValue(func() hostileKeys {
-	host, _, err := newKey()
+	host, _, err := loopback.NewSSHKey()
 	if err != nil {
 		panic(fmt.Sprintf("gitsinktest: ssh host key: %v", err))
 	}
-	client, private, err := newKey()
+	client, private, err := loopback.NewSSHKey()
 	if err != nil {
 		panic(fmt.Sprintf("gitsinktest: ssh client key: %v", err))
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 const (
@@ -23,7 +24,7 @@ func endlessAdvertisements() []Hostile {
 	without := func(name string, line func(i int) string) Hostile {
 		return served(Hostile{
 			Name: name, Promise: promiseOfAnswers, BaseFolder: base, Want: gitsink.ErrTooLarge, Not: gitsink.ErrUnavailable,
-		}, at("", Advertisement, func(t *turn) {
+		}, at("", gitservertest.Advertisement, func(t *turn) {
 			t.write(t.greeting() + t.first(""))
 			endless(t.w, line)
 		}))
@@ -32,7 +33,7 @@ func endlessAdvertisements() []Hostile {
 		served(Hostile{
 			Name: "an advertisement of 5 MB that inflates to 4 GB", Promise: promiseOfAnswers, BaseFolder: base,
 			Want: gitsink.ErrTooLarge, Not: gitsink.ErrUnavailable,
-		}, at("", Advertisement, inflating)),
+		}, at("", gitservertest.Advertisement, inflating)),
 		without("an advertisement of references without an end", func(i int) string {
 			return pkt(fmt.Sprintf("%s refs/heads/%s%09d\n", noObject, long, i))
 		}),
@@ -49,7 +50,7 @@ func endlessAdvertisements() []Hostile {
 		}, says(func(t *turn) string { return t.first(" session-id="+strings.Repeat("x", 64_000)) + flushPkt })),
 		served(Hostile{
 			Name: "an advertisement of 200,000 references with control characters", Promise: promiseOfNil, BaseFolder: base,
-		}, at("", Advertisement, func(t *turn) {
+		}, at("", gitservertest.Advertisement, func(t *turn) {
 			t.write(t.greeting() + t.first(""))
 			var block bytes.Buffer
 			for i := range 200_000 {
@@ -134,14 +135,14 @@ func falseAdvertisements() (all []Hostile) {
 func emptyAdvertisements() (all []Hostile) {
 	for name, says := range map[string]func(t *turn) string{
 		"no reference": func(t *turn) string {
-			return pkt(strings.Repeat("0", 40)+" capabilities^{}\x00"+capabilitiesOf(t.Service)+"\n") + flushPkt
+			return pkt(strings.Repeat("0", 40)+" capabilities^{}\x00"+capabilitiesOf(t.service)+"\n") + flushPkt
 		},
 		"nothing":                        func(*turn) string { return flushPkt },
 		"an end in place of a beginning": func(*turn) string { return "" },
 	} {
 		all = append(all, served(Hostile{
 			Name: "an advertisement of " + name + " to who fetches", Promise: promiseOfNoAnswer, BaseFolder: base, Want: gitsink.ErrUnavailable,
-		}, at(UploadPack, Advertisement, func(t *turn) { t.write(t.greeting() + says(t)) })))
+		}, at(gitservertest.UploadPack, gitservertest.Advertisement, func(t *turn) { t.write(t.greeting() + says(t)) })))
 	}
 	return all
 }
@@ -168,6 +169,6 @@ func refusals() []Hostile {
 		}),
 		served(Hostile{
 			Name: "refusals without an end", Promise: promiseOfRefusal, BaseFolder: base, Want: gitsink.ErrRefused, Not: gitsink.ErrUnavailable,
-		}, at("", Advertisement, func(t *turn) { endless(t.w, func(int) string { return pkt("ERR " + notReachable) }) })),
+		}, at("", gitservertest.Advertisement, func(t *turn) { endless(t.w, func(int) string { return pkt("ERR " + notReachable) }) })),
 	}
 }

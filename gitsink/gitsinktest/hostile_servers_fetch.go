@@ -10,12 +10,13 @@ import (
 	"strings"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // fetching is a ploy for the answer to a fetch, behind an honest advertisement, once the client has
 // said all that it has.
 func fetching(answer func(t *turn)) ploy {
-	return either(advertising, at(UploadPack, RPC, func(t *turn) {
+	return either(advertising, at(gitservertest.UploadPack, gitservertest.RPC, func(t *turn) {
 		switch {
 		case t.asks("done\n"):
 			answer(t)
@@ -150,8 +151,8 @@ func holding(name, promise string, build func(o *rawObjects) objectName) Hostile
 	o := newRawObjects()
 	tip := build(o)
 	return served(Hostile{Name: name, Promise: promise, BaseFolder: base, Want: gitsink.ErrProtocol, Not: gitsink.ErrUnavailable}, either(
-		says(func(t *turn) string { return firstLine(t.Service, tip.String(), "") + flushPkt }),
-		at(UploadPack, RPC, func(t *turn) { t.write(t.negotiation(tip) + t.packed(o.sealed()) + t.flush()) }),
+		says(func(t *turn) string { return firstLine(t.service, tip.String(), "") + flushPkt }),
+		at(gitservertest.UploadPack, gitservertest.RPC, func(t *turn) { t.write(t.negotiation(tip) + t.packed(o.sealed()) + t.flush()) }),
 	))
 }
 

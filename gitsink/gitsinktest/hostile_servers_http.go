@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -41,7 +42,7 @@ func webPages() []Hostile {
 		served(Hostile{Name: "an error with a page of 64 MB", Promise: promiseOfNoAnswer, BaseFolder: base, Want: gitsink.ErrUnavailable},
 			pages(http.StatusInternalServerError, 64<<20)),
 		served(Hostile{Name: "a web page that claims to be Git", Promise: promiseOfProtocol, BaseFolder: base, Want: gitsink.ErrProtocol, Not: gitsink.ErrUnavailable},
-			at("", Advertisement, func(t *turn) { t.write(strings.Repeat(page, 10_000)) })),
+			at("", gitservertest.Advertisement, func(t *turn) { t.write(strings.Repeat(page, 10_000)) })),
 		served(Hostile{Name: "a teapot that says 54 kB of escapes", Promise: promiseOfWords, BaseFolder: base, Want: gitsink.ErrRefused, Not: gitsink.ErrUnavailable},
 			everywhere(func(_ *hostileServer, w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(http.StatusTeapot)
@@ -56,15 +57,16 @@ func webPages() []Hostile {
 
 // redirects lead in circles, or where no credentials may go.
 func redirects() []Hostile {
-	moved := func(name string, status int, phase Phase, to func(s *hostileServer, r *http.Request) string) Hostile {
+	moved := func(name string, status int, phase gitservertest.Phase, to func(s *hostileServer, r *http.Request) string) Hostile {
 		return served(Hostile{
 			Name: name, Promise: promiseOfMoves, BaseFolder: base, Want: gitsink.ErrNotFound, Not: gitsink.ErrUnavailable,
 		}, func(s *hostileServer, t *turn) bool {
 			if _, password, _ := t.r.BasicAuth(); password != HostileLogin().Password {
-				refuse(t.w, http.StatusUnauthorized, "the kit must know the credentials again")
+				t.w.Header().Set("WWW-Authenticate", `Basic realm="gitsinktest"`)
+				http.Error(t.w, "the kit must know the credentials again", http.StatusUnauthorized)
 				return true
 			}
-			if phase != "" && t.Phase != phase {
+			if phase != "" && t.phase != phase {
 				return false
 			}
 			t.w.Header().Set("Location", to(s, t.r))
@@ -94,8 +96,8 @@ func redirects() []Hostile {
 		moved("a redirect to a place with a name of 200 kB", http.StatusFound, "", func(s *hostileServer, _ *http.Request) string {
 			return s.elsewhere.URL + "/" + strings.Repeat("%1b%5b2J", 25_000) + "/info/refs"
 		}),
-		moved("a redirect of a push", http.StatusTemporaryRedirect, RPC, elsewhere),
-		moved("a redirect of a push in a circle", http.StatusPermanentRedirect, RPC, same),
+		moved("a redirect of a push", http.StatusTemporaryRedirect, gitservertest.RPC, elsewhere),
+		moved("a redirect of a push in a circle", http.StatusPermanentRedirect, gitservertest.RPC, same),
 	}
 }
 
@@ -130,13 +132,13 @@ func falseHTTP() []Hostile {
 		resting("a limit that is renewed at the end of time", "X-RateLimit-Reset", "9223372036854775807"),
 		served(Hostile{
 			Name: "an answer that claims to be compressed", Promise: promiseOfProtocol, BaseFolder: base, Want: gitsink.ErrProtocol, Not: gitsink.ErrUnavailable,
-		}, at("", Advertisement, func(t *turn) {
+		}, at("", gitservertest.Advertisement, func(t *turn) {
 			t.w.Header().Set("Content-Encoding", "gzip")
 			t.write(t.greeting() + t.first("") + flushPkt)
 		})),
 		served(Hostile{
 			Name: "an answer that is compressed and damaged", Promise: promiseOfProtocol, BaseFolder: base, Want: gitsink.ErrProtocol, Not: gitsink.ErrUnavailable,
-		}, at("", Advertisement, func(t *turn) {
+		}, at("", gitservertest.Advertisement, func(t *turn) {
 			t.w.Header().Set("Content-Encoding", "gzip")
 			zip := gzip.NewWriter(t.w)
 			_, _ = io.WriteString(zip, t.greeting()+t.first(""))
@@ -145,18 +147,18 @@ func falseHTTP() []Hostile {
 		})),
 		served(Hostile{
 			Name: "an answer that is shorter than it says", Promise: promiseOfNoAnswer, BaseFolder: base, Want: gitsink.ErrUnavailable,
-		}, at("", Advertisement, func(t *turn) {
+		}, at("", gitservertest.Advertisement, func(t *turn) {
 			t.w.Header().Set("Content-Length", "1000000")
 			t.write(t.greeting() + t.first(""))
 		})),
 		served(Hostile{
 			Name: "an advertisement of a byte each 100 ms", Promise: promiseOfTime, BaseFolder: base,
 			Want: deadline, Cut: soon, Time: soon + lateEnd,
-		}, at("", Advertisement, func(t *turn) { t.drip(t.greeting() + t.first("") + flushPkt) })),
+		}, at("", gitservertest.Advertisement, func(t *turn) { t.drip(t.greeting() + t.first("") + flushPkt) })),
 		served(Hostile{
 			Name: "an answer that begins and never goes on", Promise: promiseOfTime, BaseFolder: base,
 			Want: deadline, Cut: soon, Time: soon + lateEnd,
-		}, at("", Advertisement, func(t *turn) {
+		}, at("", gitservertest.Advertisement, func(t *turn) {
 			t.write(t.greeting())
 			t.silence()
 		})),

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // pushing is a ploy for the answer to a push, where all before is honest.
 func pushing(answer func(t *turn)) ploy {
 	return either(fetching(func(t *turn) { t.write(t.negotiation(t.server.tip) + t.packed(t.server.objects.sealed()) + t.flush()) }),
-		at(ReceivePack, RPC, answer))
+		at(gitservertest.ReceivePack, gitservertest.RPC, answer))
 }
 
 const (
@@ -65,7 +66,7 @@ func falsePushes() []Hostile {
 		return served(Hostile{Name: name, Promise: promise, BaseFolder: base, Want: want, Not: gitsink.ErrUnavailable}, pushing(answer))
 	}
 	accepted := func(name string, answer func(t *turn)) Hostile {
-		return served(Hostile{Name: name, Promise: promiseOfNil, BaseFolder: base}, at(ReceivePack, RPC, func(t *turn) {
+		return served(Hostile{Name: name, Promise: promiseOfNil, BaseFolder: base}, at(gitservertest.ReceivePack, gitservertest.RPC, func(t *turn) {
 			t.pushed()
 			answer(t)
 		}))
@@ -123,7 +124,7 @@ func falseOK() Hostile {
 		},
 	}, pushing(func(t *turn) {
 		pushes.Add(1)
-		if !t.asks(t.server.repo.tip() + " ") {
+		if !t.asks(tipOf(t.server.repo) + " ") {
 			t.server.blame(errNotOnTip)
 		}
 		t.report(unpackOK, mainOK)

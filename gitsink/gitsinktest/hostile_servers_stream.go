@@ -7,6 +7,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // hostileStreams speak git's own protocol, where an answer is no message but a connection.
@@ -16,7 +17,7 @@ func hostileStreams() []Hostile {
 	}
 	return []Hostile{
 		saying("an advertisement with 16,000 capabilities", promiseOfAnswers, gitsink.ErrTooLarge, gitsink.ErrUnavailable, func(c *conversation) {
-			c.write(firstLine(c.service, c.repo.tip(), strings.Repeat(" a=b", 16_000)))
+			c.write(firstLine(c.service, tipOf(c.repo), strings.Repeat(" a=b", 16_000)))
 		}),
 		saying("a packet of no length", promiseOfProtocol, gitsink.ErrProtocol, gitsink.ErrUnavailable, func(c *conversation) { c.write("0003") }),
 		saying("a refusal of 54 kB of escapes", promiseOfWords, gitsink.ErrRefused, gitsink.ErrUnavailable, func(c *conversation) {
@@ -24,18 +25,18 @@ func hostileStreams() []Hostile {
 		}),
 		saying("a connection that is closed at once", promiseOfNoAnswer, gitsink.ErrUnavailable, nil, func(*conversation) {}),
 		saying("an advertisement that ends before it begins, to who fetches", promiseOfNoAnswer, gitsink.ErrUnavailable, nil, func(c *conversation) {
-			if c.service == ReceivePack {
+			if c.service == gitservertest.ReceivePack {
 				c.serve()
 			}
 		}),
 		saying("a fetch of shallow commits without an end", promiseOfAnswers, gitsink.ErrTooLarge, gitsink.ErrUnavailable, func(c *conversation) {
 			c.write(c.first() + flushPkt)
-			if c.service == UploadPack && c.asked() {
+			if c.service == gitservertest.UploadPack && c.asked() {
 				endless(c, func(int) string { return pkt("shallow " + noObject) })
 			}
 		}),
 		saying("a report without an end", promiseOfReports, gitsink.ErrUnknown, gitsink.ErrUnavailable, func(c *conversation) {
-			if c.service == UploadPack {
+			if c.service == gitservertest.UploadPack {
 				c.serve()
 				return
 			}
@@ -52,7 +53,7 @@ func hostileStreams() []Hostile {
 		connected(Hostile{
 			Name: "an advertisement of a byte each 100 ms, by git's own protocol", Promise: promiseOfTime, Protocol: "git", BaseFolder: base,
 			Want: deadline, Cut: soon, Time: soon + lateEnd,
-		}, "git", func(c *connection) { c.drip(firstLine(ReceivePack, c.repo.tip(), "") + flushPkt) }),
+		}, "git", func(c *connection) { c.drip(firstLine(gitservertest.ReceivePack, tipOf(c.repo), "") + flushPkt) }),
 	}
 }
 
@@ -82,7 +83,7 @@ func hostileSSH() []Hostile {
 			Want: gitsink.ErrTooLarge, Not: gitsink.ErrUnavailable,
 		}, func(c *conversation) uint32 {
 			c.write(c.first() + flushPkt)
-			if c.service == UploadPack && c.asked() {
+			if c.service == gitservertest.UploadPack && c.asked() {
 				endless(c, func(int) string { return pkt("shallow " + noObject) })
 			}
 			return 0

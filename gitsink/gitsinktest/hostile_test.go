@@ -19,6 +19,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // victim is a sink that does with a call what a test wants.
@@ -76,7 +77,7 @@ func TestGitUnderstandsAHostileServerThatIsHonest(t *testing.T) {
 	t.Parallel()
 	c := served(Hostile{}, pushing(func(turn *turn) { turn.report(unpackOK, mainOK) }))
 	url := c.Make(t)
-	server := NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	dir := t.TempDir()
 	git := func(args ...string) {
 		cmd := exec.CommandContext(t.Context(), "git", args...)

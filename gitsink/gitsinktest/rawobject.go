@@ -6,10 +6,14 @@ import (
 	"crypto/sha1"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"hash"
 	"io"
-	"os/exec"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // objectName is the hash of an object.
@@ -79,8 +83,8 @@ type rawEntry struct {
 
 const (
 	rawFolder  = "40000"
-	rawFile    = ModeRegular
-	rawSymlink = ModeSymlink
+	rawFile    = gitservertest.ModeRegular
+	rawSymlink = gitservertest.ModeSymlink
 )
 
 // tree makes a tree of the entries in their order.
@@ -119,37 +123,30 @@ func packHeader(count uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), count)
 }
 
-// branch puts the objects into a repository without a look at them, and the branch main at a commit of the tree.
-func (o *rawObjects) branch(r *Repo, tree objectName) {
-	r.server.t.Helper()
+// branch puts the objects into a repository without a look at them, and the branch main at a commit
+// of the tree.
+func (o *rawObjects) branch(t testing.TB, r *gitservertest.Repo, tree objectName) {
+	t.Helper()
 	tip := o.commit(tree)
-	sum := sha1.New()
-	header := packHeader(o.count)
-	body := io.TeeReader(io.MultiReader(bytes.NewReader(header), bytes.NewReader(o.pack.Bytes())), sum)
-	cmd := exec.Command(r.server.git, "index-pack", "--stdin")
-	cmd.Env, cmd.Dir = append(r.server.Env(), "GIT_DIR="+r.dir), r.server.root
-	cmd.Stdin = io.MultiReader(body, &lateSum{sum: sum})
-	if out, err := cmd.CombinedOutput(); err != nil {
-		r.server.t.Fatalf("gitsinktest: git index-pack: %v\n%s", err, out)
+	pack := filepath.Join(r.Dir(), "objects", "pack", "pack-raw.pack")
+	if err := o.write(pack); err != nil {
+		t.Fatalf("gitsinktest: %v", err)
 	}
+	r.Git("index-pack", pack)
 	r.Git("update-ref", "refs/heads/main", tip.String())
 }
 
-// lateSum reads a hash once all has been written to it.
-type lateSum struct {
-	sum  hash.Hash
-	left []byte
-	done bool
-}
-
-func (l *lateSum) Read(p []byte) (int, error) {
-	if !l.done {
-		l.left, l.done = l.sum.Sum(nil), true
+// write writes a pack of the objects, with its checksum.
+func (o *rawObjects) write(path string) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
 	}
-	if len(l.left) == 0 {
-		return 0, io.EOF
+	sum := sha1.New()
+	all := io.MultiReader(bytes.NewReader(packHeader(o.count)), bytes.NewReader(o.pack.Bytes()))
+	_, err = io.Copy(io.MultiWriter(file, sum), all)
+	if err == nil {
+		_, err = file.Write(sum.Sum(nil))
 	}
-	n := copy(p, l.left)
-	l.left = l.left[n:]
-	return n, nil
+	return errors.Join(err, file.Close())
 }

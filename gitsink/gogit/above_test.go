@@ -7,12 +7,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 func TestWhatLiesAboveTheFolderIsReadOnceAndOnlyWhereItIs(t *testing.T) {
 	t.Parallel()
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("README", "x", "clusters/eu/x", "1", "clusters/us/x", "1"), "outsider")
 	s := newSink(t, nil)
@@ -22,7 +22,7 @@ func TestWhatLiesAboveTheFolderIsReadOnceAndOnlyWhereItIs(t *testing.T) {
 			server.ResetCounts()
 			found, err := base.(gitsink.AncestorTree).ReadAbove(ctx, ".gitattributes")
 			require.Equal(t, want, found)
-			n = server.Count(gitsinktest.UploadPack, gitsinktest.RPC).Requests
+			n = server.Count(gitservertest.UploadPack, gitservertest.RPC).Requests
 			return nil, err
 		})
 		return n

@@ -12,11 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 func TestAnEmptyRepositoryGetsARootCommit(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		s := newSink(t, nil)
 		result := apply(t, s, target(url, "main", "base"), put("a.yaml", "1", "sub/b.yaml", "2"))
 		tip, _ := repo.Tip("main")
@@ -31,7 +31,7 @@ func TestAnEmptyRepositoryGetsARootCommit(t *testing.T) {
 }
 
 func TestCommitsOfOnePlanBuildOnEachOther(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		outside := repo.Commit("main", files("other", "x", "base/old", "y"), "outside")
 		s := newSink(t, nil)
 		result := apply(t, s, target(url, "main", "base"), commits(
@@ -48,7 +48,7 @@ func TestCommitsOfOnePlanBuildOnEachOther(t *testing.T) {
 }
 
 func TestASteadyStateTakesTwoRequestsAndAnUnchangedFolderOne(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("other", "x"), "outside")
 	s, d := newSink(t, nil), target(repo.URL(), "main", "base")
@@ -57,7 +57,7 @@ func TestASteadyStateTakesTwoRequestsAndAnUnchangedFolderOne(t *testing.T) {
 		server.ResetCounts()
 		apply(t, s, d, put("a", fmt.Sprint("again ", i)))
 		require.Equal(t, 2, server.Total().Requests)
-		require.Equal(t, 1, server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests)
+		require.Equal(t, 1, server.Count(gitservertest.ReceivePack, gitservertest.RPC).Requests)
 
 		server.ResetCounts()
 		result := apply(t, s, d, put("a", fmt.Sprint("again ", i)))
@@ -70,7 +70,7 @@ func TestASteadyStateTakesTwoRequestsAndAnUnchangedFolderOne(t *testing.T) {
 }
 
 func TestAPathIsARepositoryToo(t *testing.T) {
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app.git")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app.git")
 	s, d := newSink(t, nil), target(repo.Dir(), "main", "base")
 	apply(t, s, d, put("a", "1"))
 	repo.Commit("main", files("base/b", "2"), "outside")
@@ -79,7 +79,7 @@ func TestAPathIsARepositoryToo(t *testing.T) {
 }
 
 func TestAMissingBranchStartsWithTheDefaultBranch(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		base := repo.Commit("main", files("other", "x", "base/a", "1"), "outside")
 		s := newSink(t, nil)
 		result := apply(t, s, target(url, "dev", "base"), put("b", "2"))
@@ -100,7 +100,7 @@ func TestAMissingBranchStartsWithTheDefaultBranch(t *testing.T) {
 }
 
 func TestAMissingBranchWithoutADefaultBranchGetsARootCommit(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.Commit("elsewhere", files("other", "x"), "outside")
 		apply(t, newSink(t, nil), target(url, "dev", ""), put("b", "2"))
 		require.Equal(t, map[string]string{"b": "2"}, repo.Tree("dev"))
@@ -109,7 +109,7 @@ func TestAMissingBranchWithoutADefaultBranchGetsARootCommit(t *testing.T) {
 }
 
 func TestABranchThatIsForcedDeletedOrRecreatedIsFetchedAgain(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		first := repo.Commit("main", files("a", "1"), "first")
 		repo.Commit("main", files("b", "2"), "second")
 		s, d := newSink(t, nil), target(url, "main", "base")
@@ -137,7 +137,7 @@ func TestABranchThatIsForcedDeletedOrRecreatedIsFetchedAgain(t *testing.T) {
 }
 
 func TestOnlyTheChangesOfOthersInThisFolderAreForeign(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/theirs", "0"), "outside")
 	s, d := newSink(t, nil), target(repo.URL(), "main", "base")
@@ -152,12 +152,12 @@ func TestOnlyTheChangesOfOthersInThisFolderAreForeign(t *testing.T) {
 }
 
 func TestAPlanSeesTheFolderInByteOrder(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
-		repo.Commit("main", map[string]gitsinktest.File{
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
+		repo.Commit("main", map[string]gitservertest.File{
 			"base/a.b": {Content: "1"}, "base/a/b": {Content: "2"}, "base/a0": {Content: "3"}, "base/a-": {Content: "4"},
-			"base/a/b.c/d": {Content: "5"}, "base/a/b0": {Content: "6"}, "base/run": {Content: "7", Mode: gitsinktest.ModeExecutable},
-			"base/link": {Content: "a.b", Mode: gitsinktest.ModeSymlink},
-			"base/mod":  {Content: strings.Repeat("ab", 20), Mode: gitsinktest.ModeSubmodule},
+			"base/a/b.c/d": {Content: "5"}, "base/a/b0": {Content: "6"}, "base/run": {Content: "7", Mode: gitservertest.ModeExecutable},
+			"base/link": {Content: "a.b", Mode: gitservertest.ModeSymlink},
+			"base/mod":  {Content: strings.Repeat("ab", 20), Mode: gitservertest.ModeSubmodule},
 			"bas":       {Content: "8"}, "base2/x": {Content: "9"},
 		}, "outside")
 		s := newSink(t, nil)
@@ -169,7 +169,7 @@ func TestAPlanSeesTheFolderInByteOrder(t *testing.T) {
 				require.True(t, ok, path)
 				require.Equal(t, e, found)
 				listed := repo.List("main")["base/"+path]
-				require.Equal(t, listed, gitsinktest.Entry{Mode: fmt.Sprintf("%06o", uint32(e.Mode)), Hash: e.Hash})
+				require.Equal(t, listed, gitservertest.Entry{Mode: fmt.Sprintf("%06o", uint32(e.Mode)), Hash: e.Hash})
 			}
 			require.Equal(t, []string{"a-", "a.b", "a/b", "a/b.c/d", "a/b0", "a0", "link", "mod", "run"}, got)
 			require.True(t, slices.IsSorted(got))
@@ -194,7 +194,7 @@ func TestAPlanSeesTheFolderInByteOrder(t *testing.T) {
 }
 
 func TestReadingManyFilesIsOneRequestAndWrittenOnesNeedNone(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("a", "1", "b", "2", "c", "3"), "outside")
 	s, d := newSink(t, nil), target(repo.URL(), "main", "")
@@ -207,16 +207,16 @@ func TestReadingManyFilesIsOneRequestAndWrittenOnesNeedNone(t *testing.T) {
 		}
 	}
 	apply(t, s, d, read(map[string][]byte{"a": []byte("1"), "b": []byte("2")}, "a", "b"))
-	require.Equal(t, 1, server.Count(gitsinktest.UploadPack, gitsinktest.RPC).Requests)
+	require.Equal(t, 1, server.Count(gitservertest.UploadPack, gitservertest.RPC).Requests)
 	apply(t, s, d, read(map[string][]byte{"a": []byte("1"), "new": []byte("4")}, "a", "new"))
 	require.Zero(t, server.Total().Requests)
 }
 
 func TestAServerThatOffersLessStillServes(t *testing.T) {
-	for _, options := range []gitsinktest.ServerOptions{
+	for _, options := range []gitservertest.ServerOptions{
 		{DenyFilter: true}, {DenyAnySHA1InWant: true}, {DenyFilter: true, DenyAnySHA1InWant: true},
 	} {
-		server := gitsinktest.NewServer(t, &options)
+		server := gitservertest.NewServer(t, &options)
 		repo := server.NewRepo("app")
 		for i := range 20 { // so that the pack holds deltas of files and of trees
 			repo.Commit("main", files("base/a", strings.Repeat("long enough for a delta\n", 50+i), fmt.Sprintf("dir/%d", i), "x"), "outside")
@@ -240,7 +240,7 @@ func TestAServerThatOffersLessStillServes(t *testing.T) {
 }
 
 func TestARepositoryThatIsTooLargeNamesTheServersSetting(t *testing.T) {
-	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{DenyFilter: true})
+	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{DenyFilter: true})
 	repo := server.NewRepo("app")
 	noise := make([]byte, 100<<10)
 	for i, x := 0, uint32(1); i < len(noise); i++ {
@@ -256,7 +256,7 @@ func TestARepositoryThatIsTooLargeNamesTheServersSetting(t *testing.T) {
 }
 
 func TestAPlansErrorIsReturnedAsItIs(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	cause := errors.New("of the plan")
 	s := newSink(t, nil)

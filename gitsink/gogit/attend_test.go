@@ -14,7 +14,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -127,7 +127,7 @@ func TestWhatIgnoresItsContextKeepsALaneNoLongerThanItsBound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+			repo := gitservertest.NewServer(t, nil).NewRepo("app")
 			repo.Commit("main", files("a", "1"), "start") // which a second connection fetches
 			release, armed := make(chan struct{}), &atomic.Bool{}
 			armed.Store(true)
@@ -155,7 +155,7 @@ func TestWhatIgnoresItsContextKeepsALaneNoLongerThanItsBound(t *testing.T) {
 // A panic in a lane's worker would end the process.
 func TestAPanicOfOptionsIsAnErrorOfItsCall(t *testing.T) {
 	t.Parallel()
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	repo.Commit("main", files("a", "1"), "start")
 	for name, fail := range map[string]func(){"panicked: ": func() { panic("s3cret") }, "ended its goroutine": runtime.Goexit} {
 		for at := int32(1); at <= 2; at++ { // when the call comes, and for its second connection
@@ -197,7 +197,7 @@ func (e deafEncryptor) Same(context.Context, destination.Destination, event.Reso
 // An Encryptor is asked by a plan, and left behind with it.
 func TestAnEncryptorThatIgnoresItsContextHoldsUpNoApply(t *testing.T) {
 	t.Parallel()
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	s := newSink(t, nil)
 	e := deafEncryptor{make(chan struct{}), make(chan struct{})}
 	defer close(e.release)

@@ -19,7 +19,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // deltaChain is a pack of n trees, each but the last a delta on the next one. The names are read from the end on, so it is
@@ -134,7 +134,7 @@ func TestAnEntryWithoutANameIsRefusedInTheFolderAndKeptElsewhere(t *testing.T) {
 }
 
 func TestAPlanThatIgnoresTheEndOfItsContextIsLeftBehind(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("a", "1"), "start")
 	s := New(&Options{RateLimit: unpaced, PlanTimeout: 50 * time.Millisecond})
@@ -155,7 +155,7 @@ func TestAPlanThatIgnoresTheEndOfItsContextIsLeftBehind(t *testing.T) {
 }
 
 func TestCloseAndTheEndOfAContextEndAWalk(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("a", "1"), "start")
 	s := New(&Options{RateLimit: unpaced})

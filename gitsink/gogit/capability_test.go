@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // reading plans a commit that writes down what two files hold.
@@ -29,30 +29,30 @@ func TestEveryKindOfServerIsServedByWhatItOffers(t *testing.T) {
 	t.Parallel()
 	deepening := []string{"shallow", "deepen-since", "deepen-not", "deepen-relative"}
 	for name, c := range map[string]struct {
-		opts gitsinktest.ServerOptions
+		opts gitservertest.ServerOptions
 		not  string // what no fetch may ask for
 	}{
-		"of all":                  {gitsinktest.ServerOptions{}, "deepen 0"},
-		"no filter":               {gitsinktest.ServerOptions{DenyFilter: true}, "filter"},
-		"no objects by hash":      {gitsinktest.ServerOptions{DenyAnySHA1InWant: true}, "deepen 0"},
-		"whole commits only":      {gitsinktest.ServerOptions{DenyFilter: true, DenyAnySHA1InWant: true}, "filter"},
-		"no shallow":              {gitsinktest.ServerOptions{HideCapabilities: deepening}, "deepen"},
-		"the dumbest":             {gitsinktest.ServerOptions{DenyFilter: true, DenyAnySHA1InWant: true, HideCapabilities: append(deepening, "side-band", "side-band-64k", "ofs-delta", "no-progress", "agent")}, "deepen"},
-		"no side band":            {gitsinktest.ServerOptions{HideCapabilities: []string{"side-band", "side-band-64k"}}, "side-band"},
-		"the small side band":     {gitsinktest.ServerOptions{HideCapabilities: []string{"side-band-64k"}}, "side-band-64k"},
-		"no multi_ack":            {gitsinktest.ServerOptions{HideCapabilities: []string{"multi_ack", "multi_ack_detailed"}}, "multi_ack"},
-		"Azure DevOps":            {gitsinktest.ServerOptions{RequireMultiAck: true}, "deepen 0"},
-		"Azure DevOps, no filter": {gitsinktest.ServerOptions{RequireMultiAck: true, DenyFilter: true, DenyAnySHA1InWant: true}, "filter"},
-		"no report of a push":     {gitsinktest.ServerOptions{HideCapabilities: []string{"report-status", "report-status-v2"}}, "deepen 0"},
+		"of all":                  {gitservertest.ServerOptions{}, "deepen 0"},
+		"no filter":               {gitservertest.ServerOptions{DenyFilter: true}, "filter"},
+		"no objects by hash":      {gitservertest.ServerOptions{DenyAnySHA1InWant: true}, "deepen 0"},
+		"whole commits only":      {gitservertest.ServerOptions{DenyFilter: true, DenyAnySHA1InWant: true}, "filter"},
+		"no shallow":              {gitservertest.ServerOptions{HideCapabilities: deepening}, "deepen"},
+		"the dumbest":             {gitservertest.ServerOptions{DenyFilter: true, DenyAnySHA1InWant: true, HideCapabilities: append(deepening, "side-band", "side-band-64k", "ofs-delta", "no-progress", "agent")}, "deepen"},
+		"no side band":            {gitservertest.ServerOptions{HideCapabilities: []string{"side-band", "side-band-64k"}}, "side-band"},
+		"the small side band":     {gitservertest.ServerOptions{HideCapabilities: []string{"side-band-64k"}}, "side-band-64k"},
+		"no multi_ack":            {gitservertest.ServerOptions{HideCapabilities: []string{"multi_ack", "multi_ack_detailed"}}, "multi_ack"},
+		"Azure DevOps":            {gitservertest.ServerOptions{RequireMultiAck: true}, "deepen 0"},
+		"Azure DevOps, no filter": {gitservertest.ServerOptions{RequireMultiAck: true, DenyFilter: true, DenyAnySHA1InWant: true}, "filter"},
+		"no report of a push":     {gitservertest.ServerOptions{HideCapabilities: []string{"report-status", "report-status-v2"}}, "deepen 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := gitsinktest.NewServer(t, &c.opts)
+			server := gitservertest.NewServer(t, &c.opts)
 			repo := server.NewRepo("app")
 			var offences atomic.Int32
-			server.OnRequest(func(r gitsinktest.Request) {
+			server.OnRequest(func(r gitservertest.Request) {
 				body, err := r.Body()
-				if err != nil || r.Service == gitsinktest.UploadPack && strings.Contains(string(body), c.not) {
+				if err != nil || r.Service == gitservertest.UploadPack && strings.Contains(string(body), c.not) {
 					offences.Add(1)
 				}
 			})
@@ -82,11 +82,11 @@ func TestEveryKindOfServerIsServedByWhatItOffers(t *testing.T) {
 
 // A server that sends all files must not fill the memory: they are dropped as they arrive.
 func TestFilesThatNobodyReadsAreDroppedAsTheyArrive(t *testing.T) {
-	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{DenyFilter: true, DenyAnySHA1InWant: true})
+	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{DenyFilter: true, DenyAnySHA1InWant: true})
 	repo := server.NewRepo("app")
-	content := map[string]gitsinktest.File{"base/a": {Content: "1"}}
+	content := map[string]gitservertest.File{"base/a": {Content: "1"}}
 	for i := range 64 {
-		content[fmt.Sprintf("big/%d", i)] = gitsinktest.File{Content: strings.Repeat(fmt.Sprint(i), 1<<19)}
+		content[fmt.Sprintf("big/%d", i)] = gitservertest.File{Content: strings.Repeat(fmt.Sprint(i), 1<<19)}
 	}
 	repo.Commit("main", content, "outside")
 	s := newSink(t, &Options{MaxPackBytes: 1 << 20})

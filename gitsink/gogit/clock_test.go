@@ -11,7 +11,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // A clock that was set, here or at the server, makes a time of the server any time at all.
@@ -31,10 +31,10 @@ func TestAServersTimeForTheNextRequestIsBoundedWhateverTheClockSays(t *testing.T
 		"a reset long ago":           {limit("-62135596800"), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := gitsinktest.NewServer(t, nil)
+			server := gitservertest.NewServer(t, nil)
 			repo := server.NewRepo("app")
-			server.Intercept(func(gitsinktest.Request) gitsinktest.Fault {
-				return gitsinktest.Fault{Status: http.StatusTooManyRequests, Header: c.header}
+			server.Intercept(func(gitservertest.Request) gitservertest.Fault {
+				return gitservertest.Fault{Status: http.StatusTooManyRequests, Header: c.header}
 			})
 			s, d := newSink(t, nil), target(repo.URL(), "main", "")
 			e := refuse(t, s, d, put("x", "1"), gitsink.ErrUnavailable)
@@ -52,18 +52,18 @@ func TestCommitsAreKnownAgainThoughTheClockGoesBack(t *testing.T) {
 	at := func(year int) gitsink.Signature {
 		return gitsink.Signature{Name: "bot", Email: "bot@example.com", When: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)}
 	}
-	strategies(t, func(t *testing.T, server *gitsinktest.Server) {
+	strategies(t, func(t *testing.T, server *gitservertest.Server) {
 		repo := server.NewRepo("app")
 		s, d := newSink(t, nil), target(repo.URL(), "main", "base")
 		apply(t, s, d, commits(gitsink.Commit{Message: "far ahead", Committer: at(2090), Changes: writes("x", "0")}))
-		server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
-			if r.Service == gitsinktest.ReceivePack && r.Phase == gitsinktest.RPC && r.N == 2 {
-				return gitsinktest.Fault{Cut: gitsinktest.CutReply}
+		server.Intercept(func(r gitservertest.Request) gitservertest.Fault {
+			if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.RPC && r.N == 2 {
+				return gitservertest.Fault{Cut: gitservertest.CutReply}
 			}
-			if r.Service == gitsinktest.ReceivePack && r.Phase == gitsinktest.Advertisement && r.N == 3 { // the look
+			if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.Advertisement && r.N == 3 { // the look
 				repo.Commit("main", files("y", "1"), "outside")
 			}
-			return gitsinktest.Fault{}
+			return gitservertest.Fault{}
 		})
 		apply(t, s, d, commits(
 			gitsink.Commit{Message: "back", Committer: at(1999), Changes: writes("x", "1")},
@@ -79,7 +79,7 @@ func TestCommitsAreKnownAgainThoughTheClockGoesBack(t *testing.T) {
 }
 
 func TestACertificateThatTheClockSaysIsNotValidMayBeByTheNextTry(t *testing.T) {
-	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{TLS: true})
+	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{TLS: true})
 	repo := server.NewRepo("app")
 	now := time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, Time: func() time.Time { return now }}}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
 )
@@ -30,22 +31,22 @@ func TestTheSinkKeepsTheContractOnFiles(t *testing.T) {
 	gitsinktest.TestGitSink(t, gitsinktest.Harness{
 		New: func(testing.TB, gitsinktest.Store) gitsink.GitSink { return unpaced(gogit.Auth{}) },
 		Store: func(t testing.TB) gitsinktest.Store {
-			repo := gitsinktest.NewServer(t, nil).NewRepo("app.git")
-			return repo.Store(repo.FileURL())
+			repo := gitservertest.NewServer(t, nil).NewRepo("app.git")
+			return gitsinktest.RepoStore(t, repo, repo.FileURL())
 		},
 	})
 }
 
 func TestTheSinkKeepsTheContractOverSSH(t *testing.T) {
-	var server *gitsinktest.SSHServer // of the check that is running
+	var server *gitservertest.SSHServer // of the check that is running
 	gitsinktest.TestGitSink(t, gitsinktest.Harness{
 		New: func(testing.TB, gitsinktest.Store) gitsink.GitSink {
 			return unpaced(gogit.Auth{SSHPrivateKey: server.ClientKeyPEM(), KnownHosts: []byte(server.KnownHosts())})
 		},
 		Store: func(t testing.TB) gitsinktest.Store {
-			server = gitsinktest.NewSSHServer(t, nil)
+			server = gitservertest.NewSSHServer(t, nil)
 			repo := server.NewRepo("app.git")
-			store := repo.Store(repo.SSHURL())
+			store := gitsinktest.RepoStore(t, repo, repo.SSHURL())
 			store.Down, store.Up = server.Down, server.Up
 			return store
 		},

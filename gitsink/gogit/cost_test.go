@@ -12,16 +12,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // fill makes a branch of n files, 200 in a folder, below base.
-func fill(t testing.TB, repo *gitsinktest.Repo, n int) {
+func fill(t testing.TB, repo *gitservertest.Repo, n int) {
 	t.Helper()
-	all := make(map[string]gitsinktest.File, n)
+	all := make(map[string]gitservertest.File, n)
 	for i := range n {
 		path := fmt.Sprintf("clusters/c%02d/ns-%03d/obj-%04d.yaml", i/10000, i/200%50, i%200)
-		all[path] = gitsinktest.File{Content: "content " + strconv.Itoa(i)}
+		all[path] = gitservertest.File{Content: "content " + strconv.Itoa(i)}
 	}
 	repo.Commit("main", all, "fill")
 	repo.Git("repack", "-adq")
@@ -54,7 +54,7 @@ func TestTheCostOfACommitIsFlatInTheNumberOfFiles(t *testing.T) {
 	}
 	var allocated []uint64
 	for _, n := range sizes {
-		server := gitsinktest.NewServer(t, nil)
+		server := gitservertest.NewServer(t, nil)
 		repo := server.NewRepo("app")
 		fill(t, repo, n)
 		idle := heap()

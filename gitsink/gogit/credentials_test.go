@@ -17,14 +17,14 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
 // One Secret for HTTPS and SSH has a password that is not the key's.
 func TestAPassphraseIsUsedOnlyWhereTheKeyNeedsOne(t *testing.T) {
 	t.Parallel()
-	server := gitsinktest.NewSSHServer(t, nil)
+	server := gitservertest.NewSSHServer(t, nil)
 	plain := server.ClientKeyPEM()
 	key, err := ssh.ParseRawPrivateKey(plain)
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func TestAPassphraseIsUsedOnlyWhereTheKeyNeedsOne(t *testing.T) {
 
 func TestKnownHostsOfAnotherTypeAreNamed(t *testing.T) {
 	t.Parallel()
-	server := gitsinktest.NewSSHServer(t, nil)
+	server := gitservertest.NewSSHServer(t, nil)
 	repo := server.NewRepo("app")
 	_, _, known, _, _, err := ssh.ParseKnownHosts([]byte(server.KnownHosts()))
 	require.NoError(t, err)

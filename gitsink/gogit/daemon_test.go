@@ -12,11 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // daemon serves the folder of a repository by git-daemon(1), and returns the URL of the repository.
-func daemon(t *testing.T, repo *gitsinktest.Repo) string {
+func daemon(t *testing.T, repo *gitservertest.Repo) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "git", "--exec-path").Output()
 	require.NoError(t, err)
@@ -44,7 +44,7 @@ func daemon(t *testing.T, repo *gitsinktest.Repo) string {
 }
 
 func TestGitsOwnProtocolIsSpoken(t *testing.T) {
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	url := daemon(t, repo)
 	s, d := newSink(t, nil), target(url, "main", "base")
 	apply(t, s, d, counting("a"))
@@ -52,7 +52,7 @@ func TestGitsOwnProtocolIsSpoken(t *testing.T) {
 	apply(t, s, d, reading("c"))
 	require.Equal(t, map[string]string{"base/a": "0", "base/b": "1", "base/c": "0  1"}, repo.Tree("main"))
 	repo.Linear("main", first)
-	repo.OnPreReceive(func([]gitsinktest.RefUpdate) error { return errors.New("no Mondays") })
+	repo.OnPreReceive(func([]gitservertest.RefUpdate) error { return errors.New("no Mondays") })
 	e := refuse(t, s, d, put("a", "2"), gitsink.ErrRejected)
 	require.Contains(t, e.Server, "no Mondays")
 	e = refuse(t, s, target(url+"x", "main", ""), put("a", "1"), gitsink.ErrNotFound)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // treeOf writes a tree with these entries; what an entry holds decides its hash.
@@ -71,17 +71,17 @@ func large(names ...string) gitsink.Plan {
 }
 
 func TestALargeFolderIsSentByWhatIsDifferentInIt(t *testing.T) {
-	each(t, func(t *testing.T, server *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
-		all := map[string]gitsinktest.File{}
+	each(t, func(t *testing.T, server *gitservertest.Server, repo *gitservertest.Repo, url string) {
+		all := map[string]gitservertest.File{}
 		for i := range 2000 {
-			all[fmt.Sprintf("base/dir/file-%04d", i)] = gitsinktest.File{Content: "theirs"}
+			all[fmt.Sprintf("base/dir/file-%04d", i)] = gitservertest.File{Content: "theirs"}
 		}
 		repo.Commit("main", all, "outside")
 		s, d := newSink(t, nil), target(url, "main", "base")
 		apply(t, s, d, large("dir/file-0000"))
 		server.ResetCounts()
 		apply(t, s, d, large("dir/a", "dir/file-1000", "dir/z", "dir/new/x", "dir/file-1999", "dir/file-0500"))
-		sent := server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).In // of HTTP only
+		sent := server.Count(gitservertest.ReceivePack, gitservertest.RPC).In // of HTTP only
 		require.Less(t, sent, int64(8<<10), "six commits of a folder of 70 kB")
 		apply(t, s, d, func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) {
 			return []gitsink.Commit{{Changes: []gitsink.Change{{Path: "dir/file-0001", Remove: true}}}}, nil

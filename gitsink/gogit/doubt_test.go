@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // history plans a commit for each content of one file, as a batch of a queue that keeps every event does.
@@ -21,7 +21,7 @@ func history(name string, contents ...string) gitsink.Plan {
 	return commits(all...)
 }
 
-func subjects(repo *gitsinktest.Repo, branch string) []string {
+func subjects(repo *gitservertest.Repo, branch string) []string {
 	var all []string
 	for _, c := range repo.Log(branch) {
 		all = append([]string{c.Subject}, all...)
@@ -30,29 +30,29 @@ func subjects(repo *gitsinktest.Repo, branch string) []string {
 }
 
 // strategies are the kinds of servers that tell what has become of a push in different ways.
-func strategies(t *testing.T, test func(t *testing.T, server *gitsinktest.Server)) {
+func strategies(t *testing.T, test func(t *testing.T, server *gitservertest.Server)) {
 	t.Helper()
-	for name, opts := range map[string]*gitsinktest.ServerOptions{
+	for name, opts := range map[string]*gitservertest.ServerOptions{
 		"everything": nil, "no wants by hash": {DenyAnySHA1InWant: true}, "no filter": {DenyFilter: true, DenyAnySHA1InWant: true},
 	} {
-		t.Run(name, func(t *testing.T) { test(t, gitsinktest.NewServer(t, opts)) })
+		t.Run(name, func(t *testing.T) { test(t, gitservertest.NewServer(t, opts)) })
 	}
 }
 
 func TestCommitsOfAPushWhoseAnswerWasLostAreNotMadeAgainOnTopOfOthers(t *testing.T) {
-	strategies(t, func(t *testing.T, server *gitsinktest.Server) {
+	strategies(t, func(t *testing.T, server *gitservertest.Server) {
 		repo := server.NewRepo("app")
 		repo.Commit("main", files("base/x", "0", "y", "0"), "start")
 		s, d := newSink(t, nil), target(repo.URL(), "main", "base")
 		apply(t, s, d, nothing)
-		server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
-			if r.Service == gitsinktest.ReceivePack && r.Phase == gitsinktest.RPC && r.N == 1 {
-				return gitsinktest.Fault{Cut: gitsinktest.CutReply}
+		server.Intercept(func(r gitservertest.Request) gitservertest.Fault {
+			if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.RPC && r.N == 1 {
+				return gitservertest.Fault{Cut: gitservertest.CutReply}
 			}
-			if r.Service == gitsinktest.ReceivePack && r.Phase == gitsinktest.Advertisement && r.N == 3 { // the look
+			if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.Advertisement && r.N == 3 { // the look
 				repo.Commit("main", files("y", "1"), "outside")
 			}
-			return gitsinktest.Fault{}
+			return gitservertest.Fault{}
 		})
 		result := apply(t, s, d, history("x", "A", "B", "A", "C"))
 		require.Equal(t, []string{"start", "x 0", "x 1", "x 2", "x 3", "outside"}, subjects(repo, "main"))
@@ -63,7 +63,7 @@ func TestCommitsOfAPushWhoseAnswerWasLostAreNotMadeAgainOnTopOfOthers(t *testing
 }
 
 func TestCommitsOfAPushWhoseAnswerWasLostAreNotMadeAgainByTheNextCall(t *testing.T) {
-	strategies(t, func(t *testing.T, server *gitsinktest.Server) {
+	strategies(t, func(t *testing.T, server *gitservertest.Server) {
 		repo := server.NewRepo("app")
 		repo.Commit("main", files("base/x", "0", "y", "0"), "start")
 		s, d := newSink(t, nil), target(repo.URL(), "main", "base")
@@ -82,21 +82,21 @@ func TestCommitsOfAPushWhoseAnswerWasLostAreNotMadeAgainByTheNextCall(t *testing
 }
 
 // lose lets the next push land and everything after it fail, so that the sink cannot know.
-func lose(server *gitsinktest.Server) {
+func lose(server *gitservertest.Server) {
 	server.ResetCounts()
-	server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
+	server.Intercept(func(r gitservertest.Request) gitservertest.Fault {
 		switch r.Seq {
 		case 1:
-			return gitsinktest.Fault{}
+			return gitservertest.Fault{}
 		case 2:
-			return gitsinktest.Fault{Cut: gitsinktest.CutReply}
+			return gitservertest.Fault{Cut: gitservertest.CutReply}
 		}
-		return gitsinktest.Fault{Status: http.StatusServiceUnavailable}
+		return gitservertest.Fault{Status: http.StatusServiceUnavailable}
 	})
 }
 
 func TestCommitsThatOthersHaveUndoneSinceAreMadeAgain(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/x", "0"), "start")
 	s, d := newSink(t, nil), target(repo.URL(), "main", "base")
@@ -110,17 +110,17 @@ func TestCommitsThatOthersHaveUndoneSinceAreMadeAgain(t *testing.T) {
 }
 
 func TestAPushThatWasLostOnTheWayIsMadeByTheNextCall(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/x", "0"), "start")
 	s, d := newSink(t, nil), target(repo.URL(), "main", "base")
 	apply(t, s, d, nothing)
 	server.ResetCounts()
-	server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
+	server.Intercept(func(r gitservertest.Request) gitservertest.Fault {
 		if r.Seq == 1 {
-			return gitsinktest.Fault{}
+			return gitservertest.Fault{}
 		}
-		return gitsinktest.Fault{Cut: gitsinktest.CutRequest}
+		return gitservertest.Fault{Cut: gitservertest.CutRequest}
 	})
 	_ = refuse(t, s, d, history("x", "A", "B"), gitsink.ErrUnknown)
 	server.Intercept(nil)

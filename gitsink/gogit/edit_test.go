@@ -12,17 +12,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
 func TestForeignEntriesAreCarriedThroughByteForByte(t *testing.T) {
-	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{SkipFsck: true})
+	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{SkipFsck: true})
 	repo := server.NewRepo("app")
-	repo.Commit("main", map[string]gitsinktest.File{
-		"base/run":    {Content: "1", Mode: gitsinktest.ModeExecutable},
-		"base/link":   {Content: "../..", Mode: gitsinktest.ModeSymlink},
-		"base/mod":    {Content: strings.Repeat("ab", 20), Mode: gitsinktest.ModeSubmodule},
+	repo.Commit("main", map[string]gitservertest.File{
+		"base/run":    {Content: "1", Mode: gitservertest.ModeExecutable},
+		"base/link":   {Content: "../..", Mode: gitservertest.ModeSymlink},
+		"base/mod":    {Content: strings.Repeat("ab", 20), Mode: gitservertest.ModeSubmodule},
 		"base/a\xffb": {Content: "2"}, "base/line\nbreak": {Content: "3"}, "base/dir/keep": {Content: "4"}, "base/dir.x": {Content: "5"},
 		"base/" + strings.Repeat("n", 300): {Content: "6"}, "base/dir0": {Content: "7"},
 	}, "outside")
@@ -36,7 +36,7 @@ func TestForeignEntriesAreCarriedThroughByteForByte(t *testing.T) {
 	for _, path := range []string{"base/new", "base/dir/other", "base/run"} {
 		require.NotEqual(t, before[path], after[path])
 		delete(before, path)
-		require.Equal(t, map[bool]string{true: gitsinktest.ModeExecutable, false: gitsinktest.ModeRegular}[path == "base/run"], after[path].Mode)
+		require.Equal(t, map[bool]string{true: gitservertest.ModeExecutable, false: gitservertest.ModeRegular}[path == "base/run"], after[path].Mode)
 		delete(after, path)
 	}
 	require.Equal(t, before, after)
@@ -46,7 +46,7 @@ func TestForeignEntriesAreCarriedThroughByteForByte(t *testing.T) {
 }
 
 // oldMode gives a file of the folder the mode that early versions of git wrote.
-func oldMode(t *testing.T, repo *gitsinktest.Repo, branch, folder string) {
+func oldMode(t *testing.T, repo *gitservertest.Repo, branch, folder string) {
 	t.Helper()
 	raw := rawTree(t, repo, branch+":"+folder)
 	changed := strings.Replace(raw, "100644 dir.x\x00", "100664 dir.x\x00", 1)
@@ -58,7 +58,7 @@ func oldMode(t *testing.T, repo *gitsinktest.Repo, branch, folder string) {
 }
 
 func TestTheLastFileOfAFolderTakesTheFolderAlong(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("x/base/deep/er/a", "1", "x/base/b", "2"), "outside")
 	s, d := newSink(t, nil), target(repo.URL(), "main", "x/base")
@@ -74,7 +74,7 @@ func TestTheLastFileOfAFolderTakesTheFolderAlong(t *testing.T) {
 }
 
 func TestAFolderCanTakeThePlaceOfAFileAndBack(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("a", "1", "d/e/f", "2"), "outside")
 	s, d := newSink(t, nil), target(repo.URL(), "main", "")
@@ -86,12 +86,12 @@ func TestAFolderCanTakeThePlaceOfAFileAndBack(t *testing.T) {
 }
 
 func TestAPathThatCannotBeWrittenIsNamedAndNothingIsPushed(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
-	before := repo.Commit("main", map[string]gitsinktest.File{
+	before := repo.Commit("main", map[string]gitservertest.File{
 		"base/file": {Content: "1"}, "base/dir/a": {Content: "2"}, "out/side": {Content: "3"},
-		"base/link": {Content: "../out", Mode: gitsinktest.ModeSymlink},
-		"base/mod":  {Content: strings.Repeat("ab", 20), Mode: gitsinktest.ModeSubmodule},
+		"base/link": {Content: "../out", Mode: gitservertest.ModeSymlink},
+		"base/mod":  {Content: strings.Repeat("ab", 20), Mode: gitservertest.ModeSubmodule},
 	}, "outside")
 	s := newSink(t, nil)
 	requireRefused := func(folder, name string, change gitsink.Change) {
@@ -116,37 +116,37 @@ func TestAPathThatCannotBeWrittenIsNamedAndNothingIsPushed(t *testing.T) {
 }
 
 func TestAllFaultsOfPathsAreReportedAtOnce(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	e := refuse(t, newSink(t, nil), target(server.NewRepo("app").URL(), "main", ""), put("../one", "1", "two/.git/x", "2"), gitsink.ErrPath)
 	require.ErrorContains(t, e, "../one")
 	require.ErrorContains(t, e, "two/.git/x")
 }
 
 func TestHostileNamesAndMessagesMakeCommitsThatFsckAccepts(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s := newSink(t, nil)
 	when := time.Date(2024, 5, 6, 7, 8, 9, 0, time.FixedZone("", 3600))
 	for i, c := range []struct {
 		author, committer gitsink.Signature
 		message           string
-		want              gitsinktest.CommitInfo
+		want              gitservertest.CommitInfo
 	}{
 		{
 			gitsink.Signature{Name: "Eve <eve@x>\nparent 0", Email: "<a\n@b>", When: when}, gitsink.Signature{Name: "C", Email: "c@x", When: when}, "line\n\nbody\x00\n\n",
-			gitsinktest.CommitInfo{Author: "Eve eve@xparent 0", AuthorEmail: "a@b", Committer: "C", CommitterEmail: "c@x", Time: when.UTC(), Subject: "line", Body: "body"},
+			gitservertest.CommitInfo{Author: "Eve eve@xparent 0", AuthorEmail: "a@b", Committer: "C", CommitterEmail: "c@x", Time: when.UTC(), Subject: "line", Body: "body"},
 		},
 		{
 			gitsink.Signature{Name: "<>\n\x00", Email: "only@mail"}, gitsink.Signature{Name: "\x00", Email: ">", When: when}, "",
-			gitsinktest.CommitInfo{Author: "only@mail", AuthorEmail: "only@mail", Committer: "unknown", Time: when.UTC(), Subject: "update"},
+			gitservertest.CommitInfo{Author: "only@mail", AuthorEmail: "only@mail", Committer: "unknown", Time: when.UTC(), Subject: "update"},
 		},
 		{
 			gitsink.Signature{}, gitsink.Signature{Name: "Bot", Email: "bot@x", When: time.Unix(-5, 0)}, "\xffmsg",
-			gitsinktest.CommitInfo{Author: "Bot", AuthorEmail: "bot@x", Committer: "Bot", CommitterEmail: "bot@x", Time: time.Unix(0, 0).UTC(), Subject: "\uFFFDmsg"},
+			gitservertest.CommitInfo{Author: "Bot", AuthorEmail: "bot@x", Committer: "Bot", CommitterEmail: "bot@x", Time: time.Unix(0, 0).UTC(), Subject: "\uFFFDmsg"},
 		},
 		{
 			gitsink.Signature{Name: "A"}, gitsink.Signature{When: when}, "m",
-			gitsinktest.CommitInfo{Author: "A", Committer: "kubescribe", CommitterEmail: "kubescribe@localhost", Time: when.UTC(), Subject: "m"},
+			gitservertest.CommitInfo{Author: "A", Committer: "kubescribe", CommitterEmail: "kubescribe@localhost", Time: when.UTC(), Subject: "m"},
 		},
 	} {
 		apply(t, s, target(repo.URL(), "main", ""), commits(gitsink.Commit{
@@ -164,7 +164,7 @@ func TestRandomEditsAreWhatAMapSays(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	names := []string{"a", "a.b", "a-", "a0", "b", "A", "ä"}
 	want := map[string]string{"keep": "1"}
@@ -213,7 +213,7 @@ func clashes(files map[string]string, path string) bool {
 
 // git unpack-objects --strict refuses a pack that holds a tree twice.
 func TestFoldersOfEqualContentArePushedOnce(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s := newSink(t, nil)
 	want := map[string]string{"a/x/f": "1", "b/x/f": "1", "c/x/f": "1", "c/y": "1"}

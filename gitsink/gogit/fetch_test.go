@@ -18,29 +18,29 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 func TestAFetchAfterACommitOfOthersReceivesOnlyWhatIsNew(t *testing.T) {
-	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{DenyAnySHA1InWant: true})
+	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{DenyAnySHA1InWant: true})
 	repo := server.NewRepo("app")
 	fill(t, repo, 2000)
 	s, d := newSink(t, nil), target(repo.URL(), "main", "clusters")
 	apply(t, s, d, nothing)
-	whole := server.Count(gitsinktest.UploadPack, gitsinktest.RPC).Out
+	whole := server.Count(gitservertest.UploadPack, gitservertest.RPC).Out
 	apply(t, s, d, put("mine", "1"))
 	repo.Commit("main", files("clusters/c00/theirs", "1"), "outside")
 	server.ResetCounts()
 	apply(t, s, d, put("mine", "2"))
 	require.Equal(t, 3, server.Total().Requests)
-	require.Less(t, server.Count(gitsinktest.UploadPack, gitsinktest.RPC).Out, whole/10)
+	require.Less(t, server.Count(gitservertest.UploadPack, gitservertest.RPC).Out, whole/10)
 	require.Len(t, repo.Tree("main"), 2002)
 }
 
 // A server leaves out what is reachable from a commit that the client says it has. With bitmaps that is all that ever was in
 // its history, of which a store keeps the tip's trees only.
 func TestATreeThatTheServerTakesUsToHaveIsFetchedAllTheSame(t *testing.T) {
-	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{DenyAnySHA1InWant: true})
+	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{DenyAnySHA1InWant: true})
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/dir/a", "1", "base/dir/b", "1"), "outside")
 	var log strings.Builder
@@ -59,18 +59,18 @@ func TestATreeThatTheServerTakesUsToHaveIsFetchedAllTheSame(t *testing.T) {
 }
 
 func TestAHistoryThatHasNothingInCommonIsNotFetchedWhole(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("a", "1"), "outside")
 	s, d := newSink(t, &Options{MaxPackBytes: 8 << 10}), target(repo.URL(), "main", "")
 	apply(t, s, d, put("b", "1"))
 	repo.Git("update-ref", "-d", "refs/heads/main")
 	for i := range 60 { // more than MaxPackBytes, of which the last commit needs little
-		many := map[string]gitsinktest.File{}
+		many := map[string]gitservertest.File{}
 		for j := range 20 {
-			many[fmt.Sprintf("dir/%d-%d", i, j)] = gitsinktest.File{Content: fmt.Sprint(i)}
+			many[fmt.Sprintf("dir/%d-%d", i, j)] = gitservertest.File{Content: fmt.Sprint(i)}
 			if i > 0 {
-				many[fmt.Sprintf("dir/%d-%d", i-1, j)] = gitsinktest.File{Remove: true}
+				many[fmt.Sprintf("dir/%d-%d", i-1, j)] = gitservertest.File{Remove: true}
 			}
 		}
 		repo.Commit("main", many, "another history")
@@ -81,7 +81,7 @@ func TestAHistoryThatHasNothingInCommonIsNotFetchedWhole(t *testing.T) {
 }
 
 func TestASilentSSHServerIsLeftAfterTheStepsTime(t *testing.T) {
-	server := gitsinktest.NewSSHServer(t, &gitsinktest.SSHOptions{Silent: true})
+	server := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{Silent: true})
 	repo := server.NewRepo("app")
 	s := newSink(t, &Options{StepTimeout: 50 * time.Millisecond, Auth: func(context.Context, destination.Destination) (Auth, error) {
 		return Auth{SSHPrivateKey: server.ClientKeyPEM(), KnownHosts: []byte(server.KnownHosts())}, nil
@@ -90,7 +90,7 @@ func TestASilentSSHServerIsLeftAfterTheStepsTime(t *testing.T) {
 }
 
 func TestAllRequestsToAServerShareOneConnection(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Hook("post-receive", "i=0; while [ $i -lt 500 ]; do echo 'a long and friendly line of thanks'; i=$((i+1)); done")
 	base := repo.Commit("main", files("b", "0"), "outside")

@@ -14,18 +14,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // Without a home, and whatever the server makes the sink fetch, no file is made: not in the working directory, nor in that
 // for temporary files.
 func TestNoFileIsMadeWhateverTheServerOffers(t *testing.T) {
 	dumb := []string{"shallow", "deepen-since", "deepen-not", "deepen-relative"}
-	var servers []*gitsinktest.Repo
-	for _, opts := range []*gitsinktest.ServerOptions{
+	var servers []*gitservertest.Repo
+	for _, opts := range []*gitservertest.ServerOptions{
 		nil, {DenyAnySHA1InWant: true}, {DenyFilter: true, DenyAnySHA1InWant: true}, {DenyFilter: true, DenyAnySHA1InWant: true, HideCapabilities: dumb},
 	} {
-		repo := gitsinktest.NewServer(t, opts).NewRepo("app")
+		repo := gitservertest.NewServer(t, opts).NewRepo("app")
 		repo.Commit("main", noise(1, "base/a"), "outside")
 		servers = append(servers, repo)
 	}
@@ -52,13 +52,13 @@ func TestNoFileIsMadeWhateverTheServerOffers(t *testing.T) {
 }
 
 // noise is a small file, and some of a mebibyte that cannot be compressed.
-func noise(mebibytes int, small string) map[string]gitsinktest.File {
+func noise(mebibytes int, small string) map[string]gitservertest.File {
 	source := rand.NewChaCha8([32]byte{1})
-	all := map[string]gitsinktest.File{small: {Content: "1"}}
+	all := map[string]gitservertest.File{small: {Content: "1"}}
 	for i := range mebibytes {
 		data := make([]byte, 1<<20)
 		_, _ = source.Read(data)
-		all[fmt.Sprintf("big/%d", i)] = gitsinktest.File{Content: string(data)}
+		all[fmt.Sprintf("big/%d", i)] = gitservertest.File{Content: string(data)}
 	}
 	return all
 }
@@ -66,16 +66,16 @@ func noise(mebibytes int, small string) map[string]gitsinktest.File {
 // Where the server knows neither filter nor shallow, it sends all files of all commits. None of them is ever held: all
 // memory that is taken while such a pack is read, garbage and all, is a small part of it.
 func TestAHistoryOfLargeFilesIsReadInLittleMemory(t *testing.T) {
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	var tip string
 	for i := range 3 {
 		content := noise(2, "base/a")
 		for name, file := range content {
 			if name != "base/a" { // so that there are deltas of files, too
-				content[name] = gitsinktest.File{Content: fmt.Sprint(i) + file.Content + fmt.Sprint(i)}
+				content[name] = gitservertest.File{Content: fmt.Sprint(i) + file.Content + fmt.Sprint(i)}
 			}
 		}
-		content["base/a"] = gitsinktest.File{Content: fmt.Sprint(i)}
+		content["base/a"] = gitservertest.File{Content: fmt.Sprint(i)}
 		tip = repo.Commit("main", content, "outside")
 	}
 	for name, args := range map[string][]string{

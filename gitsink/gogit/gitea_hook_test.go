@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
 func TestAHookThatWantsSignaturesHintsAtTheSigner(t *testing.T) {
 	t.Parallel()
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Hook("pre-receive", `while read -r old new ref; do
 	for commit in $(git rev-list "$new" --not --all); do
@@ -41,7 +41,7 @@ exit 0`)
 
 func TestAHookThatDoesNotKnowASignatureHintsAtTheKey(t *testing.T) {
 	t.Parallel()
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	key, _ := sshKey(t, private, "")
@@ -51,7 +51,7 @@ func TestAHookThatDoesNotKnowASignatureHintsAtTheKey(t *testing.T) {
 		"Gitea: Internal Server Error (no message for end users)":        gitsink.ErrRefused,
 		"Gitea: branch main is protected from unverified commit 7fd1a60": gitsink.ErrProtected,
 	} {
-		repo.OnPreReceive(func([]gitsinktest.RefUpdate) error { return errors.New(words) })
+		repo.OnPreReceive(func([]gitservertest.RefUpdate) error { return errors.New(words) })
 		e := refuse(t, newSink(t, signWith(signer)), target(repo.URL(), "main", ""), put("a", "1"), class)
 		require.ErrorContains(t, e, "knows the key of Options.Signer")
 		require.ErrorContains(t, e, "Options.Committer")
@@ -61,7 +61,7 @@ func TestAHookThatDoesNotKnowASignatureHintsAtTheKey(t *testing.T) {
 
 func TestAUserWhomAHookRefusesIsOneRefusedPushForAllThatWait(t *testing.T) {
 	t.Parallel()
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	var plans []gitsink.Plan
 	for i := range 9 {
@@ -69,7 +69,7 @@ func TestAUserWhomAHookRefusesIsOneRefusedPushForAllThatWait(t *testing.T) {
 	}
 	var pushes atomic.Int32
 	outcomes := crowded(t, newSink(t, nil), repo, members(t, repo.URL(), plans...), func() {
-		repo.OnPreReceive(func([]gitsinktest.RefUpdate) error {
+		repo.OnPreReceive(func([]gitservertest.RefUpdate) error {
 			pushes.Add(1)
 			return errors.New("Gitea: User permission denied for writing.")
 		})

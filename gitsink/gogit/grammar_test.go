@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/internal/quote"
 	"github.com/kubescribe/kubescribe/queue"
 )
@@ -45,7 +45,7 @@ const advertisementType = "application/x-SERVICE-advertisement"
 
 func TestMediaTypesAreParsed(t *testing.T) {
 	t.Parallel()
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	for i, media := range []string{
 		"application/x-SERVICE-advertisement; charset=utf-8", "Application/X-Git-Receive-Pack-Advertisement",
@@ -86,7 +86,7 @@ func TestDubiousOwnershipNeedsSomebodyToAct(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can give a repository away")
 	}
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	require.NoError(t, os.Chown(repo.Dir(), 65534, 65534))
 	t.Setenv("HOME", t.TempDir())

@@ -13,7 +13,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // outcome is what an Apply returned.
@@ -24,10 +24,10 @@ type outcome struct {
 
 // crowded applies plans while a push to their lane is under way, so that they wait together, and returns what became of
 // each. prepare is called once all of them wait.
-func crowded(t *testing.T, s *Sink, repo *gitsinktest.Repo, calls []*call, prepare func()) []outcome {
+func crowded(t *testing.T, s *Sink, repo *gitservertest.Repo, calls []*call, prepare func()) []outcome {
 	t.Helper()
 	reached, release := make(chan struct{}), make(chan struct{})
-	repo.OnPreReceive(func([]gitsinktest.RefUpdate) error {
+	repo.OnPreReceive(func([]gitservertest.RefUpdate) error {
 		close(reached)
 		<-release
 		return nil
@@ -76,7 +76,7 @@ func members(t *testing.T, url string, plans ...gitsink.Plan) []*call {
 }
 
 func TestWhatWaitsForALaneGoesIntoOnePush(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		s := newSink(t, nil)
 		var plans []gitsink.Plan
 		for i := range 20 {
@@ -84,7 +84,7 @@ func TestWhatWaitsForALaneGoesIntoOnePush(t *testing.T) {
 		}
 		pushes := 0
 		outcomes := crowded(t, s, repo, members(t, url, plans...), func() {
-			repo.OnPreReceive(func([]gitsinktest.RefUpdate) error { pushes++; return nil })
+			repo.OnPreReceive(func([]gitservertest.RefUpdate) error { pushes++; return nil })
 		})
 		require.Equal(t, 1, pushes)
 		log := repo.Log("main")
@@ -102,7 +102,7 @@ func TestWhatWaitsForALaneGoesIntoOnePush(t *testing.T) {
 }
 
 func TestAPlanSeesWhatThosePushedWithItHaveMade(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	add := func(ctx context.Context, tree gitsink.Tree) ([]gitsink.Commit, error) {
 		before, err := tree.Read(ctx, "counter")
@@ -128,7 +128,7 @@ func TestAPlanSeesWhatThosePushedWithItHaveMade(t *testing.T) {
 }
 
 func TestAPlanThatFailsHarmsNoneOfThosePushedWithIt(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	broken := errors.New("broken")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -156,7 +156,7 @@ func TestAPlanThatFailsHarmsNoneOfThosePushedWithIt(t *testing.T) {
 	require.ErrorIs(t, outcomes[5].err, context.Canceled)
 	require.NoError(t, outcomes[6].err)
 	require.Equal(t, files("folder0/a", "0", "folder6/a", "6", "first/first", "1"), content(repo, "main"))
-	require.Equal(t, 2, server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests)
+	require.Equal(t, 2, server.Count(gitservertest.ReceivePack, gitservertest.RPC).Requests)
 	for i, o := range outcomes[1:6] {
 		var e *gitsink.Error
 		require.ErrorAs(t, o.err, &e)
@@ -164,7 +164,7 @@ func TestAPlanThatFailsHarmsNoneOfThosePushedWithIt(t *testing.T) {
 	}
 }
 
-func content(repo *gitsinktest.Repo, branch string) map[string]gitsinktest.File {
+func content(repo *gitservertest.Repo, branch string) map[string]gitservertest.File {
 	var all []string
 	for path, data := range repo.Tree(branch) {
 		all = append(all, path, data)
@@ -173,7 +173,7 @@ func content(repo *gitsinktest.Repo, branch string) map[string]gitsinktest.File 
 }
 
 func TestACallThatWaitsIsLeftAtOnceAndItsPlanIsNotRun(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	ctx, cancel := context.WithCancel(t.Context())
 	calls := members(t, repo.URL(), put("a", "0"), put("a", "1"))
@@ -194,13 +194,13 @@ func TestACallThatWaitsIsLeftAtOnceAndItsPlanIsNotRun(t *testing.T) {
 }
 
 func TestACallerThatLeavesDuringThePushLeavesItToTheOthers(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	ctx, cancel := context.WithCancel(t.Context())
 	calls := members(t, repo.URL(), put("a", "0"), put("a", "1"))
 	calls[0].ctx = ctx
 	outcomes := crowded(t, newSink(t, nil), repo, calls, func() {
-		repo.OnPreReceive(func([]gitsinktest.RefUpdate) error { cancel(); return nil })
+		repo.OnPreReceive(func([]gitservertest.RefUpdate) error { cancel(); return nil })
 	})
 	require.NoError(t, outcomes[0].err, "it is known what became of it")
 	require.NoError(t, outcomes[1].err)
@@ -208,7 +208,7 @@ func TestACallerThatLeavesDuringThePushLeavesItToTheOthers(t *testing.T) {
 }
 
 func TestPlansSharePushesOnlyUnderEqualCredentials(t *testing.T) {
-	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{Credentials: gitsinktest.Credentials{User: "u", Password: "right"}})
+	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{User: "u", Password: "right"}})
 	repo := server.NewRepo("app")
 	calls := members(t, repo.URL(), put("a", "0"), put("a", "1"), put("a", "2"), put("a", "3"))
 	calls[1].dst.RepositoryRef.Name = "wrong"
@@ -224,13 +224,13 @@ func TestPlansSharePushesOnlyUnderEqualCredentials(t *testing.T) {
 	for _, i := range []int{0, 2, 3} {
 		require.NoError(t, outcomes[i].err)
 	}
-	require.Equal(t, 1, server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests)
+	require.Equal(t, 1, server.Count(gitservertest.ReceivePack, gitservertest.RPC).Requests)
 	require.Equal(t, 1, server.Unauthorized())
 	require.Len(t, repo.Tree("main"), 4)
 }
 
 // refuseContent has the server refuse every push with a file whose content is "guilty", and count pushes.
-func refuseContent(repo *gitsinktest.Repo) {
+func refuseContent(repo *gitservertest.Repo) {
 	repo.Hook("pre-receive", `while read -r old new ref; do
 	for commit in $(git rev-list "$new" --not --all); do
 		git grep -q '^guilty$' "$commit" && { echo "found guilty" >&2; exit 1; }
@@ -244,7 +244,7 @@ func TestOnlyTheGuiltyPlanIsRefused(t *testing.T) {
 	for _, guilty := range [][]int{{0}, {4}, {2, 6}, {0, 1, 2, 3, 4, 5, 6}} {
 		t.Run(fmt.Sprint(guilty), func(t *testing.T) {
 			t.Parallel()
-			server := gitsinktest.NewServer(t, nil)
+			server := gitservertest.NewServer(t, nil)
 			repo := server.NewRepo("app")
 			refused := map[int]bool{}
 			for _, i := range guilty {
@@ -278,28 +278,28 @@ func TestOnlyTheGuiltyPlanIsRefused(t *testing.T) {
 }
 
 func TestAProtectedBranchIsNotTriedForEachPlan(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	calls := members(t, repo.URL(), put("a", "0"), put("a", "1"), put("a", "2"))
 	outcomes := crowded(t, newSink(t, nil), repo, calls, func() {
 		server.ResetCounts()
-		repo.OnPreReceive(func([]gitsinktest.RefUpdate) error { return errors.New("GH006: Protected branch update failed") })
+		repo.OnPreReceive(func([]gitservertest.RefUpdate) error { return errors.New("GH006: Protected branch update failed") })
 	})
 	for i, o := range outcomes {
 		require.ErrorIs(t, o.err, gitsink.ErrProtected)
 		require.ErrorContains(t, o.err, calls[i].dst.Ref.String())
 	}
-	require.Equal(t, 1, server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests)
+	require.Equal(t, 1, server.Count(gitservertest.ReceivePack, gitservertest.RPC).Requests)
 }
 
 func TestAPushHoldsNoMoreCommitsThanThePaceAllows(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	var sizes []string
 	three := commits(gitsink.Commit{Changes: writes("a", "1")}, gitsink.Commit{Changes: writes("a", "2")}, gitsink.Commit{Changes: writes("a", "3")})
 	s := newSink(t, &Options{RateLimit: func(destination.Destination) RateLimit { return RateLimit{Interval: -1, MaxCommits: 2} }})
 	outcomes := crowded(t, s, repo, members(t, repo.URL(), put("a", "0"), put("a", "1"), put("a", "2"), three, put("a", "4")), func() {
-		repo.OnPreReceive(func(updates []gitsinktest.RefUpdate) error {
+		repo.OnPreReceive(func(updates []gitservertest.RefUpdate) error {
 			sizes = append(sizes, updates[0].Old+".."+updates[0].New)
 			return nil
 		})
@@ -315,7 +315,7 @@ func TestAPushHoldsNoMoreCommitsThanThePaceAllows(t *testing.T) {
 }
 
 func TestAnEmptyRepositoryIsKnownByItsAdvertisement(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	apply(t, newSink(t, nil), target(repo.URL(), "main", "base"), put("a", "1"))
 	require.Equal(t, 2, server.Total().Requests)
@@ -323,13 +323,13 @@ func TestAnEmptyRepositoryIsKnownByItsAdvertisement(t *testing.T) {
 }
 
 func TestClosingEndsWhatIsUnderWay(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	reached, hold := make(chan struct{}), make(chan struct{})
 	defer close(hold)
-	server.Intercept(func(gitsinktest.Request) gitsinktest.Fault {
+	server.Intercept(func(gitservertest.Request) gitservertest.Fault {
 		close(reached)
-		return gitsinktest.Fault{Hold: hold}
+		return gitservertest.Fault{Hold: hold}
 	})
 	s := New(nil)
 	ended := make(chan error)

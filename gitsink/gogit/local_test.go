@@ -12,13 +12,13 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
 // A hook of the repository shows whether a program of Git has run there.
 func TestALocalRepositoryIsNotOpenedUnlessItsFolderIsAllowed(t *testing.T) {
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	ran := filepath.Join(t.TempDir(), "ran")
 	repo.Hook("pre-receive", "touch "+ran)
 	for _, folders := range [][]string{{}, {"/other"}, {repo.Dir() + "x"}, {repo.Dir() + "/objects"}, {"app"}, {""}} {
@@ -38,7 +38,7 @@ func TestALocalRepositoryIsNotOpenedUnlessItsFolderIsAllowed(t *testing.T) {
 
 // Whichever way git would go from a path that is allowed, the repository must be in an allowed folder.
 func TestNoLinkLeadsOutOfAnAllowedFolder(t *testing.T) {
-	outside := gitsinktest.NewServer(t, nil).NewRepo("app").Dir()
+	outside := gitservertest.NewServer(t, nil).NewRepo("app").Dir()
 	folder, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
 	allowed := filepath.Join(folder, "allowed")
@@ -132,7 +132,7 @@ func TestWhatPassesIsNotTakenForTheAbsenceOfARepository(t *testing.T) {
 
 // A hook gets nothing of the environment but where things are: neither tokens, nor what would lead git elsewhere.
 func TestAHookSeesNoSecretOfTheProcess(t *testing.T) {
-	repo, other := gitsinktest.NewServer(t, nil).NewRepo("app"), t.TempDir()
+	repo, other := gitservertest.NewServer(t, nil).NewRepo("app"), t.TempDir()
 	seen := filepath.Join(t.TempDir(), "seen")
 	repo.Hook("pre-receive", "env >"+seen)
 	for name, value := range map[string]string{

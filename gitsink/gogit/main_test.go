@@ -15,7 +15,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 func TestMain(m *testing.M) {
@@ -94,10 +94,10 @@ func refuse(t *testing.T, s *Sink, d destination.Destination, plan gitsink.Plan,
 	return e
 }
 
-func files(content ...string) map[string]gitsinktest.File {
-	set := map[string]gitsinktest.File{}
+func files(content ...string) map[string]gitservertest.File {
+	set := map[string]gitservertest.File{}
 	for i := 0; i < len(content); i += 2 {
-		set[content[i]] = gitsinktest.File{Content: content[i+1]}
+		set[content[i]] = gitservertest.File{Content: content[i+1]}
 	}
 	return set
 }
@@ -107,11 +107,11 @@ func paths(tree gitsink.Tree, prefix string) []string {
 }
 
 // each runs the test over http and over file.
-func each(t *testing.T, test func(t *testing.T, server *gitsinktest.Server, repo *gitsinktest.Repo, url string)) {
+func each(t *testing.T, test func(t *testing.T, server *gitservertest.Server, repo *gitservertest.Repo, url string)) {
 	t.Helper()
 	for _, protocol := range []string{"http", "file"} {
 		t.Run(protocol, func(t *testing.T) {
-			server := gitsinktest.NewServer(t, nil)
+			server := gitservertest.NewServer(t, nil)
 			repo := server.NewRepo("app.git")
 			url := map[string]string{"http": repo.URL(), "file": repo.FileURL()}[protocol]
 			test(t, server, repo, url)
@@ -123,7 +123,7 @@ func each(t *testing.T, test func(t *testing.T, server *gitsinktest.Server, repo
 func lines(s string) []string { return strings.Split(strings.TrimSpace(s), "\n") }
 
 // gitStdin runs git on a repository with an input.
-func gitStdin(t *testing.T, repo *gitsinktest.Repo, input string, args ...string) string {
+func gitStdin(t *testing.T, repo *gitservertest.Repo, input string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "git", args...)
 	cmd.Dir, cmd.Stdin = repo.Dir(), strings.NewReader(input)
@@ -133,7 +133,7 @@ func gitStdin(t *testing.T, repo *gitsinktest.Repo, input string, args ...string
 }
 
 // rawTree is a tree object as it is.
-func rawTree(t *testing.T, repo *gitsinktest.Repo, name string) string {
+func rawTree(t *testing.T, repo *gitservertest.Repo, name string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "git", "cat-file", "tree", name)
 	cmd.Dir = repo.Dir()

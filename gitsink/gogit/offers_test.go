@@ -9,23 +9,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // atFetch does something once, when the next fetch arrives.
-func atFetch(server *gitsinktest.Server, f func()) {
-	server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
-		if r.Service == gitsinktest.UploadPack && r.Phase == gitsinktest.RPC && f != nil {
+func atFetch(server *gitservertest.Server, f func()) {
+	server.Intercept(func(r gitservertest.Request) gitservertest.Fault {
+		if r.Service == gitservertest.UploadPack && r.Phase == gitservertest.RPC && f != nil {
 			once := f
 			f = nil
 			once()
 		}
-		return gitsinktest.Fault{}
+		return gitservertest.Fault{}
 	})
 }
 
 func TestWhoHasLostARaceNeedsThreeRequestsForTheNextTry(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/one", "1"), "outside")
 	s, d := newSink(t, nil), target(repo.URL(), "main", "base")
@@ -40,16 +40,16 @@ func TestWhoHasLostARaceNeedsThreeRequestsForTheNextTry(t *testing.T) {
 		return put("mine", "1")(ctx, tree)
 	})
 	require.Equal(t, 2, result.Attempts)
-	require.Equal(t, 2, server.Count(gitsinktest.ReceivePack, gitsinktest.Advertisement).Requests)
-	require.Equal(t, 2, server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests)
-	require.Zero(t, server.Count(gitsinktest.UploadPack, gitsinktest.Advertisement).Requests)
-	require.Equal(t, 1, server.Count(gitsinktest.UploadPack, gitsinktest.RPC).Requests)
+	require.Equal(t, 2, server.Count(gitservertest.ReceivePack, gitservertest.Advertisement).Requests)
+	require.Equal(t, 2, server.Count(gitservertest.ReceivePack, gitservertest.RPC).Requests)
+	require.Zero(t, server.Count(gitservertest.UploadPack, gitservertest.Advertisement).Requests)
+	require.Equal(t, 1, server.Count(gitservertest.UploadPack, gitservertest.RPC).Requests)
 }
 
 func TestABranchThatIsForcedElsewhereBeforeTheFetchIsLookedForAgain(t *testing.T) {
 	for _, folder := range []string{"", "base"} {
 		t.Run(folder, func(t *testing.T) {
-			server := gitsinktest.NewServer(t, nil)
+			server := gitservertest.NewServer(t, nil)
 			repo := server.NewRepo("app")
 			first := repo.Commit("main", files("base/one", "1"), "outside")
 			s, d := newSink(t, nil), target(repo.URL(), "main", folder)
@@ -74,7 +74,7 @@ func TestAServerThatOffersLessThanBeforeIsAskedAgain(t *testing.T) {
 		"wants by hash": {"uploadpack.allowAnySHA1InWant", "false"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := gitsinktest.NewServer(t, nil)
+			server := gitservertest.NewServer(t, nil)
 			repo := server.NewRepo("app")
 			repo.Commit("main", files("way/base/one", "1", "way/base/dir/two", "1"), "outside")
 			s, d := newSink(t, nil), target(repo.URL(), "main", "way/base")

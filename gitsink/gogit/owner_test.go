@@ -12,7 +12,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -63,7 +63,7 @@ func race(t *testing.T, d destination.Destination, sinks [2]gitsink.GitSink) (fa
 }
 
 func TestOfTwoFirstCommitsToAFolderOneOwnsItAndTheOtherWritesNothing(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		for round := range 3 {
 			folder := fmt.Sprint("folder", round)
 			d := target(url, "main", folder)
@@ -103,7 +103,7 @@ func TestOfTwoFirstCommitsToAFolderOneOwnsItAndTheOtherWritesNothing(t *testing.
 // A batch of a queue that keeps every event is a commit per change: after a push whose answer was lost, its next attempt
 // must not set the file back to the first of them.
 func TestABatchOfEveryChangeWhoseAnswerWasLostIsNotWrittenTwice(t *testing.T) {
-	strategies(t, func(t *testing.T, server *gitsinktest.Server) {
+	strategies(t, func(t *testing.T, server *gitservertest.Server) {
 		repo := server.NewRepo("app")
 		repo.Commit("main", files("base/ns/configmaps/x.yaml", "0"), "start")
 		s, d := newSink(t, nil), target(repo.URL(), "main", "base")
@@ -151,7 +151,7 @@ func TestTheBeginningOfAPlanThatHasLandedIsFoundAmongWhatWas(t *testing.T) {
 }
 
 func TestALaneThatIsInDoubtIsForgottenLast(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo, others := server.NewRepo("app"), server.NewRepo("others")
 	s, d := newSink(t, &Options{CacheBytes: 2 * (laneOverhead + 4096)}), target(repo.URL(), "main", "")
 	apply(t, s, d, put("x", "0"))

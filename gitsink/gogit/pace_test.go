@@ -11,7 +11,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 func TestTheDefaultPaceIsSixPushesAMinuteAndNoneForFiles(t *testing.T) {
@@ -60,7 +60,7 @@ func TestRepositoriesThatAreQuietAreForgotten(t *testing.T) {
 }
 
 func TestWhatComesWhileALaneWaitsForItsTurnGoesIntoThatPush(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s := newSink(t, &Options{RateLimit: func(destination.Destination) RateLimit { return RateLimit{Interval: 500 * time.Millisecond, Burst: 1} }})
 	d := target(repo.URL(), "main", "")
@@ -78,13 +78,13 @@ func TestWhatComesWhileALaneWaitsForItsTurnGoesIntoThatPush(t *testing.T) {
 		running.Go(func() { apply(t, s, sibling, put("a", "1")) })
 	}
 	running.Wait()
-	require.Equal(t, 1, server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests)
+	require.Equal(t, 1, server.Count(gitservertest.ReceivePack, gitservertest.RPC).Requests)
 	require.Less(t, time.Since(start), 30*time.Second)
 	require.Len(t, repo.Log("main"), 11)
 }
 
 func TestAPushThatWasLostToAnotherWriterCountsAsTwo(t *testing.T) {
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	s := newSink(t, &Options{RateLimit: func(destination.Destination) RateLimit { return RateLimit{Interval: time.Hour, Burst: 4} }})
 	d := target(repo.URL(), "main", "")
 	left := func() (n int) {

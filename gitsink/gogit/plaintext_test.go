@@ -12,7 +12,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -23,7 +23,7 @@ type eavesdropper struct {
 	transport *http.Transport
 }
 
-func newEavesdropper(t *testing.T, server *gitsinktest.Server) *eavesdropper {
+func newEavesdropper(t *testing.T, server *gitservertest.Server) *eavesdropper {
 	e := &eavesdropper{server: strings.TrimPrefix(server.URL(), "http://")}
 	e.transport = &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		e.heard.Add(1)
@@ -96,7 +96,7 @@ func TestCredentialsNeverGoInPlainTextUnlessTheHostIsAllowed(t *testing.T) {
 
 // Whoever listens hears nothing, on the first connection and on every later one, and a word from the administrator opens the way.
 func TestNothingIsSentWhereCredentialsWouldBeReadable(t *testing.T) {
-	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{Credentials: gitsinktest.Credentials{User: "bot", Password: "s3cret-word"}})
+	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{User: "bot", Password: "s3cret-word"}})
 	repo := server.NewRepo("app")
 	network := newEavesdropper(t, server)
 	s := newSink(t, &Options{Auth: fixed(Auth{Username: "bot", Password: "s3cret-word"}), Transport: network.transport})
@@ -117,7 +117,7 @@ func TestNothingIsSentWhereCredentialsWouldBeReadable(t *testing.T) {
 
 // A call is refused also where its credentials come later than its place in a lane: each connection asks.
 func TestCredentialsThatAppearLaterAreNotSentInPlainTextEither(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	server.NewRepo("app").Commit("main", files("a", "0"), "start") // which a second connection fetches
 	network := newEavesdropper(t, server)
 	var asked atomic.Int32
@@ -127,7 +127,7 @@ func TestCredentialsThatAppearLaterAreNotSentInPlainTextEither(t *testing.T) {
 		}
 		return Auth{BearerToken: "s3cret-word"}, nil
 	}})
-	server.OnRequest(func(gitsinktest.Request) {
+	server.OnRequest(func(gitservertest.Request) {
 		if asked.Load() > 1 {
 			t.Error("a request came with credentials")
 		}

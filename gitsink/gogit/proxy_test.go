@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // relay passes bytes between two connections until both directions have ended.
@@ -133,9 +133,9 @@ func socks(here net.Conn) (net.Conn, error) {
 }
 
 func TestAllProtocolsGoThroughAProxy(t *testing.T) {
-	ssh := gitsinktest.NewSSHServer(t, nil)
+	ssh := gitservertest.NewSSHServer(t, nil)
 	over := ssh.NewRepo("ssh")
-	secure := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{TLS: true, Credentials: gitsinktest.Credentials{Token: "tok"}})
+	secure := gitservertest.NewServer(t, &gitservertest.ServerOptions{TLS: true, Credentials: gitservertest.Credentials{Token: "tok"}})
 	web := secure.NewRepo("web")
 	var used atomic.Int32
 	userAt := func(scheme, host string) string {
@@ -147,7 +147,7 @@ func TestAllProtocolsGoThroughAProxy(t *testing.T) {
 	}
 	for name, proxy := range proxies {
 		for protocol, c := range map[string]struct {
-			repo *gitsinktest.Repo
+			repo *gitservertest.Repo
 			url  string
 			auth Auth
 		}{
@@ -173,7 +173,7 @@ func TestAllProtocolsGoThroughAProxy(t *testing.T) {
 
 func TestAProxyLooksNamesUp(t *testing.T) {
 	var used atomic.Int32
-	ssh := gitsinktest.NewSSHServer(t, nil)
+	ssh := gitservertest.NewSSHServer(t, nil)
 	repo := ssh.NewRepo("app")
 	_, port, err := net.SplitHostPort(ssh.Addr())
 	require.NoError(t, err)
@@ -186,7 +186,7 @@ func TestAProxyLooksNamesUp(t *testing.T) {
 }
 
 func TestAProxyThatCannotBeUsedIsNamedWithoutItsPassword(t *testing.T) {
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	for proxy, want := range map[string]string{
 		"ftp://me:pr0xy-s3cret@host": `the protocol "ftp": use http, https or socks5`,
 		"me:pr0xy-s3cret@host":       "no URL with a protocol and a host",

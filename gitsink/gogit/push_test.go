@@ -19,17 +19,17 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
 // onPush makes the fault that of the first n pushes.
-func onPush(n int, fault gitsinktest.Fault) func(gitsinktest.Request) gitsinktest.Fault {
-	return func(r gitsinktest.Request) gitsinktest.Fault {
-		if r.Service == gitsinktest.ReceivePack && r.Phase == gitsinktest.RPC && r.N <= n {
+func onPush(n int, fault gitservertest.Fault) func(gitservertest.Request) gitservertest.Fault {
+	return func(r gitservertest.Request) gitservertest.Fault {
+		if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.RPC && r.N <= n {
 			return fault
 		}
-		return gitsinktest.Fault{}
+		return gitservertest.Fault{}
 	}
 }
 
@@ -41,7 +41,7 @@ func counting(name string) gitsink.Plan {
 }
 
 func TestACommitOfOthersBetweenAdvertisementAndPushIsBuiltUpon(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.Commit("main", files("base/one", "1"), "outside")
 		s, d := newSink(t, nil), target(url, "main", "base")
 		apply(t, s, d, nothing)
@@ -61,7 +61,7 @@ func TestACommitOfOthersBetweenAdvertisementAndPushIsBuiltUpon(t *testing.T) {
 }
 
 func TestABranchThatAppearsBetweenAdvertisementAndPushIsBuiltUpon(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		outside := ""
 		apply(t, newSink(t, nil), target(url, "main", ""), func(ctx context.Context, tree gitsink.Tree) ([]gitsink.Commit, error) {
 			if outside == "" {
@@ -75,7 +75,7 @@ func TestABranchThatAppearsBetweenAdvertisementAndPushIsBuiltUpon(t *testing.T) 
 }
 
 func TestABranchThatNeverStandsStillIsAConflict(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s := newSink(t, &Options{MaxAttempts: 3})
 	runs := 0
@@ -90,7 +90,7 @@ func TestABranchThatNeverStandsStillIsAConflict(t *testing.T) {
 }
 
 func TestAProtectedBranchIsNamedInTheServersWords(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		before := repo.Commit("main", files("a", "1"), "outside")
 		repo.Protect("main", "At least 1 approving review is required.")
 		s := newSink(t, nil)
@@ -106,8 +106,8 @@ func TestAProtectedBranchIsNamedInTheServersWords(t *testing.T) {
 }
 
 func TestAHookThatDeclinesIsARejectionInItsWords(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
-		repo.OnPreReceive(func([]gitsinktest.RefUpdate) error { return errors.New("no Mondays") })
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
+		repo.OnPreReceive(func([]gitservertest.RefUpdate) error { return errors.New("no Mondays") })
 		s := newSink(t, nil)
 		e := refuse(t, s, target(url, "main", ""), put("a", "2"), gitsink.ErrRejected)
 		require.ErrorIs(t, e, queue.ErrPermanent)
@@ -119,7 +119,7 @@ func TestAHookThatDeclinesIsARejectionInItsWords(t *testing.T) {
 }
 
 func TestABranchThatSomebodyIsMovingIsTriedAgainLater(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		s := newSink(t, nil)
 		d := target(url, "main", "")
 		apply(t, s, d, put("a", "1"))
@@ -135,7 +135,7 @@ func TestABranchThatSomebodyIsMovingIsTriedAgainLater(t *testing.T) {
 }
 
 func TestBranchNamesThatGitCannotHaveTogetherAreExplained(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.Commit("main", files("a", "1"), "outside")
 		repo.Commit("feature/x", files("a", "1"), "outside")
 		s := newSink(t, nil)
@@ -147,57 +147,57 @@ func TestBranchNamesThatGitCannotHaveTogetherAreExplained(t *testing.T) {
 }
 
 func TestAPushWhoseAnswerIsLostIsFoundOnTheBranch(t *testing.T) {
-	for name, cut := range map[string]gitsinktest.Cut{
-		"no answer": gitsinktest.CutReply, "half an answer": gitsinktest.CutHalfway, "an empty answer": gitsinktest.CutBody,
+	for name, cut := range map[string]gitservertest.Cut{
+		"no answer": gitservertest.CutReply, "half an answer": gitservertest.CutHalfway, "an empty answer": gitservertest.CutBody,
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := gitsinktest.NewServer(t, nil)
+			server := gitservertest.NewServer(t, nil)
 			repo := server.NewRepo("app")
 			repo.Commit("main", files("one", "1"), "outside")
-			server.Intercept(onPush(1, gitsinktest.Fault{Cut: cut}))
+			server.Intercept(onPush(1, gitservertest.Fault{Cut: cut}))
 			result := apply(t, newSink(t, nil), target(repo.URL(), "main", ""), counting("mine"))
 			require.Equal(t, 1, result.Attempts)
 			require.Len(t, repo.Log("main"), 2)
 			require.Equal(t, result.Tip, repo.Log("main")[0].Hash)
-			require.Equal(t, 1, server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests)
+			require.Equal(t, 1, server.Count(gitservertest.ReceivePack, gitservertest.RPC).Requests)
 		})
 	}
 }
 
 func TestAPushThatWasLostOnTheWayIsMadeAgain(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
-	server.Intercept(onPush(1, gitsinktest.Fault{Cut: gitsinktest.CutRequest}))
+	server.Intercept(onPush(1, gitservertest.Fault{Cut: gitservertest.CutRequest}))
 	result := apply(t, newSink(t, nil), target(repo.URL(), "main", ""), counting("mine"))
 	require.Equal(t, 2, result.Attempts)
 	require.Len(t, repo.Log("main"), 1)
 }
 
 func TestAServerThatNeverTakesAPushIsGivenUp(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
-	server.Intercept(onPush(100, gitsinktest.Fault{Status: http.StatusBadGateway, Body: "upstream"}))
+	server.Intercept(onPush(100, gitservertest.Fault{Status: http.StatusBadGateway, Body: "upstream"}))
 	e := refuse(t, newSink(t, nil), target(repo.URL(), "main", ""), counting("mine"), gitsink.ErrUnknown)
 	require.ErrorIs(t, e, gitsink.ErrUnavailable)
 	require.NotErrorIs(t, e, queue.ErrPermanent)
-	require.Equal(t, 2, server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests)
+	require.Equal(t, 2, server.Count(gitservertest.ReceivePack, gitservertest.RPC).Requests)
 }
 
 func TestAnOutcomeThatCannotBeLookedUpIsUnknownAndFoundLater(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("one", "1"), "outside")
 	s, d := newSink(t, nil), target(repo.URL(), "main", "")
 	apply(t, s, d, nothing)
 	server.ResetCounts()
-	server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
+	server.Intercept(func(r gitservertest.Request) gitservertest.Fault {
 		switch r.Seq {
 		case 1:
-			return gitsinktest.Fault{}
+			return gitservertest.Fault{}
 		case 2:
-			return gitsinktest.Fault{Cut: gitsinktest.CutReply}
+			return gitservertest.Fault{Cut: gitservertest.CutReply}
 		}
-		return gitsinktest.Fault{Status: http.StatusServiceUnavailable}
+		return gitservertest.Fault{Status: http.StatusServiceUnavailable}
 	})
 	e := refuse(t, s, d, put("mine", "1"), gitsink.ErrUnknown)
 	require.ErrorIs(t, e, gitsink.ErrUnavailable)
@@ -210,11 +210,11 @@ func TestAnOutcomeThatCannotBeLookedUpIsUnknownAndFoundLater(t *testing.T) {
 }
 
 func TestACallEndsWithItsContextDuringASlowHook(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.Commit("main", files("one", "1"), "outside")
 		ctx, cancel := context.WithCancel(t.Context())
 		release := make(chan struct{})
-		repo.OnPreReceive(func([]gitsinktest.RefUpdate) error {
+		repo.OnPreReceive(func([]gitservertest.RefUpdate) error {
 			cancel()
 			<-release
 			return nil
@@ -235,11 +235,11 @@ func TestACallEndsWithItsContextDuringASlowHook(t *testing.T) {
 }
 
 func TestACancelledPushThatLandedIsASuccess(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	hold := make(chan struct{})
 	defer close(hold)
-	server.Intercept(onPush(1, gitsinktest.Fault{HoldReply: hold}))
+	server.Intercept(onPush(1, gitservertest.Fault{HoldReply: hold}))
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		for range time.Tick(5 * time.Millisecond) {
@@ -256,7 +256,7 @@ func TestACancelledPushThatLandedIsASuccess(t *testing.T) {
 }
 
 func TestAServerThatIsDownIsUnavailableAndServesAgainWhenUp(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s, d := newSink(t, nil), target(repo.URL(), "main", "")
 	apply(t, s, d, put("a", "1"))
@@ -270,11 +270,11 @@ func TestAServerThatIsDownIsUnavailableAndServesAgainWhenUp(t *testing.T) {
 }
 
 func TestAServerThatHangsIsLeftAfterTheStepsTime(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	hold := make(chan struct{})
 	defer close(hold)
-	server.Intercept(func(gitsinktest.Request) gitsinktest.Fault { return gitsinktest.Fault{Hold: hold} })
+	server.Intercept(func(gitservertest.Request) gitservertest.Fault { return gitservertest.Fault{Hold: hold} })
 	s := newSink(t, &Options{StepTimeout: 50 * time.Millisecond})
 	e := refuse(t, s, target(repo.URL(), "main", ""), put("a", "2"), gitsink.ErrUnavailable)
 	require.NotErrorIs(t, e, context.DeadlineExceeded)
@@ -282,17 +282,17 @@ func TestAServerThatHangsIsLeftAfterTheStepsTime(t *testing.T) {
 }
 
 func TestAHungLaneDelaysNoOther(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo, other := server.NewRepo("hangs"), server.NewRepo("works")
 	reached, hold := make(chan struct{}), make(chan struct{})
-	server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
+	server.Intercept(func(r gitservertest.Request) gitservertest.Fault {
 		if r.Repo != "hangs" {
-			return gitsinktest.Fault{}
+			return gitservertest.Fault{}
 		}
 		if r.Seq == 1 {
 			close(reached)
 		}
-		return gitsinktest.Fault{Hold: hold}
+		return gitservertest.Fault{Hold: hold}
 	})
 	s := newSink(t, nil)
 	var running sync.WaitGroup
@@ -310,7 +310,7 @@ func TestAHungLaneDelaysNoOther(t *testing.T) {
 
 func TestTwoSinksAndAnOutsiderOnOneBranchLoseAndDoubleNothing(t *testing.T) {
 	const sinks, writers, rounds = 2, 3, 4
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	first := repo.Commit("main", files("start", "0"), "outside")
 	var running sync.WaitGroup
@@ -352,7 +352,7 @@ func TestTwoSinksAndAnOutsiderOnOneBranchLoseAndDoubleNothing(t *testing.T) {
 
 func TestWrongCredentialsAreRefusedAndNeverShown(t *testing.T) {
 	const secret = "s3cr3t/+?token"
-	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{Credentials: gitsinktest.Credentials{User: "bot", Password: "right"}})
+	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{User: "bot", Password: "right"}})
 	repo := server.NewRepo("app")
 	auth := Auth{Username: "bot", Password: secret}
 	s := newSink(t, &Options{Auth: func(context.Context, destination.Destination) (Auth, error) { return auth, nil }})
@@ -363,12 +363,12 @@ func TestWrongCredentialsAreRefusedAndNeverShown(t *testing.T) {
 	// Rotated credentials are asked for, and a server that repeats what it was shown tells nothing.
 	auth = Auth{Username: "bot", Password: "right"}
 	apply(t, s, d, put("a", "1"))
-	server.SetCredentials(gitsinktest.Credentials{})
+	server.SetCredentials(gitservertest.Credentials{})
 	auth.Password = secret
-	server.Intercept(onPush(100, gitsinktest.Fault{Status: http.StatusForbidden, Body: "bot:" + secret + " http://x:" + secret + "@host http://user-token-123@host"}))
+	server.Intercept(onPush(100, gitservertest.Fault{Status: http.StatusForbidden, Body: "bot:" + secret + " http://x:" + secret + "@host http://user-token-123@host"}))
 	e = refuse(t, s, d, put("a", "2"), gitsink.ErrAuth)
 	server.Intercept(nil)
-	repo.OnPreReceive(func([]gitsinktest.RefUpdate) error { return errors.New(secret + " at http://u:p@host") })
+	repo.OnPreReceive(func([]gitservertest.RefUpdate) error { return errors.New(secret + " at http://u:p@host") })
 	rejected := refuse(t, s, d, put("a", "2"), gitsink.ErrRejected)
 	require.Contains(t, rejected.Server, "*** at http://***@host")
 	for _, text := range []string{e.Error(), e.Server, fmt.Sprintf("%+v", e), rejected.Error(), fmt.Sprint(auth), fmt.Sprintf("%#v", auth)} {
@@ -378,7 +378,7 @@ func TestWrongCredentialsAreRefusedAndNeverShown(t *testing.T) {
 }
 
 func TestABearerTokenAndACABundleOpenAServer(t *testing.T) {
-	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{TLS: true, Credentials: gitsinktest.Credentials{Token: "tok"}})
+	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{TLS: true, Credentials: gitservertest.Credentials{Token: "tok"}})
 	repo := server.NewRepo("app")
 	auth := Auth{BearerToken: "tok"}
 	s := newSink(t, &Options{Auth: func(context.Context, destination.Destination) (Auth, error) { return auth, nil }})
@@ -393,7 +393,7 @@ func TestABearerTokenAndACABundleOpenAServer(t *testing.T) {
 }
 
 func TestAnErrorOfAuthMatchesItself(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	cause := errors.New("the Secret is gone")
 	s := newSink(t, &Options{Auth: func(context.Context, destination.Destination) (Auth, error) { return Auth{}, cause }})
 	e := refuse(t, s, target(server.NewRepo("app").URL(), "main", ""), put("a", "1"), cause)
@@ -401,7 +401,7 @@ func TestAnErrorOfAuthMatchesItself(t *testing.T) {
 }
 
 func TestSSHChecksTheHost(t *testing.T) {
-	server := gitsinktest.NewSSHServer(t, nil)
+	server := gitservertest.NewSSHServer(t, nil)
 	repo := server.NewRepo("app")
 	auth := Auth{SSHPrivateKey: server.ClientKeyPEM(), KnownHosts: []byte(server.KnownHosts())}
 	s := newSink(t, &Options{Auth: func(context.Context, destination.Destination) (Auth, error) { return auth, nil }})
@@ -411,7 +411,7 @@ func TestSSHChecksTheHost(t *testing.T) {
 	apply(t, s, d, counting("c"))
 	require.Equal(t, map[string]string{"a": "0", "b": "1", "c": "2"}, repo.Tree("main"))
 
-	other := gitsinktest.NewSSHServer(t, nil)
+	other := gitservertest.NewSSHServer(t, nil)
 	auth.KnownHosts = []byte(strings.Replace(other.KnownHosts(), other.Addr()[len("127.0.0.1:"):], server.Addr()[len("127.0.0.1:"):], 1))
 	_ = refuse(t, s, d, counting("d"), gitsink.ErrAuth)
 	auth.KnownHosts = []byte(other.KnownHosts())
@@ -423,7 +423,7 @@ func TestSSHChecksTheHost(t *testing.T) {
 }
 
 func TestARepositoryThatIsNotThereIsNotFound(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s := newSink(t, nil)
 	for _, url := range []string{server.URL() + "/none", repo.FileURL() + "x", repo.Dir() + "x"} {
@@ -435,7 +435,7 @@ func TestARepositoryThatIsNotThereIsNotFound(t *testing.T) {
 }
 
 func TestACacheThatIsWrongIsDroppedAndFetchedOnce(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/dir/a", "1", "base/b", "2"), "outside")
 	s, d := newSink(t, nil), target(repo.URL(), "main", "base")
@@ -450,11 +450,11 @@ func TestACacheThatIsWrongIsDroppedAndFetchedOnce(t *testing.T) {
 }
 
 func TestSupersededTreesDoNotAccumulate(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
-	many := map[string]gitsinktest.File{}
+	many := map[string]gitservertest.File{}
 	for i := range 3000 {
-		many[fmt.Sprintf("base/file-%04d", i)] = gitsinktest.File{Content: "x"}
+		many[fmt.Sprintf("base/file-%04d", i)] = gitservertest.File{Content: "x"}
 	}
 	repo.Commit("main", many, "outside")
 	s, d := newSink(t, nil), target(repo.URL(), "main", "base")
@@ -468,7 +468,7 @@ func TestSupersededTreesDoNotAccumulate(t *testing.T) {
 }
 
 func TestLanesThatNobodyUsesAreForgotten(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s := newSink(t, &Options{CacheBytes: 3 * (laneOverhead + 4096)})
 	for i := range 6 {
@@ -508,15 +508,15 @@ func TestAReportThatTheObjectsWereNotUnpackedIsARefusal(t *testing.T) {
 
 // Words that nobody knows may mean that the branch has moved, which only a look at it can tell.
 func TestARefusalInUnknownWordsIsTriedAgainWhereTheBranchCannotBeLookedAt(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
-	repo.OnPreReceive(func([]gitsinktest.RefUpdate) error { return errors.New("no Mondays") })
+	repo.OnPreReceive(func([]gitservertest.RefUpdate) error { return errors.New("no Mondays") })
 	s, d := newSink(t, nil), target(repo.URL(), "main", "")
-	server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
-		if r.Service == gitsinktest.ReceivePack && r.Phase == gitsinktest.Advertisement && r.N > 1 {
-			return gitsinktest.Fault{Status: http.StatusServiceUnavailable}
+	server.Intercept(func(r gitservertest.Request) gitservertest.Fault {
+		if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.Advertisement && r.N > 1 {
+			return gitservertest.Fault{Status: http.StatusServiceUnavailable}
 		}
-		return gitsinktest.Fault{}
+		return gitservertest.Fault{}
 	})
 	e := refuse(t, s, d, put("a", "1"), gitsink.ErrUnavailable)
 	require.NotErrorIs(t, e, queue.ErrPermanent)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // seen applies a plan that changes nothing, and returns the paths that it saw.
@@ -30,8 +30,8 @@ func seen(t *testing.T, s *Sink, url, branch, folder string) []string {
 }
 
 // fetched counts the requests for packs, and what they answered, since the last call.
-func fetched(server *gitsinktest.Server) (requests int, bytes int64) {
-	count := server.Count(gitsinktest.UploadPack, gitsinktest.RPC)
+func fetched(server *gitservertest.Server) (requests int, bytes int64) {
+	count := server.Count(gitservertest.UploadPack, gitservertest.RPC)
 	server.ResetCounts()
 	return count.Requests, count.Out
 }
@@ -42,13 +42,13 @@ func storeOf(s *Sink) *store {
 }
 
 func TestOnlyTheFoldersTreesAreFetched(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
-	many := map[string]gitsinktest.File{}
+	many := map[string]gitservertest.File{}
 	for i := range 8000 {
-		many[fmt.Sprintf("clusters/c%d/ns-%03d/file-%04d", i/2000, i/20, i)] = gitsinktest.File{Content: fmt.Sprint(i)}
+		many[fmt.Sprintf("clusters/c%d/ns-%03d/file-%04d", i/2000, i/20, i)] = gitservertest.File{Content: fmt.Sprint(i)}
 	}
-	many["elsewhere/file"] = gitsinktest.File{Content: "x"}
+	many["elsewhere/file"] = gitservertest.File{Content: "x"}
 	repo.Commit("main", many, "fill")
 	_, _ = fetched(server)
 
@@ -90,7 +90,7 @@ func TestOnlyTheFoldersTreesAreFetched(t *testing.T) {
 // A server that is told of a commit that the client has leaves out everything that the commit reaches: a store that holds
 // the trees of one folder only would miss a tree that was elsewhere before.
 func TestATreeCopiedIntoTheFolderFromElsewhereIsFetched(t *testing.T) {
-	eachScoped(t, func(t *testing.T, repo *gitsinktest.Repo, s *Sink, url string) {
+	eachScoped(t, func(t *testing.T, repo *gitservertest.Repo, s *Sink, url string) {
 		repo.Commit("main", files("theirs/deep/dir/a", "1", "theirs/deep/dir/b", "1", "ours/x", "1"), "start")
 		repo.Git("repack", "-adqb")
 		require.Equal(t, []string{"x"}, seen(t, s, url, "main", "ours"))
@@ -107,7 +107,7 @@ func TestATreeCopiedIntoTheFolderFromElsewhereIsFetched(t *testing.T) {
 
 // A folder above the base folder is here, but not what is below it: being here is not enough.
 func TestAFolderOnTheWayThatMovesIntoTheFolderIsFetchedBelow(t *testing.T) {
-	eachScoped(t, func(t *testing.T, repo *gitsinktest.Repo, s *Sink, url string) {
+	eachScoped(t, func(t *testing.T, repo *gitservertest.Repo, s *Sink, url string) {
 		repo.Commit("main", files("a/b/c/ours/x", "1", "a/b/c/theirs/y", "1", "a/z", "1"), "start")
 		require.Equal(t, []string{"x"}, seen(t, s, url, "main", "a/b/c/ours"))
 		before := repo.Git("rev-parse", "main:a/b")
@@ -118,13 +118,13 @@ func TestAFolderOnTheWayThatMovesIntoTheFolderIsFetchedBelow(t *testing.T) {
 }
 
 func TestAFolderThatComesGoesAndIsReplacedIsSeenAsItIs(t *testing.T) {
-	eachScoped(t, func(t *testing.T, repo *gitsinktest.Repo, s *Sink, url string) {
+	eachScoped(t, func(t *testing.T, repo *gitservertest.Repo, s *Sink, url string) {
 		d := target(url, "main", "way/to/ours")
 		repo.Commit("main", files("other", "1"), "start")
 		require.Empty(t, seen(t, s, url, "main", d.BaseFolder))
 		repo.Commit("main", files("way/to/ours/dir/x", "1", "way/y", "1"), "it comes")
 		require.Equal(t, []string{"dir/x"}, seen(t, s, url, "main", d.BaseFolder))
-		repo.Commit("main", map[string]gitsinktest.File{"way/to/ours/dir/x": {Remove: true}}, "it goes")
+		repo.Commit("main", map[string]gitservertest.File{"way/to/ours/dir/x": {Remove: true}}, "it goes")
 		require.Empty(t, seen(t, s, url, "main", d.BaseFolder))
 		repo.Commit("main", files("way/to", "a file"), "a file on the way")
 		e := refuse(t, s, d, put("a", "1"), gitsink.ErrPath)
@@ -139,7 +139,7 @@ func TestAFolderThatComesGoesAndIsReplacedIsSeenAsItIs(t *testing.T) {
 }
 
 func TestAMissingBranchOfManyFoldersStartsWithTheDefaultBranch(t *testing.T) {
-	eachScoped(t, func(t *testing.T, repo *gitsinktest.Repo, s *Sink, url string) {
+	eachScoped(t, func(t *testing.T, repo *gitservertest.Repo, s *Sink, url string) {
 		repo.Commit("main", files("a/b/x", "1", "c/d/y", "1", "e", "1"), "start")
 		apply(t, s, target(url, "dev", "a/b"), put("new", "1"))
 		require.Equal(t, map[string]string{"a/b/x": "1", "a/b/new": "1", "c/d/y": "1", "e": "1"}, repo.Tree("dev"))
@@ -149,14 +149,14 @@ func TestAMissingBranchOfManyFoldersStartsWithTheDefaultBranch(t *testing.T) {
 }
 
 func TestAServerThatRefusesTreesAgainstItsWordServesStill(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("a/b/x", "1", "c", "1"), "start")
-	server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
+	server.Intercept(func(r gitservertest.Request) gitservertest.Fault {
 		if body, _ := r.Body(); strings.Contains(string(body), "filter tree:") {
-			return gitsinktest.Fault{Status: http.StatusBadRequest, Body: "no"}
+			return gitservertest.Fault{Status: http.StatusBadRequest, Body: "no"}
 		}
-		return gitsinktest.Fault{}
+		return gitservertest.Fault{}
 	})
 	s := newSink(t, nil)
 	for i := range 2 {
@@ -168,18 +168,18 @@ func TestAServerThatRefusesTreesAgainstItsWordServesStill(t *testing.T) {
 }
 
 // eachScoped runs the test over each transport with a server that gives trees by their hashes.
-func eachScoped(t *testing.T, test func(t *testing.T, repo *gitsinktest.Repo, s *Sink, url string)) {
+func eachScoped(t *testing.T, test func(t *testing.T, repo *gitservertest.Repo, s *Sink, url string)) {
 	t.Helper()
 	for _, protocol := range []string{"http", "file", "ssh"} {
 		t.Run(protocol, func(t *testing.T) {
-			server := gitsinktest.NewServer(t, nil)
+			server := gitservertest.NewServer(t, nil)
 			repo := server.NewRepo("app")
 			opts, url := &Options{}, repo.URL()
 			switch protocol {
 			case "file":
 				url = repo.FileURL()
 			case "ssh":
-				ssh := gitsinktest.NewSSHServer(t, &gitsinktest.SSHOptions{Server: server})
+				ssh := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{Server: server})
 				url = repo.SSHURL()
 				opts.Auth = fixed(Auth{SSHPrivateKey: ssh.ClientKeyPEM(), KnownHosts: []byte(ssh.KnownHosts())})
 			}

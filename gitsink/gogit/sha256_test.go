@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -36,8 +36,8 @@ func sha256Repository(t *testing.T, folder string, filled bool) {
 func TestARepositoryOfSHA256IsSaidToBeOne(t *testing.T) {
 	t.Parallel()
 	for name, filled := range map[string]bool{"empty": false, "filled": true} {
-		server := gitsinktest.NewServer(t, nil)
-		login := gitsinktest.NewSSHServer(t, &gitsinktest.SSHOptions{Server: server})
+		server := gitservertest.NewServer(t, nil)
+		login := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{Server: server})
 		repo := server.NewRepo("app")
 		require.NoError(t, os.RemoveAll(repo.Dir()))
 		sha256Repository(t, repo.Dir(), filled)

@@ -28,7 +28,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 func signWith(s Signer) *Options {
@@ -49,7 +49,7 @@ func sshKey(t *testing.T, private crypto.PrivateKey, passphrase string) ([]byte,
 }
 
 // verify asks git whether all commits of main have a good signature.
-func verify(t *testing.T, repo *gitsinktest.Repo, env []string, config ...string) error {
+func verify(t *testing.T, repo *gitservertest.Repo, env []string, config ...string) error {
 	t.Helper()
 	var args []string
 	for _, c := range config {
@@ -80,7 +80,7 @@ func TestGitVerifiesWhatAnSSHKeyHasSigned(t *testing.T) {
 		passphrase string
 	}{"ed25519": {ed, ""}, "ecdsa": {ec, ""}, "rsa": {rs, ""}, "encrypted": {ed, "open sesame"}} {
 		t.Run(name, func(t *testing.T) {
-			server := gitsinktest.NewServer(t, nil)
+			server := gitservertest.NewServer(t, nil)
 			repo := server.NewRepo("app")
 			private, public := sshKey(t, key.private, key.passphrase)
 			signer, err := NewSSHSigner(private, key.passphrase)
@@ -132,7 +132,7 @@ func TestGitVerifiesWhatAnOpenPGPKeyHasSigned(t *testing.T) {
 	}
 	for _, passphrase := range []string{"", "open sesame"} {
 		t.Run("passphrase "+passphrase, func(t *testing.T) {
-			repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+			repo := gitservertest.NewServer(t, nil).NewRepo("app")
 			private, public := openPGPKey(t, passphrase, nil)
 			signer, err := SignerFromSecret(map[string][]byte{"git.asc": private, "passphrase": []byte(passphrase)})
 			require.NoError(t, err)
@@ -163,7 +163,7 @@ type signerFunc func() ([]byte, error)
 func (f signerFunc) Sign(context.Context, []byte) ([]byte, error) { return f() }
 
 func TestACommitIsNeverUnsignedWhereASignerIsConfigured(t *testing.T) {
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	broken := errors.New("the key store is sealed")
 	for name, opts := range map[string]*Options{
 		"no signer":     signWith(nil),
@@ -187,7 +187,7 @@ func TestACommitIsNeverUnsignedWhereASignerIsConfigured(t *testing.T) {
 }
 
 func TestTheSignerIsAskedForEachCall(t *testing.T) {
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	private, _ := sshKey(t, ed, "")

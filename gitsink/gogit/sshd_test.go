@@ -15,7 +15,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/internal/testenv"
 	"github.com/kubescribe/kubescribe/queue"
 )
@@ -38,7 +38,7 @@ func newEd25519(t *testing.T) crypto.PrivateKey {
 func TestOpenSSHIsSpoken(t *testing.T) {
 	t.Parallel()
 	server, auth := openSSH(t, newEd25519(t), "", "")
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	s, d := newSink(t, &Options{Auth: fixed(auth)}), target(server.URL()+repo.Dir(), "main", "base")
 	apply(t, s, d, counting("a"))
 	first := repo.Commit("main", files("base/b", "1", "other", "1"), "outside")
@@ -48,7 +48,7 @@ func TestOpenSSHIsSpoken(t *testing.T) {
 	repo.Linear("main", first)
 	repo.Fsck()
 
-	repo.OnPreReceive(func([]gitsinktest.RefUpdate) error { return errors.New("no Mondays") })
+	repo.OnPreReceive(func([]gitservertest.RefUpdate) error { return errors.New("no Mondays") })
 	e := refuse(t, s, d, put("a", "2"), gitsink.ErrRejected)
 	require.Contains(t, e.Server, "no Mondays")
 	e = refuse(t, s, target(server.URL()+repo.Dir()+"x", "main", ""), put("a", "1"), gitsink.ErrNotFound)
@@ -69,7 +69,7 @@ func TestOpenSSHHasARepositoryOfSHA256(t *testing.T) {
 
 func TestOpenSSHLetsKeysOfAllTypesIn(t *testing.T) {
 	t.Parallel()
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	ofRSA, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
 	ofECDSA, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -83,7 +83,7 @@ func TestOpenSSHLetsKeysOfAllTypesIn(t *testing.T) {
 
 func TestOpenSSHRefusesWhoeverItDoesNotKnow(t *testing.T) {
 	t.Parallel()
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	stray, _ := sshKey(t, newEd25519(t), "")
 	for name, config := range map[string]string{"a reason to go on": "", "a reason to disconnect": "MaxAuthTries 1"} {
 		server, auth := openSSH(t, newEd25519(t), "", config)
@@ -97,7 +97,7 @@ func TestOpenSSHRefusesWhoeverItDoesNotKnow(t *testing.T) {
 func TestOpenSSHIsNotTrustedByAnotherKey(t *testing.T) {
 	t.Parallel()
 	server, auth := openSSH(t, newEd25519(t), "", "")
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	host, _, _ := strings.Cut(server.KnownHosts(), " ")
 	ofECDSA, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -114,7 +114,7 @@ func TestOpenSSHIsNotTrustedByAnotherKey(t *testing.T) {
 func TestOpenSSHRunsNoGitForWhoMayNotUseIt(t *testing.T) {
 	t.Parallel()
 	server, auth := openSSH(t, newEd25519(t), "", "ForceCommand echo 'Your account is disabled.' >&2; exit 1")
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	e := refuse(t, newSink(t, &Options{Auth: fixed(auth)}), target(server.URL()+repo.Dir(), "main", ""), put("a", "1"), gitsink.ErrAuth)
 	require.Contains(t, e.Server, "Your account is disabled.")
 

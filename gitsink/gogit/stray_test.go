@@ -12,13 +12,13 @@ import (
 
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
 func TestOneStrayRefusalDelaysAQueueByTheShortBackoffOnly(t *testing.T) {
 	t.Parallel()
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	d := target(repo.URL(), "main", "base")
 	reports := make(chan gitsink.Report, 100)
@@ -46,11 +46,11 @@ func TestOneStrayRefusalDelaysAQueueByTheShortBackoffOnly(t *testing.T) {
 			Resource: event.Resource{ID: event.ID{Resource: "configmaps", Namespace: "shop", Name: name}, Version: "v1", Kind: "ConfigMap"}}))
 	}
 	var left atomic.Int32
-	server.Intercept(func(gitsinktest.Request) gitsinktest.Fault {
+	server.Intercept(func(gitservertest.Request) gitservertest.Fault {
 		if left.Add(-1) >= 0 {
-			return gitsinktest.Fault{Status: http.StatusUnauthorized}
+			return gitservertest.Fault{Status: http.StatusUnauthorized}
 		}
-		return gitsinktest.Fault{}
+		return gitservertest.Fault{}
 	})
 
 	add("first")

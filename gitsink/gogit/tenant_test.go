@@ -16,7 +16,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // shown notes under which credentials each request was made, by what it asks for.
@@ -62,7 +62,7 @@ func tenants(t *testing.T, url string, namespaces ...string) []*call {
 func TestWhoMayNotUseTheCredentialsSharesNoPushWithWhoMay(t *testing.T) {
 	for name, order := range map[string][]string{"victim first": {"victim", "evil", "victim"}, "evil first": {"evil", "victim", "victim"}} {
 		t.Run(name, func(t *testing.T) {
-			server := gitsinktest.NewServer(t, nil)
+			server := gitservertest.NewServer(t, nil)
 			repo := server.NewRepo("app")
 			s := newSink(t, &Options{Auth: func(_ context.Context, d destination.Destination) (Auth, error) {
 				if d.Ref.Namespace == "evil" {
@@ -94,14 +94,14 @@ func TestWhoMayNotUseTheCredentialsSharesNoPushWithWhoMay(t *testing.T) {
 			for _, o := range outcomes {
 				require.NoError(t, o.err)
 			}
-			require.Equal(t, 1, server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests)
+			require.Equal(t, 1, server.Count(gitservertest.ReceivePack, gitservertest.RPC).Requests)
 			require.Len(t, repo.Tree("main"), 3, "the first and those of the victim")
 		})
 	}
 }
 
 func TestDifferentCredentialsNeverShareAPush(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	requests := newShown()
 	s := newSink(t, &Options{Transport: requests, Auth: func(_ context.Context, d destination.Destination) (Auth, error) {
@@ -122,7 +122,7 @@ func TestDifferentCredentialsNeverShareAPush(t *testing.T) {
 func TestWhoMayNotUseTheCredentialsAnyMoreIsLeftOut(t *testing.T) {
 	for _, lead := range []bool{false, true} {
 		t.Run(fmt.Sprint("leads ", lead), func(t *testing.T) {
-			server := gitsinktest.NewServer(t, nil)
+			server := gitservertest.NewServer(t, nil)
 			repo := server.NewRepo("app")
 			var revoked atomic.Bool
 			s := newSink(t, &Options{Auth: func(_ context.Context, d destination.Destination) (Auth, error) {
@@ -147,13 +147,13 @@ func TestWhoMayNotUseTheCredentialsAnyMoreIsLeftOut(t *testing.T) {
 					require.NoError(t, o.err)
 				}
 			}
-			require.Equal(t, 1, server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests)
+			require.Equal(t, 1, server.Count(gitservertest.ReceivePack, gitservertest.RPC).Requests)
 		})
 	}
 }
 
 func TestARetryIsMadeWithNobodysOldRights(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	var revoked atomic.Bool
 	s := newSink(t, &Options{Auth: func(_ context.Context, d destination.Destination) (Auth, error) {
@@ -166,7 +166,7 @@ func TestARetryIsMadeWithNobodysOldRights(t *testing.T) {
 	calls := tenants(t, repo.URL(), "victim", "evil")
 	var moved sync.Once
 	outcomes := crowded(t, s, repo, calls, func() {
-		repo.OnPreReceive(func([]gitsinktest.RefUpdate) (err error) {
+		repo.OnPreReceive(func([]gitservertest.RefUpdate) (err error) {
 			moved.Do(func() {
 				repo.Commit("main", files("outside", "1"), "outside")
 				revoked.Store(true)
@@ -181,7 +181,7 @@ func TestARetryIsMadeWithNobodysOldRights(t *testing.T) {
 }
 
 func TestATokenThatIsRenewedMeanwhileDividesNobody(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	var token atomic.Int32
 	s := newSink(t, &Options{Auth: func(context.Context, destination.Destination) (Auth, error) {
@@ -197,11 +197,11 @@ func TestATokenThatIsRenewedMeanwhileDividesNobody(t *testing.T) {
 		require.NoError(t, o.err)
 		require.Equal(t, 1, o.result.Attempts)
 	}
-	require.Equal(t, 1, server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests)
+	require.Equal(t, 1, server.Count(gitservertest.ReceivePack, gitservertest.RPC).Requests)
 }
 
 func TestTokensThatAreMadeAnewForEachQuestionWorkAlone(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	var token atomic.Int32
 	s := newSink(t, &Options{Auth: func(context.Context, destination.Destination) (Auth, error) {
@@ -216,7 +216,7 @@ func TestTokensThatAreMadeAnewForEachQuestionWorkAlone(t *testing.T) {
 }
 
 func TestEachCallIsSignedWithItsOwnKeyAndWhoHasNoneIsLeftOut(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	keys := map[string]Signer{}
 	for _, tenant := range []string{"team", "other"} {
@@ -245,7 +245,7 @@ func TestEachCallIsSignedWithItsOwnKeyAndWhoHasNoneIsLeftOut(t *testing.T) {
 		signatures[key] = true
 	}
 	require.Len(t, signatures, 2)
-	require.Equal(t, 1, server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests)
+	require.Equal(t, 1, server.Count(gitservertest.ReceivePack, gitservertest.RPC).Requests)
 }
 
 // cutKey returns the part of an SSH signature that holds the public key.
@@ -260,15 +260,15 @@ func cutKey(commit string) (before, key string, found bool) {
 }
 
 func TestOneCallersRetryAfterIsNobodyElses(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	var limit atomic.Bool
 	limit.Store(true)
-	server.Intercept(func(gitsinktest.Request) gitsinktest.Fault {
+	server.Intercept(func(gitservertest.Request) gitservertest.Fault {
 		if limit.Load() {
-			return gitsinktest.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"3000"}}}
+			return gitservertest.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"3000"}}}
 		}
-		return gitsinktest.Fault{}
+		return gitservertest.Fault{}
 	})
 	s := newSink(t, &Options{Auth: func(_ context.Context, d destination.Destination) (Auth, error) {
 		return Auth{Username: d.Ref.Namespace, Password: "x"}, nil
@@ -282,7 +282,7 @@ func TestOneCallersRetryAfterIsNobodyElses(t *testing.T) {
 }
 
 func TestOneCallersPaceHoldsUpNobodyElse(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s := newSink(t, &Options{RateLimit: func(d destination.Destination) RateLimit {
 		if d.Ref.Namespace == "evil" {
@@ -299,7 +299,7 @@ func TestOneCallersPaceHoldsUpNobodyElse(t *testing.T) {
 }
 
 func TestASlowAnswerKeepsNobodyElseWaiting(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	asked := make(chan struct{})
 	s := newSink(t, &Options{Auth: func(ctx context.Context, d destination.Destination) (Auth, error) {

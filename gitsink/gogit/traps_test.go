@@ -23,7 +23,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -34,7 +34,7 @@ type front struct {
 	refusal func() (words string)
 }
 
-func newFront(t *testing.T, server *gitsinktest.Server) (f *front, address string) {
+func newFront(t *testing.T, server *gitservertest.Server) (f *front, address string) {
 	t.Helper()
 	behind, err := url.Parse(server.URL())
 	require.NoError(t, err)
@@ -73,7 +73,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func pktLine(s string) string { return fmt.Sprintf("%04x%s", len(s)+4, s) }
 
 func TestALostRaceIsKnownByTheBranchWhateverTheServerSays(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	first := repo.Commit("main", files("start", "1"), "outside")
 	front, address := newFront(t, server)
@@ -95,7 +95,7 @@ func TestALostRaceIsKnownByTheBranchWhateverTheServerSays(t *testing.T) {
 }
 
 func TestABranchIsFoundByItsWholeName(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.Commit("main", files("from", "main"), "outside")
 		repo.Commit("x", files("from", "x"), "outside")
 		repo.Commit("heads/x", files("from", "heads/x"), "outside")
@@ -115,7 +115,7 @@ func TestABranchIsFoundByItsWholeName(t *testing.T) {
 
 // Forges keep the objects of forks in one place. receive-pack names what is there beside the references, which are none.
 func TestAnEmptyForkThatBorrowsObjectsIsWrittenFromItsBeginning(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	pool, fork := server.NewRepo("pool"), server.NewRepo("fork")
 	pool.Commit("main", files("a", "1"), "of another")
 	lent := []byte(filepath.Join(pool.Dir(), "objects") + "\n")
@@ -129,7 +129,7 @@ func TestAnEmptyForkThatBorrowsObjectsIsWrittenFromItsBeginning(t *testing.T) {
 }
 
 func TestARepositoryThatIsWipedAndMadeAnewIsWrittenFromItsBeginning(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		fresh := filepath.Join(t.TempDir(), "fresh")
 		require.NoError(t, os.CopyFS(fresh, os.DirFS(repo.Dir())))
 		repo.Commit("main", files("old", "1"), "outside")
@@ -148,15 +148,15 @@ func TestARepositoryThatIsWipedAndMadeAnewIsWrittenFromItsBeginning(t *testing.T
 
 // A shallow fetch of several references can make one look as if it had diverged, so each request is about one branch.
 func TestEachRequestIsAboutOneBranch(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	first := map[string]string{}
 	for _, branch := range []string{"main", "dev", "prod"} {
 		first[branch] = repo.Commit(branch, files("from", branch), "outside")
 	}
-	server.OnRequest(func(r gitsinktest.Request) {
+	server.OnRequest(func(r gitservertest.Request) {
 		body, err := r.Body()
-		if err != nil || r.Service == gitsinktest.UploadPack && strings.Count(string(body), "want ") > 1 {
+		if err != nil || r.Service == gitservertest.UploadPack && strings.Count(string(body), "want ") > 1 {
 			t.Errorf("a request for more than one branch: %s", body)
 		}
 	})
@@ -175,8 +175,8 @@ func TestEachRequestIsAboutOneBranch(t *testing.T) {
 
 // A hook that refuses one branch declines its neighbours in the same request.
 func TestAHookThatRefusesABranchDeclinesNoOther(t *testing.T) {
-	each(t, func(t *testing.T, _ *gitsinktest.Server, repo *gitsinktest.Repo, url string) {
-		repo.OnPreReceive(func(updates []gitsinktest.RefUpdate) error {
+	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
+		repo.OnPreReceive(func(updates []gitservertest.RefUpdate) error {
 			if len(updates) != 1 {
 				t.Errorf("%d branches in one request", len(updates))
 			}
@@ -204,7 +204,7 @@ func TestAHookThatRefusesABranchDeclinesNoOther(t *testing.T) {
 
 // Two spellings of one repository are one lane: they take turns, so that neither loses a race against the other.
 func TestTwoSpellingsOfARepositoryNeverRace(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app.git")
 	server.NewRepo("app") // where the other spelling leads on this server
 	require.NoError(t, os.RemoveAll(filepath.Join(filepath.Dir(repo.Dir()), "app")))
@@ -227,20 +227,20 @@ func TestTwoSpellingsOfARepositoryNeverRace(t *testing.T) {
 
 // A token may be worth one connection only.
 func TestEachConnectionAsksForItsCredentials(t *testing.T) {
-	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{Credentials: gitsinktest.Credentials{Token: "none yet"}})
+	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{Token: "none yet"}})
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/a", "1"), "outside")
 	asked := 0
 	s := newSink(t, &Options{Auth: func(context.Context, destination.Destination) (Auth, error) {
 		asked++ // the connections of one lane are made one after the other
 		token := fmt.Sprintf("installation-token-%d", asked)
-		server.SetCredentials(gitsinktest.Credentials{Token: token})
+		server.SetCredentials(gitservertest.Credentials{Token: token})
 		return Auth{BearerToken: token}, nil
 	}})
 	// Its advertisements: for the push, for the fetch, and for the content that the plan reads.
 	apply(t, s, target(repo.URL(), "main", ""), func(ctx context.Context, tree gitsink.Tree) ([]gitsink.Commit, error) {
 		read, err := tree.Read(ctx, "base/a")
-		server.SetCredentials(gitsinktest.Credentials{Token: "installation-token-1"}) // the push's own is good for as long as it goes on
+		server.SetCredentials(gitservertest.Credentials{Token: "installation-token-1"}) // the push's own is good for as long as it goes on
 		return []gitsink.Commit{{Changes: writes("b", string(read["base/a"]))}}, err
 	})
 	require.Equal(t, 3, asked)
@@ -251,7 +251,7 @@ func TestAKeyWithAPassphraseOpensAnSSHServer(t *testing.T) {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	encrypted, public := sshKey(t, private, "open sesame")
-	server := gitsinktest.NewSSHServer(t, &gitsinktest.SSHOptions{AuthorizedKeys: []ssh.PublicKey{public}})
+	server := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{AuthorizedKeys: []ssh.PublicKey{public}})
 	repo := server.NewRepo("app")
 	auth := Auth{SSHPrivateKey: encrypted, SSHPassphrase: "open sesame", KnownHosts: []byte(server.KnownHosts())}
 	apply(t, newSink(t, &Options{Auth: fixed(auth)}), target(repo.SSHURL(), "main", ""), put("a", "1"))
@@ -270,7 +270,7 @@ func (slowSigner) Sign(ctx context.Context, _ []byte) ([]byte, error) {
 }
 
 func TestASignerThatHangsHoldsUpNobodyForLong(t *testing.T) {
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	opts := signWith(slowSigner{})
 	opts.StepTimeout = 2 * time.Second
 	s := newSink(t, opts)

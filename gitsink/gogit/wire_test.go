@@ -26,7 +26,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -42,7 +42,7 @@ func redirector(t *testing.T, to string, status int, seen *atomic.Int32) *httpte
 }
 
 func TestAnAdvertisementThatHasMovedIsFollowed(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	var seen atomic.Int32
 	front := redirector(t, server.URL(), http.StatusMovedPermanently, &seen)
@@ -59,9 +59,9 @@ func TestCredentialsGoNowhereElse(t *testing.T) {
 		"basic": {Username: "bot", Password: "s3cret-word"}, "bearer": {BearerToken: "s3cret-word"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := gitsinktest.NewServer(t, nil)
+			server := gitservertest.NewServer(t, nil)
 			repo := server.NewRepo("app")
-			server.OnRequest(func(gitsinktest.Request) { t.Error("a request came") })
+			server.OnRequest(func(gitservertest.Request) { t.Error("a request came") })
 			var seen atomic.Int32
 			front := redirector(t, server.URL(), http.StatusFound, &seen)
 			s := newSink(t, &Options{Auth: fixed(auth)})
@@ -111,7 +111,7 @@ func TestAPageInPlaceOfGitIsNotFound(t *testing.T) {
 func TestAServerThatWantsToBeLeftAloneIs(t *testing.T) {
 	const rest = 30 * time.Minute // long beside what the test may take
 	until := time.Now().Add(rest)
-	for name, fault := range map[string]gitsinktest.Fault{
+	for name, fault := range map[string]gitservertest.Fault{
 		"429": {Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"1800"}}},
 		"503": {Status: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {until.UTC().Format(http.TimeFormat)}}},
 		"403, GitHub": {Status: http.StatusForbidden, Header: http.Header{
@@ -119,23 +119,23 @@ func TestAServerThatWantsToBeLeftAloneIs(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := gitsinktest.NewServer(t, nil)
+			server := gitservertest.NewServer(t, nil)
 			repo, other := server.NewRepo("app"), server.NewRepo("other")
-			server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
+			server.Intercept(func(r gitservertest.Request) gitservertest.Fault {
 				if r.Repo == "app" {
 					return fault
 				}
-				return gitsinktest.Fault{}
+				return gitservertest.Fault{}
 			})
 			s := newSink(t, nil)
 			e := refuse(t, s, target(repo.URL(), "main", ""), put("a", "1"), gitsink.ErrUnavailable)
 			require.InDelta(t, rest.Seconds(), e.RetryDelay().Seconds(), 120)
 			require.NotErrorIs(t, e, queue.ErrPermanent)
-			before := server.Count(gitsinktest.ReceivePack, gitsinktest.Advertisement).Requests
+			before := server.Count(gitservertest.ReceivePack, gitservertest.Advertisement).Requests
 			e = refuse(t, s, target(repo.URL(), "other", "dir"), put("a", "1"), gitsink.ErrUnavailable)
 			require.InDelta(t, rest.Seconds(), e.RetryDelay().Seconds(), 120)
 			require.ErrorContains(t, e, "the server wants no request for another")
-			require.Equal(t, before, server.Count(gitsinktest.ReceivePack, gitsinktest.Advertisement).Requests)
+			require.Equal(t, before, server.Count(gitservertest.ReceivePack, gitservertest.Advertisement).Requests)
 			apply(t, s, target(other.URL(), "main", ""), put("a", "1")) // which nobody has asked to leave alone
 			server.Intercept(nil)
 			d := target(repo.URL(), "main", "")
@@ -156,7 +156,7 @@ func TestAServerCannotSendUsAwayForLong(t *testing.T) {
 
 func TestAClientCertificateOpensAServer(t *testing.T) {
 	pool, certificate, key := clientCertificate(t)
-	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{TLS: true, ClientCAs: pool})
+	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{TLS: true, ClientCAs: pool})
 	repo := server.NewRepo("app")
 	d := target(repo.URL(), "main", "")
 	without := newSink(t, &Options{Auth: fixed(Auth{CABundle: server.CAPEM()})})
@@ -189,7 +189,7 @@ func clientCertificate(t *testing.T) (pool *x509.CertPool, certificate, key []by
 
 // Nothing is read from or written to disk but the repositories of file URLs.
 func TestNothingButTheNetworkIsNeeded(t *testing.T) {
-	ssh := gitsinktest.NewSSHServer(t, nil)
+	ssh := gitservertest.NewSSHServer(t, nil)
 	repo := ssh.NewRepo("app")
 	home := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(home, ".ssh"), 0o700))
@@ -206,8 +206,8 @@ func TestNothingButTheNetworkIsNeeded(t *testing.T) {
 }
 
 func TestAPathIsSentAsItIs(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
-	ssh := gitsinktest.NewSSHServer(t, &gitsinktest.SSHOptions{Server: server})
+	server := gitservertest.NewServer(t, nil)
+	ssh := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{Server: server})
 	repo := server.NewRepo("a repo%41")
 	s := newSink(t, &Options{Auth: fixed(Auth{SSHPrivateKey: ssh.ClientKeyPEM(), KnownHosts: []byte(ssh.KnownHosts())})})
 	for i, url := range []string{"ssh://git@" + ssh.Addr() + "/a%20repo%2541", repo.Dir()} {
@@ -251,8 +251,8 @@ func stall(t *testing.T, to string, after int64) string {
 
 // Wherever a server falls silent, Apply returns in time, and TestMain finds no goroutine that is left.
 func TestAServerMayFallSilentAnywhere(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
-	ssh := gitsinktest.NewSSHServer(t, &gitsinktest.SSHOptions{Server: server})
+	server := gitservertest.NewServer(t, nil)
+	ssh := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{Server: server})
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("a", "1"), "start")
 	_, port, err := net.SplitHostPort(ssh.Addr())
@@ -294,7 +294,7 @@ func TestAServerMayFallSilentAnywhere(t *testing.T) {
 }
 
 func TestACallEndsWithItsContextWhereverTheServerFallsSilent(t *testing.T) {
-	ssh := gitsinktest.NewSSHServer(t, &gitsinktest.SSHOptions{Silent: true})
+	ssh := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{Silent: true})
 	repo := ssh.NewRepo("app")
 	s := newSink(t, &Options{Auth: func(context.Context, destination.Destination) (Auth, error) {
 		return Auth{SSHPrivateKey: ssh.ClientKeyPEM(), KnownHosts: []byte(ssh.KnownHosts())}, nil

@@ -13,7 +13,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -98,8 +98,8 @@ func TestEachBranchHoldsExactlyItsOwnObjects(t *testing.T) {
 	c := sharedCluster(t)
 	ns := c.namespace()
 	group := ns + ".example.com"
-	repo := gitsinktest.NewServer(t, nil).NewRepo("shared.git")
-	start0 := repo.Commit("main", map[string]gitsinktest.File{"README.md": {Content: "ours\n"}}, "Start")
+	repo := gitservertest.NewServer(t, nil).NewRepo("shared.git")
+	start0 := repo.Commit("main", map[string]gitservertest.File{"README.md": {Content: "ours\n"}}, "Start")
 	repo.Git("branch", "dev", "main")
 	c.apply(crds, replace(crd, "PLURAL", "widgets", "KIND", "Widget", "GROUP", group, "SCOPE", "Namespaced"))
 	c.apply(crds, replace(crd, "PLURAL", "gadgets", "KIND", "Gadget", "GROUP", group, "SCOPE", "Cluster"))
@@ -144,7 +144,7 @@ func TestEachBranchHoldsExactlyItsOwnObjects(t *testing.T) {
 func TestLiveChangesArriveAndNothingElseMakesACommit(t *testing.T) {
 	c := sharedCluster(t)
 	ns := c.namespace()
-	repo := gitsinktest.NewServer(t, nil).NewRepo("live.git")
+	repo := gitservertest.NewServer(t, nil).NewRepo("live.git")
 	c.configMap(ns, "a", "one")
 	c.apply(deployments, replace(deploymentYAML, "NS", ns))
 	rules := load(t, strings.ReplaceAll(oneDestination, `[""], resources: [configmaps]`, `["", apps], resources: [configmaps, deployments]`),
@@ -184,7 +184,7 @@ func TestLiveChangesArriveAndNothingElseMakesACommit(t *testing.T) {
 func TestAGracefulStopPushesWhatWasAccepted(t *testing.T) {
 	c := sharedCluster(t)
 	ns := c.namespace()
-	repo := gitsinktest.NewServer(t, nil).NewRepo("stop.git")
+	repo := gitservertest.NewServer(t, nil).NewRepo("stop.git")
 	opts := options(t)
 	accepted := &countingQueue{Queue: queue.NewSharded(&queue.Options{Window: queue.Window{Debounce: time.Hour, MaxWait: time.Hour}})}
 	opts.Queue = accepted

@@ -15,7 +15,7 @@ import (
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
 )
 
@@ -89,8 +89,8 @@ type handover struct {
 	t      *testing.T
 	c      *cluster
 	chance *rand.Rand
-	git    *gitsinktest.Server
-	repo   *gitsinktest.Repo
+	git    *gitservertest.Server
+	repo   *gitservertest.Repo
 	rules  kubescribe.Rules
 	ns     string
 	holder atomic.Int64 // of the lease
@@ -136,7 +136,7 @@ func (h *handover) mark(name string) {
 // TestAnOldLeaderThatStillPushesBringsNothingBack has leaders follow each other while the old one is in the middle of
 // writing, does not know that it has lost the lease, and comes through at some time later.
 func TestAnOldLeaderThatStillPushesBringsNothingBack(t *testing.T) {
-	h := &handover{t: t, c: sharedCluster(t), chance: seed(t), git: gitsinktest.NewServer(t, nil)}
+	h := &handover{t: t, c: sharedCluster(t), chance: seed(t), git: gitservertest.NewServer(t, nil)}
 	h.ns, h.repo = h.c.namespace(), h.git.NewRepo("handover.git")
 	h.rules = load(t, oneDestination, "NS", h.ns, "REPO", h.repo.URL(), "DEST", "dest", "FOLDER", "f")
 	h.mark("marker")
@@ -157,17 +157,17 @@ func TestAnOldLeaderThatStillPushesBringsNothingBack(t *testing.T) {
 func (h *handover) hold(old *candidate, at stage) *trap {
 	trap := newTrap(at)
 	old.sink.trap.Store(trap)
-	h.git.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
-		if r.Service != gitsinktest.ReceivePack || r.Phase != gitsinktest.RPC {
-			return gitsinktest.Fault{}
+	h.git.Intercept(func(r gitservertest.Request) gitservertest.Fault {
+		if r.Service != gitservertest.ReceivePack || r.Phase != gitservertest.RPC {
+			return gitservertest.Fault{}
 		}
 		switch {
 		case trap.springs(beforePush):
-			return gitsinktest.Fault{Hold: trap.release}
+			return gitservertest.Fault{Hold: trap.release}
 		case trap.springs(afterPush):
-			return gitsinktest.Fault{HoldReply: trap.release}
+			return gitservertest.Fault{HoldReply: trap.release}
 		}
-		return gitsinktest.Fault{}
+		return gitservertest.Fault{}
 	})
 	return trap
 }
@@ -211,7 +211,7 @@ func (h *handover) round(old *candidate, at stage) *candidate {
 // The push of an old leader comes in behind the seed of the next one, which had nothing to write: the object is by now what
 // the branch held before.
 func TestAPushOfTheOldLeaderBehindASeedThatWroteNothingIsFound(t *testing.T) {
-	h := &handover{t: t, c: sharedCluster(t), git: gitsinktest.NewServer(t, nil)}
+	h := &handover{t: t, c: sharedCluster(t), git: gitservertest.NewServer(t, nil)}
 	h.ns, h.repo = h.c.namespace(), h.git.NewRepo("behind.git")
 	h.rules = load(t, oneDestination, "NS", h.ns, "REPO", h.repo.URL(), "DEST", "dest", "FOLDER", "f")
 	h.c.configMap(h.ns, "a", "one")

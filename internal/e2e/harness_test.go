@@ -29,7 +29,7 @@ import (
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
 	"github.com/kubescribe/kubescribe/internal/testenv"
 	"github.com/kubescribe/kubescribe/queue"
@@ -301,7 +301,7 @@ func eventually(t *testing.T, f func() bool, explain func() string) {
 }
 
 // folder returns the files below a folder of a branch, without the ownership file.
-func folder(repo *gitsinktest.Repo, branch, name string) map[string]string {
+func folder(repo *gitservertest.Repo, branch, name string) map[string]string {
 	files := map[string]string{}
 	if _, ok := repo.Tip(branch); !ok {
 		return files
@@ -315,7 +315,7 @@ func folder(repo *gitsinktest.Repo, branch, name string) map[string]string {
 }
 
 // becomes waits until a folder holds just these files.
-func becomes(t *testing.T, repo *gitsinktest.Repo, branch, name string, want map[string]string) {
+func becomes(t *testing.T, repo *gitservertest.Repo, branch, name string, want map[string]string) {
 	t.Helper()
 	eventually(t, func() bool { return cmp.Equal(folder(repo, branch, name), want) }, func() string {
 		return cmp.Diff(want, folder(repo, branch, name))
@@ -332,7 +332,7 @@ func configMapFiles(namespace string, pairs ...string) map[string]string {
 }
 
 // commits returns how many commits a branch has.
-func commits(repo *gitsinktest.Repo, branch string) int {
+func commits(repo *gitservertest.Repo, branch string) int {
 	if _, ok := repo.Tip(branch); !ok {
 		return 0
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // binaryDir holds the trial binary; TestMain removes it.
@@ -56,7 +56,7 @@ func TestKilledInTheMiddleOfABurstAndStartedAgainItConverges(t *testing.T) {
 	c := sharedCluster(t)
 	chance := seed(t)
 	ns := c.namespace()
-	repo := gitsinktest.NewServer(t, nil).NewRepo("kill.git")
+	repo := gitservertest.NewServer(t, nil).NewRepo("kill.git")
 	manifests := replace(oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f")
 	const objects = 200
 	changes, kills := soak(2000, 300), soak(10, 3)
@@ -91,7 +91,7 @@ func TestKilledInTheMiddleOfABurstAndStartedAgainItConverges(t *testing.T) {
 
 // waitForWork waits until the branch has more commits than before, for a little while: the kill is to hit a process that
 // pushes, not one that starts.
-func waitForWork(repo *gitsinktest.Repo, before int) {
+func waitForWork(repo *gitservertest.Repo, before int) {
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if commits(repo, "main") > before {
 			return

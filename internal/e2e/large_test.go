@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubescribe/kubescribe"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -99,7 +99,7 @@ const batchBytes = 4 << 20 // the queue's default
 // seedAndRestart mirrors to a new repository, and once more. It counts the first Mirror's listings.
 func (l *large) seedAndRestart(t *testing.T) (pages, begins int) {
 	t.Helper()
-	git := gitsinktest.NewServer(t, nil)
+	git := gitservertest.NewServer(t, nil)
 	repo := git.NewRepo("large.git")
 	rules := load(t, bothBranches, "NS", l.ns, "REPO", repo.URL())
 	pages, begins = l.run(t, rules).counted()
@@ -118,7 +118,7 @@ func (l *large) seedAndRestart(t *testing.T) (pages, begins int) {
 		now, _ := repo.Tip(branch)
 		require.Equal(t, tip, now, "no commit")
 	}
-	require.Zero(t, git.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests, "no push")
+	require.Zero(t, git.Count(gitservertest.ReceivePack, gitservertest.RPC).Requests, "no push")
 	return pages, begins
 }
 
@@ -144,7 +144,7 @@ func (l *large) run(t *testing.T, rules kubescribe.Rules) *listings {
 
 // seededOnce fails unless the folder has a file for each object, which was written in one commit only. It returns how many
 // bytes the files have.
-func seededOnce(t *testing.T, repo *gitsinktest.Repo, branch, folder string, objects int) (bytes int) {
+func seededOnce(t *testing.T, repo *gitservertest.Repo, branch, folder string, objects int) (bytes int) {
 	t.Helper()
 	written := map[string]int{}
 	for path := range strings.Lines(repo.Git("log", "--format=", "--name-only", branch, "--", folder)) {
@@ -171,7 +171,7 @@ func TestAListingByAWatchSeedsTheSame(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		c.configMap(ns, name, "v0")
 	}
-	repo := gitsinktest.NewServer(t, nil).NewRepo("by-watch.git")
+	repo := gitservertest.NewServer(t, nil).NewRepo("by-watch.git")
 	counting := &listings{}
 	counted := *c
 	counted.config = rest.CopyConfig(c.config)

@@ -13,11 +13,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // mirrored waits until the branch main has just these files in the folder f.
-func (p *limited) mirrored(repo *gitsinktest.Repo, want map[string]string) {
+func (p *limited) mirrored(repo *gitservertest.Repo, want map[string]string) {
 	p.t.Helper()
 	p.eventually(func() bool { return cmp.Equal(folder(repo, "main", "f"), want) }, func() string {
 		return cmp.Diff(want, folder(repo, "main", "f"))
@@ -28,8 +28,8 @@ func TestNothingIsWrittenToTheDiskOfTheMirror(t *testing.T) {
 	t.Parallel()
 	c := memoryCluster(t)
 	ns := c.namespace()
-	git := gitsinktest.NewServer(t, nil)
-	ssh := gitsinktest.NewSSHServer(t, &gitsinktest.SSHOptions{Server: git})
+	git := gitservertest.NewServer(t, nil)
+	ssh := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{Server: git})
 	byHTTP, bySSH := git.NewRepo("http.git"), git.NewRepo("ssh.git")
 	c.configMap(ns, "a", "one")
 	p := startLimited(t, limits{readOnly: true}, c.kubeconfig, manyRepositories(ns, []string{byHTTP.URL(), bySSH.SSHURL()},
@@ -50,7 +50,7 @@ type disk struct {
 }
 
 // smallDisk gives a repository a disk of its own. Only root can.
-func smallDisk(t *testing.T, repo *gitsinktest.Repo) disk {
+func smallDisk(t *testing.T, repo *gitservertest.Repo) disk {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("only root can mount a file system; TestARemoteThatMayWriteNoMoreIsSaidAndARestartMendsIt does without")
@@ -106,7 +106,7 @@ func TestADiskThatIsUnwellAtTheServerIsSaidAndMadeGood(t *testing.T) {
 				t.Parallel()
 				c := memoryCluster(t)
 				ns := c.namespace()
-				repo := gitsinktest.NewServer(t, nil).NewRepo("disk.git")
+				repo := gitservertest.NewServer(t, nil).NewRepo("disk.git")
 				d := smallDisk(t, repo)
 				url := map[string]string{"http": repo.URL(), "file": repo.FileURL()}[protocol]
 				c.configMap(ns, "a", "one")
@@ -135,7 +135,7 @@ func TestARemoteThatMayWriteNoMoreIsSaidAndARestartMendsIt(t *testing.T) {
 	t.Parallel()
 	c := memoryCluster(t)
 	ns := c.namespace()
-	repo := gitsinktest.NewServer(t, nil).NewRepo("limited.git")
+	repo := gitservertest.NewServer(t, nil).NewRepo("limited.git")
 	manifests := replace(oneDestination, "NS", ns, "REPO", repo.FileURL(), "DEST", "dest", "FOLDER", "f")
 	c.configMap(ns, "a", "one")
 	p := startLimited(t, limits{}, c.kubeconfig, manifests)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // manyRepositories mirrors the ConfigMaps of a namespace to main of every repository of the URLs, to the folder f. The
@@ -42,9 +42,9 @@ func TestSixtyFourDescriptorsAreEnoughForMoreRepositories(t *testing.T) {
 	}
 	ns := c.namespace()
 	relay, kubeconfig := behindRelay(t, c.kubeconfig)
-	git := gitsinktest.NewServer(t, nil)
-	ssh := gitsinktest.NewSSHServer(t, &gitsinktest.SSHOptions{Server: git})
-	var repos []*gitsinktest.Repo
+	git := gitservertest.NewServer(t, nil)
+	ssh := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{Server: git})
+	var repos []*gitservertest.Repo
 	var urls []string
 	byHTTP, byOthers := soak(80, 16), soak(10, 2)
 	for i := range byHTTP + 2*byOthers {
@@ -61,7 +61,7 @@ func TestSixtyFourDescriptorsAreEnoughForMoreRepositories(t *testing.T) {
 	}
 	c.configMap(ns, "a", "one")
 	hung := make(chan struct{}) // so that every connection that can be opened is open at the same time
-	git.Intercept(func(gitsinktest.Request) gitsinktest.Fault { return gitsinktest.Fault{Hold: hung} })
+	git.Intercept(func(gitservertest.Request) gitservertest.Fault { return gitservertest.Fault{Hold: hung} })
 	manifests := manyRepositories(ns, urls, ssh.ClientKeyPEM(), []byte(ssh.KnownHosts()))
 	manifests = strings.Replace(manifests, "rules: [", fmt.Sprintf("rules: [{apiGroups: [things.example], resources: [%s]}, ", strings.Join(types, ", ")), 1)
 	p := startLimited(t, limits{files: 64}, kubeconfig, manifests)

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // TestALargeClusterIsMirroredWithLittleMemory bounds the heap of the process softly, as Go does, and counts what it really
@@ -26,13 +26,13 @@ func TestALargeClusterIsMirroredWithLittleMemory(t *testing.T) {
 		_, err := c.client.Resource(configMaps).Namespace(ns).Create(ctx, obj, metav1.CreateOptions{})
 		return err
 	})
-	git := gitsinktest.NewServer(t, nil)
+	git := gitservertest.NewServer(t, nil)
 	repo := git.NewRepo("large.git")
 	hung, asked := make(chan struct{}), make(chan struct{})
 	ask := sync.OnceFunc(func() { close(asked) })
-	git.Intercept(func(gitsinktest.Request) gitsinktest.Fault {
+	git.Intercept(func(gitservertest.Request) gitservertest.Fault {
 		ask()
-		return gitsinktest.Fault{Hold: hung}
+		return gitservertest.Fault{Hold: hung}
 	})
 	// Without an object the heap takes 10 MiB. A bound below what it needs costs time (half of it is the collector's), not
 	// the process.
@@ -56,7 +56,7 @@ func TestALargeClusterIsMirroredWithLittleMemory(t *testing.T) {
 }
 
 // filesIn is the number of files in the folder f.
-func filesIn(repo *gitsinktest.Repo) int {
+func filesIn(repo *gitservertest.Repo) int {
 	if _, ok := repo.Tip("main"); !ok {
 		return 0
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 func (p *limited) signal(s syscall.Signal) {
@@ -26,10 +26,10 @@ func TestAProcessThatWasStoppedForAMinuteConverges(t *testing.T) {
 	mem, c := emptyMemoryCluster(t)
 	ns := c.namespace()
 	relay, kubeconfig := behindRelay(t, c.kubeconfig)
-	git := gitsinktest.NewServer(t, nil)
-	ssh := gitsinktest.NewSSHServer(t, &gitsinktest.SSHOptions{Server: git})
+	git := gitservertest.NewServer(t, nil)
+	ssh := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{Server: git})
 	landed, lost, byShell := git.NewRepo("landed.git"), git.NewRepo("lost.git"), git.NewRepo("ssh.git")
-	repos := []*gitsinktest.Repo{landed, lost, byShell}
+	repos := []*gitservertest.Repo{landed, lost, byShell}
 	want := map[string]string{}
 	set := func(name, value string) {
 		t.Helper()
@@ -49,21 +49,21 @@ func TestAProcessThatWasStoppedForAMinuteConverges(t *testing.T) {
 
 	cut := make(chan struct{}) // the servers' patience with the silent
 	pushing := make(chan string, 16)
-	git.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
+	git.Intercept(func(r gitservertest.Request) gitservertest.Fault {
 		select {
 		case <-cut:
-			return gitsinktest.Fault{}
+			return gitservertest.Fault{}
 		default:
 		}
 		switch {
-		case r.Service != gitsinktest.ReceivePack || r.Phase != gitsinktest.RPC:
-			return gitsinktest.Fault{}
+		case r.Service != gitservertest.ReceivePack || r.Phase != gitservertest.RPC:
+			return gitservertest.Fault{}
 		case r.Repo == "landed.git":
 			pushing <- r.Repo
-			return gitsinktest.Fault{HoldReply: cut, Cut: gitsinktest.CutReply}
+			return gitservertest.Fault{HoldReply: cut, Cut: gitservertest.CutReply}
 		default:
 			pushing <- r.Repo
-			return gitsinktest.Fault{Hold: cut, Cut: gitsinktest.CutRequest}
+			return gitservertest.Fault{Hold: cut, Cut: gitservertest.CutRequest}
 		}
 	})
 	set("cm-0", "two")
@@ -90,7 +90,7 @@ func TestAProcessThatWasStoppedForAMinuteConverges(t *testing.T) {
 	ssh.Up()
 	pause := time.Duration(soak(60, 8))*time.Second - time.Since(stopped)
 	time.Sleep(pause) // the stop itself
-	before := map[*gitsinktest.Repo]int{}
+	before := map[*gitservertest.Repo]int{}
 	for _, repo := range repos {
 		before[repo] = commits(repo, "main")
 	}
@@ -113,7 +113,7 @@ func TestAProcessThatWasStoppedForAMinuteConverges(t *testing.T) {
 
 // distinct fails if two commits in a row have one tree, or if two have made the same of the same file: a commit was made
 // twice.
-func distinct(t *testing.T, repo *gitsinktest.Repo) {
+func distinct(t *testing.T, repo *gitservertest.Repo) {
 	t.Helper()
 	trees := map[string]bool{}
 	for _, commit := range repo.Log("main") {
@@ -129,7 +129,7 @@ func TestAListingThatWasStoppedHalfwayIsMadeGood(t *testing.T) {
 	mem, c := emptyMemoryCluster(t)
 	ns := c.namespace()
 	relay, kubeconfig := behindRelay(t, c.kubeconfig)
-	repo := gitsinktest.NewServer(t, nil).NewRepo("listing.git")
+	repo := gitservertest.NewServer(t, nil).NewRepo("listing.git")
 	const objects = 400
 	want := map[string]string{}
 	for i := range objects {

@@ -14,13 +14,13 @@ import (
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/internal/testenv"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
 // logged returns how often each commit's subject, or hash, is in the log of a branch.
-func logged(repo *gitsinktest.Repo, branch string, of func(gitsinktest.CommitInfo) string) map[string]int {
+func logged(repo *gitservertest.Repo, branch string, of func(gitservertest.CommitInfo) string) map[string]int {
 	counts := map[string]int{}
 	for _, commit := range repo.Log(branch) {
 		counts[of(commit)]++
@@ -28,21 +28,21 @@ func logged(repo *gitsinktest.Repo, branch string, of func(gitsinktest.CommitInf
 	return counts
 }
 
-func hash(c gitsinktest.CommitInfo) string    { return c.Hash }
-func subject(c gitsinktest.CommitInfo) string { return c.Subject }
+func hash(c gitservertest.CommitInfo) string    { return c.Hash }
+func subject(c gitservertest.CommitInfo) string { return c.Subject }
 
 func TestCommitsOfOthersBetweenOursStay(t *testing.T) {
 	c := sharedCluster(t)
 	ns := c.namespace()
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("others.git")
-	outsiders := []string{repo.Commit("main", map[string]gitsinktest.File{"outside/0": {Content: "0\n"}}, "Outside 0")}
+	outsiders := []string{repo.Commit("main", map[string]gitservertest.File{"outside/0": {Content: "0\n"}}, "Outside 0")}
 	m := start(c, load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f"), nil)
 	c.configMap(ns, "a", "v0")
 	becomes(t, repo, "main", "f", configMapFiles(ns, "a", "v0"))
 	m.synced()
 	commitOutside := func(i int) {
-		outsiders = append(outsiders, repo.Commit("main", map[string]gitsinktest.File{
+		outsiders = append(outsiders, repo.Commit("main", map[string]gitservertest.File{
 			fmt.Sprintf("outside/%d", i): {Content: fmt.Sprintf("%d\n", i)}, // beside our folder
 			fmt.Sprintf("f/%d.txt", i):   {Content: fmt.Sprintf("%d\n", i)}, // and in it
 		}, fmt.Sprintf("Outside %d", i)))
@@ -65,9 +65,9 @@ func TestCommitsOfOthersBetweenOursStay(t *testing.T) {
 	for i := between + 1; i <= between+inside; i++ {
 		var pushes atomic.Int32
 		done := make(chan struct{})
-		server.OnRequest(func(r gitsinktest.Request) {
+		server.OnRequest(func(r gitservertest.Request) {
 			// Ours has read the advertisement and made its commit on it; Git has not seen the push yet.
-			if r.Service == gitsinktest.ReceivePack && r.Phase == gitsinktest.RPC && pushes.Add(1) == 1 {
+			if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.RPC && pushes.Add(1) == 1 {
 				commitOutside(i)
 				close(done)
 			}
@@ -94,7 +94,7 @@ func TestCommitsOfOthersBetweenOursStay(t *testing.T) {
 func TestWhatOthersDoToOurFilesIsHealedAndTheirFilesStay(t *testing.T) {
 	c := sharedCluster(t)
 	ns := c.namespace()
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("healed.git")
 	dest := ref(ns, "dest")
 	m := start(c, load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f"), nil)
@@ -105,7 +105,7 @@ func TestWhatOthersDoToOurFilesIsHealedAndTheirFilesStay(t *testing.T) {
 	m.synced()
 	a, b := "f/"+ns+"/configmaps/a.yaml", "f/"+ns+"/configmaps/b.yaml"
 	damage := func(theirs string) {
-		repo.Commit("main", map[string]gitsinktest.File{
+		repo.Commit("main", map[string]gitservertest.File{
 			a: {Content: "edited\n"}, b: {Remove: true}, "f/" + theirs: {Content: "theirs\n"},
 		}, "Damage")
 	}
@@ -125,8 +125,8 @@ func TestWhatOthersDoToOurFilesIsHealedAndTheirFilesStay(t *testing.T) {
 	m.synced()
 
 	var pushes atomic.Int32
-	server.OnRequest(func(r gitsinktest.Request) { // noticed when it comes between our advertisement and our push
-		if r.Service == gitsinktest.ReceivePack && r.Phase == gitsinktest.RPC && pushes.Add(1) == 1 {
+	server.OnRequest(func(r gitservertest.Request) { // noticed when it comes between our advertisement and our push
+		if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.RPC && pushes.Add(1) == 1 {
 			damage("more.txt")
 		}
 	})
@@ -137,7 +137,7 @@ func TestWhatOthersDoToOurFilesIsHealedAndTheirFilesStay(t *testing.T) {
 	m.synced()
 	server.OnRequest(nil)
 
-	repo.Commit("main", map[string]gitsinktest.File{"f": {Remove: true}, "README.md": {Content: "all gone\n"}}, "Remove the folder")
+	repo.Commit("main", map[string]gitservertest.File{"f": {Remove: true}, "README.md": {Content: "all gone\n"}}, "Remove the folder")
 	want = configMapFiles(ns, "a", "one", "b", "one", "c", "four")
 	c.configMap(ns, "c", "four")
 	becomes(t, repo, "main", "f", want)
@@ -154,7 +154,7 @@ func TestWhatOthersDoToOurFilesIsHealedAndTheirFilesStay(t *testing.T) {
 func TestABranchThatOthersSetBackIsBroughtForward(t *testing.T) {
 	c := sharedCluster(t)
 	ns := c.namespace()
-	repo := gitsinktest.NewServer(t, nil).NewRepo("back.git")
+	repo := gitservertest.NewServer(t, nil).NewRepo("back.git")
 	m := start(c, load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f"), nil)
 	c.configMap(ns, "a", "one")
 	becomes(t, repo, "main", "f", configMapFiles(ns, "a", "one"))
@@ -179,9 +179,9 @@ func TestABranchThatOthersSetBackIsBroughtForward(t *testing.T) {
 
 func TestTwoMirrorsInNeighbouringFoldersKeepEveryCommitOfBoth(t *testing.T) {
 	c := sharedCluster(t)
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("neighbours.git")
-	start0 := repo.Commit("main", map[string]gitsinktest.File{"README.md": {Content: "ours\n"}}, "Start")
+	start0 := repo.Commit("main", map[string]gitservertest.File{"README.md": {Content: "ours\n"}}, "Start")
 	names := []string{"one", "two"}
 	var spaces []string
 	var mirrors []*mirror
@@ -199,8 +199,8 @@ func TestTwoMirrorsInNeighbouringFoldersKeepEveryCommitOfBoth(t *testing.T) {
 	var pushes atomic.Int32
 	var met sync.WaitGroup
 	met.Add(len(spaces))
-	server.OnRequest(func(r gitsinktest.Request) {
-		if r.Service == gitsinktest.ReceivePack && r.Phase == gitsinktest.RPC && int(pushes.Add(1)) <= len(spaces) {
+	server.OnRequest(func(r gitservertest.Request) {
+		if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.RPC && int(pushes.Add(1)) <= len(spaces) {
 			met.Done() // the first pushes of both are on their way, made on the same commit
 			met.Wait()
 		}
@@ -267,7 +267,7 @@ func TestOfTwoClustersWithOneConfigurationTheSecondIsRefusedUntilItAdopts(t *tes
 	first, second := clusters[0], clusters[1]
 	ns := first.namespace()
 	second.apply(namespaces, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", ns))
-	repo := gitsinktest.NewServer(t, nil).NewRepo("claimed.git")
+	repo := gitservertest.NewServer(t, nil).NewRepo("claimed.git")
 	rules := load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f")
 	dest := ref(ns, "dest")
 	owned := func(m *mirror) {

@@ -11,20 +11,20 @@ import (
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // somebodys are entries in our folder that the layout could not have written, or for objects that no rule covers.
-func somebodys(ns string) map[string]gitsinktest.File {
+func somebodys(ns string) map[string]gitservertest.File {
 	commit := strings.Repeat("1", 40)
-	return map[string]gitsinktest.File{
+	return map[string]gitservertest.File{
 		"README.md":                           {Content: "Read me.\n"},
 		"kustomization.yaml":                  {Content: "resources: [ns]\n"},
 		"notes.yaml":                          {Content: "apiVersion: v1\nkind: ConfigMap\n"},
 		"extra/deep/er/file.yaml":             {Content: "deep: true\n"},
-		"run.sh":                              {Mode: gitsinktest.ModeExecutable, Content: "#!/bin/sh\r\nexit 0"},
-		"current":                             {Mode: gitsinktest.ModeSymlink, Content: "../elsewhere"},
-		"vendor/lib":                          {Mode: gitsinktest.ModeSubmodule, Content: commit},
+		"run.sh":                              {Mode: gitservertest.ModeExecutable, Content: "#!/bin/sh\r\nexit 0"},
+		"current":                             {Mode: gitservertest.ModeSymlink, Content: "../elsewhere"},
+		"vendor/lib":                          {Mode: gitservertest.ModeSubmodule, Content: commit},
 		ns + "/README.md":                     {Content: ""},
 		ns + "/configmaps/UPPER.yaml":         {Content: "a: 1\n"},
 		ns + "/configmaps/%61bc.yaml":         {Content: "a: 1\n"},
@@ -34,8 +34,8 @@ func somebodys(ns string) map[string]gitsinktest.File {
 		ns + "/configmaps/.hidden.yaml":       {Content: "a: 1\n"},
 		ns + "/configmaps/kustomization.yaml": {Content: "resources: [a.yaml]\n"},
 		ns + "/configmaps/more/a.yaml":        {Content: "a: 1\n"},
-		ns + "/configmaps/link.yaml":          {Mode: gitsinktest.ModeSymlink, Content: "a.yaml"},
-		ns + "/configmaps/module.yaml":        {Mode: gitsinktest.ModeSubmodule, Content: commit},
+		ns + "/configmaps/link.yaml":          {Mode: gitservertest.ModeSymlink, Content: "a.yaml"},
+		ns + "/configmaps/module.yaml":        {Mode: gitservertest.ModeSubmodule, Content: commit},
 		ns + "/deployments.apps/web.yaml":     {Content: "not covered\n"},
 		"elsewhere/configmaps/a.yaml":         {Content: "not covered\n"},
 		"_cluster/configmaps/a.yaml":          {Content: "not covered\n"},
@@ -43,8 +43,8 @@ func somebodys(ns string) map[string]gitsinktest.File {
 }
 
 // in puts files into a folder.
-func in(folder string, files map[string]gitsinktest.File) map[string]gitsinktest.File {
-	moved := map[string]gitsinktest.File{}
+func in(folder string, files map[string]gitservertest.File) map[string]gitservertest.File {
+	moved := map[string]gitservertest.File{}
 	for path, file := range files {
 		moved[folder+"/"+path] = file
 	}
@@ -54,7 +54,7 @@ func in(folder string, files map[string]gitsinktest.File) map[string]gitsinktest
 func TestOrphansGoAndWhatIsSomebodyElsesStaysByteForByte(t *testing.T) {
 	c := sharedCluster(t)
 	ns := c.namespace()
-	repo := gitsinktest.NewServer(t, nil).NewRepo("orphans.git")
+	repo := gitservertest.NewServer(t, nil).NewRepo("orphans.git")
 	outside := in("clusters/other", somebodys(ns))
 	maps.Copy(outside, in("clusters/fx", configMapsAsFiles(ns, "b", "ghost"))) // the folder's name is a prefix of it
 	maps.Copy(outside, configMapsAsFiles(ns, "b", "ghost"))
@@ -69,8 +69,8 @@ func TestOrphansGoAndWhatIsSomebodyElsesStaysByteForByte(t *testing.T) {
 
 	ours := "clusters/f/" + ns + "/configmaps/"
 	inside := in("clusters/f", somebodys(ns))
-	inside[ours+"ghost.yaml"] = gitsinktest.File{Content: "apiVersion: v1\n"}
-	inside[ours+"a.yaml"] = gitsinktest.File{Mode: gitsinktest.ModeExecutable, Content: "edited\n"}
+	inside[ours+"ghost.yaml"] = gitservertest.File{Content: "apiVersion: v1\n"}
+	inside[ours+"a.yaml"] = gitservertest.File{Mode: gitservertest.ModeExecutable, Content: "edited\n"}
 	tip := repo.Commit("main", inside, "What is inside")
 	want := repo.List("main")
 	delete(want, ours+"b.yaml")
@@ -80,7 +80,7 @@ func TestOrphansGoAndWhatIsSomebodyElsesStaysByteForByte(t *testing.T) {
 	m.synced()
 
 	got := repo.List("main")
-	require.Equal(t, gitsinktest.ModeExecutable, got[ours+"a.yaml"].Mode)
+	require.Equal(t, gitservertest.ModeExecutable, got[ours+"a.yaml"].Mode)
 	require.Equal(t, configMapYAML(ns, "a", "one"), repo.Tree("main")[ours+"a.yaml"])
 	delete(got, ours+"a.yaml")
 	delete(want, ours+"a.yaml")
@@ -90,10 +90,10 @@ func TestOrphansGoAndWhatIsSomebodyElsesStaysByteForByte(t *testing.T) {
 }
 
 // configMapsAsFiles are files that the layout could have written.
-func configMapsAsFiles(ns string, names ...string) map[string]gitsinktest.File {
-	files := map[string]gitsinktest.File{}
+func configMapsAsFiles(ns string, names ...string) map[string]gitservertest.File {
+	files := map[string]gitservertest.File{}
 	for _, name := range names {
-		files[ns+"/configmaps/"+name+".yaml"] = gitsinktest.File{Content: "by hand: " + name + "\n"}
+		files[ns+"/configmaps/"+name+".yaml"] = gitservertest.File{Content: "by hand: " + name + "\n"}
 	}
 	return files
 }
@@ -101,7 +101,7 @@ func configMapsAsFiles(ns string, names ...string) map[string]gitsinktest.File {
 func TestALinkOrSubmoduleWhereAnObjectBelongsStaysAndHoldsUpNothing(t *testing.T) {
 	c := sharedCluster(t)
 	ns := c.namespace()
-	repo := gitsinktest.NewServer(t, nil).NewRepo("links.git")
+	repo := gitservertest.NewServer(t, nil).NewRepo("links.git")
 	dest := ref(ns, "dest")
 	for _, name := range []string{"link", "module"} {
 		c.configMap(ns, name, "one")
@@ -109,15 +109,15 @@ func TestALinkOrSubmoduleWhereAnObjectBelongsStaysAndHoldsUpNothing(t *testing.T
 	m := start(c, load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f"), nil)
 	m.synced()
 	link, module := "f/"+ns+"/configmaps/link.yaml", "f/"+ns+"/configmaps/module.yaml"
-	repo.Commit("main", map[string]gitsinktest.File{
-		link:   {Mode: gitsinktest.ModeSymlink, Content: "../elsewhere.yaml"},
-		module: {Mode: gitsinktest.ModeSubmodule, Content: strings.Repeat("1", 40)},
+	repo.Commit("main", map[string]gitservertest.File{
+		link:   {Mode: gitservertest.ModeSymlink, Content: "../elsewhere.yaml"},
+		module: {Mode: gitservertest.ModeSubmodule, Content: strings.Repeat("1", 40)},
 	}, "In the way")
 	list := repo.List("main")
 	stays := func() {
 		t.Helper()
 		now := repo.List("main")
-		require.Equal(t, []gitsinktest.Entry{list[link], list[module]}, []gitsinktest.Entry{now[link], now[module]})
+		require.Equal(t, []gitservertest.Entry{list[link], list[module]}, []gitservertest.Entry{now[link], now[module]})
 	}
 
 	require.NoError(t, m.Resync(dest))
@@ -144,7 +144,7 @@ func TestALinkOrSubmoduleWhereAnObjectBelongsStaysAndHoldsUpNothing(t *testing.T
 func TestAFolderThatHeldFilesLosesNoneBeforeItIsAdopted(t *testing.T) {
 	c := sharedCluster(t)
 	ns := c.namespace()
-	repo := gitsinktest.NewServer(t, nil).NewRepo("adopt.git")
+	repo := gitservertest.NewServer(t, nil).NewRepo("adopt.git")
 	rules := load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f")
 	dest := ref(ns, "dest")
 	before := configMapsAsFiles(ns, "old-1", "old-2", "a")
@@ -212,7 +212,7 @@ func TestManyFilesInAFolderNeedBothAdoptionAndApprovalInAnyOrder(t *testing.T) {
 		t.Run(order, func(t *testing.T) {
 			c := sharedCluster(t)
 			ns := c.namespace()
-			repo := gitsinktest.NewServer(t, nil).NewRepo("many.git")
+			repo := gitservertest.NewServer(t, nil).NewRepo("many.git")
 			dest := ref(ns, "dest")
 			var names []string
 			for i := range 12 {

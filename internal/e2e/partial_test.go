@@ -20,6 +20,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 	"github.com/kubescribe/kubescribe/orphan"
 	"github.com/kubescribe/kubescribe/queue"
@@ -167,7 +168,7 @@ func TestAPageThatFailsDeletesNotOneFile(t *testing.T) {
 	}
 }
 
-func (p *partial) breaks(page, way int, wanted []string, before map[string]gitsinktest.File) {
+func (p *partial) breaks(page, way int, wanted []string, before map[string]gitservertest.File) {
 	t := p.t
 	var mu sync.Mutex
 	failed := map[string]int{} // by resource

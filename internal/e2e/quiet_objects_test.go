@@ -26,7 +26,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/internal/testenv"
 )
 
@@ -53,7 +53,7 @@ var notKept = map[string]string{
 type quiet struct {
 	*cluster
 	env       *testenv.Env
-	git       *gitsinktest.Server
+	git       *gitservertest.Server
 	discovery *discovery.DiscoveryClient
 	made      map[string][]string // type: files of the objects that were made
 }
@@ -65,7 +65,7 @@ func newQuiet(t *testing.T, env *testenv.Env) *quiet {
 	d, err := discovery.NewDiscoveryClientForConfig(config)
 	require.NoError(t, err)
 	return &quiet{
-		cluster: newCluster(t, config, env.Kubeconfig()), env: env, git: gitsinktest.NewServer(t, nil), discovery: d,
+		cluster: newCluster(t, config, env.Kubeconfig()), env: env, git: gitservertest.NewServer(t, nil), discovery: d,
 		made: map[string][]string{},
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/rest"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/internal/testenv"
 )
 
@@ -168,7 +168,7 @@ type quietMirror struct {
 	*mirror
 	name     string
 	resync   time.Duration
-	repo     *gitsinktest.Repo
+	repo     *gitservertest.Repo
 	requests *quietRequests
 }
 

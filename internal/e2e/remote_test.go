@@ -11,7 +11,7 @@ import (
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
 	"github.com/kubescribe/kubescribe/queue"
 )
@@ -20,11 +20,11 @@ func TestAnEmptyRemoteAndAMissingBranchJustWork(t *testing.T) {
 	c := sharedCluster(t)
 	ns := c.namespace()
 	c.configMap(ns, "a", "one")
-	git := gitsinktest.NewServer(t, nil)
+	git := gitservertest.NewServer(t, nil)
 	empty, grown := git.NewRepo("empty.git"), git.NewRepo("grown.git")
-	first := grown.Commit("trunk", map[string]gitsinktest.File{"README.md": {Content: "x\n"}}, "Start")
+	first := grown.Commit("trunk", map[string]gitservertest.File{"README.md": {Content: "x\n"}}, "Start")
 	grown.Git("symbolic-ref", "HEAD", "refs/heads/trunk")
-	for _, repo := range []*gitsinktest.Repo{empty, grown} {
+	for _, repo := range []*gitservertest.Repo{empty, grown} {
 		m := start(c, load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f"), nil)
 		m.synced()
 		require.Equal(t, configMapFiles(ns, "a", "one"), folder(repo, "main", "f"))
@@ -41,7 +41,7 @@ func TestAnEmptyRemoteAndAMissingBranchJustWork(t *testing.T) {
 func TestARemoteThatIsDownForAWhileGetsEverythingWhenItIsBack(t *testing.T) {
 	c := sharedCluster(t)
 	ns := c.namespace()
-	git := gitsinktest.NewServer(t, nil)
+	git := gitservertest.NewServer(t, nil)
 	repo := git.NewRepo("down.git")
 	c.configMap(ns, "a", "one")
 	m := start(c, load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f"), nil)
@@ -90,8 +90,8 @@ spec:
 func TestWrongCredentialsAreSaidClearlyAndOthersGoOn(t *testing.T) {
 	c := sharedCluster(t)
 	ns := c.namespace()
-	locked := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{Credentials: gitsinktest.Credentials{User: "bot", Password: "right"}})
-	open := gitsinktest.NewServer(t, nil)
+	locked := gitservertest.NewServer(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{User: "bot", Password: "right"}})
+	open := gitservertest.NewServer(t, nil)
 	bad, good := locked.NewRepo("bad.git"), open.NewRepo("good.git")
 	c.configMap(ns, "a", "one")
 	var password = "wr0ng-s3cret"
@@ -110,7 +110,7 @@ func TestWrongCredentialsAreSaidClearlyAndOthersGoOn(t *testing.T) {
 	require.NotContains(t, st.Err.Error(), password)
 	require.NotContains(t, st.Line.Err.Error(), password)
 
-	locked.SetCredentials(gitsinktest.Credentials{User: "bot", Password: password})
+	locked.SetCredentials(gitservertest.Credentials{User: "bot", Password: password})
 	require.NoError(t, m.Resync(ref(ns, "bad")), "somebody mended it and says so")
 	becomes(t, bad, "main", "f", configMapFiles(ns, "a", "one"))
 }
@@ -118,9 +118,9 @@ func TestWrongCredentialsAreSaidClearlyAndOthersGoOn(t *testing.T) {
 func TestAProtectedBranchIsNamedWithTheServersTextAndOthersGoOn(t *testing.T) {
 	c := sharedCluster(t)
 	ns := c.namespace()
-	git := gitsinktest.NewServer(t, nil)
+	git := gitservertest.NewServer(t, nil)
 	bad, good := git.NewRepo("bad.git"), git.NewRepo("good.git")
-	before := bad.Commit("main", map[string]gitsinktest.File{"x": {Content: "x"}}, "Start")
+	before := bad.Commit("main", map[string]gitservertest.File{"x": {Content: "x"}}, "Start")
 	bad.Protect("main", "GH006: Protected branch update failed for refs/heads/main.")
 	c.configMap(ns, "a", "one")
 	m := start(c, load(t, twoRepositories, "NS", ns, "REPO", bad.URL(), "OTHER", good.URL(), "DEST", "bad", "FOLDER", "f"), nil)

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/internal/testenv"
 )
 
@@ -47,7 +47,7 @@ func TestABranchFollowsAClusterThatIsSetBackToASnapshot(t *testing.T) {
 			t.Parallel()
 			env := testenv.Start(t, opts)
 			c := newCluster(t, env.Config(), env.Kubeconfig())
-			repo := gitsinktest.NewServer(t, nil).NewRepo("repo.git")
+			repo := gitservertest.NewServer(t, nil).NewRepo("repo.git")
 			ns := c.namespace()
 			c.configMap(ns, "stays", "one")
 			c.configMap(ns, "deleted-later", "one")

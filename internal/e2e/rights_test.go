@@ -11,7 +11,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubescribe/kubescribe"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // A user of a real API server who may read two namespaces, one by one: the watch that their rules would share is refused.
@@ -23,7 +23,7 @@ func TestRightsInSingleNamespacesAreEnoughForTheirRules(t *testing.T) {
 	c := newCluster(t, env.Config(), env.Kubeconfig())
 	one, two := c.namespace(), c.namespace()
 	user := "reader-of-" + one
-	repo := gitsinktest.NewServer(t, nil).NewRepo("rights.git")
+	repo := gitservertest.NewServer(t, nil).NewRepo("rights.git")
 	var rules kubescribe.Rules
 	for _, ns := range []string{one, two} {
 		c.configMap(ns, "a", "v0")

@@ -28,7 +28,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/internal/testenv"
 )
 
@@ -206,7 +206,7 @@ func (s *site) requireEveryType() {
 
 // mirror returns the files of all objects.
 func (s *site) mirror(name string) map[string]string {
-	repo := gitsinktest.NewServer(s.t, nil).NewRepo(name)
+	repo := gitservertest.NewServer(s.t, nil).NewRepo(name)
 	opts := options(s.t)
 	opts.Encryptor, opts.ClusterID, opts.Rediscover = reversible{}, "roundtrip", 0
 	m := start(s.cluster, load(s.t, wholeCluster, "REPO", repo.URL()), opts)

@@ -6,12 +6,12 @@ import (
 	"testing"
 
 	"github.com/kubescribe/kubescribe"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 func TestRulesOfManyNamespacesShareAWatchAndEachFolderHoldsItsOwn(t *testing.T) {
 	c := sharedCluster(t)
-	repo := gitsinktest.NewServer(t, nil).NewRepo("collapsed.git")
+	repo := gitservertest.NewServer(t, nil).NewRepo("collapsed.git")
 	one, two, other := c.namespace(), c.namespace(), c.namespace()
 	for _, ns := range []string{one, two, other} {
 		c.configMap(ns, "a", "v0")
@@ -62,7 +62,7 @@ spec:
 
 func TestObjectsComeAndGoWithTheirLabelsAndThoseOfTheirNamespace(t *testing.T) {
 	c := sharedCluster(t)
-	repo := gitsinktest.NewServer(t, nil).NewRepo("selected.git")
+	repo := gitservertest.NewServer(t, nil).NewRepo("selected.git")
 	first, second := c.namespace(), c.namespace()
 	label := func(ns, labels string) {
 		c.apply(namespaces, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s, labels: {%s}}}", ns, labels))

@@ -16,7 +16,7 @@ import (
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -109,9 +109,9 @@ func inTier(namespace string, i int, value string) (name, text string) {
 func TestWhatHappenedDuringAStopIsOneCommitForEachDestination(t *testing.T) {
 	c := sharedCluster(t)
 	ns := c.namespace()
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("stopped.git")
-	repo.Commit("main", map[string]gitsinktest.File{"README.md": {Content: "ours\n"}}, "Start")
+	repo.Commit("main", map[string]gitservertest.File{"README.md": {Content: "ours\n"}}, "Start")
 	repo.Git("branch", "dev", "main")
 	changes := soak(1000, 150)
 	deleted, changed, total := changes*3/10, changes*4/10, changes*3/2
@@ -171,15 +171,15 @@ func TestWhatHappenedDuringAStopIsOneCommitForEachDestination(t *testing.T) {
 		repo.Linear(branch, tip)
 	}
 
-	pushes := server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests
+	pushes := server.Count(gitservertest.ReceivePack, gitservertest.RPC).Requests
 	onMain, onDev = run()
 	require.Equal(t, []int{0, 0}, []int{onMain, onDev}, "nothing changed")
-	require.Equal(t, pushes, server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests)
+	require.Equal(t, pushes, server.Count(gitservertest.ReceivePack, gitservertest.RPC).Requests)
 	repo.Fsck()
 }
 
 // below returns the paths of all entries below a folder.
-func below(repo *gitsinktest.Repo, branch, name string) []string {
+func below(repo *gitservertest.Repo, branch, name string) []string {
 	var paths []string
 	for path := range repo.List(branch) {
 		if rest, ok := strings.CutPrefix(path, name+"/"); ok {
@@ -192,7 +192,7 @@ func below(repo *gitsinktest.Repo, branch, name string) []string {
 func TestAFolderWhoseLastTenObjectsWentAwayDuringAStopEndsEmpty(t *testing.T) {
 	c := sharedCluster(t)
 	ns := c.namespace()
-	repo := gitsinktest.NewServer(t, nil).NewRepo("ten.git")
+	repo := gitservertest.NewServer(t, nil).NewRepo("ten.git")
 	rules := load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f")
 	c.configMaps(ns, 10)
 	m := start(c, rules, nil)
@@ -211,7 +211,7 @@ func TestAFolderWhoseLastTenObjectsWentAwayDuringAStopEndsEmpty(t *testing.T) {
 func TestAMassDeletionIsHeldUntilItIsApprovedAndTheNextOneIsHeldAgain(t *testing.T) {
 	c := sharedCluster(t)
 	ns := c.namespace()
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("eleven.git")
 	rules := load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f")
 	dest := ref(ns, "dest")
@@ -248,9 +248,9 @@ func TestAMassDeletionIsHeldUntilItIsApprovedAndTheNextOneIsHeldAgain(t *testing
 	m.status(dest, func(now kubescribe.DestinationStatus) bool { return now.Held == nil && now.Synced })
 	require.Equal(t, 3, commits(repo, "main"))
 
-	ghosts := map[string]gitsinktest.File{}
+	ghosts := map[string]gitservertest.File{}
 	for i := range 12 {
-		ghosts[fmt.Sprintf("f/%s/configmaps/ghost-%02d.yaml", ns, i)] = gitsinktest.File{Content: "ghost\n"}
+		ghosts[fmt.Sprintf("f/%s/configmaps/ghost-%02d.yaml", ns, i)] = gitservertest.File{Content: "ghost\n"}
 	}
 	tip := repo.Commit("main", ghosts, "Files that have no object")
 	require.NoError(t, m.Resync(dest))

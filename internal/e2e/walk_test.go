@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/internal/testenv"
 )
 
@@ -39,8 +39,8 @@ func TestWalkWithoutAWatchCache(t *testing.T) {
 type walk struct {
 	*walkServer
 	chance *rand.Rand
-	git    *gitsinktest.Server
-	repo   *gitsinktest.Repo
+	git    *gitservertest.Server
+	repo   *gitservertest.Repo
 	log    *os.File
 	child  *child // nil: killed
 	rules  walkRules
@@ -74,7 +74,7 @@ func newWalk(t *testing.T, server *walkServer) *walk {
 	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), "mirror.log"))
 	require.NoError(t, err)
-	git := gitsinktest.NewServer(t, nil)
+	git := gitservertest.NewServer(t, nil)
 	w := &walk{
 		walkServer: server, chance: seed(t), log: log, names: 1000, git: git, repo: git.NewRepo("walk.git"),
 		objects: map[walkKey]*unstructured.Unstructured{}, served: map[walkType]bool{}, blobs: map[blobKey]string{},

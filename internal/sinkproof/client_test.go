@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // patience bounds the life of a client that nothing kills.
@@ -91,7 +91,7 @@ func TestKilledClientLosesNothing(t *testing.T) {
 
 // watch kills the present victim at its moment.
 func (l *lives) watch(ctx context.Context) {
-	l.repo.OnPreReceive(func([]gitsinktest.RefUpdate) error {
+	l.repo.OnPreReceive(func([]gitservertest.RefUpdate) error {
 		switch v := l.victim(); {
 		case v.due(inTheHook):
 			v.kill()
@@ -102,12 +102,12 @@ func (l *lives) watch(ctx context.Context) {
 		}
 		return nil
 	})
-	l.server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
-		if v := l.victim(); r.Service == gitsinktest.ReceivePack && r.Phase == gitsinktest.RPC && v.due(unseen) {
+	l.server.Intercept(func(r gitservertest.Request) gitservertest.Fault {
+		if v := l.victim(); r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.RPC && v.due(unseen) {
 			v.kill()
-			return gitsinktest.Fault{Cut: gitsinktest.CutRequest}
+			return gitservertest.Fault{Cut: gitservertest.CutRequest}
 		}
-		return gitsinktest.Fault{}
+		return gitservertest.Fault{}
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // Whichever network operation of a story fails, and wherever in it, the story ends the same: every commit is there once, in
@@ -18,7 +18,7 @@ import (
 func TestEveryNetworkOperationMayFail(t *testing.T) {
 	for name, transport := range cutTransports {
 		t.Run(name, func(t *testing.T) {
-			server := gitsinktest.NewServer(t, nil)
+			server := gitservertest.NewServer(t, nil)
 			chance := seed(t)
 			c, way := transport(t, server)
 			tell := func(t *testing.T, id string, at int, where place, expected int) (lengths []int, cut bool) {
@@ -54,13 +54,13 @@ func TestEveryNetworkOperationMayFail(t *testing.T) {
 // story is what happens on a repository: a plan of several commits on one file, a commit of somebody else, a plan that reads
 // a file, and a new branch.
 type story struct {
-	repo  *gitsinktest.Repo
+	repo  *gitservertest.Repo
 	first string
 }
 
-func newStory(t *testing.T, repo *gitsinktest.Repo) *story {
+func newStory(t *testing.T, repo *gitservertest.Repo) *story {
 	t.Helper()
-	files := map[string]gitsinktest.File{"README": {Content: "here before\n"}, "way/to/base/theirs": {Content: "theirs\n"}}
+	files := map[string]gitservertest.File{"README": {Content: "here before\n"}, "way/to/base/theirs": {Content: "theirs\n"}}
 	return &story{repo: repo, first: repo.Commit("main", files, "first")}
 }
 
@@ -92,7 +92,7 @@ func (st *story) tell(t *testing.T, a access) tally {
 		spent.add(more)
 	}
 	apply("main", history("ours", "1", "2", "3"))
-	st.repo.Commit("main", map[string]gitsinktest.File{"way/to/base/theirs": {Content: "theirs again\n"}}, "outside")
+	st.repo.Commit("main", map[string]gitservertest.File{"way/to/base/theirs": {Content: "theirs again\n"}}, "outside")
 	apply("main", func(ctx context.Context, base gitsink.Tree) ([]gitsink.Commit, error) {
 		found, err := base.Read(ctx, "theirs")
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // TestMain is also where a child process begins: see [spawn], and [shimMain].
@@ -51,8 +51,8 @@ func seed(t *testing.T) *rand.Rand {
 
 // site is a repository with one commit on main, and the way to it over one protocol.
 type site struct {
-	server *gitsinktest.Server
-	repo   *gitsinktest.Repo
+	server *gitservertest.Server
+	repo   *gitservertest.Repo
 	access access
 	first  string // the commit that was there before
 }
@@ -62,13 +62,13 @@ func eachProtocol(t *testing.T, test func(t *testing.T, s site)) {
 	t.Helper()
 	for _, protocol := range []string{"http", "ssh"} {
 		t.Run(protocol, func(t *testing.T) {
-			s := site{server: gitsinktest.NewServer(t, nil)}
+			s := site{server: gitservertest.NewServer(t, nil)}
 			s.repo = s.server.NewRepo("team/app.git")
 			s.repo.Git("config", "core.logAllRefUpdates", "true") // the log of the branch counts the pushes that have landed
-			s.first = s.repo.Commit("main", map[string]gitsinktest.File{"README": {Content: "here before\n"}}, "first")
+			s.first = s.repo.Commit("main", map[string]gitservertest.File{"README": {Content: "here before\n"}}, "first")
 			s.access = access{URL: s.repo.URL()}
 			if protocol == "ssh" {
-				ssh := gitsinktest.NewSSHServer(t, &gitsinktest.SSHOptions{Server: s.server})
+				ssh := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{Server: s.server})
 				s.access = access{URL: s.repo.SSHURL(), Key: ssh.ClientKeyPEM(), KnownHosts: []byte(ssh.KnownHosts())}
 			}
 			test(t, s)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
 )
 
@@ -28,7 +28,7 @@ func heap() int64 {
 
 func TestMemoryIsFlatOverTheCommitsOfALane(t *testing.T) {
 	commits := soak(10_000, 300)
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	sink := access{}.sink()
 	defer func() { require.NoError(t, sink.Close()) }()
@@ -56,7 +56,7 @@ func TestMemoryIsFlatOverTheCommitsOfALane(t *testing.T) {
 func TestMemoryIsFlatOverRepositoriesThatAreTouchedOnce(t *testing.T) {
 	repositories := soak(1000, 200)
 	const cache = 1 << 20 // a lane is charged 16 KiB at least, so most of them have to go
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	sink := gogit.New(&gogit.Options{CacheBytes: cache})
 	defer func() { require.NoError(t, sink.Close()) }()
 	touch := func(i int) {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // race is processes that write one branch. Every stride rounds, those that are ahead wait for the others: a process that
@@ -26,7 +26,7 @@ func TestTwoProcessesWriteOneBranch(t *testing.T) {
 		r.run(t, s)
 		t.Logf("%d commits in %s: %d pushes landed, the branch changed hands %d times; over HTTP %d requests, with %d pushes",
 			r.processes*r.goroutines*r.rounds, time.Since(began).Round(time.Millisecond), s.landed(), s.hands(),
-			s.server.Total().Requests, s.server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).Requests)
+			s.server.Total().Requests, s.server.Count(gitservertest.ReceivePack, gitservertest.RPC).Requests)
 		require.GreaterOrEqual(t, s.hands(), r.rounds/r.stride)
 		want := map[writer]int{}
 		for p := range r.processes {

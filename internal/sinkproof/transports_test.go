@@ -15,28 +15,28 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh/knownhosts"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // cutTransports are the ways to a repository, all of which lead through a cutter.
-var cutTransports = map[string]func(t *testing.T, s *gitsinktest.Server) (*cutter, func(*gitsinktest.Repo) access){
+var cutTransports = map[string]func(t *testing.T, s *gitservertest.Server) (*cutter, func(*gitservertest.Repo) access){
 	"http": cutHTTP, "ssh": cutSSH, "git": cutDaemon, "file": cutFile,
 }
 
-func cutHTTP(t *testing.T, s *gitsinktest.Server) (*cutter, func(*gitsinktest.Repo) access) {
+func cutHTTP(t *testing.T, s *gitservertest.Server) (*cutter, func(*gitservertest.Repo) access) {
 	server, err := url.Parse(s.URL())
 	require.NoError(t, err)
 	c := newCutter(t, dialing(server.Host))
-	return c, func(r *gitsinktest.Repo) access {
+	return c, func(r *gitservertest.Repo) access {
 		return access{URL: strings.Replace(r.URL(), server.Host, c.addr(), 1)}
 	}
 }
 
-func cutSSH(t *testing.T, s *gitsinktest.Server) (*cutter, func(*gitsinktest.Repo) access) {
-	server := gitsinktest.NewSSHServer(t, &gitsinktest.SSHOptions{Server: s})
+func cutSSH(t *testing.T, s *gitservertest.Server) (*cutter, func(*gitservertest.Repo) access) {
+	server := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{Server: s})
 	c := newCutter(t, dialing(server.Addr()))
 	hosts := knownhosts.Line([]string{knownhosts.Normalize(c.addr())}, server.HostKey())
-	return c, func(r *gitsinktest.Repo) access {
+	return c, func(r *gitservertest.Repo) access {
 		return access{
 			URL: strings.Replace(r.SSHURL(), server.Addr(), c.addr(), 1),
 			Key: server.ClientKeyPEM(), KnownHosts: []byte(hosts),
@@ -45,19 +45,19 @@ func cutSSH(t *testing.T, s *gitsinktest.Server) (*cutter, func(*gitsinktest.Rep
 }
 
 // cutDaemon serves each connection with a git-daemon(1) of its own.
-func cutDaemon(t *testing.T, s *gitsinktest.Server) (*cutter, func(*gitsinktest.Repo) access) {
+func cutDaemon(t *testing.T, s *gitservertest.Server) (*cutter, func(*gitservertest.Repo) access) {
 	git, err := exec.LookPath("git")
 	require.NoError(t, err)
 	c := newCutter(t, func(net.Conn) (io.ReadWriteCloser, error) {
 		return startUpstream(s.Env(), git, "daemon", "--inetd", "--export-all", "--enable=receive-pack")
 	})
-	return c, func(r *gitsinktest.Repo) access {
+	return c, func(r *gitservertest.Repo) access {
 		return access{URL: "git://" + c.addr() + filepath.ToSlash(r.Dir())}
 	}
 }
 
 // cutFile puts a program in the place of git that leads through the cutter: see shimMain.
-func cutFile(t *testing.T, s *gitsinktest.Server) (*cutter, func(*gitsinktest.Repo) access) {
+func cutFile(t *testing.T, s *gitservertest.Server) (*cutter, func(*gitservertest.Repo) access) {
 	git, err := exec.LookPath("git")
 	require.NoError(t, err)
 	self, err := os.Executable()
@@ -73,7 +73,7 @@ func cutFile(t *testing.T, s *gitsinktest.Server) (*cutter, func(*gitsinktest.Re
 	})
 	t.Setenv("PATH", bin) // the only one of these variables that the sink passes on
 	require.NoError(t, os.WriteFile(filepath.Join(bin, shimAddress), []byte(c.addr()), 0o600))
-	return c, func(r *gitsinktest.Repo) access { return access{URL: r.FileURL()} }
+	return c, func(r *gitservertest.Repo) access { return access{URL: r.FileURL()} }
 }
 
 func dialing(address string) func(net.Conn) (io.ReadWriteCloser, error) {

@@ -1,4 +1,4 @@
-package gitsinktest
+package gitservertest
 
 import (
 	"bytes"
@@ -14,8 +14,11 @@ import (
 	"time"
 )
 
-// serve is the way of a request: read whole, authenticated, counted, shown to the callbacks, passed to Git.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP implements http.Handler: it answers as the server does on its port. A test of a proxy, or
+// of a server that lies, calls it for the requests that are to be answered honestly.
+//
+// A request is read whole, authenticated, counted, shown to the callbacks and passed to Git.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req, ok := s.parse(r)
 	if !ok {
 		http.NotFound(w, r)
@@ -80,8 +83,8 @@ func (s *Server) enter(req *Request, r *http.Request) bool {
 
 func refuse(w http.ResponseWriter, status int, text string) {
 	if status == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
-		w.Header().Add("WWW-Authenticate", `Basic realm="gitsinktest"`)
-		w.Header().Add("WWW-Authenticate", `Bearer realm="gitsinktest"`)
+		w.Header().Add("WWW-Authenticate", `Basic realm="gitservertest"`)
+		w.Header().Add("WWW-Authenticate", `Bearer realm="gitservertest"`)
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)

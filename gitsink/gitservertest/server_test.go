@@ -1,4 +1,4 @@
-package gitsinktest_test
+package gitservertest_test
 
 import (
 	"crypto/ed25519"
@@ -16,11 +16,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 func TestAPushByTheGitCommandArrivesAndIsFetchedBack(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("team/app.git")
 	c := newClient(t, server.Env())
 	want := c.commit("a.yaml", "kind: A\n")
@@ -41,13 +41,13 @@ func TestAPushByTheGitCommandArrivesAndIsFetchedBack(t *testing.T) {
 }
 
 func TestAChunkedPushOfMoreThanAMegabyteArrives(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
 	c.must("config", "core.compression", "0")
 	var chunked guarded[bool]
-	server.OnRequest(func(r gitsinktest.Request) {
-		if r.Service == gitsinktest.ReceivePack && r.Phase == gitsinktest.RPC && r.Header.Get("Content-Length") == "" {
+	server.OnRequest(func(r gitservertest.Request) {
+		if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.RPC && r.Header.Get("Content-Length") == "" {
 			chunked.set(true)
 		}
 	})
@@ -55,13 +55,13 @@ func TestAChunkedPushOfMoreThanAMegabyteArrives(t *testing.T) {
 	out, err := c.push(repo.URL())
 	require.NoError(t, err, out)
 	require.True(t, chunked.get())
-	require.Greater(t, server.Count(gitsinktest.ReceivePack, gitsinktest.RPC).In, int64(2<<20))
+	require.Greater(t, server.Count(gitservertest.ReceivePack, gitservertest.RPC).In, int64(2<<20))
 	repo.Fsck()
 }
 
 func TestOnlyValidCredentialsGetThrough(t *testing.T) {
-	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{
-		Credentials: gitsinktest.Credentials{User: "bot", Password: "secret", Token: "t0ken"},
+	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{
+		Credentials: gitservertest.Credentials{User: "bot", Password: "secret", Token: "t0ken"},
 	})
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
@@ -81,19 +81,19 @@ func TestOnlyValidCredentialsGetThrough(t *testing.T) {
 	require.NoError(t, err, out)
 	c.must("-c", "http.extraHeader=Authorization: Bearer t0ken", "ls-remote", "--exit-code", repo.URL(), "main")
 
-	refused, err := get(t, repo, gitsinktest.UploadPack)
+	refused, err := get(t, repo, gitservertest.UploadPack)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusUnauthorized, refused.status)
 	require.Len(t, refused.header.Values("WWW-Authenticate"), 2)
 
-	server.SetCredentials(gitsinktest.Credentials{Token: "rotated"})
+	server.SetCredentials(gitservertest.Credentials{Token: "rotated"})
 	_, err = c.run("-c", "http.extraHeader=Authorization: Bearer t0ken", "ls-remote", repo.URL())
 	require.Error(t, err)
 	c.must("-c", "http.extraHeader=Authorization: Bearer rotated", "ls-remote", repo.URL())
 }
 
 func TestTheUserOfHTTPBasicReachesTheHook(t *testing.T) {
-	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{Credentials: gitsinktest.Credentials{User: "bot", Password: "x"}})
+	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{User: "bot", Password: "x"}})
 	repo := server.NewRepo("app")
 	repo.Hook("post-receive", `echo "hello $REMOTE_USER"`)
 	c := newClient(t, server.Env())
@@ -104,7 +104,7 @@ func TestTheUserOfHTTPBasicReachesTheHook(t *testing.T) {
 }
 
 func TestTLSIsTrustedThroughItsCAOnly(t *testing.T) {
-	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{TLS: true})
+	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{TLS: true})
 	repo := server.NewRepo("app")
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	require.NoError(t, os.WriteFile(ca, server.CAPEM(), 0o600))
@@ -114,7 +114,7 @@ func TestTLSIsTrustedThroughItsCAOnly(t *testing.T) {
 	require.Error(t, err)
 	out, err := c.push(repo.URL(), "-c", "http.sslCAInfo="+ca)
 	require.NoError(t, err, out)
-	require.Nil(t, gitsinktest.NewServer(t, nil).CAPEM())
+	require.Nil(t, gitservertest.NewServer(t, nil).CAPEM())
 }
 
 func TestAClientCertificateIsDemanded(t *testing.T) {
@@ -129,7 +129,7 @@ func TestAClientCertificateIsDemanded(t *testing.T) {
 	require.NoError(t, err)
 	authorities, roots := x509.NewCertPool(), x509.NewCertPool()
 	authorities.AddCert(certificate)
-	server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{TLS: true, ClientCAs: authorities})
+	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{TLS: true, ClientCAs: authorities})
 	repo := server.NewRepo("app")
 	require.True(t, roots.AppendCertsFromPEM(server.CAPEM()))
 	ask := func(certificates ...tls.Certificate) error {
@@ -148,11 +148,11 @@ func TestAClientCertificateIsDemanded(t *testing.T) {
 }
 
 func TestCapabilitiesAreThoseOfTheOptions(t *testing.T) {
-	open := gitsinktest.NewServer(t, nil).NewRepo("app")
-	closed := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{DenyFilter: true, DenyAnySHA1InWant: true}).NewRepo("app")
-	for _, repo := range []*gitsinktest.Repo{open, closed} {
-		repo.Commit("main", map[string]gitsinktest.File{"a": {Content: "1"}}, "first")
-		got, err := get(t, repo, gitsinktest.UploadPack)
+	open := gitservertest.NewServer(t, nil).NewRepo("app")
+	closed := gitservertest.NewServer(t, &gitservertest.ServerOptions{DenyFilter: true, DenyAnySHA1InWant: true}).NewRepo("app")
+	for _, repo := range []*gitservertest.Repo{open, closed} {
+		repo.Commit("main", map[string]gitservertest.File{"a": {Content: "1"}}, "first")
+		got, err := get(t, repo, gitservertest.UploadPack)
 		require.NoError(t, err)
 		require.Contains(t, got.body, "multi_ack")
 		require.Equal(t, repo == open, strings.Contains(got.body, " filter"))
@@ -162,7 +162,7 @@ func TestCapabilitiesAreThoseOfTheOptions(t *testing.T) {
 
 func TestADamagedTreeIsRefusedUnlessFsckIsSkipped(t *testing.T) {
 	for _, skip := range []bool{false, true} {
-		server := gitsinktest.NewServer(t, &gitsinktest.ServerOptions{SkipFsck: skip})
+		server := gitservertest.NewServer(t, &gitservertest.ServerOptions{SkipFsck: skip})
 		repo := server.NewRepo("app")
 		c := newClient(t, server.Env())
 		c.commit("a", "1")
@@ -183,7 +183,7 @@ func TestTheServerIgnoresAmbientConfiguration(t *testing.T) {
 			"[core]\n\thooksPath = /nonexistent\n[commit]\n\tgpgSign = true\n"), 0o600))
 	t.Setenv("GIT_CONFIG_GLOBAL", ambient)
 	t.Setenv("GIT_DIR", "/nonexistent")
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Hook("post-receive", "echo the hook ran")
 	require.Equal(t, "refs/heads/main", repo.Git("symbolic-ref", "HEAD"))
@@ -196,13 +196,13 @@ func TestTheServerIgnoresAmbientConfiguration(t *testing.T) {
 }
 
 func TestDownCutsEverythingAndUpBringsTheSamePortBack(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	url := repo.URL()
 	reached := make(chan struct{})
-	server.Intercept(func(gitsinktest.Request) gitsinktest.Fault {
+	server.Intercept(func(gitservertest.Request) gitservertest.Fault {
 		close(reached)
-		return gitsinktest.Fault{Hold: make(chan struct{})}
+		return gitservertest.Fault{Hold: make(chan struct{})}
 	})
 	open := make(chan error, 1)
 	go func() {
@@ -216,33 +216,33 @@ func TestDownCutsEverythingAndUpBringsTheSamePortBack(t *testing.T) {
 	server.Down()
 	require.Error(t, <-open)
 	server.Intercept(nil)
-	_, err := get(t, repo, gitsinktest.ReceivePack)
+	_, err := get(t, repo, gitservertest.ReceivePack)
 	require.Error(t, err)
 	server.Up()
-	_, err = get(t, repo, gitsinktest.ReceivePack)
+	_, err = get(t, repo, gitservertest.ReceivePack)
 	require.NoError(t, err)
 	require.Equal(t, url, repo.URL())
 }
 
 func TestRequestsAndBytesAreCountedByServiceAndPhase(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
 	c.commit("a", "1")
-	var last guarded[gitsinktest.Request]
-	server.OnRequest(func(r gitsinktest.Request) { last.set(r) })
+	var last guarded[gitservertest.Request]
+	server.OnRequest(func(r gitservertest.Request) { last.set(r) })
 	out, err := c.push(repo.URL())
 	require.NoError(t, err, out)
 
-	require.Equal(t, 1, server.Count(gitsinktest.ReceivePack, gitsinktest.Advertisement).Requests)
-	rpc := server.Count(gitsinktest.ReceivePack, gitsinktest.RPC)
+	require.Equal(t, 1, server.Count(gitservertest.ReceivePack, gitservertest.Advertisement).Requests)
+	rpc := server.Count(gitservertest.ReceivePack, gitservertest.RPC)
 	require.Equal(t, 1, rpc.Requests)
 	require.Positive(t, rpc.In)
 	require.Positive(t, rpc.Out)
-	require.Zero(t, server.Count(gitsinktest.UploadPack, gitsinktest.RPC))
+	require.Zero(t, server.Count(gitservertest.UploadPack, gitservertest.RPC))
 	require.Equal(t, 2, server.Total().Requests)
 	seen := last.get()
-	require.Equal(t, []any{"app", gitsinktest.ReceivePack, gitsinktest.RPC, 1, 2},
+	require.Equal(t, []any{"app", gitservertest.ReceivePack, gitservertest.RPC, 1, 2},
 		[]any{seen.Repo, seen.Service, seen.Phase, seen.N, seen.Seq})
 
 	server.ResetCounts()

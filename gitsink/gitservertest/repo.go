@@ -1,4 +1,4 @@
-package gitsinktest
+package gitservertest
 
 import (
 	"bytes"
@@ -27,22 +27,22 @@ type Repo struct {
 func (s *Server) NewRepo(name string) *Repo {
 	s.t.Helper()
 	if !filepath.IsLocal(name) || filepath.ToSlash(filepath.Clean(name)) != name || name == "." {
-		s.t.Fatalf("gitsinktest: repository name %q: want a clean relative path", name)
+		s.t.Fatalf("gitservertest: repository name %q: want a clean relative path", name)
 	}
-	r := s.adopt(name)
+	r := s.add(name)
 	r.Git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", r.dir)
 	// Written at once: seven processes would take longer than all the rest of a small test.
 	settings := fmt.Sprintf("[http]\n\treceivepack = true\n[receive]\n\tautogc = false\n\tfsckObjects = %t\n"+
 		"[uploadpack]\n\tallowFilter = %t\n\tallowAnySHA1InWant = %t\n[transfer]\n\thideRefs = %s\n",
 		!s.opts.SkipFsck, !s.opts.DenyFilter, !s.opts.DenyAnySHA1InWant, temporaryRefs)
 	if err := r.configure(settings); err != nil {
-		s.t.Fatalf("gitsinktest: repository %q: %v", name, err)
+		s.t.Fatalf("gitservertest: repository %q: %v", name, err)
 	}
 	return r
 }
 
-// adopt serves what is, or will be, in the folder of a repository.
-func (s *Server) adopt(name string) *Repo {
+// add begins to serve a folder, in which a repository will be.
+func (s *Server) add(name string) *Repo {
 	s.t.Helper()
 	r := &Repo{server: s, name: name, dir: filepath.Join(s.root, filepath.FromSlash(name))}
 	s.mu.Lock()
@@ -50,7 +50,7 @@ func (s *Server) adopt(name string) *Repo {
 	s.repos[name] = r
 	s.mu.Unlock()
 	if taken {
-		s.t.Fatalf("gitsinktest: there is a repository %q already", name)
+		s.t.Fatalf("gitservertest: there is a repository %q already", name)
 	}
 	return r
 }
@@ -84,7 +84,7 @@ func (r *Repo) mustRun(stdin io.Reader, args ...string) []byte {
 	r.server.t.Helper()
 	out, _, err := r.run(stdin, args...)
 	if err != nil {
-		r.server.t.Fatalf("gitsinktest: repository %s: %v", r.name, err)
+		r.server.t.Fatalf("gitservertest: repository %s: %v", r.name, err)
 	}
 	return out
 }
@@ -128,73 +128,6 @@ func (r *Repo) tips() map[string]string {
 	return tips
 }
 
-// Entry is a file, symlink or submodule in a tree.
-type Entry struct {
-	Mode string // six octal digits, such as "100644"
-	Hash string // of the blob; of the commit for a submodule
-}
-
-// List returns all entries of the branch by their paths.
-func (r *Repo) List(branch string) map[string]Entry {
-	r.server.t.Helper()
-	return r.list("refs/heads/" + branch)
-}
-
-func (r *Repo) list(treeish string) map[string]Entry {
-	r.server.t.Helper()
-	entries := map[string]Entry{}
-	listing := string(r.mustRun(nil, "ls-tree", "-r", "-z", "--full-tree", treeish))
-	for line := range strings.SplitSeq(strings.TrimSuffix(listing, "\x00"), "\x00") {
-		if facts, path, ok := strings.Cut(line, "\t"); ok {
-			fields := strings.Fields(facts) // mode, type, hash
-			entries[path] = Entry{Mode: fields[0], Hash: fields[2]}
-		}
-	}
-	return entries
-}
-
-// Tree returns the contents of all files of the branch by their paths: a symlink's is its target, a submodule's the hash
-// of its commit.
-func (r *Repo) Tree(branch string) map[string]string {
-	r.server.t.Helper()
-	return r.contents(r.List(branch))
-}
-
-func (r *Repo) contents(entries map[string]Entry) map[string]string {
-	r.server.t.Helper()
-	var wanted strings.Builder
-	for _, e := range entries {
-		if e.Mode != ModeSubmodule {
-			wanted.WriteString(e.Hash + "\n")
-		}
-	}
-	blobs := r.blobs(wanted.String())
-	tree := make(map[string]string, len(entries))
-	for path, e := range entries {
-		if tree[path] = e.Hash; e.Mode != ModeSubmodule {
-			tree[path] = blobs[e.Hash]
-		}
-	}
-	return tree
-}
-
-// blobs reads the blobs whose hashes are the lines of wanted.
-func (r *Repo) blobs(wanted string) map[string]string {
-	r.server.t.Helper()
-	blobs := map[string]string{}
-	out := r.mustRun(strings.NewReader(wanted), "cat-file", "--batch")
-	for len(out) > 0 {
-		header, rest, _ := bytes.Cut(out, []byte("\n"))
-		var hash, kind string
-		var size int
-		if _, err := fmt.Sscan(string(header), &hash, &kind, &size); err != nil || size >= len(rest) {
-			r.server.t.Fatalf("gitsinktest: repository %s: cat-file --batch said %q", r.name, header)
-		}
-		blobs[hash], out = string(rest[:size]), rest[size+1:]
-	}
-	return blobs
-}
-
 // CommitInfo is what a commit says.
 type CommitInfo struct {
 	Hash                      string
@@ -214,11 +147,11 @@ func (r *Repo) Log(branch string) []CommitInfo {
 	for record := range strings.SplitSeq(strings.TrimSuffix(log, "\x00"), "\x00") {
 		f := strings.SplitN(record, "\x1f", 9)
 		if len(f) < 9 {
-			r.server.t.Fatalf("gitsinktest: repository %s: git log said %q", r.name, record)
+			r.server.t.Fatalf("gitservertest: repository %s: git log said %q", r.name, record)
 		}
 		seconds, err := strconv.ParseInt(f[6], 10, 64)
 		if err != nil {
-			r.server.t.Fatalf("gitsinktest: repository %s: commit %s has the time %q", r.name, f[0], f[6])
+			r.server.t.Fatalf("gitservertest: repository %s: commit %s has the time %q", r.name, f[0], f[6])
 		}
 		commits = append(commits, CommitInfo{
 			Hash: f[0], Parents: strings.Fields(f[1]), Author: f[2], AuthorEmail: f[3], Committer: f[4], CommitterEmail: f[5],
@@ -233,11 +166,11 @@ func (r *Repo) Fsck() {
 	r.server.t.Helper()
 	out, complaints, err := r.run(nil, "fsck", "--strict", "--no-dangling", "--no-progress")
 	if err != nil {
-		r.server.t.Fatalf("gitsinktest: repository %s: %v", r.name, err)
+		r.server.t.Fatalf("gitservertest: repository %s: %v", r.name, err)
 	}
 	for line := range strings.Lines(string(out) + complaints) {
 		if !strings.HasPrefix(line, "notice: ") { // such as: HEAD points to an unborn branch
-			r.server.t.Fatalf("gitsinktest: repository %s: git fsck --strict: %s%s", r.name, out, complaints)
+			r.server.t.Fatalf("gitservertest: repository %s: git fsck --strict: %s%s", r.name, out, complaints)
 		}
 	}
 }
@@ -247,12 +180,12 @@ func (r *Repo) Fsck() {
 func (r *Repo) Linear(branch, oldTip string) {
 	r.server.t.Helper()
 	if merges := r.Git("rev-list", "--min-parents=2", "refs/heads/"+branch); merges != "" {
-		r.server.t.Fatalf("gitsinktest: repository %s: branch %s has merges:\n%s", r.name, branch, merges)
+		r.server.t.Fatalf("gitservertest: repository %s: branch %s has merges:\n%s", r.name, branch, merges)
 	}
 	if oldTip == "" {
 		return
 	}
 	if _, _, err := r.run(nil, "merge-base", "--is-ancestor", oldTip, "refs/heads/"+branch); err != nil {
-		r.server.t.Fatalf("gitsinktest: repository %s: branch %s does not hold %s: %v", r.name, branch, oldTip, err)
+		r.server.t.Fatalf("gitservertest: repository %s: branch %s does not hold %s: %v", r.name, branch, oldTip, err)
 	}
 }

@@ -1,4 +1,4 @@
-package gitsinktest_test
+package gitservertest_test
 
 import (
 	"bytes"
@@ -14,36 +14,36 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // on makes the fault that of the first request of a push's phase.
-func on(phase gitsinktest.Phase, fault gitsinktest.Fault) func(gitsinktest.Request) gitsinktest.Fault {
-	return func(r gitsinktest.Request) gitsinktest.Fault {
-		if r.Service == gitsinktest.ReceivePack && r.Phase == phase && r.N == 1 {
+func on(phase gitservertest.Phase, fault gitservertest.Fault) func(gitservertest.Request) gitservertest.Fault {
+	return func(r gitservertest.Request) gitservertest.Fault {
+		if r.Service == gitservertest.ReceivePack && r.Phase == phase && r.N == 1 {
 			return fault
 		}
-		return gitsinktest.Fault{}
+		return gitservertest.Fault{}
 	}
 }
 
 func TestACutLeavesTheBranchAsItSaysAndTheClientWithoutSuccess(t *testing.T) {
 	for name, test := range map[string]struct {
-		fault gitsinktest.Fault
+		fault gitservertest.Fault
 		moved bool
 	}{
-		"CutRequest": {gitsinktest.Fault{Cut: gitsinktest.CutRequest}, false},
-		"CutReply":   {gitsinktest.Fault{Cut: gitsinktest.CutReply}, true},
-		"CutHalfway": {gitsinktest.Fault{Cut: gitsinktest.CutHalfway}, true},
-		"CutBody":    {gitsinktest.Fault{Cut: gitsinktest.CutBody}, true},
-		"Status":     {gitsinktest.Fault{Status: http.StatusInternalServerError}, false},
+		"CutRequest": {gitservertest.Fault{Cut: gitservertest.CutRequest}, false},
+		"CutReply":   {gitservertest.Fault{Cut: gitservertest.CutReply}, true},
+		"CutHalfway": {gitservertest.Fault{Cut: gitservertest.CutHalfway}, true},
+		"CutBody":    {gitservertest.Fault{Cut: gitservertest.CutBody}, true},
+		"Status":     {gitservertest.Fault{Status: http.StatusInternalServerError}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := gitsinktest.NewServer(t, nil)
+			server := gitservertest.NewServer(t, nil)
 			repo := server.NewRepo("app")
 			c := newClient(t, server.Env())
 			c.commit("a", "1")
-			server.Intercept(on(gitsinktest.RPC, test.fault))
+			server.Intercept(on(gitservertest.RPC, test.fault))
 			out, err := c.push(repo.URL())
 			require.Error(t, err, out)
 			_, moved := repo.Tip("main")
@@ -56,38 +56,38 @@ func TestACutLeavesTheBranchAsItSaysAndTheClientWithoutSuccess(t *testing.T) {
 }
 
 func TestACutShowsOnTheWireAsItSays(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
-	whole, err := get(t, repo, gitsinktest.ReceivePack)
+	whole, err := get(t, repo, gitservertest.ReceivePack)
 	require.NoError(t, err)
-	for cut, check := range map[gitsinktest.Cut]func(got reply, err error){
-		gitsinktest.CutRequest: func(_ reply, err error) { require.ErrorIs(t, err, io.EOF) },
-		gitsinktest.CutReply:   func(_ reply, err error) { require.ErrorIs(t, err, io.EOF) },
-		gitsinktest.CutHalfway: func(got reply, err error) {
+	for cut, check := range map[gitservertest.Cut]func(got reply, err error){
+		gitservertest.CutRequest: func(_ reply, err error) { require.ErrorIs(t, err, io.EOF) },
+		gitservertest.CutReply:   func(_ reply, err error) { require.ErrorIs(t, err, io.EOF) },
+		gitservertest.CutHalfway: func(got reply, err error) {
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 			require.Equal(t, http.StatusOK, got.status)
 			require.Equal(t, whole.body[:len(whole.body)/2], got.body)
 		},
-		gitsinktest.CutBody: func(got reply, err error) {
+		gitservertest.CutBody: func(got reply, err error) {
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, got.status)
 			require.Equal(t, "application/x-git-receive-pack-advertisement", got.header.Get("Content-Type"))
 			require.Empty(t, got.body)
 		},
 	} {
-		server.Intercept(func(gitsinktest.Request) gitsinktest.Fault { return gitsinktest.Fault{Cut: cut} })
-		check(get(t, repo, gitsinktest.ReceivePack))
+		server.Intercept(func(gitservertest.Request) gitservertest.Fault { return gitservertest.Fault{Cut: cut} })
+		check(get(t, repo, gitservertest.ReceivePack))
 	}
 }
 
 func TestAStatusCarriesItsHeaderAndText(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	for _, status := range []int{401, 429, 500, 503} {
-		server.Intercept(func(gitsinktest.Request) gitsinktest.Fault {
-			return gitsinktest.Fault{Status: status, Header: http.Header{"retry-after": {"7"}}, Body: "slow down"}
+		server.Intercept(func(gitservertest.Request) gitservertest.Fault {
+			return gitservertest.Fault{Status: status, Header: http.Header{"retry-after": {"7"}}, Body: "slow down"}
 		})
-		got, err := get(t, repo, gitsinktest.UploadPack)
+		got, err := get(t, repo, gitservertest.UploadPack)
 		require.NoError(t, err)
 		require.Equal(t, status, got.status)
 		require.Equal(t, "7", got.header.Get("Retry-After"))
@@ -97,17 +97,17 @@ func TestAStatusCarriesItsHeaderAndText(t *testing.T) {
 }
 
 func TestAHeldRequestGoesOnWhenReleased(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
 	c.commit("a", "1")
 	reached, release := make(chan struct{}), make(chan struct{})
-	server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
-		if r.Phase != gitsinktest.RPC {
-			return gitsinktest.Fault{Delay: time.Millisecond}
+	server.Intercept(func(r gitservertest.Request) gitservertest.Fault {
+		if r.Phase != gitservertest.RPC {
+			return gitservertest.Fault{Delay: time.Millisecond}
 		}
 		close(reached)
-		return gitsinktest.Fault{Hold: release}
+		return gitservertest.Fault{Hold: release}
 	})
 	pushed := make(chan error, 1)
 	go func() {
@@ -124,18 +124,18 @@ func TestAHeldRequestGoesOnWhenReleased(t *testing.T) {
 }
 
 // recordPush lets the client push in vain and returns the body of its request.
-func recordPush(t *testing.T, server *gitsinktest.Server, repo *gitsinktest.Repo) []byte {
+func recordPush(t *testing.T, server *gitservertest.Server, repo *gitservertest.Repo) []byte {
 	t.Helper()
 	c := newClient(t, server.Env())
 	c.commit("a", "1")
 	var body guarded[[]byte]
-	server.Intercept(func(r gitsinktest.Request) gitsinktest.Fault {
-		if r.Phase == gitsinktest.Advertisement {
-			return gitsinktest.Fault{}
+	server.Intercept(func(r gitservertest.Request) gitservertest.Fault {
+		if r.Phase == gitservertest.Advertisement {
+			return gitservertest.Fault{}
 		}
 		content, err := r.Body()
 		body.set(content)
-		return gitsinktest.Fault{Status: http.StatusTeapot, Body: fmt.Sprint(err)}
+		return gitservertest.Fault{Status: http.StatusTeapot, Body: fmt.Sprint(err)}
 	})
 	_, err := c.push(repo.URL())
 	require.Error(t, err)
@@ -145,7 +145,7 @@ func recordPush(t *testing.T, server *gitsinktest.Server, repo *gitsinktest.Repo
 }
 
 // replay sends a recorded push until ctx ends.
-func replay(ctx context.Context, t *testing.T, repo *gitsinktest.Repo, body []byte) error {
+func replay(ctx context.Context, t *testing.T, repo *gitservertest.Repo, body []byte) error {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, repo.URL()+"/git-receive-pack", bytes.NewReader(body))
 	require.NoError(t, err)
@@ -161,14 +161,14 @@ func replay(ctx context.Context, t *testing.T, repo *gitsinktest.Repo, body []by
 func TestAHeldRequestOfAClientThatLeftNeverReachesGit(t *testing.T) {
 	var reached atomic.Bool
 	t.Run("test", func(t *testing.T) { // its end waits for the request
-		server := gitsinktest.NewServer(t, nil)
+		server := gitservertest.NewServer(t, nil)
 		repo := server.NewRepo("app")
-		repo.OnPreReceive(func([]gitsinktest.RefUpdate) error { reached.Store(true); return nil })
+		repo.OnPreReceive(func([]gitservertest.RefUpdate) error { reached.Store(true); return nil })
 		body := recordPush(t, server, repo)
 		ctx, leave := context.WithCancel(t.Context())
-		server.Intercept(func(gitsinktest.Request) gitsinktest.Fault {
+		server.Intercept(func(gitservertest.Request) gitservertest.Fault {
 			leave()
-			return gitsinktest.Fault{Hold: make(chan struct{})}
+			return gitservertest.Fault{Hold: make(chan struct{})}
 		})
 		require.ErrorIs(t, replay(ctx, t, repo, body), context.Canceled)
 	})
@@ -176,13 +176,13 @@ func TestAHeldRequestOfAClientThatLeftNeverReachesGit(t *testing.T) {
 }
 
 func TestGitFinishesThePushOfAClientThatLeft(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	body := recordPush(t, server, repo)
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
 	left := make(chan struct{})
-	repo.OnPreReceive(func([]gitsinktest.RefUpdate) error {
+	repo.OnPreReceive(func([]gitservertest.RefUpdate) error {
 		leave()
 		<-left
 		return nil
@@ -194,12 +194,12 @@ func TestGitFinishesThePushOfAClientThatLeft(t *testing.T) {
 }
 
 func TestAHeldReplyHidesThatTheBranchHasMoved(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
 	want := c.commit("a", "1")
 	release := make(chan struct{})
-	server.Intercept(on(gitsinktest.RPC, gitsinktest.Fault{HoldReply: release}))
+	server.Intercept(on(gitservertest.RPC, gitservertest.Fault{HoldReply: release}))
 	pushed := make(chan error, 1)
 	go func() {
 		_, err := c.push(repo.URL())
@@ -218,12 +218,12 @@ func TestAHeldReplyHidesThatTheBranchHasMoved(t *testing.T) {
 func TestTheEndOfTheTestGivesUpHeldRequests(t *testing.T) {
 	ended := make(chan error, 1)
 	t.Run("test", func(t *testing.T) {
-		server := gitsinktest.NewServer(t, nil)
+		server := gitservertest.NewServer(t, nil)
 		url := server.NewRepo("app").URL()
 		reached := make(chan struct{})
-		server.Intercept(func(gitsinktest.Request) gitsinktest.Fault {
+		server.Intercept(func(gitservertest.Request) gitservertest.Fault {
 			close(reached)
-			return gitsinktest.Fault{Hold: make(chan struct{})}
+			return gitservertest.Fault{Hold: make(chan struct{})}
 		})
 		go func() {
 			resp, err := http.Get(url + "/info/refs?service=git-upload-pack")
@@ -238,16 +238,16 @@ func TestTheEndOfTheTestGivesUpHeldRequests(t *testing.T) {
 }
 
 func TestACommitBetweenAdvertisementAndPushMakesThePushStale(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
 	c.commit("a", "1")
 	out, err := c.push(repo.URL())
 	require.NoError(t, err, out)
 	var outside guarded[string]
-	server.OnRequest(func(r gitsinktest.Request) {
-		if r.Service == gitsinktest.ReceivePack && r.Phase == gitsinktest.RPC {
-			outside.set(repo.Commit("main", map[string]gitsinktest.File{"b": {Content: "2"}}, "outside"))
+	server.OnRequest(func(r gitservertest.Request) {
+		if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.RPC {
+			outside.set(repo.Commit("main", map[string]gitservertest.File{"b": {Content: "2"}}, "outside"))
 		}
 	})
 	c.commit("a", "3")
@@ -259,17 +259,17 @@ func TestACommitBetweenAdvertisementAndPushMakesThePushStale(t *testing.T) {
 }
 
 func TestTheBodyOfARequestIsShownDecompressed(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	for i := range 40 { // enough wants for the git command line to compress them
-		repo.Commit(fmt.Sprintf("b%d", i), map[string]gitsinktest.File{"a": {Content: strconv.Itoa(i)}}, "one of many")
+		repo.Commit(fmt.Sprintf("b%d", i), map[string]gitservertest.File{"a": {Content: strconv.Itoa(i)}}, "one of many")
 	}
 	c := newClient(t, server.Env())
 	tip, _ := repo.Tip("b7")
 	var body guarded[string]
 	var compressed guarded[bool]
-	server.OnRequest(func(r gitsinktest.Request) {
-		if r.Phase == gitsinktest.Advertisement {
+	server.OnRequest(func(r gitservertest.Request) {
+		if r.Phase == gitservertest.Advertisement {
 			return
 		}
 		if content, err := r.Body(); err == nil {

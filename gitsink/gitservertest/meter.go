@@ -1,4 +1,4 @@
-package gitsinktest
+package gitservertest
 
 // Service is the Git service that a request asks for (gitprotocol-http(5)).
 type Service string

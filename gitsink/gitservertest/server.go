@@ -1,4 +1,4 @@
-package gitsinktest
+package gitservertest
 
 import (
 	"crypto/tls"
@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"log"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/kubescribe/kubescribe/gitsink/internal/loopback"
 )
 
 // ServerOptions configure a [Server]. Nil and the zero value mean the defaults.
@@ -76,7 +77,7 @@ type Server struct {
 	root   string // GIT_PROJECT_ROOT
 	home   string
 	http   *httptest.Server
-	gate   *gate
+	gate   *loopback.Gate
 	closed chan struct{} // ends what is held back
 
 	mu          sync.Mutex // guards what follows
@@ -121,15 +122,15 @@ func NewServer(t testing.TB, opts *ServerOptions) *Server {
 		own, err = programsOf(git)
 	}
 	if err != nil {
-		t.Fatalf("gitsinktest: the judge is the git command: %v", err)
+		t.Fatalf("gitservertest: the judge is the git command: %v", err)
 	}
 	s := &Server{
 		t: t, opts: *opts, git: git, smart: filepath.Join(own, "git-http-backend"), root: t.TempDir(), home: t.TempDir(),
 		closed: make(chan struct{}), repos: map[string]*Repo{}, credentials: opts.Credentials, meter: newMeter(),
 	}
-	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
+	s.http = httptest.NewUnstartedServer(s)
 	s.http.Config.ErrorLog = log.New(testLog{t}, "", 0)
-	s.gate = newGate(s.http.Listener)
+	s.gate = loopback.NewGate(s.http.Listener)
 	s.http.Listener = s.gate
 	if opts.TLS {
 		s.http.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -148,7 +149,7 @@ func NewServer(t testing.TB, opts *ServerOptions) *Server {
 // push that is still running may ask them.
 func (s *Server) close() {
 	close(s.closed)
-	s.gate.shut()
+	s.gate.Shut()
 	s.http.Close()
 	s.mu.Lock()
 	repos := slices.Collect(maps.Values(s.repos))
@@ -179,10 +180,10 @@ func (s *Server) SetCredentials(c Credentials) {
 
 // Down takes the server off the net: open connections are reset, and so is every new one at once. Work that Git has
 // begun goes on. The port stays the server's own, so that [Server.Up] can bring it back.
-func (s *Server) Down() { s.gate.shut() }
+func (s *Server) Down() { s.gate.Shut() }
 
 // Up ends [Server.Down].
-func (s *Server) Up() { s.gate.open() }
+func (s *Server) Up() { s.gate.Open() }
 
 // Env is the environment in which the server and the judge run git: no configuration but the repository's own, an empty
 // HOME, English messages, no question asked, and an identity for commits. It suits a client's git process too.
@@ -196,73 +197,4 @@ func (s *Server) Env() []string {
 		"GIT_AUTHOR_NAME=" + outsiderName, "GIT_AUTHOR_EMAIL=" + outsiderEmail,
 		"GIT_COMMITTER_NAME=" + outsiderName, "GIT_COMMITTER_EMAIL=" + outsiderEmail,
 	}
-}
-
-// gate is a listener that can cut its connections without giving up its port.
-type gate struct {
-	net.Listener
-	mu    sync.Mutex // guards what follows
-	down  bool
-	conns map[*gatedConn]struct{}
-}
-
-func newGate(l net.Listener) *gate { return &gate{Listener: l, conns: map[*gatedConn]struct{}{}} }
-
-func (g *gate) Accept() (net.Conn, error) {
-	for {
-		c, err := g.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		conn := &gatedConn{Conn: c, gate: g}
-		if g.admit(conn) {
-			return conn, nil
-		}
-		conn.reset()
-	}
-}
-
-func (g *gate) admit(c *gatedConn) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.down {
-		g.conns[c] = struct{}{}
-	}
-	return !g.down
-}
-
-func (g *gate) shut() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.down = true
-	for c := range g.conns {
-		c.reset()
-	}
-	clear(g.conns)
-}
-
-func (g *gate) open() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.down = false
-}
-
-type gatedConn struct {
-	net.Conn
-	gate *gate
-}
-
-func (c *gatedConn) Close() error {
-	c.gate.mu.Lock()
-	delete(c.gate.conns, c)
-	c.gate.mu.Unlock()
-	return c.Conn.Close()
-}
-
-// reset closes the connection so that the client sees an error and not an orderly end.
-func (c *gatedConn) reset() {
-	if tcp, ok := c.Conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	_ = c.Conn.Close()
 }

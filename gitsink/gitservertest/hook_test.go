@@ -1,4 +1,4 @@
-package gitsinktest_test
+package gitservertest_test
 
 import (
 	"errors"
@@ -8,11 +8,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 func TestAHookOfShellRefusesInItsOwnWords(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
 	c.commit("a", "1")
@@ -29,12 +29,12 @@ func TestAHookOfShellRefusesInItsOwnWords(t *testing.T) {
 }
 
 func TestACallbackSeesTheUpdatesAndItsErrorReachesTheClient(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
 	first := c.commit("a", "1")
-	var updates guarded[[]gitsinktest.RefUpdate]
-	repo.OnPreReceive(func(u []gitsinktest.RefUpdate) error {
+	var updates guarded[[]gitservertest.RefUpdate]
+	repo.OnPreReceive(func(u []gitservertest.RefUpdate) error {
 		updates.set(u)
 		return errors.New("it's refused:\nask 100% of $USER")
 	})
@@ -44,19 +44,19 @@ func TestACallbackSeesTheUpdatesAndItsErrorReachesTheClient(t *testing.T) {
 		require.Error(t, err)
 		require.Contains(t, out, "remote: it's refused:")
 		require.Contains(t, out, "remote: ask 100% of $USER")
-		require.Equal(t, []gitsinktest.RefUpdate{
+		require.Equal(t, []gitservertest.RefUpdate{
 			{Ref: "refs/heads/main", Old: "0000000000000000000000000000000000000000", New: first},
 		}, updates.get())
 		require.Empty(t, repo.Branches())
 	}
 
-	repo.OnPreReceive(func(u []gitsinktest.RefUpdate) error { updates.set(u); return nil })
+	repo.OnPreReceive(func(u []gitservertest.RefUpdate) error { updates.set(u); return nil })
 	out, err := c.push(repo.URL())
 	require.NoError(t, err, out)
 	second := c.commit("a", "2")
 	out, err = c.push(repo.URL())
 	require.NoError(t, err, out)
-	require.Equal(t, []gitsinktest.RefUpdate{{Ref: "refs/heads/main", Old: first, New: second}}, updates.get())
+	require.Equal(t, []gitservertest.RefUpdate{{Ref: "refs/heads/main", Old: first, New: second}}, updates.get())
 
 	repo.OnPreReceive(nil)
 	updates.set(nil)
@@ -67,14 +67,14 @@ func TestACallbackSeesTheUpdatesAndItsErrorReachesTheClient(t *testing.T) {
 }
 
 func TestCallbacksOfSeveralPushesRunAtTheSameTime(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
 	c.commit("a", "1")
 	const pushes = 3
 	var waiting atomic.Int32
 	all := make(chan struct{})
-	repo.OnPreReceive(func([]gitsinktest.RefUpdate) error {
+	repo.OnPreReceive(func([]gitservertest.RefUpdate) error {
 		if waiting.Add(1) == pushes {
 			close(all)
 		}
@@ -95,11 +95,11 @@ func TestCallbacksOfSeveralPushesRunAtTheSameTime(t *testing.T) {
 }
 
 func TestACallbackThatEndsItsGoroutineRefusesThePush(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
 	c.commit("a", "1")
-	repo.OnPreReceive(func([]gitsinktest.RefUpdate) error {
+	repo.OnPreReceive(func([]gitservertest.RefUpdate) error {
 		runtime.Goexit() // what FailNow does
 		return nil
 	})
@@ -109,7 +109,7 @@ func TestACallbackThatEndsItsGoroutineRefusesThePush(t *testing.T) {
 }
 
 func TestAProtectedBranchIsRefusedAndItsNeighbourIsNot(t *testing.T) {
-	server := gitsinktest.NewServer(t, nil)
+	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
 	c.commit("a", "1")

@@ -1,4 +1,4 @@
-package gitsinktest
+package gitservertest
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ const (
 )
 
 // temporaryRefs is where [Repo.Commit] keeps a commit until it is on its branch; no client is shown it.
-const temporaryRefs = "refs/gitsinktest"
+const temporaryRefs = "refs/gitservertest"
 
 // The modes of entries in a tree (gitformat-index(5), git-fast-import(1)).
 const (
@@ -49,7 +49,7 @@ func (r *Repo) Commit(branch string, files map[string]File, message string) stri
 		}
 		r.Git("update-ref", "-d", temporary)
 		if now, _ := r.Tip(branch); now == tip {
-			r.server.t.Fatalf("gitsinktest: repository %s: branch %s: %v", r.name, branch, err)
+			r.server.t.Fatalf("gitservertest: repository %s: branch %s: %v", r.name, branch, err)
 		}
 	}
 }

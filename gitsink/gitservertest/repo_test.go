@@ -1,4 +1,4 @@
-package gitsinktest_test
+package gitservertest_test
 
 import (
 	"os"
@@ -12,19 +12,19 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/stretchr/testify/require"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 const someCommit = "0123456789abcdef0123456789abcdef01234567"
 
 func TestAnOutsideCommitHoldsExactlyItsFiles(t *testing.T) {
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
-	first := repo.Commit("dev", map[string]gitsinktest.File{
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
+	first := repo.Commit("dev", map[string]gitservertest.File{
 		"dir/a.yaml":     {Content: "a\n"},
 		"dir/sub/b.yaml": {Content: "no newline"},
-		"run.sh":         {Mode: gitsinktest.ModeExecutable, Content: "#!/bin/sh\n"},
-		"link":           {Mode: gitsinktest.ModeSymlink, Content: "dir/a.yaml"},
-		"module":         {Mode: gitsinktest.ModeSubmodule, Content: someCommit},
+		"run.sh":         {Mode: gitservertest.ModeExecutable, Content: "#!/bin/sh\n"},
+		"link":           {Mode: gitservertest.ModeSymlink, Content: "dir/a.yaml"},
+		"module":         {Mode: gitservertest.ModeSubmodule, Content: someCommit},
 		"odd \"\\ ü\n":   {Content: ""},
 		"v1..2":          {Content: "1"},
 	}, "first\n\nbody\n")
@@ -33,11 +33,11 @@ func TestAnOutsideCommitHoldsExactlyItsFiles(t *testing.T) {
 		"module": someCommit, "odd \"\\ ü\n": "", "v1..2": "1",
 	}, repo.Tree("dev")))
 	list := repo.List("dev")
-	require.Equal(t, gitsinktest.Entry{Mode: gitsinktest.ModeSubmodule, Hash: someCommit}, list["module"])
-	require.Equal(t, gitsinktest.ModeExecutable, list["run.sh"].Mode)
-	require.Equal(t, gitsinktest.ModeSymlink, list["link"].Mode)
+	require.Equal(t, gitservertest.Entry{Mode: gitservertest.ModeSubmodule, Hash: someCommit}, list["module"])
+	require.Equal(t, gitservertest.ModeExecutable, list["run.sh"].Mode)
+	require.Equal(t, gitservertest.ModeSymlink, list["link"].Mode)
 
-	second := repo.Commit("dev", map[string]gitsinktest.File{
+	second := repo.Commit("dev", map[string]gitservertest.File{
 		"dir": {Remove: true}, "module": {Remove: true}, "link": {Remove: true}, "odd \"\\ ü\n": {Remove: true},
 		"run.sh/now/a/folder": {Content: "x"},
 	}, "second")
@@ -45,9 +45,9 @@ func TestAnOutsideCommitHoldsExactlyItsFiles(t *testing.T) {
 	repo.Fsck()
 	repo.Linear("dev", first)
 	require.Equal(t, []string{"dev"}, repo.Branches())
-	require.Empty(t, repo.Git("for-each-ref", "refs/gitsinktest"))
+	require.Empty(t, repo.Git("for-each-ref", "refs/gitservertest"))
 
-	want := []gitsinktest.CommitInfo{
+	want := []gitservertest.CommitInfo{
 		{Hash: second, Parents: []string{first}, Subject: "second"},
 		{Hash: first, Parents: nil, Subject: "first", Body: "body"},
 	}
@@ -56,15 +56,15 @@ func TestAnOutsideCommitHoldsExactlyItsFiles(t *testing.T) {
 		want[i].Committer, want[i].CommitterEmail = "Outsider", "outsider@example.com"
 	}
 	log := repo.Log("dev")
-	require.Empty(t, cmp.Diff(want, log, cmpopts.IgnoreFields(gitsinktest.CommitInfo{}, "Time"), cmpopts.EquateEmpty()))
+	require.Empty(t, cmp.Diff(want, log, cmpopts.IgnoreFields(gitservertest.CommitInfo{}, "Time"), cmpopts.EquateEmpty()))
 	require.WithinDuration(t, time.Now(), log[0].Time, time.Minute)
 }
 
 func TestConcurrentOutsideCommitsAllLand(t *testing.T) {
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	var commits sync.WaitGroup
 	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
-		commits.Go(func() { repo.Commit("main", map[string]gitsinktest.File{name: {Content: name}}, name) })
+		commits.Go(func() { repo.Commit("main", map[string]gitservertest.File{name: {Content: name}}, name) })
 	}
 	commits.Wait()
 	require.Len(t, repo.Tree("main"), 6)
@@ -73,7 +73,7 @@ func TestConcurrentOutsideCommitsAllLand(t *testing.T) {
 }
 
 func TestTipTellsABranchFromItsNamesakes(t *testing.T) {
-	repo := gitsinktest.NewServer(t, nil).NewRepo("app")
+	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	require.Empty(t, repo.Branches())
 	repo.Commit("origin/x", nil, "empty")
 	repo.Commit("y/x", nil, "empty")
@@ -87,11 +87,11 @@ func TestTipTellsABranchFromItsNamesakes(t *testing.T) {
 
 func TestTheJudgeEndsTheTest(t *testing.T) {
 	r := &recorder{TB: t}
-	server := gitsinktest.NewServer(r, nil)
+	server := gitservertest.NewServer(r, nil)
 	repo := server.NewRepo("app")
 	r.requireVerdict(t, "", func() { repo.Fsck() })
-	first := repo.Commit("main", map[string]gitsinktest.File{"a": {Content: "1"}}, "first")
-	other := repo.Commit("other", map[string]gitsinktest.File{"b": {Content: "1"}}, "other")
+	first := repo.Commit("main", map[string]gitservertest.File{"a": {Content: "1"}}, "first")
+	other := repo.Commit("other", map[string]gitservertest.File{"b": {Content: "1"}}, "other")
 	r.requireVerdict(t, "", func() { repo.Fsck(); repo.Linear("main", first) })
 
 	r.requireVerdict(t, "does not hold "+other, func() { repo.Linear("main", other) })
@@ -113,23 +113,23 @@ func TestTheJudgeEndsTheTest(t *testing.T) {
 
 func TestFsckComplainsAboutDamage(t *testing.T) {
 	r := &recorder{TB: t}
-	for name, damage := range map[string]func(repo *gitsinktest.Repo){
-		"warning": func(repo *gitsinktest.Repo) { // git fsck says so and exits with 0
+	for name, damage := range map[string]func(repo *gitservertest.Repo){
+		"warning": func(repo *gitservertest.Repo) { // git fsck says so and exits with 0
 			list := filepath.Join(t.TempDir(), "list")
 			require.NoError(t, os.WriteFile(list, []byte("100664 blob "+repo.List("main")["a"].Hash+"\ta\n"), 0o600))
 			tree := repo.Git("-c", "alias.mk=!git mktree <"+list, "mk")
 			repo.Git("update-ref", "refs/heads/main", repo.Git("commit-tree", "-m", "mode", tree))
 		},
-		"empty reference": func(repo *gitsinktest.Repo) {
+		"empty reference": func(repo *gitservertest.Repo) {
 			require.NoError(t, os.WriteFile(filepath.Join(repo.Dir(), "refs", "heads", "main"), nil, 0o600))
 		},
-		"missing blob": func(repo *gitsinktest.Repo) {
+		"missing blob": func(repo *gitservertest.Repo) {
 			hash := repo.List("main")["a"].Hash
 			require.NoError(t, os.Remove(filepath.Join(repo.Dir(), "objects", hash[:2], hash[2:])))
 		},
 	} {
-		repo := gitsinktest.NewServer(r, nil).NewRepo(strings.ReplaceAll(name, " ", "-"))
-		repo.Commit("main", map[string]gitsinktest.File{"a": {Content: "1"}}, "first")
+		repo := gitservertest.NewServer(r, nil).NewRepo(strings.ReplaceAll(name, " ", "-"))
+		repo.Commit("main", map[string]gitservertest.File{"a": {Content: "1"}}, "first")
 		damage(repo)
 		r.requireVerdict(t, "fsck --strict", repo.Fsck)
 	}

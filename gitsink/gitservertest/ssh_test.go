@@ -1,4 +1,4 @@
-package gitsinktest_test
+package gitservertest_test
 
 import (
 	"net"
@@ -12,12 +12,12 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 func TestPushAndFetchOverSSH(t *testing.T) {
 	needSSH(t)
-	server := gitsinktest.NewSSHServer(t, nil)
+	server := gitservertest.NewSSHServer(t, nil)
 	repo := server.NewRepo("team/app.git")
 	repo.Hook("post-receive", "echo hello")
 	c := newClient(t, server.Env())
@@ -28,13 +28,13 @@ func TestPushAndFetchOverSSH(t *testing.T) {
 	tip, _ := repo.Tip("main")
 	require.Equal(t, want, tip)
 
-	repo.Commit("main", map[string]gitsinktest.File{"b": {Content: "2"}}, "outside")
+	repo.Commit("main", map[string]gitservertest.File{"b": {Content: "2"}}, "outside")
 	c.must("-c", "protocol.version=2", "clone", "--quiet", "--depth=1", repo.SSHURL(), "copy")
 	content, err := os.ReadFile(filepath.Join(c.dir, "copy", "b"))
 	require.NoError(t, err)
 	require.Equal(t, "2", string(content))
 
-	repo.OnPreReceive(func([]gitsinktest.RefUpdate) error { return os.ErrPermission })
+	repo.OnPreReceive(func([]gitservertest.RefUpdate) error { return os.ErrPermission })
 	out, err = c.run("push", "--force", repo.SSHURL(), "main")
 	require.Error(t, err)
 	require.Contains(t, out, "remote: permission denied")
@@ -45,7 +45,7 @@ func TestPushAndFetchOverSSH(t *testing.T) {
 
 func TestSSHSpeaksProtocolVersion2WhenAsked(t *testing.T) {
 	needSSH(t)
-	server := gitsinktest.NewSSHServer(t, nil)
+	server := gitservertest.NewSSHServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, append(server.Env(), "GIT_TRACE_PACKET=1"))
 	out := c.must("-c", "protocol.version=2", "ls-remote", repo.SSHURL())
@@ -53,13 +53,13 @@ func TestSSHSpeaksProtocolVersion2WhenAsked(t *testing.T) {
 }
 
 func TestSSHAdmitsAuthorizedKeysOnlyAndShowsItsHostKey(t *testing.T) {
-	other := gitsinktest.NewSSHServer(t, nil)
+	other := gitservertest.NewSSHServer(t, nil)
 	friend, err := ssh.ParsePrivateKey(other.ClientKeyPEM())
 	require.NoError(t, err)
-	server := gitsinktest.NewSSHServer(t, &gitsinktest.SSHOptions{
-		Server: gitsinktest.NewServer(t, nil), AuthorizedKeys: []ssh.PublicKey{friend.PublicKey()},
+	server := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{
+		Server: gitservertest.NewServer(t, nil), AuthorizedKeys: []ssh.PublicKey{friend.PublicKey()},
 	})
-	stranger, err := ssh.ParsePrivateKey(gitsinktest.NewSSHServer(t, nil).ClientKeyPEM())
+	stranger, err := ssh.ParsePrivateKey(gitservertest.NewSSHServer(t, nil).ClientKeyPEM())
 	require.NoError(t, err)
 	hosts := filepath.Join(t.TempDir(), "known_hosts")
 	require.NoError(t, os.WriteFile(hosts, []byte(server.KnownHosts()), 0o600))
@@ -83,7 +83,7 @@ func TestSSHAdmitsAuthorizedKeysOnlyAndShowsItsHostKey(t *testing.T) {
 func TestASilentSSHServerNeverSpeaksUntilTheTestEnds(t *testing.T) {
 	var conn net.Conn
 	t.Run("test", func(t *testing.T) {
-		server := gitsinktest.NewSSHServer(t, &gitsinktest.SSHOptions{Silent: true})
+		server := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{Silent: true})
 		var err error
 		conn, err = net.Dial("tcp", server.Addr())
 		require.NoError(t, err)
@@ -101,7 +101,7 @@ func TestASilentSSHServerNeverSpeaksUntilTheTestEnds(t *testing.T) {
 
 func TestAnSSHServerThatIsDownResetsConnections(t *testing.T) {
 	needSSH(t)
-	server := gitsinktest.NewSSHServer(t, nil)
+	server := gitservertest.NewSSHServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
 	server.Down()

@@ -1,4 +1,4 @@
-package gitsinktest
+package gitservertest
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package gitsinktest
+package gitservertest
 
 import (
 	"bufio"
@@ -19,7 +19,7 @@ import (
 func (r *Repo) Hook(name, script string) {
 	r.server.t.Helper()
 	if err := r.writeHook(name, script); err != nil {
-		r.server.t.Fatalf("gitsinktest: repository %s: hook %s: %v", r.name, name, err)
+		r.server.t.Fatalf("gitservertest: repository %s: hook %s: %v", r.name, name, err)
 	}
 }
 
@@ -70,7 +70,7 @@ func (r *Repo) OnPreReceive(f func(updates []RefUpdate) error) {
 		return
 	}
 	if err := r.callbacks.start(r.server.home, f); err != nil {
-		r.server.t.Fatalf("gitsinktest: repository %s: %v", r.name, err)
+		r.server.t.Fatalf("gitservertest: repository %s: %v", r.name, err)
 	}
 	r.Hook("pre-receive", r.callbacks.script())
 }
