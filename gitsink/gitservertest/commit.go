@@ -42,8 +42,8 @@ func (r *Repo) Commit(branch string, files map[string]File, message string) stri
 		temporary := r.temporaryRef()
 		out := r.mustRun(fastImport(temporary, tip, files, message), "fast-import", "--quiet", "--date-format=now")
 		commit := strings.TrimSpace(string(out))
-		swap := fmt.Sprintf("update refs/heads/%s %s %s\ndelete %s\n", branch, commit, orZeros(tip), temporary)
-		_, _, err := r.run(strings.NewReader(swap), "update-ref", "--stdin")
+		moves := swap(branch, tip, commit) + "delete " + temporary + "\n"
+		_, _, err := r.run(strings.NewReader(moves), "update-ref", "--stdin")
 		if err == nil {
 			return commit
 		}
@@ -61,11 +61,13 @@ func (r *Repo) temporaryRef() string {
 	return fmt.Sprintf("%s/%d", temporaryRefs, r.server.temporary)
 }
 
-func orZeros(hash string) string {
-	if hash == "" {
-		return strings.Repeat("0", 40)
+// swap moves a branch for git update-ref --stdin, if its tip is still this one or, for "", if there
+// is no such branch.
+func swap(branch, tip, commit string) string {
+	if tip == "" {
+		return fmt.Sprintf("create refs/heads/%s %s\n", branch, commit)
 	}
-	return hash
+	return fmt.Sprintf("update refs/heads/%s %s %s\n", branch, commit, tip)
 }
 
 // fastImport writes the commit in the language of git-fast-import(1), removals first, so that a file can take the place

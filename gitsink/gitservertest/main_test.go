@@ -47,10 +47,10 @@ type client struct {
 	env []string
 }
 
-func newClient(t *testing.T, env []string) *client {
+func newClient(t *testing.T, env []string, options ...string) *client {
 	t.Helper()
 	c := &client{t: t, dir: t.TempDir(), env: env}
-	c.must("init", "--quiet", "--initial-branch=main", ".")
+	c.must(append([]string{"init", "--quiet", "--initial-branch=main"}, options...)...)
 	return c
 }
 

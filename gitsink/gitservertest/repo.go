@@ -2,6 +2,7 @@ package gitservertest
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -22,15 +23,16 @@ type Repo struct {
 	callbacks callbacks
 }
 
-// NewRepo makes an empty bare repository whose HEAD names the branch main. The name, such as "team/app.git", is a clean
-// slash path and becomes the path of the URL.
+// NewRepo makes an empty bare repository whose HEAD names the branch main. The name, such as
+// "team/app.git", is a clean slash path and becomes the path of the URL.
 func (s *Server) NewRepo(name string) *Repo {
 	s.t.Helper()
 	if !filepath.IsLocal(name) || filepath.ToSlash(filepath.Clean(name)) != name || name == "." {
 		s.t.Fatalf("gitservertest: repository name %q: want a clean relative path", name)
 	}
 	r := s.add(name)
-	r.Git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", r.dir)
+	r.Git("init", "--quiet", "--bare", "--template=", "--initial-branch=main",
+		"--object-format="+cmp.Or(s.opts.ObjectFormat, "sha1"), r.dir)
 	// Written at once: seven processes would take longer than all the rest of a small test.
 	settings := fmt.Sprintf("[http]\n\treceivepack = true\n[receive]\n\tautogc = false\n\tfsckObjects = %t\n"+
 		"[uploadpack]\n\tallowFilter = %t\n\tallowAnySHA1InWant = %t\n[transfer]\n\thideRefs = %s\n",

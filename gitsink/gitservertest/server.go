@@ -46,6 +46,10 @@ type ServerOptions struct {
 	// Default: it does not.
 	RequireMultiAck bool
 
+	// ObjectFormat is the hash that names the objects of new repositories, as in git init
+	// --object-format: "sha1" or "sha256". Default: "sha1".
+	ObjectFormat string
+
 	// SkipFsck unsets receive.fsckObjects: the server takes damaged objects. Default: it checks and refuses them.
 	SkipFsck bool
 }
@@ -112,6 +116,9 @@ func NewServer(t testing.TB, opts *ServerOptions) *Server {
 	t.Helper()
 	if opts == nil {
 		opts = &ServerOptions{}
+	}
+	if f := opts.ObjectFormat; f != "" && f != "sha1" && f != "sha256" {
+		t.Fatalf("gitservertest: ObjectFormat %q: want sha1 or sha256", f)
 	}
 	git, err := exec.LookPath("git")
 	if err == nil {
