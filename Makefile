@@ -133,7 +133,7 @@ soak: ## the proofs and the end-to-end tests at full size
 	$(call against-api-server,KUBESCRIBE_SOAK=1 go test -v -count=1 -timeout $(SOAK_TIMEOUT) ./internal/e2e/...)
 
 # The core, quick packages first.
-CORE ?= queue event/source gitsink orphan destination event ruleset . gitsink/gogit
+CORE ?= queue event/source gitsink orphan destination event ruleset internal/compiled . gitsink/gogit
 # More of the command line; see internal/mutants/doc.go.
 MUTANTS ?=
 
@@ -143,7 +143,7 @@ mutants: ## small changes to the core that no test notices: make mutants CORE=qu
 
 .PHONY: mutants-sample
 mutants-sample: ## a few of them, in the packages whose tests are quick
-	$(MAKE) mutants CORE="queue gitsink orphan destination ruleset" MUTANTS="-sample 80 $(MUTANTS)"
+	$(MAKE) mutants CORE="queue gitsink orphan destination ruleset internal/compiled" MUTANTS="-sample 80 $(MUTANTS)"
 
 # More of the command line; see internal/figures/doc.go.
 FIGURES ?=

@@ -36,14 +36,6 @@ const (
 	IfPresent                     // write only where a file is: a rule with only UPDATE
 )
 
-// Weaker returns the condition that allows what either of the two allows. IfAbsent and IfPresent together are Always.
-func (c Precondition) Weaker(other Precondition) Precondition {
-	if c == other {
-		return c
-	}
-	return Always
-}
-
 // String returns the condition's name.
 func (c Precondition) String() string {
 	switch c {

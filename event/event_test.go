@@ -80,18 +80,10 @@ func TestAnEventKnowsItsWholeDestination(t *testing.T) {
 	require.Equal(t, "clusters/prod", e.BaseFolder())
 }
 
-func TestTwoPreconditionsAllowWhatEitherAllows(t *testing.T) {
-	conditions := []event.Precondition{event.Always, event.IfAbsent, event.IfPresent}
-	for _, a := range conditions {
-		for _, b := range conditions {
-			want := event.Always
-			if a == b {
-				want = a
-			}
-			require.Equal(t, want, a.Weaker(b), "%s with %s", a, b)
-		}
+func TestAPreconditionIsPrintedByItsName(t *testing.T) {
+	for c, want := range map[event.Precondition]string{event.Always: "Always", event.IfAbsent: "IfAbsent", event.IfPresent: "IfPresent", 7: "Precondition(7)"} {
+		require.Equal(t, want, c.String())
 	}
-	require.Equal(t, "Precondition(7)", event.Precondition(7).String())
 }
 
 func TestAnIDIsPrintedWithItsGroupAndNamespaceIfItHasThem(t *testing.T) {

@@ -14,21 +14,8 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/compiled"
 )
-
-// RuleSet is the valid rules that Compile was given, and what is wrong with the others. It never changes and may be used
-// concurrently. The zero RuleSet has no rules.
-type RuleSet struct {
-	all     []*rule // in their order
-	rules   []*rule // the valid ones, in their order
-	index   index   // of rules
-	invalid index   // of the others: they forbid pruning in their destination, if that is known
-	faults  map[types.NamespacedName]error
-}
-
-// Err returns what is wrong with the rule of this name, one or more *RuleError, joined. It returns nil if the rule is
-// valid or was not given.
-func (s *RuleSet) Err(name types.NamespacedName) error { return s.faults[name] }
 
 // Compile checks the rules and returns those that are valid, ready to be matched. The RuleSet is never nil. The error
 // joins every fault of every other rule, each a *RuleError, in the order of their names; Err has them for each rule. Two
@@ -38,13 +25,13 @@ func Compile(set destination.Set, rules ...Rule) (*RuleSet, error) {
 	for i := range rules {
 		named[rules[i].Name]++
 	}
-	s := &RuleSet{index: index{}, invalid: index{}, faults: map[types.NamespacedName]error{}}
+	s := &RuleSet{rules: compiled.NewRules(), faults: map[types.NamespacedName]error{}}
 	for order, r := range slices.SortedStableFunc(slices.Values(rules), compareRules) {
 		c := compiler{set: set, name: r.Name}
 		if named[r.Name] > 1 {
 			c.fault("Name", r.Name.String(), invalid("%d rules have this name, each needs its own", named[r.Name]))
 		}
-		s.add(c.rule(order, r))
+		s.rules.Add(c.rule(order, r))
 		if len(c.faults) > 0 {
 			s.faults[r.Name] = errors.Join(append([]error{s.faults[r.Name]}, c.faults...)...)
 		}
@@ -54,16 +41,6 @@ func Compile(set destination.Set, rules ...Rule) (*RuleSet, error) {
 		faults = append(faults, s.faults[name])
 	}
 	return s, errors.Join(faults...)
-}
-
-func (s *RuleSet) add(r *rule) {
-	s.all = append(s.all, r)
-	if !r.valid {
-		s.invalid.add(r)
-		return
-	}
-	s.rules = append(s.rules, r)
-	s.index.add(r)
 }
 
 func compareRules(a, b Rule) int {
@@ -86,32 +63,32 @@ func (c *compiler) fault(field, value string, err error) {
 	c.faults = append(c.faults, &RuleError{Rule: c.name, Field: field, Value: value, Err: err})
 }
 
-func (c *compiler) rule(order int, r Rule) *rule {
+func (c *compiler) rule(order int, r Rule) *compiled.Rule {
 	if r.Name.Name == "" {
 		c.fault("Name", r.Name.String(), invalid("the name is empty"))
 	}
-	compiled := &rule{
-		order:             order,
-		name:              r.Name,
-		ref:               r.Destination,
-		destination:       c.destination(r.Destination),
-		selections:        c.selections(r.Resources),
-		exclude:           append(c.exclusions("Exclude", r.Exclude), c.presets(r.Skip, r.Keep)...),
-		namespaceSelector: c.selector("NamespaceSelector", r.NamespaceSelector),
-		objectSelector:    c.selector("ObjectSelector", r.ObjectSelector),
-		condition:         r.Condition,
-		skipControlled:    r.SkipControlled,
-		ignoreManagers:    slices.Clone(r.IgnoreManagers),
+	checked := &compiled.Rule{
+		Order:             order,
+		Name:              r.Name,
+		Ref:               r.Destination,
+		Destination:       c.destination(r.Destination),
+		Selections:        c.selections(r.Resources),
+		Exclude:           append(c.exclusions("Exclude", r.Exclude), c.presets(r.Skip, r.Keep)...),
+		NamespaceSelector: c.selector("NamespaceSelector", r.NamespaceSelector),
+		ObjectSelector:    c.selector("ObjectSelector", r.ObjectSelector),
+		Condition:         r.Condition,
+		SkipControlled:    r.SkipControlled,
+		IgnoreManagers:    slices.Clone(r.IgnoreManagers),
 	}
 	if r.Name.Namespace != "" && r.NamespaceSelector != nil {
 		c.fault("NamespaceSelector", metav1.FormatLabelSelector(r.NamespaceSelector),
 			invalid("a rule with a namespace sees no other, only a ClusterWatchRule may select namespaces"))
 	}
-	compiled.valid = len(c.faults) == 0
-	if !compiled.valid {
-		compiled.exclude = nil
+	checked.Valid = len(c.faults) == 0
+	if !checked.Valid {
+		checked.Exclude = nil
 	}
-	return compiled
+	return checked
 }
 
 // destination returns the destination of the rule, and none that it may not write to: not even a faulty rule of one tenant has
@@ -139,18 +116,18 @@ func (c *compiler) destination(ref destination.Ref) destination.Destination {
 	return destination.Destination{}
 }
 
-func (c *compiler) selections(rules []ResourceRule) []selection {
+func (c *compiler) selections(rules []ResourceRule) []compiled.Selection {
 	if len(rules) == 0 {
 		c.fault("Resources", "", invalid("the rule selects nothing, add a ResourceRule; an empty one selects everything"))
-		return []selection{{operations: all, scope: AllScopes}}
+		return []compiled.Selection{{Operations: compiled.All, Namespaced: true, ClusterScoped: true}}
 	}
-	selections := make([]selection, len(rules))
+	selections := make([]compiled.Selection, len(rules))
 	for i, r := range rules {
 		field := fmt.Sprintf("Resources[%d]", i)
 		selections[i] = c.selection(field, r)
 		if c.name.Namespace != "" && r.Scope == ClusterScope {
 			c.fault(field+".Scope", string(r.Scope), invalid("a rule with a namespace never sees cluster-scoped objects"))
-			selections[i].scope = AllScopes
+			selections[i].Namespaced = true
 		}
 	}
 	return selections
@@ -167,39 +144,42 @@ func (c *compiler) selector(field string, s *metav1.LabelSelector) labels.Select
 	return selector
 }
 
-func (c *compiler) selection(field string, r ResourceRule) selection {
-	return selection{
-		operations: c.operations(field+".Operations", r.Operations),
-		groups:     c.list(field+".APIGroups", r.APIGroups, checkGroup),
-		versions:   c.list(field+".APIVersions", r.APIVersions, checkVersion),
-		resources:  c.list(field+".Resources", r.Resources, checkResource),
-		scope:      c.scope(field+".Scope", r.Scope),
+func (c *compiler) selection(field string, r ResourceRule) compiled.Selection {
+	namespaced, clusterScoped := c.scope(field+".Scope", r.Scope)
+	return compiled.Selection{
+		Operations: c.operations(field+".Operations", r.Operations),
+		Groups:     c.list(field+".APIGroups", r.APIGroups, checkGroup),
+		Versions:   c.list(field+".APIVersions", r.APIVersions, checkVersion),
+		Resources:  c.list(field+".Resources", r.Resources, checkResource),
+		Namespaced: namespaced, ClusterScoped: clusterScoped,
 	}
 }
 
-func (c *compiler) scope(field string, s Scope) Scope {
+func (c *compiler) scope(field string, s Scope) (namespaced, clusterScoped bool) {
 	switch s {
-	case ClusterScope, NamespacedScope, AllScopes:
-		return s
-	case "":
+	case NamespacedScope:
+		return true, false
+	case ClusterScope:
+		return false, true
+	case AllScopes, "":
 	default:
 		c.fault(field, string(s), invalid("use Cluster, Namespaced or *"))
 	}
-	return AllScopes
+	return true, true
 }
 
-func (c *compiler) operations(field string, list []event.Operation) operations {
-	var asked operations
+func (c *compiler) operations(field string, list []event.Operation) compiled.Operations {
+	var asked compiled.Operations
 	for i, o := range list {
 		switch o {
 		case event.Create:
-			asked |= creates
+			asked |= compiled.Creates
 		case event.Update:
-			asked |= updates
+			asked |= compiled.Updates
 		case event.Delete:
-			asked |= deletes
+			asked |= compiled.Deletes
 		case AllOperations:
-			asked = all
+			asked = compiled.All
 		case "CONNECT":
 			c.fault(fmt.Sprintf("%s[%d]", field, i), string(o), invalid("a connection changes no object, use CREATE, UPDATE, DELETE or *"))
 		default:
@@ -207,7 +187,7 @@ func (c *compiler) operations(field string, list []event.Operation) operations {
 		}
 	}
 	if asked == 0 {
-		return all
+		return compiled.All
 	}
 	return asked
 }
@@ -217,13 +197,13 @@ func (c *compiler) list(field string, values []string, check func(string) error)
 	every := len(values) == 0
 	for i, v := range values {
 		err := check(v)
-		if strings.Contains(v, wildcard) && v != wildcard {
+		if strings.Contains(v, compiled.Wildcard) && v != compiled.Wildcard {
 			err = invalid("* stands for a whole value, it cannot be part of one")
 		}
 		if err != nil {
 			c.fault(fmt.Sprintf("%s[%d]", field, i), v, err)
 		}
-		every = every || v == wildcard || err != nil
+		every = every || v == compiled.Wildcard || err != nil
 	}
 	if every {
 		return nil

@@ -10,7 +10,17 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/version"
+
+	"github.com/kubescribe/kubescribe/internal/compiled"
 )
+
+// Type is a type as discovery serves it, in the one version in which it is read.
+type Type struct {
+	Group, Version, Resource, Kind string
+	Namespaced                     bool
+}
+
+func (t *Type) compiled() *compiled.Type { return (*compiled.Type)(t) }
 
 // Served is what a server serves, as discovery's ServerGroupsAndResources tells it. No order in it means anything:
 // client-go makes the lists of an aggregated discovery by ranging over a map.
@@ -79,13 +89,13 @@ type servedVersion struct {
 // discovery is what the server serves.
 type discovery struct {
 	types []*servedType // by group and resource
-	byKey map[typeKey][]*servedType
+	byKey map[compiled.Key][]*servedType
 }
 
 // readDiscovery leaves out lists that it cannot read and returns what is wrong with them.
 func readDiscovery(from Served) (discovery, []error) {
 	var faults []error
-	served := make(map[typeKey]*servedType)
+	served := make(map[compiled.Key]*servedType)
 	for _, list := range from.Resources {
 		gv, err := schema.ParseGroupVersion(list.GroupVersion)
 		if err != nil || gv.Version == "" {
@@ -97,7 +107,7 @@ func readDiscovery(from Served) (discovery, []error) {
 			if strings.Contains(r.Name, "/") {
 				continue // a subresource
 			}
-			key := typeKey{gv.Group, r.Name}
+			key := compiled.Key{Group: gv.Group, Resource: r.Name}
 			t, ok := served[key]
 			if !ok {
 				t = &servedType{group: gv.Group, resource: r.Name}
@@ -109,14 +119,14 @@ func readDiscovery(from Served) (discovery, []error) {
 			})
 		}
 	}
-	d := discovery{byKey: make(map[typeKey][]*servedType)}
+	d := discovery{byKey: make(map[compiled.Key][]*servedType)}
 	d.types = slices.SortedFunc(maps.Values(served), func(a, b *servedType) int {
 		return cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.resource, b.resource))
 	})
 	for _, t := range d.types {
 		preferred := from.Preferred(t.group)
 		slices.SortFunc(t.versions, func(a, b servedVersion) int { return compareVersions(a.Version, b.Version, preferred) })
-		for _, key := range keysOf(t.group, t.resource) {
+		for _, key := range compiled.KeysOf(t.group, t.resource) {
 			d.byKey[key] = append(d.byKey[key], t)
 		}
 	}
@@ -140,10 +150,10 @@ func (t *servedType) groupResource() schema.GroupResource {
 
 // choose returns the version in which the type is read, as Watches says. It does not depend on how many rules allow a
 // version, so that a rule of one team cannot change in which version the files of all others are written.
-func (t *servedType) choose(rules []*rule, keep string) (chosen *Type, ok bool) {
+func (t *servedType) choose(rules []*compiled.Rule, keep string) (chosen *Type, ok bool) {
 	for i := range t.versions {
 		v := &t.versions[i]
-		if !v.watchable || !slices.ContainsFunc(rules, func(r *rule) bool { return r.valid && r.covers(&v.Type, false) != 0 }) {
+		if !v.watchable || !slices.ContainsFunc(rules, func(r *compiled.Rule) bool { return r.Valid && r.Asks(v.compiled(), false) != 0 }) {
 			continue
 		}
 		if v.Version == keep {

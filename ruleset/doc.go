@@ -83,7 +83,7 @@
 // namespace forbids pruning, nothing of the type is pruned in that destination. Give that rule a destination of its own.
 //
 // Rules for single namespaces become one watch each. As soon as a cluster rule of any destination covers the type, one
-// watch of all namespaces replaces them. Collapse does the same where the caller says that it is cheaper.
+// watch of all namespaces replaces them.
 //
 // # Errors
 //

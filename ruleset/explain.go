@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/compiled"
 )
 
 // Reason is what decided about a rule and an object. The first in this order that applies is given.
@@ -53,95 +54,98 @@ type Explanation struct {
 // other, and is meant for people.
 func (s *RuleSet) Explain(in Input) Explanation {
 	e := Explanation{Resource: in.Resource, Matches: s.Match(in)}
-	for _, r := range s.all {
-		v := r.explain(&in)
-		v.Rule, v.Destination = r.name, r.ref
+	for _, r := range s.rules.All {
+		v := explain(r, &in)
+		v.Rule, v.Destination = r.Name, r.Ref
 		e.Verdicts = append(e.Verdicts, v)
 	}
 	return e
 }
 
-func (r *rule) explain(in *Input) Verdict {
+func explain(r *compiled.Rule, in *Input) Verdict {
 	no := func(reason Reason, format string, args ...any) Verdict {
 		return Verdict{Reason: reason, Message: fmt.Sprintf(format, args...)}
 	}
-	asked, misses := r.ask(in)
-	remaining := r.remaining(asked, in)
+	asked, misses := ask(r, in)
+	left := remaining(r, asked, in)
 	switch {
-	case !r.valid:
+	case !r.Valid:
 		return no(ReasonInvalid, "the rule has faults and is left out")
-	case r.name.Namespace != "" && in.Resource.Namespace == "":
-		return no(ReasonOtherNamespace, "the object is cluster-scoped, the rule sees namespace %s only", r.name.Namespace)
-	case r.name.Namespace != "" && r.name.Namespace != in.Resource.Namespace:
-		return no(ReasonOtherNamespace, "the rule sees namespace %s only", r.name.Namespace)
+	case r.Name.Namespace != "" && in.Resource.Namespace == "":
+		return no(ReasonOtherNamespace, "the object is cluster-scoped, the rule sees namespace %s only", r.Name.Namespace)
+	case r.Name.Namespace != "" && r.Name.Namespace != in.Resource.Namespace:
+		return no(ReasonOtherNamespace, "the rule sees namespace %s only", r.Name.Namespace)
 	case asked == 0:
 		return no(ReasonResources, "%s", strings.Join(misses, "; "))
-	case r.skipControlled && in.Controlled:
+	case r.SkipControlled && in.Controlled:
 		return no(ReasonControlled, "the object has a controller owner, and SkipControlled is on")
-	case r.objectSelector != nil && !r.selectsObject(in):
-		return no(ReasonObjectSelector, "ObjectSelector %q does not select the labels %q", r.objectSelector, in.Labels)
-	case r.namespaceSelector != nil && !r.selectsNamespace(in):
-		return no(ReasonNamespaceSelector, "NamespaceSelector %q does not select the labels %q", r.namespaceSelector, namespaceLabels(in))
-	case remaining == 0:
-		return no(ReasonExcluded, "%s leaves nothing", strings.Join(r.excluding(in), ", "))
+	case r.ObjectSelector != nil && !selectsObject(r, in):
+		return no(ReasonObjectSelector, "ObjectSelector %q does not select the labels %q", r.ObjectSelector, in.Labels)
+	case r.NamespaceSelector != nil && !selectsNamespace(r, in):
+		return no(ReasonNamespaceSelector, "NamespaceSelector %q does not select the labels %q", r.NamespaceSelector, namespaceLabels(in))
+	case left == 0:
+		return no(ReasonExcluded, "%s leaves nothing", strings.Join(excluding(r, in), ", "))
 	}
-	return r.explainChange(in, remaining)
+	return explainChange(r, in, left)
 }
 
 // explainChange is explain for an object that the rule selects, if its condition holds.
-func (r *rule) explainChange(in *Input, asked operations) Verdict {
-	holds, err := r.holds(in)
+func explainChange(r *compiled.Rule, in *Input, asked compiled.Operations) Verdict {
+	selected, err := holds(r, in)
 	switch {
 	case err != nil:
-		return Verdict{Reason: ReasonConditionError, Operations: (asked & deletes).list(), Message: err.Error()}
-	case !holds:
+		return Verdict{Reason: ReasonConditionError, Operations: listOf(asked & compiled.Deletes), Message: err.Error()}
+	case !selected:
 		return Verdict{Reason: ReasonCondition, Message: "Condition does not hold"}
-	case r.ignores(in.Managers):
-		return Verdict{Reason: ReasonIgnoredManagers, Operations: (asked & deletes).list(),
+	case ignores(r, in.Managers):
+		return Verdict{Reason: ReasonIgnoredManagers, Operations: listOf(asked & compiled.Deletes),
 			Message: fmt.Sprintf("only %q made this change, and IgnoreManagers has them", in.Managers)}
 	}
-	v := Verdict{Reason: ReasonSelected, Operations: asked.list()}
+	v := Verdict{Reason: ReasonSelected, Operations: listOf(asked)}
 	v.Message = "asks for " + join(v.Operations)
-	if excluding := r.excluding(in); len(excluding) > 0 {
-		v.Message += ", which " + strings.Join(excluding, ", ") + " leaves"
+	if fields := excluding(r, in); len(fields) > 0 {
+		v.Message += ", which " + strings.Join(fields, ", ") + " leaves"
 	}
 	return v
 }
 
 // ask returns what the ResourceRules ask for, whatever else there is in the rule, and why each of the others does not
 // select the object.
-func (r *rule) ask(in *Input) (asked operations, misses []string) {
-	for i := range r.selections {
-		if miss := r.selections[i].miss(&in.Resource); miss != "" {
-			misses = append(misses, fmt.Sprintf("Resources[%d]: %s", i, miss))
+func ask(r *compiled.Rule, in *Input) (asked compiled.Operations, misses []string) {
+	for i := range r.Selections {
+		if why := miss(&r.Selections[i], &in.Resource); why != "" {
+			misses = append(misses, fmt.Sprintf("Resources[%d]: %s", i, why))
 			continue
 		}
-		asked |= r.selections[i].operations
+		asked |= r.Selections[i].Operations
 	}
 	return asked, misses
 }
 
 // miss says why the selection does not select an object, "" if it does.
-func (s *selection) miss(r *event.Resource) string {
+func miss(s *compiled.Selection, r *event.Resource) string {
 	switch {
-	case !allows(s.groups, r.Group):
-		return fmt.Sprintf("APIGroups %q lack %q", s.groups, r.Group)
-	case !allows(s.resources, r.Resource):
-		return fmt.Sprintf("Resources %q lack %q", s.resources, r.Resource)
-	case !s.inVersion(r.Version):
-		return fmt.Sprintf("APIVersions %q lack %q, in which the type is read", s.versions, r.Version)
-	case !s.inScope(r.Namespace != ""):
-		return fmt.Sprintf("Scope is %s", s.scope)
+	case !compiled.Allows(s.Groups, r.Group):
+		return fmt.Sprintf("APIGroups %q lack %q", s.Groups, r.Group)
+	case !compiled.Allows(s.Resources, r.Resource):
+		return fmt.Sprintf("Resources %q lack %q", s.Resources, r.Resource)
+	case !s.InVersion(r.Version):
+		return fmt.Sprintf("APIVersions %q lack %q, in which the type is read", s.Versions, r.Version)
+	case !s.InScope(r.Namespace != ""):
+		if s.Namespaced {
+			return fmt.Sprintf("Scope is %s", NamespacedScope)
+		}
+		return fmt.Sprintf("Scope is %s", ClusterScope)
 	}
 	return ""
 }
 
 // excluding returns which exclusions name the object.
-func (r *rule) excluding(in *Input) []string {
+func excluding(r *compiled.Rule, in *Input) []string {
 	var fields []string
-	for i := range r.exclude {
-		if e := &r.exclude[i]; e.excludes(in) {
-			fields = append(fields, e.field)
+	for i := range r.Exclude {
+		if e := &r.Exclude[i]; excludes(e, in) {
+			fields = append(fields, e.Field)
 		}
 	}
 	return fields
@@ -154,13 +158,13 @@ func namespaceLabels(in *Input) map[string]string {
 	return in.NamespaceLabels
 }
 
-// list returns the operations in the order of an object's life.
-func (o operations) list() []event.Operation {
+// listOf returns the operations in the order of an object's life.
+func listOf(o compiled.Operations) []event.Operation {
 	var list []event.Operation
 	for _, named := range []struct {
-		flag operations
+		flag compiled.Operations
 		name event.Operation
-	}{{creates, event.Create}, {updates, event.Update}, {deletes, event.Delete}} {
+	}{{compiled.Creates, event.Create}, {compiled.Updates, event.Update}, {compiled.Deletes, event.Delete}} {
 		if o&named.flag != 0 {
 			list = append(list, named.name)
 		}

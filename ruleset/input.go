@@ -10,6 +10,16 @@ import (
 	"github.com/kubescribe/kubescribe/event"
 )
 
+// Input is what matching looks at: an object in its newest state, or in its last one before it was deleted.
+type Input struct {
+	Resource        event.Resource    // in the version that it was read in; Namespace is "" for cluster-scoped objects
+	Labels          map[string]string // of the object
+	NamespaceLabels map[string]string // of its namespace; nil for cluster-scoped objects
+	Controlled      bool              // it has a controller owner
+	Managers        []string          // who made this change; empty: unknown, or a delete
+	Object          map[string]any    // the whole object, as in unstructured.Unstructured; only Conditions and Exclusion.Managers look at it
+}
+
 // NewInput returns what matching looks at in an object of a type, as the API server sent it, except for Managers: set them
 // to LastManagers where the object's last change is what is asked about. The Input shares the object's content.
 func NewInput(t Type, obj *unstructured.Unstructured, namespaceLabels map[string]string) Input {

@@ -6,12 +6,29 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/compiled"
 )
+
+// Match is one destination that wants an object.
+//
+// With neither Writes nor Delete the destination claims the object, but this change is not to be written, since managers
+// that the rules ignore made it, or since Err: the file stays as it is and is no orphan.
+type Match struct {
+	Destination  destination.Destination
+	Rules        []types.NamespacedName // which rules said so, in the order of their names
+	Writes       bool                   // some rule asks for CREATE or UPDATE
+	Precondition event.Precondition     // of a write, the weakest of all rules; Always if not Writes
+	Delete       bool                   // some rule asks for DELETE
+	Err          error                  // *ConditionError, joined: Conditions that could not be evaluated; their rules ask for no write
+}
 
 // hit is a rule that claims the object, with what it asks for.
 type hit struct {
-	rule  *rule
-	asked operations
+	rule  *compiled.Rule
+	asked compiled.Operations
 	err   error // its condition could not be evaluated
 }
 
@@ -21,34 +38,34 @@ type hit struct {
 func (s *RuleSet) Match(in Input) []Match {
 	var few [16]hit // stays on the stack: matching nothing, the common case, allocates nothing
 	hits := few[:0]
-	for _, key := range keysOf(in.Resource.Group, in.Resource.Resource) {
-		b, ok := s.index[key]
+	for _, key := range compiled.KeysOf(in.Resource.Group, in.Resource.Resource) {
+		b, ok := s.rules.Index[key]
 		if !ok {
 			continue
 		}
-		hits = appendHits(hits, b.cluster, &in)
-		hits = appendHits(hits, b.namespaced[in.Resource.Namespace], &in) // none for a cluster-scoped object
+		hits = appendHits(hits, b.Cluster, &in)
+		hits = appendHits(hits, b.Namespaced[in.Resource.Namespace], &in) // none for a cluster-scoped object
 	}
-	slices.SortFunc(hits, func(a, b hit) int { return cmp.Compare(a.rule.order, b.rule.order) })
+	slices.SortFunc(hits, func(a, b hit) int { return cmp.Compare(a.rule.Order, b.rule.Order) })
 	if hits = settle(hits, &in); len(hits) == 0 {
 		return nil
 	}
 	return combine(hits)
 }
 
-func appendHits(hits []hit, entries []entry, in *Input) []hit {
+func appendHits(hits []hit, entries []compiled.Entry, in *Input) []hit {
 	for _, e := range entries {
-		if !e.selection.inScope(in.Resource.Namespace != "") || !e.selection.inVersion(in.Resource.Version) || !e.rule.selects(in) {
+		if !e.Selection.InScope(in.Resource.Namespace != "") || !e.Selection.InVersion(in.Resource.Version) || !selects(e.Rule, in) {
 			continue
 		}
-		asked := e.rule.remaining(e.selection.operations, in)
+		asked := remaining(e.Rule, e.Selection.Operations, in)
 		if asked == 0 {
 			continue
 		}
-		if e.rule.ignores(in.Managers) {
-			asked &= deletes
+		if ignores(e.Rule, in.Managers) {
+			asked &= compiled.Deletes
 		}
-		hits = append(hits, hit{rule: e.rule, asked: asked})
+		hits = append(hits, hit{rule: e.Rule, asked: asked})
 	}
 	return hits
 }
@@ -62,12 +79,12 @@ func settle(hits []hit, in *Input) []hit {
 		for hits = hits[1:]; len(hits) > 0 && hits[0].rule == h.rule; hits = hits[1:] {
 			h.asked |= hits[0].asked
 		}
-		holds, err := h.rule.holds(in)
+		selected, err := holds(h.rule, in)
 		switch {
 		case err != nil:
-			h.asked &= deletes
+			h.asked &= compiled.Deletes
 			h.err = err
-		case !holds:
+		case !selected:
 			continue
 		}
 		settled = append(settled, h)
@@ -81,10 +98,10 @@ func combine(hits []hit) []Match {
 	names := make([]types.NamespacedName, 0, len(hits))
 	for len(hits) > 0 {
 		first, start := hits[0].rule, len(names)
-		var asked operations
+		var asked compiled.Operations
 		var faults []error
-		for len(hits) > 0 && hits[0].rule.ref == first.ref {
-			names = append(names, hits[0].rule.name)
+		for len(hits) > 0 && hits[0].rule.Ref == first.Ref {
+			names = append(names, hits[0].rule.Name)
 			asked |= hits[0].asked
 			if hits[0].err != nil {
 				faults = append(faults, hits[0].err)
@@ -92,11 +109,11 @@ func combine(hits []hit) []Match {
 			hits = hits[1:]
 		}
 		matches = append(matches, Match{
-			Destination:  first.destination,
+			Destination:  first.Destination,
 			Rules:        names[start:len(names):len(names)],
-			Writes:       asked&writes != 0,
-			Precondition: asked.condition(),
-			Delete:       asked&deletes != 0,
+			Writes:       asked&compiled.Writes != 0,
+			Precondition: asked.Precondition(),
+			Delete:       asked&compiled.Deletes != 0,
 			Err:          errors.Join(faults...),
 		})
 	}
@@ -107,7 +124,7 @@ func combine(hits []hit) []Match {
 func count(hits []hit) int {
 	n := 1
 	for i := 1; i < len(hits); i++ {
-		if hits[i].rule.ref != hits[i-1].rule.ref {
+		if hits[i].rule.Ref != hits[i-1].rule.Ref {
 			n++
 		}
 	}

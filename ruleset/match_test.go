@@ -152,16 +152,6 @@ func TestMatchTakesAnEmptySelectorForEverything(t *testing.T) {
 	require.NotNil(t, compile(t, r).Match(pod("x", "p")))
 }
 
-func TestSelectsNamespacesTellsWhetherLabelsOfNamespacesMatter(t *testing.T) {
-	r := rule("", "r", "a", ruleset.ResourceRule{})
-	r.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
-	require.False(t, compile(t, r).SelectsNamespaces())
-	r.NamespaceSelector = &metav1.LabelSelector{}
-	require.False(t, compile(t, r).SelectsNamespaces(), "an empty selector asks for no labels")
-	r.NamespaceSelector = r.ObjectSelector
-	require.True(t, compile(t, r).SelectsNamespaces())
-}
-
 func TestMatchLetsExclusionsWin(t *testing.T) {
 	r := rule("", "r", "a", resources("pods"), resources("secrets"), resources())
 	r.Exclude = []ruleset.Exclusion{

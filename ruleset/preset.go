@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubescribe/kubescribe/internal/compiled"
 )
 
 // Preset is a ready-made Exclusion of what changes by itself and is rarely wanted in Git. One applies if a Rule names it in
@@ -112,8 +114,8 @@ func labelled(group, resource, label string, values ...string) Exclusion {
 }
 
 // presets returns the exclusions of the presets that a rule skips, and of the defaults that it does not keep.
-func (c *compiler) presets(skip, keep []Preset) []exclusion {
-	var exclusions []exclusion
+func (c *compiler) presets(skip, keep []Preset) []compiled.Exclusion {
+	var exclusions []compiled.Exclusion
 	add := func(field string, p Preset) {
 		for _, e := range p.Exclusions() {
 			exclusions = append(exclusions, c.exclusion(field, e))

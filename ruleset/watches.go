@@ -6,8 +6,31 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/compiled"
 )
+
+// Watch is what has to be listed and watched: a type, in one namespace or in all.
+type Watch struct {
+	Resource  Type
+	Namespace string // "": all namespaces, or a cluster-scoped type
+	// Coverage says which destinations this watch feeds and how far, in the order of destination and namespace. A
+	// destination that a cluster rule feeds is there once, for the whole watch; one that only rules of single namespaces
+	// feed is there once for each.
+	Coverage []Coverage
+}
+
+// Coverage is what one destination gets from a Watch.
+type Coverage struct {
+	Destination destination.Destination
+	// Collection is what of the watch the destination's rules cover, whatever their selectors: All namespaces of a
+	// namespaced type, one namespace, or the objects of a cluster-scoped type (neither All nor Namespace).
+	Collection event.Collection
+	// Prune tells that the scope may be swept once it was listed completely: every rule of the destination that covers
+	// any of it is valid, allows DELETE there and gets what it asks for in the version that is read.
+	Sweepable bool
+}
 
 // Watches returns the smallest set of watches that feeds every valid rule, by group, resource and namespace. It is a pure
 // function of the rules and of what the server serves, in whatever order. What is not served gives no Watch; nobody takes
@@ -24,7 +47,7 @@ func (s *RuleSet) Watches(from Served) ([]Watch, error) {
 	served, faults := readDiscovery(from)
 	var watches []Watch
 	for _, t := range served.types {
-		rules := rulesOf(t.group, t.resource, s.index, s.invalid)
+		rules := compiled.For(t.group, t.resource, s.rules.Index, s.rules.Invalid)
 		chosen, ok := t.choose(rules, from.Keep[t.groupResource()])
 		if !ok {
 			continue
@@ -34,21 +57,23 @@ func (s *RuleSet) Watches(from Served) ([]Watch, error) {
 			faults = append(faults, t.otherVersion(chosen, r))
 		}
 	}
-	for _, r := range s.rules {
-		for i := range r.selections {
-			faults = append(faults, served.missing(r, &r.selections[i])...)
+	for _, r := range s.rules.Valid {
+		for i := range r.Selections {
+			faults = append(faults, served.missing(r, &r.Selections[i])...)
 		}
 	}
 	return watches, errors.Join(faults...)
 }
 
 // watchesOf makes the watches of one type from the rules that have a selection for it, in their order.
-func watchesOf(t *Type, rules []*rule) []Watch {
-	wide := slices.ContainsFunc(rules, func(r *rule) bool { return r.valid && r.name.Namespace == "" && r.covers(t, false) != 0 })
+func watchesOf(t *Type, rules []*compiled.Rule) []Watch {
+	wide := slices.ContainsFunc(rules, func(r *compiled.Rule) bool {
+		return r.Valid && r.Name.Namespace == "" && r.Asks(t.compiled(), false) != 0
+	})
 	byNamespace := make(map[string]*Watch)
 	for len(rules) > 0 {
 		n := 1
-		for n < len(rules) && rules[n].destination.Ref == rules[0].destination.Ref {
+		for n < len(rules) && rules[n].Destination.Ref == rules[0].Destination.Ref {
 			n++
 		}
 		for _, c := range coverageOf(t, rules[:n]) {
@@ -82,87 +107,87 @@ type reach struct {
 //
 // If a cluster rule covers the type, its scope is the whole type, and a rule of any namespace that forbids pruning forbids
 // it for the whole: a scope cannot leave out a namespace.
-func coverageOf(t *Type, rules []*rule) []Coverage {
+func coverageOf(t *Type, rules []*compiled.Rule) []Coverage {
 	reached := make(map[string]reach)
 	keptAnywhere := false
 	for _, r := range rules {
-		if r.covers(t, true) == 0 {
+		if r.Asks(t.compiled(), true) == 0 {
 			continue
 		}
-		in := reached[r.name.Namespace]
-		in.covered = in.covered || r.valid && r.covers(t, false) != 0
-		in.kept = in.kept || !r.prunes(t)
+		in := reached[r.Name.Namespace]
+		in.covered = in.covered || r.Valid && r.Asks(t.compiled(), false) != 0
+		in.kept = in.kept || !r.Sweeps(t.compiled())
 		keptAnywhere = keptAnywhere || in.kept
-		reached[r.name.Namespace] = in
+		reached[r.Name.Namespace] = in
 	}
 	scope := event.Collection{Group: t.Group, Resource: t.Resource}
 	if reached[""].covered {
 		scope.All = t.Namespaced
-		return []Coverage{{Destination: rules[0].destination, Collection: scope, Sweepable: !keptAnywhere}}
+		return []Coverage{{Destination: rules[0].Destination, Collection: scope, Sweepable: !keptAnywhere}}
 	}
 	var covered []Coverage
 	for _, namespace := range slices.Sorted(maps.Keys(reached)) {
 		if reached[namespace].covered {
 			scope.Namespace = namespace
 			prune := !reached[""].kept && !reached[namespace].kept
-			covered = append(covered, Coverage{Destination: rules[0].destination, Collection: scope, Sweepable: prune})
+			covered = append(covered, Coverage{Destination: rules[0].Destination, Collection: scope, Sweepable: prune})
 		}
 	}
 	return covered
 }
 
 // otherVersion returns a *TypeError if the rule asks for more in another served version than in the one that is read.
-func (t *servedType) otherVersion(chosen *Type, r *rule) error {
-	if !r.valid {
+func (t *servedType) otherVersion(chosen *Type, r *compiled.Rule) error {
+	if !r.Valid {
 		return nil
 	}
-	var asked operations
+	var asked compiled.Operations
 	for i := range t.versions {
 		if v := &t.versions[i]; v.watchable {
-			asked |= r.covers(&v.Type, false)
+			asked |= r.Asks(v.compiled(), false)
 		}
 	}
-	if asked&^r.covers(chosen, false) == 0 {
+	if asked&^r.Asks(chosen.compiled(), false) == 0 {
 		return nil
 	}
-	return &TypeError{Rule: r.name, Groups: []string{t.group}, Resource: t.resource, Err: fmt.Errorf(
+	return &TypeError{Rule: r.Name, Groups: []string{t.group}, Resource: t.resource, Err: fmt.Errorf(
 		"%w: %s, which another rule asks for and the server prefers; allow it in apiVersions", ErrOtherVersion, chosen.Version)}
 }
 
 // missing returns a *TypeError for each resource that the selection names and that none of its groups has, and, if it
 // names no resources, for each group that has none.
-func (d *discovery) missing(r *rule, s *selection) []error {
+func (d *discovery) missing(r *compiled.Rule, s *compiled.Selection) []error {
 	var faults []error
 	report := func(groups []string, resource string) {
 		if err := d.find(r, s, groups, resource); err != nil {
-			faults = append(faults, &TypeError{Rule: r.name, Groups: groups, Resource: resource, Err: err})
+			faults = append(faults, &TypeError{Rule: r.Name, Groups: groups, Resource: resource, Err: err})
 		}
 	}
-	if s.resources == nil {
-		for _, group := range s.groups {
-			report([]string{group}, wildcard)
+	if s.Resources == nil {
+		for _, group := range s.Groups {
+			report([]string{group}, compiled.Wildcard)
 		}
 	}
-	for _, resource := range s.resources {
-		report(orWildcard(s.groups), resource)
+	for _, resource := range s.Resources {
+		report(compiled.OrWildcard(s.Groups), resource)
 	}
 	return faults
 }
 
 // find returns nil if one of the groups has the resource as the rule wants it, and otherwise what stands in the way.
-func (d *discovery) find(r *rule, s *selection, groups []string, resource string) error {
+func (d *discovery) find(r *compiled.Rule, s *compiled.Selection, groups []string, resource string) error {
 	allowed := false
 	var others []string
 	for _, group := range groups {
-		for _, t := range d.byKey[typeKey{group, resource}] {
+		for _, t := range d.byKey[compiled.Key{Group: group, Resource: resource}] {
 			for i := range t.versions {
 				v := &t.versions[i]
-				if !s.inVersion(v.Version) {
+				if !s.InVersion(v.Version) {
 					others = append(others, v.Version)
 					continue
 				}
 				allowed = true
-				if v.watchable && s.inScope(v.Namespaced) && (v.Namespaced || r.name.Namespace == "") {
+				if v.watchable && s.InScope(v.Namespaced) && (v.Namespaced || r.Name.Namespace == "") {
 					return nil
 				}
 			}
@@ -172,7 +197,7 @@ func (d *discovery) find(r *rule, s *selection, groups []string, resource string
 	case allowed:
 		return fmt.Errorf("%w: it cannot be listed and watched, or its scope is not the rule's; leave it out", ErrNotWatchable)
 	case len(others) > 0:
-		return fmt.Errorf("%w in versions %q: allow one of %q", ErrNotServed, s.versions, others)
+		return fmt.Errorf("%w in versions %q: allow one of %q", ErrNotServed, s.Versions, others)
 	}
 	return fmt.Errorf("%w: check the spelling of group and plural name, or install what serves it", ErrNotServed)
 }

@@ -43,7 +43,7 @@ func (v liveView) Uncovered(s event.Collection) bool {
 	if c == nil || v.to.gone || v.ledger.changing.Load() {
 		return false
 	}
-	valid, faulty := c.rules.Asks(v.to.destination.Ref, s)
+	valid, faulty := c.rules.Compiled().Covers(v.to.destination.Ref, s)
 	switch {
 	case faulty:
 		return false

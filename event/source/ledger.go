@@ -215,7 +215,7 @@ func (l *ledger) forgetUncovered() {
 
 func (l *ledger) asks(to *target, key objectKey) bool {
 	id := key.id()
-	asked, _ := l.coverage.rules.Asks(to.destination.Ref, event.Collection{Group: id.Group, Resource: id.Resource, Namespace: id.Namespace})
+	asked, _ := l.coverage.rules.Compiled().Covers(to.destination.Ref, event.Collection{Group: id.Group, Resource: id.Resource, Namespace: id.Namespace})
 	return asked
 }
 

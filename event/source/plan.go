@@ -124,8 +124,8 @@ func (p *planner) plan(watches []ruleset.Watch) map[streamKey]plan {
 	}
 	p.ledger.mu.RUnlock()
 	plans := map[streamKey]plan{}
-	for _, w := range ruleset.Collapse(watches, p.collapses) {
-		single := ruleset.Split(w)
+	for _, w := range collapse(watches, p.collapses) {
+		single := split(w)
 		if w.Namespace != "" || !p.narrow[groupResource(w.Resource)] || single == nil {
 			plans[streamKey{w.Resource, w.Namespace}] = plan{watch: w}
 			continue

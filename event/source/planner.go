@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/internal/compiled"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
@@ -90,7 +91,7 @@ func (p *planner) stopChanged(next *rules) map[streamKey][]string {
 	gone := func(d destination.Destination) bool { now, ok := next.set.Get(d.Ref); return !ok || now != d }
 	outdated := map[streamKey][]string{}
 	p.stopStreams(func(key streamKey) bool {
-		all, namespaces := next.ruleSet.Changed(p.rules.ruleSet, key.of, gone)
+		all, namespaces := next.ruleSet.Compiled().Diff(p.rules.ruleSet.Compiled(), compiled.Type(key.of), gone)
 		switch {
 		case all || p.running[key].stream.probing:
 			return all
@@ -124,7 +125,7 @@ func (p *planner) swap(by *matcher, outdated map[streamKey][]string) {
 
 // followLabels returns the labels of namespaces, if the rules look at them, and has them followed.
 func (p *planner) followLabels(ctx context.Context, rs *ruleset.RuleSet) *namespaces {
-	if !rs.SelectsNamespaces() {
+	if !rs.Compiled().SelectsNamespaces() {
 		p.stopLabels()
 		return nil
 	}
@@ -221,7 +222,7 @@ func (p *planner) retarget(ctx context.Context, next *rules) {
 			p.ledger.targets[d.Ref] = &target{destination: d, number: p.numbers, syncDue: true}
 		}
 	}
-	for _, ref := range next.ruleSet.ChangedDestinations(old) {
+	for _, ref := range next.ruleSet.Compiled().ChangedDestinations(old.Compiled()) {
 		if to := p.ledger.targets[ref]; to != nil {
 			to.syncDue = true
 		}
@@ -254,7 +255,7 @@ func (p *planner) relabel() {
 			if key.namespace != "" && key.namespace != name || r.stream.probing {
 				continue
 			}
-			if by.rules.Relabelled(key.of, name, had...) {
+			if by.rules.Compiled().Relabelled(compiled.Type(key.of), name, had...) {
 				p.ledger.outdate(r.stream, name)
 				signal(r.stream.anew)
 			}

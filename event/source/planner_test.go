@@ -17,7 +17,7 @@ import (
 )
 
 // compiled are rules for destinations on main.
-func compiled(t *testing.T, specs []destination.Spec, list ...ruleset.Rule) *rules {
+func compiledRules(t *testing.T, specs []destination.Spec, list ...ruleset.Rule) *rules {
 	t.Helper()
 	set, err := destination.Resolve([]destination.Repository{{Ref: ref("repo"), URL: "https://git.example/r.git"}}, specs)
 	require.NoError(t, err)
@@ -82,7 +82,7 @@ func TestADestinationThatChangesIsAnotherTarget(t *testing.T) {
 	d, old, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
 	d.object(t.Context(), s, configMap("default", "a", "1"), added)
 	p := plannerOf(d)
-	p.retarget(t.Context(), compiled(t, []destination.Spec{spec("prod", "other")}, rule("prod", "prod", "configmaps")))
+	p.retarget(t.Context(), compiledRules(t, []destination.Spec{spec("prod", "other")}, rule("prod", "prod", "configmaps")))
 	require.True(t, old.gone)
 	require.Zero(t, old.backlog.count)
 	now := d.ledger.targets[ref("prod")]
@@ -90,10 +90,10 @@ func TestADestinationThatChangesIsAnotherTarget(t *testing.T) {
 	require.NotEqual(t, old.number, now.number)
 
 	now.syncDue = false
-	p.retarget(t.Context(), compiled(t, []destination.Spec{spec("prod", "other")}, rule("prod", "prod", "secrets")))
+	p.retarget(t.Context(), compiledRules(t, []destination.Spec{spec("prod", "other")}, rule("prod", "prod", "secrets")))
 	require.Same(t, now, d.ledger.targets[ref("prod")])
 	require.True(t, now.syncDue, "no stream feeds it, and other rules do not cover what these did")
-	p.retarget(t.Context(), compiled(t, []destination.Spec{spec("dev", "main")}, rule("dev", "dev", "secrets")))
+	p.retarget(t.Context(), compiledRules(t, []destination.Spec{spec("dev", "main")}, rule("dev", "dev", "secrets")))
 	require.True(t, now.gone)
 }
 

@@ -212,7 +212,7 @@ func TestANamespaceThatIsUpToDateAlreadySettlesNothing(t *testing.T) {
 // Two destinations claim an object, of which one loses its stream.
 func TestAClaimThatNoStreamCoversIsTakenBackAndTheOthersStay(t *testing.T) {
 	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	both := compiled(t, []destination.Spec{spec("prod", "main"), spec("dev", "main")}, rule("prod", "prod", "configmaps"), rule("dev", "dev", "configmaps"))
+	both := compiledRules(t, []destination.Spec{spec("prod", "main"), spec("dev", "main")}, rule("prod", "prod", "configmaps"), rule("dev", "dev", "configmaps"))
 	dev, _ := both.set.Get(ref("dev"))
 	other := &target{destination: dev, number: 1, feeding: true}
 	d.ledger.targets[ref("dev")] = other
@@ -253,7 +253,7 @@ func TestWhyAnObjectIsRefusedIsTheNewestReason(t *testing.T) {
 
 func TestAResyncOfSeveralDestinationsSendsToEach(t *testing.T) {
 	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	both := compiled(t, []destination.Spec{spec("prod", "main"), spec("dev", "main")})
+	both := compiledRules(t, []destination.Spec{spec("prod", "main"), spec("dev", "main")})
 	dev, _ := both.set.Get(ref("dev"))
 	other := &target{destination: dev, number: 1, feeding: true}
 	d.ledger.targets[ref("dev")] = other

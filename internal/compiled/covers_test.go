@@ -1,4 +1,4 @@
-package ruleset_test
+package compiled_test
 
 import (
 	"testing"
@@ -9,7 +9,7 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-func TestAsksKnowsWhatRulesWantWhetherTheServerHasItOrNot(t *testing.T) {
+func TestCoversKnowsWhatRulesWantWhetherServedOrNot(t *testing.T) {
 	everyVersion := ruleset.Exclusion{ResourceRule: resources("secrets")}
 	oneVersion := ruleset.Exclusion{ResourceRule: ruleset.ResourceRule{Resources: []string{"services"}, APIVersions: []string{"v1"}}}
 	oneName := ruleset.Exclusion{ResourceRule: resources("services"), Names: []string{"x*"}}
@@ -17,7 +17,7 @@ func TestAsksKnowsWhatRulesWantWhetherTheServerHasItOrNot(t *testing.T) {
 	wide.Exclude = []ruleset.Exclusion{everyVersion, oneVersion, oneName}
 	custom := rule("", "custom", "b", ruleset.ResourceRule{APIGroups: []string{"x.example"}, APIVersions: []string{"v9"}, Scope: ruleset.NamespacedScope})
 	faulty := rule("", "faulty", "c", resources("pods/status"))
-	set, err := ruleset.Compile(destinations(t, "a", "b", "c"), wide, custom, faulty, rule("ns", "own", "c", resources("pods")))
+	set, err := ruleset.Compile(destinations(t), wide, custom, faulty, rule("ns", "own", "c", resources("pods")))
 	require.Error(t, err)
 	in := func(group, resource, namespace string) event.Collection {
 		return event.Collection{Group: group, Resource: resource, Namespace: namespace}
@@ -40,7 +40,7 @@ func TestAsksKnowsWhatRulesWantWhetherTheServerHasItOrNot(t *testing.T) {
 		{"in the rule's own namespace, and what a faulty rule may mean", "c", in("", "pods", "ns"), true, true},
 		{"in no other namespace, but the faulty one may", "c", in("", "pods", "other"), false, true},
 	} {
-		valid, faulty := set.Asks(name("git", c.to), c.scope)
+		valid, faulty := set.Compiled().Covers(name("git", c.to), c.scope)
 		require.Equal(t, []bool{c.valid, c.faulty}, []bool{valid, faulty}, c.promise)
 	}
 }

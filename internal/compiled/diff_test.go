@@ -1,20 +1,15 @@
-package ruleset_test
+package compiled_test
 
 import (
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/compiled"
 	"github.com/kubescribe/kubescribe/ruleset"
-)
-
-var (
-	pods  = ruleset.Type{Version: "v1", Resource: "pods", Kind: "Pod", Namespaced: true}
-	nodes = ruleset.Type{Version: "v1", Resource: "nodes", Kind: "Node"}
 )
 
 func never(destination.Destination) bool { return false }
@@ -31,7 +26,7 @@ type holder struct{ ruleset.Condition }
 
 func (uncomparable) Holds(ruleset.Input) (bool, error) { return true, nil }
 
-func TestChangedComparesWhatTheRulesSayOfOneType(t *testing.T) {
+func TestDiffComparesWhatTheRulesSayOfOneType(t *testing.T) {
 	base := func() ruleset.Rule {
 		r := rule("", "r", "a", operations(resources("pods", "secrets"), event.Create, event.Update))
 		r.Exclude = []ruleset.Exclusion{{ResourceRule: resources("pods"), Names: []string{"x*"}}}
@@ -86,25 +81,25 @@ func TestChangedComparesWhatTheRulesSayOfOneType(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			old := compile(t, base())
 			next := compile(t, tc.next...)
-			for _, s := range [][2]*ruleset.RuleSet{{old, next}, {next, old}} {
-				all, namespaces := s[1].Changed(s[0], pods, never)
+			for _, s := range [][2]*compiled.Rules{{old, next}, {next, old}} {
+				all, namespaces := s[1].Diff(s[0], pods, never)
 				require.Equal(t, tc.alike, !all && len(namespaces) == 0)
 			}
 		})
 	}
 }
 
-func TestConditionsThatHoldWhatCannotBeComparedAreTakenForDifferent(t *testing.T) {
+func TestConditionsThatHoldWhatCannotBeComparedDiffer(t *testing.T) {
 	r := rule("", "r", "a", resources("pods"))
 	r.Condition = holder{uncomparable{}}
 	s := compile(t, r)
-	all, _ := s.Changed(s, pods, never)
+	all, _ := s.Diff(s, pods, never)
 	require.True(t, all)
 }
 
-func TestChangedNamesTheNamespacesAndForgetsDestinationsThatAreGone(t *testing.T) {
-	changed := func(next, old *ruleset.RuleSet, gone func(destination.Destination) bool) []string {
-		all, namespaces := next.Changed(old, pods, gone)
+func TestDiffNamesNamespacesAndForgetsDestinationsThatAreGone(t *testing.T) {
+	changed := func(next, old *compiled.Rules, gone func(destination.Destination) bool) []string {
+		all, namespaces := next.Diff(old, pods, gone)
 		if all {
 			return []string{"all"}
 		}
@@ -113,7 +108,7 @@ func TestChangedNamesTheNamespacesAndForgetsDestinationsThatAreGone(t *testing.T
 	old := compile(t, rule("x", "r", "a", resources("pods")), rule("y", "r", "b", resources("pods")))
 	next := compile(t, rule("x", "r", "a", resources("pods")), rule("z", "r", "a", resources("pods")))
 	require.Equal(t, []string{"y", "z"}, changed(next, old, never))
-	b := get(t, destinations(t, "b"), "b")
+	b, _ := destinations(t).Get(name("git", "b"))
 	gone := func(d destination.Destination) bool { return d == b }
 	require.Equal(t, []string{"z"}, changed(next, old, gone), "what is gone needs no listing")
 	require.Equal(t, []string{"y", "z"}, changed(old, next, gone), "what comes does")
@@ -125,40 +120,6 @@ func TestChangedNamesTheNamespacesAndForgetsDestinationsThatAreGone(t *testing.T
 		return r
 	}())
 	require.Equal(t, []string{"x"}, changed(list, list, never), "nobody knows whether these Conditions are equal")
-}
-
-func TestRelabelledAsksTheSelectorsOfTheTypeOnly(t *testing.T) {
-	team := rule("", "r", "a", resources("pods", "nodes"))
-	team.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}
-	conditional := rule("x", "c", "a", resources("services"))
-	conditional.Condition = constant(true)
-	s := compile(t, team, conditional, rule("", "s", "a", resources("secrets")))
-	in, out := map[string]string{"team": "a"}, map[string]string{"team": "b"}
-	require.True(t, s.Relabelled(pods, "x", in, out))
-	require.True(t, s.Relabelled(pods, "x", nil, in))
-	require.False(t, s.Relabelled(pods, "x", out, nil), "neither is selected")
-	require.True(t, s.Relabelled(pods, "x", out, in, nil), "it was selected for a while")
-	require.False(t, s.Relabelled(pods, "x", in), "they were always these")
-	require.False(t, s.Relabelled(nodes, "", in, out), "no namespace has them")
-	require.False(t, s.Relabelled(ruleset.Type{Version: "v1", Resource: "secrets", Namespaced: true}, "x", in, out))
-	require.True(t, s.Relabelled(ruleset.Type{Version: "v1", Resource: "services", Namespaced: true}, "x", in, out), "a Condition may look at them")
-	require.False(t, s.Relabelled(ruleset.Type{Version: "v1", Resource: "services", Namespaced: true}, "x"), "there were none that it could have seen")
-	require.False(t, s.Relabelled(ruleset.Type{Version: "v1", Resource: "services", Namespaced: true}, "y", in, out), "that of another namespace does not")
-}
-
-func TestSplitGivesSingleNamespacesWhatClusterRulesWantThere(t *testing.T) {
-	lists := []*metav1.APIResourceList{list("v1", namespaced("pods"), namespaced("services"))}
-	s := compile(t, rule("", "r", "a", resources("pods", "services")), rule("y", "r", "b", resources("pods")), rule("x", "r", "b", resources("pods")))
-	watches, err := s.Watches(served(lists))
-	require.NoError(t, err)
-	require.Len(t, watches, 2)
-	require.Empty(t, cmp.Diff(`pods.v1. in x
-  a: x, prune
-  b: x, prune
-pods.v1. in y
-  a: y, prune
-  b: y, prune`, show(ruleset.Split(watches[0]))))
-	require.Nil(t, ruleset.Split(watches[1]), "cluster rules alone want it")
 }
 
 func TestChangedDestinationsAreThoseOfWhoseRulesAnythingDiffers(t *testing.T) {
@@ -192,8 +153,8 @@ func TestChangedDestinationsAreToldOfEachFieldOfARule(t *testing.T) {
 		"another Exclude":      func(r *ruleset.Rule) { r.Exclude = append(r.Exclude, ruleset.Exclusion{Names: []string{"y"}}) },
 		"Keep":                 func(r *ruleset.Rule) { r.Keep = nil },
 		"Skip":                 func(r *ruleset.Rule) { r.Skip = []ruleset.Preset{ruleset.SkipEvents} },
-		"NamespaceSelector":    func(r *ruleset.Rule) { r.NamespaceSelector = red },
-		"ObjectSelector":       func(r *ruleset.Rule) { r.ObjectSelector = red },
+		"NamespaceSelector":    func(r *ruleset.Rule) { r.NamespaceSelector = labelled("team", "red") },
+		"ObjectSelector":       func(r *ruleset.Rule) { r.ObjectSelector = labelled("team", "red") },
 		"Condition":            func(r *ruleset.Rule) { r.Condition = constant(true) },
 		"SkipControlled":       func(r *ruleset.Rule) { r.SkipControlled = true },
 		"IgnoreManagers":       func(r *ruleset.Rule) { r.IgnoreManagers = []string{"m"} },
@@ -209,10 +170,11 @@ func TestChangedDestinationsAreToldOfEachFieldOfARule(t *testing.T) {
 			other := rule("", "r2", "b", resources("pods"))
 			old := compile(t, r, other)
 			change(&r)
-			next, err := ruleset.Compile(destinations(t, "a", "b"), r, other)
+			next, err := ruleset.Compile(destinations(t), r, other)
 			require.Equal(t, field == "a fault", err != nil)
-			require.Equal(t, []destination.Ref{name("git", "a")}, next.ChangedDestinations(old))
-			require.Equal(t, []destination.Ref{name("git", "a")}, old.ChangedDestinations(next))
+			rules := next.Compiled()
+			require.Equal(t, []destination.Ref{name("git", "a")}, rules.ChangedDestinations(old))
+			require.Equal(t, []destination.Ref{name("git", "a")}, old.ChangedDestinations(rules))
 			require.Empty(t, old.ChangedDestinations(old))
 		})
 	}

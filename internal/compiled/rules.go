@@ -1,0 +1,111 @@
+package compiled
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Rules are the rules of one RuleSet. The zero value has none.
+type Rules struct {
+	All     []*Rule // by destination, then by name
+	Valid   []*Rule // in the same order
+	Index   Index   // of the valid ones
+	Invalid Index   // of the others: they forbid sweeping in their destination, if that is known
+}
+
+// NewRules returns Rules that hold none.
+func NewRules() Rules { return Rules{Index: Index{}, Invalid: Index{}} }
+
+// Add adds a rule, in the order of the rules.
+func (s *Rules) Add(r *Rule) {
+	s.All = append(s.All, r)
+	if !r.Valid {
+		s.Invalid.add(r)
+		return
+	}
+	s.Valid = append(s.Valid, r)
+	s.Index.add(r)
+}
+
+// Wildcard stands for every value of a list.
+const Wildcard = "*"
+
+// Key is a group and a resource as rules name them: each may be the Wildcard.
+type Key struct{ Group, Resource string }
+
+// KeysOf returns the keys under which rules for a type stand.
+func KeysOf(group, resource string) [4]Key {
+	return [4]Key{{group, resource}, {group, Wildcard}, {Wildcard, resource}, {Wildcard, Wildcard}}
+}
+
+// Entry is one selection of one rule.
+type Entry struct {
+	Rule      *Rule
+	Selection *Selection
+}
+
+// Bucket holds the entries of one key, so that matching never looks at rules of other namespaces.
+type Bucket struct {
+	Cluster    []Entry            // of rules without a namespace
+	Namespaced map[string][]Entry // of the others, by the rule's namespace
+}
+
+// Index finds the rules for a type.
+type Index map[Key]*Bucket
+
+func (x Index) add(r *Rule) {
+	for i := range r.Selections {
+		for _, group := range OrWildcard(r.Selections[i].Groups) {
+			for _, resource := range OrWildcard(r.Selections[i].Resources) {
+				x.bucket(Key{group, resource}).add(Entry{r, &r.Selections[i]})
+			}
+		}
+	}
+}
+
+func (x Index) bucket(key Key) *Bucket {
+	b, ok := x[key]
+	if !ok {
+		b = &Bucket{Namespaced: make(map[string][]Entry)}
+		x[key] = b
+	}
+	return b
+}
+
+func (b *Bucket) add(e Entry) {
+	if ns := e.Rule.Name.Namespace; ns != "" {
+		b.Namespaced[ns] = append(b.Namespaced[ns], e)
+	} else {
+		b.Cluster = append(b.Cluster, e)
+	}
+}
+
+// OrWildcard returns the list, or the Wildcard in the place of one that stands for all values.
+func OrWildcard(list []string) []string {
+	if list == nil {
+		return []string{Wildcard}
+	}
+	return list
+}
+
+// For returns the rules of some indexes that have a selection for the type, in their order.
+func For(group, resource string, indexes ...Index) []*Rule {
+	var rules []*Rule
+	collect := func(entries []Entry) {
+		for _, e := range entries {
+			rules = append(rules, e.Rule)
+		}
+	}
+	for _, x := range indexes {
+		for _, key := range KeysOf(group, resource) {
+			if b, ok := x[key]; ok {
+				collect(b.Cluster)
+				for _, entries := range b.Namespaced {
+					collect(entries)
+				}
+			}
+		}
+	}
+	slices.SortFunc(rules, func(a, b *Rule) int { return cmp.Compare(a.Order, b.Order) })
+	return slices.Compact(rules)
+}
