@@ -123,7 +123,7 @@ func (m *Mirror) grant(ref destination.Ref, give func(*grants, written)) error {
 	d, ok := m.set.Get(ref)
 	if !ok {
 		m.mu.Unlock()
-		return fmt.Errorf("%w: %s", ErrUnknownDestination, ref)
+		return fmt.Errorf("kubescribe: %w: %s", destination.ErrUnknown, ref)
 	}
 	g := m.grants[ref]
 	if g == nil {
@@ -145,7 +145,7 @@ func (m *Mirror) withdraw(set destination.Set) {
 		}
 		delete(m.grants, ref)
 		if g.prune != nil {
-			g.prune.end(fmt.Errorf("%w: %s has changed meanwhile", ErrUnknownDestination, ref))
+			g.prune.end(fmt.Errorf("%w: %s has changed meanwhile", destination.ErrUnknown, ref))
 		}
 	}
 }

@@ -189,7 +189,7 @@ func TestPruneSaysWhyNothingWasRemoved(t *testing.T) {
 		cancel()
 		require.Error(t, g.Prune(ctx, prodRef))
 		require.Error(t, g.Prune(t.Context(), prodRef), "a Mirror that has ended prunes nothing")
-		require.ErrorIs(t, g.Prune(t.Context(), devRef), kubescribe.ErrUnknownDestination)
+		require.ErrorIs(t, g.Prune(t.Context(), devRef), destination.ErrUnknown)
 	})
 	t.Run("it has not started", func(t *testing.T) {
 		m, err := kubescribe.New(cluster(t).Config(), nil)
@@ -212,7 +212,7 @@ func TestPruneSaysWhyNothingWasRemoved(t *testing.T) {
 			require.NoError(t, m.SetRules(rules))
 			select {
 			case err := <-pruned:
-				require.ErrorIs(t, err, kubescribe.ErrUnknownDestination)
+				require.ErrorIs(t, err, destination.ErrUnknown)
 				return
 			case <-time.After(10 * time.Millisecond):
 			}
@@ -391,6 +391,6 @@ func TestAPruneIsOrderedUntilNobodyWaitsForIt(t *testing.T) {
 		rules.Destinations = slices.Clone(rules.Destinations)
 		rules.Destinations[0].BaseFolder = "elsewhere"
 		require.NoError(t, m.SetRules(rules))
-		require.ErrorIs(t, <-patient, kubescribe.ErrUnknownDestination)
+		require.ErrorIs(t, <-patient, destination.ErrUnknown)
 	})
 }

@@ -25,9 +25,6 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// ErrUnknownDestination is returned for a name that is not that of a valid destination of the rules.
-var ErrUnknownDestination = errors.New("kubescribe: unknown destination")
-
 // Mirror writes what its rules ask for, as it happens in a cluster, to Git branches. Create it with New, give it rules,
 // start it. All methods may be called concurrently.
 type Mirror struct {
@@ -300,8 +297,10 @@ func (m *Mirror) clusterID(ctx context.Context) (string, error) {
 	}
 }
 
-// Resync seeds a destination anew: everything that it wants is compared with its folder, and orphans are looked for. A line
-// that backs off is woken.
+// Resync seeds a destination anew: everything that it wants is compared with its folder, and orphans
+// are looked for. A line that backs off is woken. Right after SetRules, and before Start, there is
+// nothing to do beside: the first listing seeds it. The error for a name that is not that of a valid
+// destination of the rules matches destination.ErrUnknown; Approve, Adopt and Prune have it, too.
 func (m *Mirror) Resync(ref destination.Ref) error {
 	d, err := m.find(ref)
 	if err != nil {
@@ -316,7 +315,7 @@ func (m *Mirror) find(ref destination.Ref) (destination.Destination, error) {
 	defer m.mu.Unlock()
 	d, ok := m.set.Get(ref)
 	if !ok {
-		return destination.Destination{}, fmt.Errorf("%w: %s", ErrUnknownDestination, ref)
+		return destination.Destination{}, fmt.Errorf("kubescribe: %w: %s", destination.ErrUnknown, ref)
 	}
 	return d, nil
 }

@@ -175,7 +175,7 @@ func TestUnknownDestinationsAreRefused(t *testing.T) {
 	m, err := kubescribe.New(cluster(t).Config(), nil)
 	require.NoError(t, err)
 	for _, f := range []func(destination.Ref) error{m.Resync, m.Approve, m.Adopt} {
-		require.ErrorIs(t, f(prodRef), kubescribe.ErrUnknownDestination)
+		require.ErrorIs(t, f(prodRef), destination.ErrUnknown)
 	}
 }
 

@@ -154,6 +154,7 @@ func TestAReportOfWhatADestinationWasBeforeIsNotItsStatus(t *testing.T) {
 
 func TestTheLogSaysWhatHappenedAndNothingElse(t *testing.T) {
 	m := newReported(t)
+	m.watcher = source.New(nil, nil, nil, nil) // one that knows no destination
 	for said, r := range map[string]gitsink.Report{
 		"":                        {Synced: true, Pruned: &gitsink.Pruned{}},
 		"\"pushed\" \"dest":       {Result: gitsink.Result{Commits: []string{"c"}}},
@@ -304,7 +305,8 @@ func TestFoldersAreLookedAtAgainAfterAHandover(t *testing.T) {
 				m := newReported(t)
 				opts := c.opts.withDefaults()
 				began := time.Now()
-				var looks []time.Duration // each of which finds that the watcher does not feed the destination yet
+				m.watcher = source.New(nil, nil, nil, nil) // one that knows no destination
+				var looks []time.Duration                  // each of which fails
 				opts.Logger = funcr.New(func(_, args string) {
 					require.Contains(t, args, "cannot look at the folder again")
 					looks = append(looks, time.Since(began))

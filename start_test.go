@@ -142,7 +142,7 @@ func TestWhatIsOrderedOfADestinationWakesItsLine(t *testing.T) {
 	m := newReported(t)
 	q := &made{Queue: m.queue}
 	m.queue = q
-	_ = m.Resync(m.ref) // nothing feeds it yet
+	require.NoError(t, m.Resync(m.ref), "its first listing will seed it")
 	require.NoError(t, m.Adopt(m.ref))
 	require.NoError(t, m.Approve(m.ref))
 	require.Equal(t, []destination.Destination{m.to, m.to, m.to}, q.woken)

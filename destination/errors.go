@@ -29,6 +29,9 @@ var (
 	// folder of Policy.AllowedLocalFolders.
 	ErrLocalNotAllowed = errors.New("local repository not allowed")
 
+	// ErrUnknown means that a name is not that of a valid destination.
+	ErrUnknown = errors.New("unknown destination")
+
 	// ErrUnknownRepository means that a destination refers to a repository of its
 	// own namespace, or one that it may use, that was not given.
 	ErrUnknownRepository = errors.New("unknown repository")

@@ -106,11 +106,11 @@ func (c *compiler) destination(ref destination.Ref) destination.Destination {
 	var err error
 	switch fault := c.set.Err(ref); {
 	case fault == nil:
-		err = fmt.Errorf("%w: there is no GitDestination %s, create it or correct the reference", ErrUnknownDestination, ref)
+		err = fmt.Errorf("%w: there is no GitDestination %s, create it or correct the reference", destination.ErrUnknown, ref)
 	case c.name.Namespace != "" && c.name.Namespace != ref.Namespace:
-		err = fmt.Errorf("%w: the GitDestination has a fault: ask whoever owns it", ErrUnknownDestination)
+		err = fmt.Errorf("%w: the GitDestination has a fault: ask whoever owns it", destination.ErrUnknown)
 	default:
-		err = fmt.Errorf("%w: correct the GitDestination first: %w", ErrUnknownDestination, fault)
+		err = fmt.Errorf("%w: correct the GitDestination first: %w", destination.ErrUnknown, fault)
 	}
 	c.fault("Destination", ref.String(), err)
 	return destination.Destination{}

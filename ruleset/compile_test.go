@@ -97,7 +97,7 @@ func TestCompileLeavesOutARuleWhoseDestinationIsUnknownOrInvalid(t *testing.T) {
 	require.Error(t, err)
 	for _, tt := range []struct{ rule, ref string }{{"one", "git/nowhere"}, {"two", "git/refused"}} {
 		err := s.Err(name("", tt.rule))
-		require.ErrorIs(t, err, ruleset.ErrUnknownDestination)
+		require.ErrorIs(t, err, destination.ErrUnknown)
 		require.ErrorContains(t, err, tt.ref)
 	}
 	require.ErrorIs(t, s.Err(name("", "two")), destination.ErrBranchNotAllowed)
@@ -120,11 +120,11 @@ func TestWhatIsWrongWithADestinationIsToldToItsOwner(t *testing.T) {
 	s, err := ruleset.Compile(set, rule("git", "owner", "d", resources()), rule("", "cluster", "d", resources()), rule("guest", "guest", "d", resources()))
 	require.Error(t, err)
 	for _, told := range []error{s.Err(name("git", "owner")), s.Err(name("", "cluster"))} {
-		require.ErrorIs(t, told, ruleset.ErrUnknownDestination)
+		require.ErrorIs(t, told, destination.ErrUnknown)
 		require.ErrorIs(t, told, destination.ErrOverlap)
 	}
 	told := s.Err(name("guest", "guest"))
-	require.ErrorIs(t, told, ruleset.ErrUnknownDestination)
+	require.ErrorIs(t, told, destination.ErrUnknown)
 	require.ErrorContains(t, told, "ask whoever owns it")
 	require.NotErrorIs(t, told, destination.ErrOverlap)
 	require.NotContains(t, told.Error(), "same", "where somebody else writes is not a guest's to know")

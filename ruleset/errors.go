@@ -9,14 +9,12 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 )
 
-// What can be wrong with a rule. Match the errors of Compile and Err with errors.Is.
+// What can be wrong with a rule. Match the errors of Compile and Err with errors.Is. A rule that
+// refers to a destination which the Set does not hold has destination.ErrUnknown; if the Set knows it
+// as an invalid one, the error wraps what is wrong with it, too.
 var (
 	// ErrInvalid means that a value breaks the rules for its field.
 	ErrInvalid = errors.New("invalid")
-
-	// ErrUnknownDestination means that a rule refers to a destination that the Set does not hold. If the Set knows it as
-	// an invalid one, the error wraps what is wrong with it, too.
-	ErrUnknownDestination = errors.New("unknown destination")
 
 	// ErrNamespaceNotAllowed means that a rule refers to a destination of another namespace which does not allow that, or
 	// which is not there. It is destination's.
@@ -43,7 +41,7 @@ type RuleError struct {
 	Rule  types.NamespacedName
 	Field string // the Go field, "Resources[0].Operations[1]"
 	Value string // what it holds
-	Err   error  // what is wrong and what to do; wraps ErrInvalid, ErrUnknownDestination or ErrNamespaceNotAllowed
+	Err   error  // what is wrong and what to do; wraps ErrInvalid, destination.ErrUnknown or ErrNamespaceNotAllowed
 }
 
 // Error names the rule, the field, its value and the fault.

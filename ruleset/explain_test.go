@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
@@ -102,7 +103,7 @@ func TestAnExplanationIsReadByPeople(t *testing.T) {
 
 func TestExplainNamesTheDestinationOfARuleThatHasNone(t *testing.T) {
 	s, err := ruleset.Compile(destinations(t, "a"), rule("", "lost", "nowhere", ruleset.ResourceRule{}))
-	require.ErrorIs(t, err, ruleset.ErrUnknownDestination)
+	require.ErrorIs(t, err, destination.ErrUnknown)
 	got := s.Explain(pod("x", "p")).Verdicts
 	require.Equal(t, []ruleset.Verdict{{
 		Rule: name("", "lost"), Destination: name("git", "nowhere"), Reason: ruleset.ReasonInvalid, Message: "the rule has faults and is left out",

@@ -2,16 +2,13 @@ package source
 
 import (
 	"cmp"
-	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 )
-
-// ErrUnknownDestination is returned for a destination that the rules do not have, or not yet.
-var ErrUnknownDestination = errors.New("source: unknown destination")
 
 // DestinationStatus says how far a destination's events follow the cluster.
 type DestinationStatus struct {
@@ -80,13 +77,15 @@ func (w *Watcher) Err() error {
 }
 
 // Resync seeds a destination anew: what feeds it is listed again, all of its objects are sent, changed or not, and then a
-// SeedSync. It returns at once.
+// SeedSync. It returns at once. For a destination of rules that are not followed yet there is nothing
+// to do, since their first listing seeds it. The error for one that the rules do not have matches
+// destination.ErrUnknown.
 func (w *Watcher) Resync(ref destination.Ref) error {
 	w.ledger.mu.Lock()
 	defer w.ledger.mu.Unlock()
 	to := w.ledger.targets[ref]
 	if to == nil {
-		return ErrUnknownDestination
+		return w.unfollowed(ref)
 	}
 	w.ledger.resync(to)
 	return nil
@@ -98,15 +97,27 @@ func (p *planner) resyncAll() {
 	p.ledger.resync(slices.Collect(maps.Values(p.ledger.targets))...)
 }
 
-// Sweep sends a SeedSync for a destination, without sending its objects again. It returns at once.
+// Sweep sends a SeedSync for a destination, without sending its objects again. It returns at once,
+// and has the errors of Resync.
 func (w *Watcher) Sweep(ref destination.Ref) error {
 	w.ledger.mu.Lock()
 	defer w.ledger.mu.Unlock()
 	to := w.ledger.targets[ref]
 	if to == nil {
-		return ErrUnknownDestination
+		return w.unfollowed(ref)
 	}
 	to.syncDue = true
 	w.ledger.wakeIfHungry(to)
+	return nil
+}
+
+// unfollowed returns nil for a destination of the last rules, which gets a target, and with it a
+// SeedSync, as soon as the planner adopts them. It returns an error for any other.
+func (w *Watcher) unfollowed(ref destination.Ref) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, ok := w.set.Get(ref); !ok {
+		return fmt.Errorf("%w: %s", destination.ErrUnknown, ref)
+	}
 	return nil
 }

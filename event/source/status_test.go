@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/ruleset"
 )
 
 func setOf(t *testing.T, names ...string) destination.Set {
@@ -55,12 +56,27 @@ func TestTheStatusOfADestinationSaysWhatIsStillDue(t *testing.T) {
 	require.False(t, ok)
 }
 
+func TestADestinationOfTheRulesIsKnownBeforeThePlannersTurn(t *testing.T) {
+	w := New(nil, nil, newLines(-1), nil)
+	for _, ask := range []func(destination.Ref) error{w.Resync, w.Sweep} {
+		require.ErrorIs(t, ask(ref("prod")), destination.ErrUnknown)
+	}
+	w.SetRules(setOf(t, "prod"), &ruleset.RuleSet{})
+	w.take() // the planner's turn has begun, and has made no target yet
+	for _, ask := range []func(destination.Ref) error{w.Resync, w.Sweep} {
+		require.NoError(t, ask(ref("prod")), "its first listing does what is asked for")
+		require.ErrorIs(t, ask(ref("dev")), destination.ErrUnknown)
+	}
+	w.SetRules(setOf(t, "dev"), &ruleset.RuleSet{})
+	require.ErrorIs(t, w.Resync(ref("prod")), destination.ErrUnknown)
+}
+
 func TestOneMayAskForASweepOfADestinationThatThereIs(t *testing.T) {
 	d, to, _ := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
 	w := New(nil, nil, d.out.(*lines), nil)
 	w.ledger, to.feeding = d.ledger, false
-	require.ErrorIs(t, w.Sweep(ref("dev")), ErrUnknownDestination)
-	require.ErrorIs(t, w.Resync(ref("dev")), ErrUnknownDestination)
+	require.ErrorIs(t, w.Sweep(ref("dev")), destination.ErrUnknown)
+	require.ErrorIs(t, w.Resync(ref("dev")), destination.ErrUnknown)
 	for _, ask := range []func(destination.Ref) error{w.Sweep, w.Resync} {
 		require.NoError(t, ask(ref("prod")))
 		require.True(t, to.syncDue)

@@ -96,9 +96,10 @@ type Watcher struct {
 	changed   chan struct{} // capacity 1: next is set
 
 	mu      sync.Mutex
-	next    *rules // what SetRules was called with last, until the planner takes it
-	planned bool   // the streams are those of the rules that SetRules was called with last
-	missing error  // what discovery said last
+	set     destination.Set // of the rules that SetRules was called with last
+	next    *rules          // what SetRules was called with last, until the planner takes it
+	planned bool            // the streams are those of the rules that SetRules was called with last
+	missing error           // what discovery said last
 }
 
 type rules struct {
@@ -125,7 +126,7 @@ func New(client dynamic.Interface, d Discovery, out Queue, opts *Options) *Watch
 // SetRules replaces all rules. It returns at once; Start lists and watches what they ask for.
 func (w *Watcher) SetRules(set destination.Set, rs *ruleset.RuleSet) {
 	w.mu.Lock()
-	w.next, w.planned = &rules{set, rs}, false
+	w.set, w.next, w.planned = set, &rules{set, rs}, false
 	w.ledger.changing.Store(true)
 	w.mu.Unlock()
 	signal(w.changed)

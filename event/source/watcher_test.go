@@ -278,7 +278,7 @@ func TestResyncSendsEverythingAgain(t *testing.T) {
 	require.Len(t, f.seeded("prod"), 3)
 	require.NoError(t, f.watcher.Sweep(ref("prod")))
 	require.Len(t, f.seeded("prod"), 1)
-	require.ErrorIs(t, f.watcher.Resync(ref("nobody")), ErrUnknownDestination)
+	require.ErrorIs(t, f.watcher.Resync(ref("nobody")), destination.ErrUnknown)
 }
 
 func TestObjectsThatAreGoneBeforeTheirWatchSaysSoAreNotListedInATightLoop(t *testing.T) {

@@ -54,7 +54,7 @@ func TestExplainNamesTheCauseOfAFaultThatComesAlone(t *testing.T) {
 		`put a backslash before a character that stands for itself ("[") ("default/repo")`)
 
 	ofRule := config.Explain(rules.Err(types.NamespacedName{Name: "all"}))
-	require.ErrorIs(t, ofRule, ruleset.ErrUnknownDestination)
+	require.ErrorIs(t, ofRule, destination.ErrUnknown)
 	require.ErrorContains(t, ofRule, "a.yaml:16: ClusterWatchRule all: spec.destinationRef.name: comes from unknown destination; a.yaml:11: GitDestination")
 	require.Equal(t, 1, strings.Count(config.Explain(errors.Join(ofRule)).Error(), "\n")+1, "one fault is one line")
 }
