@@ -40,7 +40,7 @@ func TestAnUnknownValueOfAnEnumerationIsAnErrorAtTheDoor(t *testing.T) {
 		says []string // the field, the value, what it may be
 	}{
 		"orphan.Policy": {func() error {
-			_, err := orphan.Find(slices.Values([]string{"a"}), event.DefaultLayout, nil, &orphan.Options{Policy: "never"})
+			_, err := orphan.Find(slices.Values([]string{"a"}), event.DefaultLayout, nil, &orphan.Options{Policy: "never"}, orphan.Approval{})
 			return err
 		}, []string{"Policy", `"never"`, "Never", "OnDelete", "Always"}},
 		"orphan.Policy of a Mirror": {func() error {

@@ -5,13 +5,16 @@ import (
 	"time"
 
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/kubescribe/kubescribe/queue"
 )
 
-// HoldsLease returns a function for Options.StillLeader that reads the lock of a leader election from the API server: it
-// says yes while the lock names our identity and has not run out. In doubt, when the lock cannot be read, it says no.
+// HoldsLease returns a function for Options.StillLeader that reads the lock of a leader election from the
+// API server. It says yes while the lock names our identity and has not run out. In doubt, when the lock
+// cannot be read, it says no.
 //
-// Leader election in client-go tells the loser only through a cancelled context, the same that ends a program in peace;
-// only a look at the lock tells the two apart.
+// Leader election in client-go tells the loser only through a cancelled context, the same that ends a
+// program in peace; only a look at the lock tells the two apart.
 func HoldsLease(lock resourcelock.Interface) func(context.Context) bool {
 	return func(ctx context.Context) bool {
 		record, _, err := lock.Get(ctx)
@@ -22,15 +25,36 @@ func HoldsLease(lock resourcelock.Interface) func(context.Context) bool {
 	}
 }
 
-// handoverLooks is how often every folder is looked at again after the start, each time after twice the pause: with the
-// default of a minute a push is found that has taken a quarter of an hour.
-const handoverLooks = 4
+// leaderLease is the lease of a batch that is held only while the Mirror leads.
+type leaderLease struct {
+	queue.Lease
+	mirror *Mirror
+}
 
-// lookAgain has every folder looked at anew, since a push of the leader before us may have come in behind a seed of ours that
-// had nothing to write: nobody's compare-and-swap notices that. A folder that is not as we left it is seeded (report).
-func (m *Mirror) lookAgain(ctx context.Context) {
+// Held implements queue.Lease.
+func (l leaderLease) Held(ctx context.Context) bool {
+	return l.Lease.Held(ctx) && l.mirror.isLeader(ctx)
+}
+
+// leaderTimeout bounds one question to StillLeader: no answer is a no.
+const leaderTimeout = 5 * time.Second
+
+func (m *Mirror) isLeader(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
+	defer cancel()
+	return m.opts.StillLeader(ctx)
+}
+
+// handoverChecks is the number of times that every folder is rechecked after the start, each time after
+// twice the pause: with the default of a minute a push is found that has taken a quarter of an hour.
+const handoverChecks = 4
+
+// recheckAfterHandover rechecks every folder after a handover: the old leader's last push can land after
+// our seed found nothing to write, and no compare-and-swap detects that. A folder that is not as we left
+// it is seeded (observe).
+func (m *Mirror) recheckAfterHandover(ctx context.Context) {
 	pause := m.opts.Handover
-	for range handoverLooks {
+	for range handoverChecks {
 		if pause < 0 {
 			return
 		}
@@ -44,7 +68,7 @@ func (m *Mirror) lookAgain(ctx context.Context) {
 		m.mu.Unlock()
 		for d := range set.All() {
 			if err := m.watcher.Sweep(d.Ref); err != nil {
-				m.opts.Logger.V(1).Info("cannot look at the folder again", "destination", d.Ref, "reason", err.Error())
+				m.opts.Logger.V(1).Info("cannot recheck the folder", "destination", d.Ref, "reason", err.Error())
 			}
 		}
 		pause *= 2

@@ -36,13 +36,13 @@ type Mirror struct {
 	watcher  *source.Watcher
 	ended    chan struct{} // closed when Start returns
 
-	mu      sync.Mutex
-	started bool
-	set     destination.Set
-	rules   *ruleset.RuleSet
-	orphans map[destination.Ref]orphan.Options
-	grants  map[destination.Ref]*grants
-	written map[destination.Ref]written
+	mu           sync.Mutex
+	started      bool
+	set          destination.Set
+	orphans      map[destination.Ref]orphan.Options
+	written      map[destination.Ref]gitsink.Status // what the reports of the writer add up to
+	approvals    map[destination.Ref]*approvals
+	lastApproval uint64 // the number of the last one
 }
 
 // New returns a Mirror of the cluster that config leads to. The limits on the rate of requests in config are lifted if they
@@ -66,13 +66,13 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 		return nil, fmt.Errorf("kubescribe: %w", err)
 	}
 	m := &Mirror{
-		opts:    o,
-		client:  client,
-		queue:   o.Queue,
-		sink:    o.GitSink,
-		ended:   make(chan struct{}),
-		grants:  map[destination.Ref]*grants{},
-		written: map[destination.Ref]written{},
+		opts:      o,
+		client:    client,
+		queue:     o.Queue,
+		sink:      o.GitSink,
+		ended:     make(chan struct{}),
+		written:   map[destination.Ref]gitsink.Status{},
+		approvals: map[destination.Ref]*approvals{},
 	}
 	if m.queue == nil {
 		m.queue = queue.NewSharded(&queue.Options{WindowFor: o.Window, MeterProvider: o.MeterProvider, Logger: o.Logger})
@@ -106,13 +106,13 @@ func (m *Mirror) SetRules(r Rules) error {
 	compiled, errRules := ruleset.Compile(set, r.Rules...)
 	errOrphans := validateOrphans(r.Orphans)
 	m.mu.Lock()
-	m.set, m.rules, m.orphans = set, compiled, r.Orphans
+	m.set, m.orphans = set, r.Orphans
 	for ref, w := range m.written {
-		if d, _ := set.Get(ref); d != w.to {
+		if d, _ := set.Get(ref); d != w.Destination {
 			delete(m.written, ref)
 		}
 	}
-	m.withdraw(set)
+	m.revoke(set)
 	m.watcher.SetRules(set, compiled)
 	m.mu.Unlock()
 	return errors.Join(errSet, errRules, errOrphans)
@@ -167,7 +167,7 @@ func (m *Mirror) Start(ctx context.Context) error {
 	}
 	runner := queue.NewRunner(m.queue, m.handler(writer), &queue.RunOptions{
 		DrainTimeout:  m.opts.DrainTimeout,
-		Drain:         func() bool { return m.leads(context.WithoutCancel(ctx)) },
+		Drain:         func() bool { return m.isLeader(context.WithoutCancel(ctx)) },
 		EndTimeout:    handlersEnd,
 		MeterProvider: m.opts.MeterProvider,
 		Logger:        m.opts.Logger,
@@ -191,10 +191,10 @@ func (m *Mirror) Start(ctx context.Context) error {
 func (m *Mirror) watch(ctx context.Context) <-chan error {
 	ended := make(chan error, 1)
 	go func() {
-		var looking sync.WaitGroup
-		looking.Go(func() { m.lookAgain(ctx) })
+		var rechecking sync.WaitGroup
+		rechecking.Go(func() { m.recheckAfterHandover(ctx) })
 		err := m.watcher.Start(ctx)
-		looking.Wait()
+		rechecking.Wait()
 		ended <- err
 	}()
 	return ended
@@ -242,10 +242,8 @@ func (m *Mirror) writerOptions() *gitsink.WriterOptions {
 		Message:   m.opts.Message,
 		Committer: m.opts.Committer,
 		CommitPer: m.opts.CommitPer,
-		Orphans:   m.orphanOptions,
-		Prune:     m.pruneOptions,
-		Adopt:     m.adopts,
-		OnReport:  m.report,
+		Policy:    m.policy,
+		OnReport:  m.observe,
 
 		RefuseFiltered: m.opts.RefuseFiltered,
 	}
@@ -254,25 +252,9 @@ func (m *Mirror) writerOptions() *gitsink.WriterOptions {
 // handler adds the question of leadership to that of the lease.
 func (m *Mirror) handler(w *gitsink.Writer) queue.Handler {
 	return func(ctx context.Context, b queue.Batch) error {
-		b.Lease = led{b.Lease, m}
+		b.Lease = leaderLease{b.Lease, m}
 		return w.Handle(ctx, b)
 	}
-}
-
-type led struct {
-	queue.Lease
-	mirror *Mirror
-}
-
-func (l led) Held(ctx context.Context) bool { return l.Lease.Held(ctx) && l.mirror.leads(ctx) }
-
-// leaderTimeout bounds one question to StillLeader: no answer is a no.
-const leaderTimeout = 5 * time.Second
-
-func (m *Mirror) leads(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
-	defer cancel()
-	return m.opts.StillLeader(ctx)
 }
 
 var namespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}

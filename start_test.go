@@ -168,7 +168,7 @@ func TestWaitSyncedWaitsForWhatIsTriedAgainOrWaits(t *testing.T) {
 		"parked for good until somebody acts": {&queue.KeyStats{Err: auth, Permanent: true, Parked: time.Now()}, gitsink.Report{}, true},
 		"tried again, as after Adopt":         {&queue.KeyStats{Err: auth, Permanent: true}, gitsink.Report{}, false},
 		"parked for a moment":                 {&queue.KeyStats{Err: auth, Parked: time.Now()}, gitsink.Report{}, false},
-		"another's folder, and more to write": {&queue.KeyStats{Waiting: 1}, gitsink.Report{Synced: true, Excluded: &orphan.Found{Count: 1}}, false},
+		"another's folder, and more to write": {&queue.KeyStats{Waiting: 1}, gitsink.Report{Status: gitsink.Status{LastSeed: someTime, Excluded: &orphan.Found{Count: 1}}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newReported(t)
@@ -196,7 +196,7 @@ func TestAPlanRunsForTheHolderOfTheLeaseWhoLeads(t *testing.T) {
 		for _, leads := range []bool{false, true} {
 			m := newReported(t)
 			m.opts.StillLeader = func(context.Context) bool { return leads }
-			require.Equal(t, held && leads, led{lease{held: held}, m.Mirror}.Held(t.Context()))
+			require.Equal(t, held && leads, leaderLease{lease{held: held}, m.Mirror}.Held(t.Context()))
 		}
 	}
 }

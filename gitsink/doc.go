@@ -1,48 +1,59 @@
-// Package gitsink is the way from a batch of events to commits on a branch: the GitSink interface, which has an
-// implementation in package gogit, and the Writer, which turns batches into plans for it.
+// Package gitsink is the way from a batch of events to commits on a branch: the GitSink interface,
+// which has an implementation in package gogit, and the Writer, which turns batches into plans for
+// it.
 //
 // # Guarantees
 //
-//   - Apply commits on the newest remote commit of the branch or not at all. A plan is run on the tree that its commits
-//     build on; if somebody else pushes meanwhile, it is run again on theirs. Nobody's commit is lost, and nothing is merged
-//     by lines.
+//   - Apply commits on the newest remote commit of the branch or not at all. A plan is run on the
+//     tree that its commits build on; if somebody else pushes meanwhile, it is run again on theirs.
+//     Nobody's commit is lost, and nothing is merged by lines.
 //   - nil from Apply means that the remote has what the plan wanted.
 //   - Nothing outside the base folder is touched, nor anything in it that the plan does not name.
 //   - Content that is there already makes no commit.
-//   - A Writer folds the events of a batch in their order. One object that cannot be written is left out and reported; the
-//     others are written. A v1 Secret is encrypted or left out, also when it comes under another resource; an Encryptor that
-//     panics, or returns nothing or the plain text, is refused with ErrEncryptor for that object.
-//   - Names of objects are quoted in commit messages: none can become a trailer, a mention, or a subject's "[skip ci]".
-//   - A Writer's plan first asks whether the lease of the batch is still held: a worker that lost it never writes old
-//     content over new.
-//   - A folder has one owner on a branch. The OwnerFile names both; another owner's folder is refused with ErrOwned, unless
-//     the file came along from another branch, by branching or merging. In a folder that held files when we first wrote to
-//     it, nothing is pruned before it is adopted.
+//   - A Writer folds the events of a batch in their order. One object that cannot be written is
+//     left out and reported; the others are written. A v1 Secret is encrypted or left out, also
+//     when it comes under another resource; an Encryptor that panics, or returns nothing or the
+//     plain text, is refused with ErrEncryptor for that object.
+//   - Names of objects are quoted in commit messages: none can become a trailer, a mention, or a
+//     subject's "[skip ci]".
+//   - A Writer's plan first asks whether the lease of the batch is still held: a worker that lost
+//     it never writes old content over new.
+//   - A folder has one owner on a branch. The OwnerFile names both; another owner's folder is
+//     refused with ErrOwned, unless the file came along from another branch, by branching or
+//     merging. In a folder that held files when we first wrote to it, nothing is pruned before it
+//     is adopted.
 //   - Only a regular file of at most 4 KiB says whose a folder is: a flat mapping, without aliases.
-//   - A folder below ours that has an OwnerFile of its own is left alone: nothing in it is written, deleted, swept or pruned. If
-//     that keeps files from being deleted or looked at, the Report names it (Excluded).
-//   - What no rule covers any more is pruned only by order (WriterOptions.Prune), in a commit of its own, and only files
-//     that name the object that the layout keeps at their path. It obeys ownership, adoption, the policy Never and the limit.
-//   - Commits grouped by author keep the order of the events: a new commit begins where the author changes.
-//   - Orphans are looked for on the tree that the batch's own changes leave, with what lives at that moment.
+//   - A folder below ours that has an OwnerFile of its own is left alone: nothing in it is written,
+//     deleted, swept or pruned. If that keeps files from being deleted or looked at, the Report
+//     names it (Excluded).
+//   - What no rule covers any more is pruned only by order (WriterOptions.Prune), in a commit of
+//     its own, and only files that name the object that the layout keeps at their path. It obeys
+//     ownership, adoption, the policy Never and the limit.
+//   - Commits grouped by author keep the order of the events: a new commit begins where the author
+//     changes.
+//   - Orphans are looked for on the tree that the batch's own changes leave, with what lives at
+//     that moment.
 //
 // # Concurrency
 //
-// Sinks and Writers may be used by any number of goroutines. A Plan is called by one goroutine at a time; its Tree is valid
-// only during the call.
+// Sinks and Writers may be used by any number of goroutines. A Plan is called by one goroutine at a
+// time; its Tree is valid only during the call.
 //
 // # Errors
 //
-// Apply returns an *Error with the operation, the destination and the server's own words. Use errors.Is with ErrAuth,
-// ErrPlainText, ErrProtected, ErrRejected, ErrNotFound, ErrPath, ErrOwned, ErrTooLarge, ErrUnavailable, ErrConflict and
-// ErrUnknown; an error that matches queue.ErrPermanent stays until somebody acts. No error holds credentials.
+// Apply returns an *Error with the operation, the destination and the server's own words. Use
+// errors.Is with ErrAuth, ErrPlainText, ErrProtected, ErrRejected, ErrNotFound, ErrPath, ErrOwned,
+// ErrTooLarge, ErrUnavailable, ErrConflict and ErrUnknown; an error that matches queue.ErrPermanent
+// stays until somebody acts. No error holds credentials.
 //
-// The sink plans again when the branch has moved, and finds out what became of a push whose answer was lost; it does not
-// wait for a server that is down. The queue does, with backoff. Nobody else tries again.
+// The sink plans again when the branch has moved, and finds out what became of a push whose answer
+// was lost; it does not wait for a server that is down. The queue does, with backoff. Nobody else
+// tries again.
 //
 // # Implementing your own
 //
-// A GitSink may be anything that can show a tree and take a list of commits. It must call the plan with a tree as new as
-// its store can tell, never call it concurrently with itself, apply the commits of one call all or none, and not keep the
-// tree or the commits. FolderTree makes a Tree of a folder.
+// A GitSink may be anything that can show a tree and take a list of commits. It must call the plan
+// with a tree as new as its store can tell, never call it concurrently with itself, apply the
+// commits of one call all or none, and not keep the tree or the commits. FolderTree makes a Tree of
+// a folder.
 package gitsink

@@ -10,44 +10,46 @@ import (
 	"github.com/kubescribe/kubescribe/internal/panics"
 )
 
-// ErrEncryptor is matched by the error for a Secret whose Encryptor panicked, or returned nothing or
-// what it was given. The Secret is left out of the commit and tried again, its neighbours are written.
+// ErrEncryptor is matched by the error for a Secret whose Encryptor panicked, or returned nothing
+// or what it was given. The Secret is left out of the commit and tried again, its neighbours are
+// written.
 var ErrEncryptor = errors.New("gitsink: the Encryptor is broken")
 
 // content returns the data to write; nil if the file says it already. It is the last gate before a
-// file: what is a v1 Secret by its resource, its kind or its own words leaves here encrypted or not at
-// all.
-func (d *draft) content(ctx context.Context, e event.Event, path string, exists bool) ([]byte, error) {
+// file: what is a v1 Secret by its resource, its kind or its own words leaves here encrypted or not
+// at all.
+func (p *planRun) content(ctx context.Context, e event.Event, path string, exists bool) ([]byte, error) {
 	if !event.IsSecret(e.Resource.ID) {
 		if event.IsSecretKind(e.Resource) || event.SaysSecret(e.Content) {
 			return nil, fmt.Errorf("%w: it came as an object of the resource %q", event.ErrSecret, e.Resource.Resource)
 		}
 		return e.Content, nil
 	}
-	if d.writer.opts.Encryptor == nil {
+	if p.writer.opts.Encryptor == nil {
 		return nil, fmt.Errorf("%w: no Encryptor is configured", event.ErrSecret)
 	}
-	_, changed := d.overlay[path] // then what is stored is not what stands there any more
-	if stored, ok := d.stored[path]; ok && exists && !changed {
-		equal, err := d.encrypts(ctx, e, stored)
+	_, changed := p.overlay[path] // then what is stored is not what stands there any more
+	if stored, ok := p.stored[path]; ok && exists && !changed {
+		equal, err := p.encrypts(ctx, e, stored)
 		if err != nil || equal {
 			return nil, err
 		}
 	}
-	return d.encrypt(ctx, e)
+	return p.encrypt(ctx, e)
 }
 
 // encrypts reports whether stored is an encryption of the event's content.
-func (d *draft) encrypts(ctx context.Context, e event.Event, stored []byte) (same bool, err error) {
+func (p *planRun) encrypts(ctx context.Context, e event.Event, stored []byte) (same bool, err error) {
 	defer recoverEncryptor(&err)
-	return d.writer.opts.Encryptor.Same(ctx, d.to, e.Resource, stored, e.Content)
+	return p.writer.opts.Encryptor.Same(ctx, p.to, e.Resource, stored, e.Content)
 }
 
-// encrypt returns the ciphertext of the event's content. An empty one would be taken for a file that is
-// as it should be, and the Secret would be lost in silence; the plain text itself would be pushed.
-func (d *draft) encrypt(ctx context.Context, e event.Event) (data []byte, err error) {
+// encrypt returns the ciphertext of the event's content. An empty one would be taken for a file
+// that is as it should be, and the Secret would be lost in silence; the plain text itself would be
+// pushed.
+func (p *planRun) encrypt(ctx context.Context, e event.Event) (data []byte, err error) {
 	defer recoverEncryptor(&err)
-	data, err = d.writer.opts.Encryptor.Encrypt(ctx, d.to, e.Resource, e.Content)
+	data, err = p.writer.opts.Encryptor.Encrypt(ctx, p.to, e.Resource, e.Content)
 	switch {
 	case err != nil:
 		return nil, err

@@ -8,13 +8,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/internal/gitattr"
 	"github.com/kubescribe/kubescribe/internal/quote"
 )
 
 const (
-	// maxAttributes bounds what is read of a .gitattributes, in bytes. A larger one may have a filter for any path.
+	// maxAttributes bounds what is read of a .gitattributes, in bytes. A larger one may have a
+	// filter for any path.
 	maxAttributes = 64 << 10
 	filterName    = "filter"
 )
@@ -22,12 +22,13 @@ const (
 // MaxFiltered is the most lines that a Report has of them.
 const MaxFiltered = 10
 
-// Filtered is a line of a .gitattributes that gives files of ours a filter (gitattributes(5)): git add would run them through
-// it, kubescribe writes them as they are, as git does where the filter is not configured. So what git-crypt should encrypt is
-// in plain text, and what LFS should keep elsewhere is in the branch.
+// Filtered is a line of a .gitattributes that gives files of ours a filter (gitattributes(5)): git
+// add would run them through it, kubescribe writes them as they are, as git does where the filter
+// is not configured. So what git-crypt should encrypt is in plain text, and what LFS should keep
+// elsewhere is in the branch.
 type Filtered struct {
 	File    string // the .gitattributes, by its path from the root of the repository
-	Pattern string // of its line; "" if the file is too large to be read, and may have a filter for any path
+	Pattern string // of its line; "" if the file is too large to be read: it may be for any path
 	Filter  string // the name of the filter
 }
 
@@ -49,8 +50,8 @@ type filters struct {
 	large  []string // folders, from the root, whose file is too large
 }
 
-// readFilters reads the .gitattributes of the folders on the way to paths, which are relative to the base folder, or of all
-// folders below it. Where there is none it asks for nothing.
+// readFilters reads the .gitattributes of the folders on the way to paths, which are relative to
+// the base folder, or of all folders below it. Where there is none it asks for nothing.
 func readFilters(ctx context.Context, base Tree, folder string, paths []string, all bool) (filters, error) {
 	f := filters{folder: folder}
 	found, err := readAbove(ctx, base)
@@ -86,7 +87,7 @@ func readFilters(ctx context.Context, base Tree, folder string, paths []string, 
 			found[f.fromRoot(strings.TrimSuffix(strings.TrimSuffix(path, gitattr.FileName), "/"))] = data
 		}
 	}
-	for _, dir := range slices.Sorted(maps.Keys(found)) { // a folder is sorted before those below it
+	for _, dir := range slices.Sorted(maps.Keys(found)) { // a folder comes before those in it
 		if data := found[dir]; len(data) > maxAttributes {
 			f.large = append(f.large, dir)
 		} else {
@@ -154,36 +155,27 @@ func (f *filters) of(path string) (Filtered, bool) {
 	return Filtered{File: v.File, Pattern: v.Pattern, Filter: v.Value}, true
 }
 
-// writes are the paths that events may write.
-func (d *draft) writes(events []event.Event) (paths []string) {
-	for _, e := range events {
-		if e.Writes() {
-			paths = append(paths, d.path(e))
-		}
-	}
-	return paths
-}
-
-// findFiltered reports the filters of paths that the draft leaves a file at, or of all files that can be ours.
-func (d *draft) findFiltered(ctx context.Context, paths []string, all bool) error {
-	if d.filters.none() {
+// findFiltered reports the filters of paths that the draft leaves a file at, or of all files that
+// can be ours.
+func (p *planRun) findFiltered(ctx context.Context, paths []string, all bool) error {
+	if p.filters.none() {
 		return nil
 	}
 	if all {
-		paths = slices.AppendSeq(paths, d.paths())
+		paths = slices.AppendSeq(paths, p.paths())
 	}
 	for _, path := range paths {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if _, ours := d.writer.opts.Layout.Collection(path); !ours || !d.exists(path) {
+		if _, ours := p.writer.opts.Layout.Collection(path); !ours || !p.exists(path) {
 			continue
 		}
-		f, ok := d.filters.of(path)
-		if !ok || slices.Contains(d.report.Filtered, f) {
+		f, ok := p.filters.of(path)
+		if !ok || slices.Contains(p.report.Filtered, f) {
 			continue
 		}
-		if d.report.Filtered = append(d.report.Filtered, f); len(d.report.Filtered) == MaxFiltered {
+		if p.report.Filtered = append(p.report.Filtered, f); len(p.report.Filtered) == MaxFiltered {
 			break
 		}
 	}

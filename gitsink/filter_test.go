@@ -12,7 +12,8 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 )
 
-// rootedSink is a memorySink whose Trees show what lies above the base folder, and count what is read.
+// rootedSink is a memorySink whose Trees show what lies above the base folder, and count what is
+// read.
 type rootedSink struct {
 	*memorySink
 	above map[string][]byte

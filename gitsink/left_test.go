@@ -60,7 +60,7 @@ func TestAnAdoptionIsCommittedByTheCommitter(t *testing.T) {
 	sink := &memorySink{}
 	sink.folder("prod")["README.md"] = &fstest.MapFile{Data: []byte("x")}
 	robot := Signature{Name: "robot", Email: "robot@example.com"}
-	w, _ := newTestWriter(t, sink, &WriterOptions{Committer: robot, Adopt: func(destination.Ref) bool { return true }})
+	w, _ := newTestWriter(t, sink, &WriterOptions{Committer: robot, Policy: func(destination.Destination) Policy { return Policy{Adopt: true} }})
 	require.NoError(t, w.Handle(t.Context(), batch(sync("prod"))))
 	require.Equal(t, robot, sink.commits[0].Committer)
 }
@@ -76,12 +76,12 @@ func TestAnOwnerFileThatIsOursIsNotWrittenAgain(t *testing.T) {
 	}
 	tree, err := FolderTree(fstest.MapFS{OwnerFile: {Data: us.encode()}})
 	require.NoError(t, err)
-	c, err := claimFolder(t.Context(), refusing{tree}, us.as(true), false)
+	c, err := checkOwnership(t.Context(), refusing{tree}, us.as(true), false)
 	require.NoError(t, err, "it is known by its hash, and need not be read")
 	require.False(t, c.owner.Adopted)
 	tree, err = FolderTree(fstest.MapFS{OwnerFile: {Data: []byte("x: [")}})
 	require.NoError(t, err)
-	_, err = claimFolder(t.Context(), tree, us, false)
+	_, err = checkOwnership(t.Context(), tree, us, false)
 	require.ErrorContains(t, err, "cannot be read")
 }
 

@@ -14,8 +14,8 @@ const (
 	maxShown  = 300 // bytes of each: RBAC bounds no name
 )
 
-// shown returns an ID as it stands in a message. ID.String has quoted what could be taken for a trailer, or for an
-// order to skip a pipeline.
+// shown returns an ID as it stands in a message. ID.String has quoted what could be taken for a
+// trailer, or for an order to skip a pipeline.
 func shown(id event.ID) string {
 	s := id.String()
 	if len(s) <= maxShown {
@@ -25,29 +25,29 @@ func shown(id event.ID) string {
 }
 
 // message says what happened: a line, and below it the objects.
-func message(to destination.Destination, g group) string {
+func message(to destination.Destination, c pendingCommit) string {
 	var b strings.Builder
 	switch {
-	case len(g.events) == 1 && g.removed == 0:
-		fmt.Fprintf(&b, "%s %s\n", verb(g.events[0]), shown(g.events[0].Resource.ID))
+	case len(c.events) == 1 && c.removed == 0:
+		fmt.Fprintf(&b, "%s %s\n", verb(c.events[0]), shown(c.events[0].Resource.ID))
 		return b.String()
-	case g.pruned > 0:
-		fmt.Fprintf(&b, "Remove %s that no rule covers any more from %s\n", files(g.pruned), folderName(to))
+	case c.pruned > 0:
+		fmt.Fprintf(&b, "Remove %s that no rule covers any more from %s\n", files(c.pruned), folderName(to))
 		return b.String()
-	case len(g.events) == 0:
-		fmt.Fprintf(&b, "Remove %s without an object from %s\n", files(g.removed), folderName(to))
+	case len(c.events) == 0:
+		fmt.Fprintf(&b, "Remove %s without an object from %s\n", files(c.removed), folderName(to))
 		return b.String()
 	}
-	fmt.Fprintf(&b, "Sync %s in %s\n\n", files(len(g.events)+g.removed), folderName(to))
-	for i, e := range g.events {
+	fmt.Fprintf(&b, "Sync %s in %s\n\n", files(len(c.events)+c.removed), folderName(to))
+	for i, e := range c.events {
 		if i == maxListed {
-			fmt.Fprintf(&b, "- and %d more\n", len(g.events)-i)
+			fmt.Fprintf(&b, "- and %d more\n", len(c.events)-i)
 			break
 		}
 		fmt.Fprintf(&b, "- %s %s\n", verb(e), shown(e.Resource.ID))
 	}
-	if g.removed > 0 {
-		fmt.Fprintf(&b, "- Remove %s without an object\n", files(g.removed))
+	if c.removed > 0 {
+		fmt.Fprintf(&b, "- Remove %s without an object\n", files(c.removed))
 	}
 	return b.String()
 }

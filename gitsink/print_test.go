@@ -32,7 +32,7 @@ func TestNobodyPrintsContentsOrUserInformation(t *testing.T) {
 	for _, value := range []any{
 		d, &d, e, &e, change, &change, commit, &commit, batch, &batch,
 		[]event.Event{e}, map[string]event.Event{"a": e}, struct{ E event.Event }{e}, []destination.Destination{d}, map[destination.Destination]int{d: 1},
-		[]gitsink.Commit{commit}, struct{ B queue.Batch }{batch}, gitsink.Report{Destination: d}, &gitsink.Error{Op: "push", Destination: d, Err: gitsink.ErrAuth},
+		[]gitsink.Commit{commit}, struct{ B queue.Batch }{batch}, gitsink.Report{Status: gitsink.Status{Destination: d}}, &gitsink.Error{Op: "push", Destination: d, Err: gitsink.ErrAuth},
 	} {
 		var printed []string
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {

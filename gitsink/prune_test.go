@@ -16,7 +16,8 @@ import (
 	"github.com/kubescribe/kubescribe/orphan"
 )
 
-// covering is an Inventory of ConfigMaps everywhere that also knows which types and namespaces no rule covers.
+// covering is an Inventory of ConfigMaps everywhere that also knows which types and namespaces no
+// rule covers.
 type covering struct {
 	uncovered func(event.Collection) bool
 	living    []event.Resource
@@ -51,17 +52,17 @@ func manifestOf(apiVersion, kind, namespace, name string) []byte {
 }
 
 // pruning is a Writer whose folder prod is adopted and holds a ConfigMap, and which prunes as told.
-func pruning(t *testing.T, options **orphan.Options) (*memorySink, *Writer, func() Report) {
+func pruning(t *testing.T, policy *Policy) (*memorySink, *Writer, func() Report) {
 	t.Helper()
 	sink := &memorySink{}
-	w, reports := newTestWriter(t, sink, &WriterOptions{Prune: func(destination.Ref) *orphan.Options { return *options }})
+	w, reports := newTestWriter(t, sink, &WriterOptions{Policy: func(destination.Destination) Policy { return *policy }})
 	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), seed("prod", "a"))))
 	return sink, w, func() Report { return (*reports)[len(*reports)-1] }
 }
 
 func TestWhatNoRuleCoversStaysAndIsReportedUntilItIsPruned(t *testing.T) {
-	var options *orphan.Options
-	sink, w, last := pruning(t, &options)
+	var policy Policy
+	sink, w, last := pruning(t, &policy)
 	files := sink.folder("prod")
 	files["ns/services/web.yaml"] = &fstest.MapFile{Data: manifestOf("v1", "Service", "ns", "web")}
 	files["_cluster/widgets.x.example/w.yaml"] = &fstest.MapFile{Data: manifestOf("x.example/v1", "Widget", "", "w")}
@@ -71,7 +72,7 @@ func TestWhatNoRuleCoversStaysAndIsReportedUntilItIsPruned(t *testing.T) {
 	require.Equal(t, []string{"_cluster/widgets.x.example/w.yaml", "ns/services/web.yaml"}, last().Uncovered.Sample)
 	require.Nil(t, last().Pruned)
 
-	options = &orphan.Options{Policy: orphan.OnDelete}
+	policy = Policy{Orphans: orphan.Options{Policy: orphan.OnDelete}, Prune: &orphan.Approval{}}
 	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "b", "1"), seed("prod", "a", "b"))))
 	require.Equal(t, []string{"ns/configmaps/a.yaml", "ns/configmaps/b.yaml"}, sink.names("prod"))
 	require.Equal(t, &Pruned{Removed: 2}, last().Pruned)
@@ -83,8 +84,8 @@ func TestWhatNoRuleCoversStaysAndIsReportedUntilItIsPruned(t *testing.T) {
 }
 
 func TestPruningTouchesNoFileThatDoesNotNameItsObject(t *testing.T) {
-	options := &orphan.Options{MaxFiles: -1}
-	sink, w, last := pruning(t, &options)
+	policy := Policy{Orphans: orphan.Options{MaxFiles: -1}, Prune: &orphan.Approval{}}
+	sink, w, last := pruning(t, &policy)
 	files := sink.folder("prod")
 	for path, data := range map[string]string{
 		"docs/images/logo.yaml":            "width: 10\n",
@@ -120,8 +121,8 @@ func TestPruningObeysPolicyAdoptionOwnershipAndTheLimit(t *testing.T) {
 		}
 	}
 	t.Run("policy", func(t *testing.T) {
-		options := &orphan.Options{Policy: orphan.Never}
-		sink, w, last := pruning(t, &options)
+		policy := Policy{Orphans: orphan.Options{Policy: orphan.Never}, Prune: &orphan.Approval{}}
+		sink, w, last := pruning(t, &policy)
 		fill(sink, 1)
 		require.NoError(t, w.Handle(t.Context(), batch(seed("prod", "a"))))
 		require.ErrorIs(t, last().Pruned.Err, orphan.ErrNever)
@@ -130,17 +131,17 @@ func TestPruningObeysPolicyAdoptionOwnershipAndTheLimit(t *testing.T) {
 	t.Run("adoption", func(t *testing.T) {
 		sink := &memorySink{}
 		fill(sink, 1)
-		w, reports := newTestWriter(t, sink, &WriterOptions{Prune: func(destination.Ref) *orphan.Options { return &orphan.Options{} }})
+		w, reports := newTestWriter(t, sink, &WriterOptions{Policy: func(destination.Destination) Policy { return Policy{Prune: &orphan.Approval{}} }})
 		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), seed("prod", "a"))))
 		require.ErrorIs(t, (*reports)[0].Pruned.Err, ErrUnadopted)
 		require.Equal(t, 1, (*reports)[0].Uncovered.Count)
 		require.Len(t, sink.names("prod"), 2)
 	})
 	t.Run("ownership", func(t *testing.T) {
-		options := &orphan.Options{}
-		sink, w, _ := pruning(t, &options)
+		policy := Policy{Prune: &orphan.Approval{}}
+		sink, w, _ := pruning(t, &policy)
 		fill(sink, 1)
-		other, err := NewWriter(sink, "cluster-2", &WriterOptions{Prune: func(destination.Ref) *orphan.Options { return options }})
+		other, err := NewWriter(sink, "cluster-2", &WriterOptions{Policy: func(destination.Destination) Policy { return policy }})
 		require.NoError(t, err)
 		require.ErrorIs(t, other.Handle(t.Context(), batch(seed("prod"))), ErrOwned)
 		require.Len(t, sink.names("prod"), 2)
@@ -148,25 +149,25 @@ func TestPruningObeysPolicyAdoptionOwnershipAndTheLimit(t *testing.T) {
 		require.Len(t, sink.names("prod"), 1)
 	})
 	t.Run("limit", func(t *testing.T) {
-		options := &orphan.Options{}
-		sink, w, last := pruning(t, &options)
+		policy := Policy{Prune: &orphan.Approval{}}
+		sink, w, last := pruning(t, &policy)
 		fill(sink, 11)
 		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "b", "1"), seed("prod", "a", "b"))))
 		require.ErrorIs(t, last().Pruned.Err, orphan.ErrTooMany)
 		require.Len(t, sink.names("prod"), 13, "all else is written")
-		options = &orphan.Options{ApprovedFor: last().Uncovered}
+		policy.Prune = &orphan.Approval{Seen: last().Uncovered}
 		fill(sink, 12)
 		require.NoError(t, w.Handle(t.Context(), batch(seed("prod", "a", "b"))))
 		require.ErrorIs(t, last().Pruned.Err, orphan.ErrTooMany, "one more than was seen")
-		options = &orphan.Options{ApprovedFor: last().Uncovered}
+		policy.Prune = &orphan.Approval{Seen: last().Uncovered}
 		require.NoError(t, w.Handle(t.Context(), batch(seed("prod", "a", "b"))))
 		require.Equal(t, &Pruned{Removed: 12}, last().Pruned)
 	})
 }
 
 func TestAFolderWithAnOwnerOfItsOwnIsNeitherWrittenNorSweptNorPruned(t *testing.T) {
-	options := &orphan.Options{MaxFiles: -1}
-	sink, w, last := pruning(t, &options)
+	policy := Policy{Orphans: orphan.Options{MaxFiles: -1}, Prune: &orphan.Approval{}}
+	sink, w, last := pruning(t, &policy)
 	files := sink.folder("prod")
 	// An inner destination whose folder is named like one of our namespaces, or like a type in it.
 	inner := map[string][]byte{
@@ -198,7 +199,8 @@ func TestAFolderWithAnOwnerOfItsOwnIsNeitherWrittenNorSweptNorPruned(t *testing.
 	require.Nil(t, last().Uncovered)
 }
 
-// TestAForeignFileIsNeverTouchedWhateverItsName tries random names, near to those that the layout writes.
+// TestAForeignFileIsNeverTouchedWhateverItsName tries random names, near to those that the layout
+// writes.
 func TestAForeignFileIsNeverTouchedWhateverItsName(t *testing.T) {
 	n := rand.Uint64()
 	t.Logf("seed %d", n)
@@ -214,8 +216,8 @@ func TestAForeignFileIsNeverTouchedWhateverItsName(t *testing.T) {
 	}
 	touched := 0
 	for range 300 {
-		options := &orphan.Options{MaxFiles: -1}
-		sink, w, _ := pruning(t, &options)
+		policy := Policy{Orphans: orphan.Options{MaxFiles: -1}, Prune: &orphan.Approval{}}
+		sink, w, _ := pruning(t, &policy)
 		files := sink.folder("prod")
 		var theirs []string
 		for range 10 {

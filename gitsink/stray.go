@@ -9,15 +9,18 @@ import (
 )
 
 const (
-	// strayTries is the number of permanent failures in a row, after a success, that are tried again soon.
+	// strayTries is the number of permanent failures in a row, after a success, that are tried
+	// again soon.
 	strayTries = 2
-	// maxStrays bounds the destinations that are remembered. Without one a failure is permanent at once.
+	// maxStrays bounds the destinations that are remembered. Without one a failure is permanent at
+	// once.
 	maxStrays = 100_000
 )
 
-// strays tells a stray refusal from one that stays: hosts answer 401, 403 or 404 to a single request when a part of them fails
-// over, and a queue that believed it would leave the destination alone for minutes. A destination that has been written before is
-// tried again soon, twice; one that never was is not.
+// strays tells a stray refusal from one that stays: hosts answer 401, 403 or 404 to a single
+// request when a part of them fails over, and a queue that believed it would leave the destination
+// alone for minutes. A destination that has been written before is tried again soon, twice; one
+// that never was is not.
 type strays struct {
 	mu    mutex.Mutex
 	after map[destination.Destination]int // permanent failures in a row since the last success

@@ -36,25 +36,25 @@ func TestAMessageSaysWhatHappened(t *testing.T) {
 	root.BaseFolder = ""
 	for _, c := range []struct {
 		to   destination.Destination
-		of   group
+		of   pendingCommit
 		want string
 	}{
-		{to("prod"), group{events: []event.Event{as(event.Create, false, "a")}}, "Create configmaps/ns/a\n"},
-		{to("prod"), group{events: []event.Event{as(event.Update, false, "a")}}, "Update configmaps/ns/a\n"},
-		{to("prod"), group{events: []event.Event{as(event.Update, true, "a")}}, "Sync configmaps/ns/a\n"},
-		{to("prod"), group{events: []event.Event{as(event.Delete, true, "a")}}, "Delete configmaps/ns/a\n"},
-		{to("prod"), group{removed: 1}, "Remove 1 file without an object from clusters/prod\n"},
-		{root, group{removed: 2}, "Remove 2 files without an object from the repository root\n"},
-		{root, group{pruned: 2}, "Remove 2 files that no rule covers any more from the repository root\n"},
-		{to("prod"), group{events: events(1), removed: 2},
+		{to("prod"), pendingCommit{events: []event.Event{as(event.Create, false, "a")}}, "Create configmaps/ns/a\n"},
+		{to("prod"), pendingCommit{events: []event.Event{as(event.Update, false, "a")}}, "Update configmaps/ns/a\n"},
+		{to("prod"), pendingCommit{events: []event.Event{as(event.Update, true, "a")}}, "Sync configmaps/ns/a\n"},
+		{to("prod"), pendingCommit{events: []event.Event{as(event.Delete, true, "a")}}, "Delete configmaps/ns/a\n"},
+		{to("prod"), pendingCommit{removed: 1}, "Remove 1 file without an object from clusters/prod\n"},
+		{root, pendingCommit{removed: 2}, "Remove 2 files without an object from the repository root\n"},
+		{root, pendingCommit{pruned: 2}, "Remove 2 files that no rule covers any more from the repository root\n"},
+		{to("prod"), pendingCommit{events: events(1), removed: 2},
 			"Sync 3 files in clusters/prod\n\n- Update configmaps/ns/n0\n- Remove 2 files without an object\n"},
-		{to("prod"), group{events: events(2)}, "Sync 2 files in clusters/prod\n\n- Update configmaps/ns/n0\n- Update configmaps/ns/n1\n"},
+		{to("prod"), pendingCommit{events: events(2)}, "Sync 2 files in clusters/prod\n\n- Update configmaps/ns/n0\n- Update configmaps/ns/n1\n"},
 	} {
 		require.Equal(t, c.want, message(c.to, c.of))
 	}
-	require.Equal(t, maxListed, strings.Count(message(root, group{events: events(maxListed)}), "\n- Update"))
-	require.NotContains(t, message(root, group{events: events(maxListed)}), "more")
-	long := message(root, group{events: events(maxListed + 3)})
+	require.Equal(t, maxListed, strings.Count(message(root, pendingCommit{events: events(maxListed)}), "\n- Update"))
+	require.NotContains(t, message(root, pendingCommit{events: events(maxListed)}), "more")
+	long := message(root, pendingCommit{events: events(maxListed + 3)})
 	require.Equal(t, maxListed, strings.Count(long, "\n- Update"))
 	require.True(t, strings.HasSuffix(long, "\n- and 3 more\n"))
 }
@@ -121,7 +121,7 @@ func TestAReportTellsOfAFailureToo(t *testing.T) {
 }
 
 func TestAFolderIsAdoptedByACommitOfItsOwnIfNothingElseIsToBeDone(t *testing.T) {
-	adopting := &WriterOptions{Adopt: func(destination.Ref) bool { return true }}
+	adopting := &WriterOptions{Policy: func(destination.Destination) Policy { return Policy{Adopt: true} }}
 	for name, c := range map[string]struct {
 		files   map[string]string
 		commits int
@@ -288,7 +288,7 @@ func TestAPlanThatCannotReadWritesNothing(t *testing.T) {
 	files["ns/configmaps/a.yaml"] = &fstest.MapFile{Data: []byte("x")}
 	tree, err = FolderTree(files)
 	require.NoError(t, err)
-	w.opts.Prune = func(destination.Ref) *orphan.Options { return &orphan.Options{} }
+	w.opts.Policy = func(destination.Destination) Policy { return Policy{Prune: &orphan.Approval{}} }
 	_, err = w.plan(t.Context(), to("prod"), refusing{tree}, []event.Event{e})
 	require.ErrorIs(t, err, ErrUnavailable, "whether a file names its object")
 	bare.err = errors.New("nobody knows what lives")

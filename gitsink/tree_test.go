@@ -199,10 +199,10 @@ func TestFilesAreReadInHalvesWhereTheyAreTooLargeTogether(t *testing.T) {
 	require.Equal(t, 1, tree.reads, "halves are no better")
 }
 
-func TestAnAttentiveTreeEndsWithItsContextAndWithWhoReads(t *testing.T) {
+func TestATreeEndsWithItsContextAndWithWhoReads(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	tree := attentive{stub(map[string]string{"a": "", "b": "", "c": ""}), ctx}
+	tree := cancelableTree{stub(map[string]string{"a": "", "b": "", "c": ""}), ctx}
 	count := func(stop int) (n int) {
 		for range tree.Paths("") {
 			if n++; n == stop {
@@ -221,7 +221,7 @@ func TestFoldersWithAnOwnerAreFoundByRegularFilesBelow(t *testing.T) {
 	t.Parallel()
 	tree := stub(map[string]string{OwnerFile: "", "a/" + OwnerFile: "", "b/c/" + OwnerFile: "", "x" + OwnerFile: "", "d/" + OwnerFile: ""})
 	tree.entries["d/"+OwnerFile] = Entry{Mode: ModeExecutable}
-	folders := ownedFolders(tree)
+	folders := foreignFolders(tree)
 	require.Equal(t, map[string]bool{"a/": true, "b/c/": true}, folders)
 	for path, want := range map[string]string{
 		"a/x": "a/", "a": "", "ab/x": "", "b/x": "", "b/c/d/x": "b/c/", "d/x": "", "x": "",
@@ -256,14 +256,14 @@ func TestWhatAnErrorSaysOfAnOwnerIsBoundedAndNamesNoStrangers(t *testing.T) {
 
 	written := us.as(true)
 	formatted := stub(map[string]string{OwnerFile: "{destination: team/prod, adopted: true}\n"})
-	got, err := claimFolder(t.Context(), formatted, us, false)
+	got, err := checkOwnership(t.Context(), formatted, us, false)
 	require.NoError(t, err)
-	require.Equal(t, claim{owner: written}, got)
+	require.Equal(t, ownership{owner: written}, got)
 
 	tree := stub(map[string]string{OwnerFile: "source: a\n"})
 	for mode, want := range map[Mode]error{ModeSymlink: ErrPath, ModeExecutable: ErrPath, ModeFile: ErrOwned} {
 		tree.entries[OwnerFile] = Entry{Mode: mode}
-		_, err := claimFolder(t.Context(), tree, us, false)
+		_, err := checkOwnership(t.Context(), tree, us, false)
 		require.ErrorIs(t, err, want)
 	}
 }
@@ -392,7 +392,7 @@ func TestAFolderOfAnotherOwnerWithNothingOfOursIsNotReported(t *testing.T) {
 	folder := s.folder("prod")
 	folder["ns/inner/"+OwnerFile] = &fstest.MapFile{Data: []byte("source: other\n")}
 	folder["ns/inner/README"] = &fstest.MapFile{Data: []byte("theirs")}
-	w, reports := newTestWriter(t, s, &WriterOptions{Adopt: func(destination.Ref) bool { return true }})
+	w, reports := newTestWriter(t, s, &WriterOptions{Policy: func(destination.Destination) Policy { return Policy{Adopt: true} }})
 	require.NoError(t, w.Handle(t.Context(), batch(sync("prod"))))
 	require.Nil(t, (*reports)[0].Excluded)
 }

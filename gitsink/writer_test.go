@@ -191,13 +191,13 @@ func TestWriterLooksForOrphansOnTheTreeThatTheBatchLeaves(t *testing.T) {
 	require.Equal(t, []string{"README.md", "ns/configmaps/a.yaml"}, sink.names("prod"))
 	require.Len(t, sink.commits, 2)
 	require.Equal(t, 2, (*reports)[1].Removed)
-	require.True(t, (*reports)[1].Synced)
+	require.True(t, (*reports)[1].Swept())
 }
 
 func TestWriterHoldsBackTooManyDeletionsAndWritesTheRest(t *testing.T) {
 	sink := &memorySink{}
 	approved := false
-	w, reports := newTestWriter(t, sink, &WriterOptions{Orphans: func(destination.Ref) orphan.Options { return orphan.Options{Approved: approved} }})
+	w, reports := newTestWriter(t, sink, &WriterOptions{Policy: func(destination.Destination) Policy { return Policy{Approval: orphan.Approval{All: approved}} }})
 	var events []event.Event
 	for i := range 11 {
 		events = append(events, write("prod", fmt.Sprintf("n%d", i), "1"))
@@ -215,7 +215,7 @@ func TestWriterPrunesNothingInAFolderThatIsNotAdopted(t *testing.T) {
 	sink := &memorySink{}
 	sink.folder("prod")["ns/configmaps/theirs.yaml"] = &fstest.MapFile{Data: []byte("x")}
 	adopt := false
-	w, reports := newTestWriter(t, sink, &WriterOptions{Adopt: func(destination.Ref) bool { return adopt }})
+	w, reports := newTestWriter(t, sink, &WriterOptions{Policy: func(destination.Destination) Policy { return Policy{Adopt: adopt} }})
 	for range 2 { // the second time with an OwnerFile
 		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), sync("prod", "a"))))
 		require.Len(t, sink.names("prod"), 2)
@@ -245,7 +245,7 @@ func TestWriterRefusesAnotherOwnersFolder(t *testing.T) {
 	require.Equal(t, "1", string(sink.folder("prod")["ns/configmaps/a.yaml"].Data))
 	require.Len(t, sink.commits, 1)
 
-	adopting, err := NewWriter(sink, "cluster-2", &WriterOptions{Adopt: func(destination.Ref) bool { return true }})
+	adopting, err := NewWriter(sink, "cluster-2", &WriterOptions{Policy: func(destination.Destination) Policy { return Policy{Adopt: true} }})
 	require.NoError(t, err)
 	require.NoError(t, adopting.Handle(t.Context(), batch(sync("prod"))))
 	require.Empty(t, sink.names("prod"))
@@ -286,7 +286,8 @@ func TestWriterTakesAnOwnerFileOfAnotherBranchForACopy(t *testing.T) {
 		require.NoError(t, err)
 		require.ErrorIs(t, late.Handle(t.Context(), batch(write("prod", "a", "2"))), ErrOwned, "here it is ours now")
 	}
-	// The destination has moved to a branch that was made from its old one: what it had adopted it has adopted.
+	// The destination has moved to a branch that was made from its old one: what it had adopted it
+	// has adopted.
 	sink := &memorySink{}
 	sink.folder("prod")[OwnerFile] = ownerFile("cluster-1", "default/prod", "elsewhere")
 	sink.folder("prod")["ns/configmaps/old.yaml"] = &fstest.MapFile{Data: []byte("x")}
@@ -341,7 +342,8 @@ func TestWriterShowsAllThatAnAdoptionWouldRemove(t *testing.T) {
 	require.Len(t, (*reports)[0].Unadopted, 20)
 }
 
-// reverser encrypts by prefixing a counter, so that every ciphertext is new, and fails as often as it is told.
+// reverser encrypts by prefixing a counter, so that every ciphertext is new, and fails as often as
+// it is told.
 type reverser struct {
 	calls int
 	fail  int
@@ -453,7 +455,7 @@ func TestWriterNamesInTheMessageOnlyWhatChanged(t *testing.T) {
 func TestAMisspeltPolicyRemovesNothing(t *testing.T) {
 	sink := &memorySink{}
 	policy := orphan.Policy("")
-	w, _ := newTestWriter(t, sink, &WriterOptions{Orphans: func(destination.Ref) orphan.Options { return orphan.Options{Policy: policy} }})
+	w, _ := newTestWriter(t, sink, &WriterOptions{Policy: func(destination.Destination) Policy { return Policy{Orphans: orphan.Options{Policy: policy}} }})
 	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"))))
 	policy = "never"
 	err := w.Handle(t.Context(), batch(remove("prod", "a")))
@@ -469,7 +471,7 @@ func TestWriterPolicies(t *testing.T) {
 		orphan.Always:   nil,
 	} {
 		sink := &memorySink{}
-		w, _ := newTestWriter(t, sink, &WriterOptions{Orphans: func(destination.Ref) orphan.Options { return orphan.Options{Policy: policy} }})
+		w, _ := newTestWriter(t, sink, &WriterOptions{Policy: func(destination.Destination) Policy { return Policy{Orphans: orphan.Options{Policy: policy}} }})
 		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), write("prod", "b", "1"))))
 		require.NoError(t, w.Handle(t.Context(), batch(remove("prod", "a"), sync("prod"))))
 		require.Equal(t, want, sink.names("prod"), "policy %s", policy)

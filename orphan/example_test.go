@@ -16,7 +16,7 @@ func ExampleFind() {
 		return []event.Resource{{ID: event.ID{Resource: "configmaps", Namespace: "default", Name: "web"}}}, nil
 	})
 	err := live.View(func(view event.Snapshot) error {
-		orphans, err := orphan.Find(slices.Values(files), event.DefaultLayout, view, nil)
+		orphans, err := orphan.Find(slices.Values(files), event.DefaultLayout, view, nil, orphan.Approval{})
 		if errors.Is(err, orphan.ErrTooMany) {
 			fmt.Println("held:", err)
 			return nil

@@ -86,7 +86,7 @@ func TestFind(t *testing.T) {
 			cluster{[]event.Collection{podsInA}, nil}, []string{"a/pods/x.yaml"}},
 	} {
 		t.Run(c.promise, func(t *testing.T) {
-			orphans, err := orphan.Find(slices.Values(c.paths), event.DefaultLayout, c.cluster, nil)
+			orphans, err := orphan.Find(slices.Values(c.paths), event.DefaultLayout, c.cluster, nil, orphan.Approval{})
 			require.NoError(t, err)
 			require.Equal(t, c.orphans, orphans)
 		})
@@ -97,7 +97,7 @@ func TestFindAsksAViewThatOneScopeOfTwoAnswers(t *testing.T) {
 	// Whichever scope says that it lives is believed.
 	podsInA := event.Collection{Resource: "pods", Namespace: "a"}
 	view := uneven{cluster{[]event.Collection{{Resource: "pods", All: true}, podsInA}, []event.Resource{pod("a", "x")}}, podsInA}
-	orphans, err := orphan.Find(slices.Values([]string{"a/pods/x.yaml"}), event.DefaultLayout, view, nil)
+	orphans, err := orphan.Find(slices.Values([]string{"a/pods/x.yaml"}), event.DefaultLayout, view, nil, orphan.Approval{})
 	require.NoError(t, err)
 	require.Empty(t, orphans)
 }
@@ -115,24 +115,26 @@ func (u uneven) Resources(s event.Collection) iter.Seq[event.Resource] {
 }
 
 func TestFindHoldsADeletionThatIsTooLarge(t *testing.T) {
+	none := orphan.Approval{}
 	for _, c := range []struct {
 		promise     string
 		gone, files int
 		opts        *orphan.Options
+		approval    orphan.Approval
 		held        bool
 	}{
-		{"ten at once go", 10, 10, nil, false},
-		{"eleven of eleven are held", 11, 11, nil, true},
-		{"eleven of twenty-one are held", 11, 21, nil, true},
-		{"half of the files is not more than half", 11, 22, nil, false},
-		{"a small share goes, however many", 100, 1000, nil, false},
-		{"a limit of one's own", 3, 4, &orphan.Options{MaxFiles: 2}, true},
-		{"a fraction of one's own", 20, 100, &orphan.Options{MaxFraction: 0.1}, true},
-		{"both must be passed", 9, 9, &orphan.Options{MaxFraction: 0.1}, false},
-		{"a negative fraction leaves the count", 11, 1000, &orphan.Options{MaxFraction: -1}, true},
-		{"no limit", 100, 100, &orphan.Options{MaxFiles: -1}, false},
-		{"no limit, whatever the fraction", 100, 100, &orphan.Options{MaxFiles: -1, MaxFraction: 0.1}, false},
-		{"approved", 100, 100, &orphan.Options{Approved: true}, false},
+		{"ten at once go", 10, 10, nil, none, false},
+		{"eleven of eleven are held", 11, 11, nil, none, true},
+		{"eleven of twenty-one are held", 11, 21, nil, none, true},
+		{"half of the files is not more than half", 11, 22, nil, none, false},
+		{"a small share goes, however many", 100, 1000, nil, none, false},
+		{"a limit of one's own", 3, 4, &orphan.Options{MaxFiles: 2}, none, true},
+		{"a fraction of one's own", 20, 100, &orphan.Options{MaxFraction: 0.1}, none, true},
+		{"both must be passed", 9, 9, &orphan.Options{MaxFraction: 0.1}, none, false},
+		{"a negative fraction leaves the count", 11, 1000, &orphan.Options{MaxFraction: -1}, none, true},
+		{"no limit", 100, 100, &orphan.Options{MaxFiles: -1}, none, false},
+		{"no limit, whatever the fraction", 100, 100, &orphan.Options{MaxFiles: -1, MaxFraction: 0.1}, none, false},
+		{"approved", 100, 100, nil, orphan.Approval{All: true}, false},
 	} {
 		t.Run(c.promise, func(t *testing.T) {
 			var living []event.Resource
@@ -142,7 +144,7 @@ func TestFindHoldsADeletionThatIsTooLarge(t *testing.T) {
 			view := cluster{[]event.Collection{{Resource: "pods", Namespace: "a"}}, living}
 			// Files of others and of other scopes do not make the limit any larger.
 			paths := append(podFiles("a", c.files), podFiles("b", 5000)...)
-			orphans, err := orphan.Find(slices.Values(paths), event.DefaultLayout, view, c.opts)
+			orphans, err := orphan.Find(slices.Values(paths), event.DefaultLayout, view, c.opts, c.approval)
 			if !c.held {
 				require.NoError(t, err)
 				require.Equal(t, podFiles("a", c.gone), orphans)
@@ -164,11 +166,11 @@ func TestFindFindsNothingUnlessThePolicyIsAlways(t *testing.T) {
 	for policy, want := range map[orphan.Policy][]string{
 		"": podFiles("a", 3), orphan.Always: podFiles("a", 3), orphan.OnDelete: nil, orphan.Never: nil,
 	} {
-		orphans, err := orphan.Find(slices.Values(podFiles("a", 3)), event.DefaultLayout, view, &orphan.Options{Policy: policy})
+		orphans, err := orphan.Find(slices.Values(podFiles("a", 3)), event.DefaultLayout, view, &orphan.Options{Policy: policy}, orphan.Approval{})
 		require.NoError(t, err)
 		require.Equal(t, want, orphans, "%q", policy)
 	}
-	orphans, err := orphan.Find(slices.Values(podFiles("a", 3)), event.DefaultLayout, view, &orphan.Options{Policy: "always"})
+	orphans, err := orphan.Find(slices.Values(podFiles("a", 3)), event.DefaultLayout, view, &orphan.Options{Policy: "always"}, orphan.Approval{})
 	require.ErrorIs(t, err, orphan.ErrInvalid)
 	require.Nil(t, orphans)
 }
@@ -223,12 +225,12 @@ func TestFindAgreesWithTheDefinitionOnRandomClusters(t *testing.T) {
 			paths = append(paths, pick("README.md", "a/pods/README.md", "a/pods/X.yaml", "a/pods/kustomization.yaml", "_cluster/nodes/x.yml"))
 		}
 		want := naive(paths, event.DefaultLayout, c)
-		orphans, err := orphan.Find(slices.Values(paths), event.DefaultLayout, c, &orphan.Options{MaxFiles: -1})
+		orphans, err := orphan.Find(slices.Values(paths), event.DefaultLayout, c, &orphan.Options{MaxFiles: -1}, orphan.Approval{})
 		require.NoError(t, err)
 		require.Equal(t, want, orphans, "paths %q\nscopes %v\nliving %v", paths, c.scopes, c.living)
 		found += len(orphans)
 
-		orphans, err = orphan.Find(slices.Values(paths), event.DefaultLayout, c, &orphan.Options{MaxFiles: 3})
+		orphans, err = orphan.Find(slices.Values(paths), event.DefaultLayout, c, &orphan.Options{MaxFiles: 3}, orphan.Approval{})
 		if err != nil {
 			held++
 			require.ErrorIs(t, err, orphan.ErrTooMany)
@@ -255,14 +257,15 @@ func BenchmarkFind(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		orphans, err := orphan.Find(slices.Values(paths), event.DefaultLayout, c, nil)
+		orphans, err := orphan.Find(slices.Values(paths), event.DefaultLayout, c, nil, orphan.Approval{})
 		if err != nil || len(orphans) != count/100 {
 			b.Fatal(len(orphans), err)
 		}
 	}
 }
 
-// lax is a Layout that answers with the scope of ConfigMaps for what is not its own, too, which it says.
+// lax is a Layout that answers with the scope of ConfigMaps for what is not its own, too, which it
+// says.
 type lax struct{ event.Layout }
 
 func (l lax) Collection(path string) (event.Collection, bool) {
@@ -281,7 +284,7 @@ func (bare) Uncovered(event.Collection) bool { return true }
 func TestWhatTheLayoutDoesNotCallItsOwnIsNeitherOrphanNorUncovered(t *testing.T) {
 	view := bare{cluster{scopes: []event.Collection{{Resource: "pods", Namespace: "a"}}}}
 	paths := []string{"README.md", "a/pods/x.yaml", "a/pods/kustomization.yaml"}
-	orphans, err := orphan.Find(slices.Values(paths), lax{event.DefaultLayout}, view, nil)
+	orphans, err := orphan.Find(slices.Values(paths), lax{event.DefaultLayout}, view, nil, orphan.Approval{})
 	require.NoError(t, err)
 	require.Equal(t, paths[1:2], orphans)
 	require.Equal(t, paths[1:2], orphan.Uncovered(slices.Values(paths), lax{event.DefaultLayout}, view))
@@ -306,7 +309,7 @@ func (c counted) Resources(s event.Collection) iter.Seq[event.Resource] {
 func TestFindAsksNoFurtherOnceEveryFileHasItsObject(t *testing.T) {
 	told := 0
 	view := counted{cluster{[]event.Collection{{Resource: "pods", All: true}}, []event.Resource{pod("a", "x"), pod("a", "y"), pod("a", "z"), pod("a", "zz")}}, &told}
-	orphans, err := orphan.Find(slices.Values([]string{"a/pods/y.yaml"}), event.DefaultLayout, view, nil)
+	orphans, err := orphan.Find(slices.Values([]string{"a/pods/y.yaml"}), event.DefaultLayout, view, nil, orphan.Approval{})
 	require.NoError(t, err)
 	require.Empty(t, orphans)
 	require.Equal(t, 3, told)

@@ -28,13 +28,13 @@ func TestFoundKnowsItsFilesAgain(t *testing.T) {
 
 func TestAnApprovalIsForTheFilesThatWereSeenAndLapsesWithOneMore(t *testing.T) {
 	view := cluster{[]event.Collection{{Resource: "pods", Namespace: "a"}}, nil}
-	find := func(files int, opts orphan.Options) ([]string, error) {
-		return orphan.Find(slices.Values(podFiles("a", files)), event.DefaultLayout, view, &opts)
+	find := func(files int, approval orphan.Approval) ([]string, error) {
+		return orphan.Find(slices.Values(podFiles("a", files)), event.DefaultLayout, view, nil, approval)
 	}
-	_, err := find(20, orphan.Options{})
+	_, err := find(20, orphan.Approval{})
 	var held *orphan.TooManyError
 	require.ErrorAs(t, err, &held)
-	approved := orphan.Options{ApprovedFor: &held.Found}
+	approved := orphan.Approval{Seen: &held.Found}
 	for files, gone := range map[int]bool{20: true, 15: true, 3: true, 21: false} {
 		orphans, err := find(files, approved)
 		if !gone {
@@ -48,9 +48,9 @@ func TestAnApprovalIsForTheFilesThatWereSeenAndLapsesWithOneMore(t *testing.T) {
 
 func TestHoldIsTheLimitOfFind(t *testing.T) {
 	var defaults *orphan.Options
-	require.NoError(t, defaults.Hold(podFiles("a", 10), 10))
-	require.ErrorIs(t, defaults.Hold(podFiles("a", 11), 11), orphan.ErrTooMany)
-	require.NoError(t, (&orphan.Options{MaxFiles: -1}).Hold(podFiles("a", 11), 11))
+	require.NoError(t, defaults.Hold(podFiles("a", 10), 10, orphan.Approval{}))
+	require.ErrorIs(t, defaults.Hold(podFiles("a", 11), 11, orphan.Approval{}), orphan.ErrTooMany)
+	require.NoError(t, (&orphan.Options{MaxFiles: -1}).Hold(podFiles("a", 11), 11, orphan.Approval{}))
 }
 
 // rules is a Snapshot that knows what is covered no more.
@@ -78,7 +78,7 @@ func TestUncoveredIsWhatTheLayoutCouldHaveWrittenAndNoRuleCovers(t *testing.T) {
 }
 
 func TestTooManyErrorMatchesItsSentinelAndNamesASample(t *testing.T) {
-	err := (&orphan.Options{}).Hold(podFiles("a", 11), 12)
+	err := (&orphan.Options{}).Hold(podFiles("a", 11), 12, orphan.Approval{})
 	require.True(t, errors.Is(err, orphan.ErrTooMany))
 	require.ErrorContains(t, err, "11 of 12 files")
 	require.ErrorContains(t, err, "a/pods/p000.yaml")

@@ -2,11 +2,8 @@ package gitsink
 
 import (
 	"context"
-	"crypto/sha1"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"strconv"
 	"strings"
 
@@ -16,21 +13,24 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 )
 
-// OwnerFile is the file in the base folder that names the folder's owner on a branch. It is written with the first commit
-// and read by each plan, so that two clusters with copied configuration cannot delete each other's files for ever. Only a
-// regular file (ModeFile) of this name says anything; it is a flat mapping of at most 4 KiB.
+// OwnerFile is the file in the base folder that names the folder's owner on a branch. It is written
+// with the first commit and read by each plan, so that two clusters with copied configuration
+// cannot delete each other's files for ever. Only a regular file (ModeFile) of this name counts; it
+// is a flat mapping of at most 4 KiB.
 const OwnerFile = ".kubescribe"
 
-// maxOwnerFile is the size of an OwnerFile, in bytes. Everybody who can push can write one, and each plan reads it.
+// maxOwnerFile is the size of an OwnerFile, in bytes. Everybody who can push can write one, and
+// each plan reads it.
 const maxOwnerFile = 4 << 10
 
 // owner is the content of an OwnerFile.
 type owner struct {
 	Source      string `json:"source"`      // the cluster
 	Destination string `json:"destination"` // the GitDestination
-	Branch      string `json:"branch"`      // on which the source owns the folder; elsewhere the file is a copy of the one there
+	Branch      string `json:"branch"`      // where the folder is owned; elsewhere this is a copy
 	Layout      string `json:"layout"`
-	// Adopted is false while files of others may be among those that the layout could have written: nothing is pruned then.
+	// Adopted is false while files of others may be among those that the layout could have written:
+	// nothing is swept or pruned then.
 	Adopted bool `json:"adopted"`
 }
 
@@ -46,60 +46,61 @@ func (o owner) encode() []byte {
 
 func (o owner) change() Change { return Change{Path: OwnerFile, Data: o.encode()} }
 
-// claim is what a plan found out about the ownership of its folder.
-type claim struct {
-	owner owner
-	write bool // the file has to be written, with the first commit that has another reason, or at once if urgent
-	now   bool // it has to be written even without another change
+// ownership is what a plan found out about the owner of its folder.
+type ownership struct {
+	owner  owner
+	write  bool // the OwnerFile has to be written, with the first commit that has another reason
+	urgent bool // it has to be written even without another reason
 }
 
-// claimFolder compares the folder's OwnerFile with us, who want to write. It returns an error that matches ErrOwned if the
-// folder belongs to another owner.
-func claimFolder(ctx context.Context, base Tree, us owner, adopt bool) (claim, error) {
+// checkOwnership compares the folder's OwnerFile with us, who want to write. It returns an error
+// that matches ErrOwned if the folder belongs to another owner.
+func checkOwnership(ctx context.Context, base Tree, us owner, adopt bool) (ownership, error) {
 	entry, found := base.Entry(OwnerFile)
 	switch {
 	case found && entry.Mode != ModeFile:
-		return claim{}, fmt.Errorf("%w: %s is not a regular file but has mode %o: remove it", ErrPath, OwnerFile, entry.Mode)
+		return ownership{}, fmt.Errorf("%w: %s is not a regular file but has mode %o: remove it", ErrPath, OwnerFile, entry.Mode)
 	case !found:
 		us.Adopted = adopt || empty(base)
-		return claim{owner: us, write: true, now: adopt && !empty(base)}, nil
-	case is(entry, us.as(true)):
-		return claim{owner: us.as(true)}, nil
-	case is(entry, us.as(false)) && !adopt:
-		return claim{owner: us.as(false)}, nil
+		return ownership{owner: us, write: true, urgent: adopt && !empty(base)}, nil
+	case entry.holds(us.as(true).encode()):
+		return ownership{owner: us.as(true)}, nil
+	case entry.holds(us.as(false).encode()) && !adopt:
+		return ownership{owner: us.as(false)}, nil
 	case adopt:
-		return claim{owner: us.as(true), write: true, now: true}, nil
+		return ownership{owner: us.as(true), write: true, urgent: true}, nil
 	}
-	return readClaim(ctx, base, us)
+	return readOwnership(ctx, base, us)
 }
 
-// readClaim reads an OwnerFile that is not, byte for byte, what we would have written.
-func readClaim(ctx context.Context, base Tree, us owner) (claim, error) {
+// readOwnership reads an OwnerFile that is not, byte for byte, what we would have written.
+func readOwnership(ctx context.Context, base Tree, us owner) (ownership, error) {
 	files, err := base.Read(ctx, OwnerFile)
 	if err != nil {
-		return claim{}, err
+		return ownership{}, err
 	}
 	them, err := decodeOwner(files[OwnerFile])
 	if err != nil {
-		return claim{}, fmt.Errorf("%w: %s cannot be read (%w); adopt the folder to take it over", ErrOwned, OwnerFile, err)
+		return ownership{}, fmt.Errorf("%w: %s cannot be read (%w); adopt the folder to take it over", ErrOwned, OwnerFile, err)
 	}
 	switch {
 	case them.as(us.Adopted) == us:
-		return claim{owner: them}, nil
-	case them.Source == us.Source && them.Destination == us.Destination && them.Layout == us.Layout: // we have moved here
-		return claim{owner: us.as(them.Adopted), write: true}, nil
+		return ownership{owner: them}, nil
+	// We have moved here.
+	case them.Source == us.Source && them.Destination == us.Destination && them.Layout == us.Layout:
+		return ownership{owner: us.as(them.Adopted), write: true}, nil
 	case them.Branch != us.Branch && them.Branch != "":
-		// The branch was made from theirs, or theirs was merged into it. What is here is theirs only there, but it is not ours
-		// either before it is adopted.
-		return claim{owner: us.as(false), write: true}, nil
+		// The branch was made from theirs, or theirs was merged into it. The folder is theirs on
+		// their branch only, but here it is not ours either before it is adopted.
+		return ownership{owner: us.as(false), write: true}, nil
 	}
-	return claim{}, fmt.Errorf("%w: %s says source %s, destination %s, layout %s; we are source %q, destination %q, layout %q; "+
+	return ownership{}, fmt.Errorf("%w: %s says source %s, destination %s, layout %s; we are source %q, destination %q, layout %q; "+
 		"adopt the folder to take it over", ErrOwned, OwnerFile, quoted(them.Source), them.shownTo(us), quoted(them.Layout),
 		us.Source, us.Destination, us.Layout)
 }
 
-// shownTo is the name of the destination for an error that the owner of another reads: who shares a repository, be it with
-// credentials that are lent to him, learns no names of other namespaces.
+// shownTo returns the destination's name for an error that the owner of another one reads. Tenants
+// may share a repository, but none learns names of another namespace.
 func (o owner) shownTo(reader owner) string {
 	theirs, _, _ := strings.Cut(o.Destination, "/")
 	ours, _, _ := strings.Cut(reader.Destination, "/")
@@ -109,8 +110,9 @@ func (o owner) shownTo(reader owner) string {
 	return quoted(o.Destination)
 }
 
-// decodeOwner reads an OwnerFile of whoever has written it: a mapping of these names to scalars, each once. It is parsed
-// without being resolved, so that nothing in it can be more than its bytes.
+// decodeOwner reads an OwnerFile, which anybody may have written: a mapping of these names to
+// scalars, each once. The YAML is parsed but not resolved, so that no alias in it can become more
+// than its bytes.
 func decodeOwner(data []byte) (o owner, err error) {
 	if len(data) > maxOwnerFile {
 		return o, fmt.Errorf("it has %d bytes, more than %d", len(data), maxOwnerFile)
@@ -146,7 +148,8 @@ func decodeOwner(data []byte) (o owner, err error) {
 
 const maxQuoted = 128
 
-// quoted shows what somebody else has written, in an error that goes into a status: cut, and without control characters.
+// quoted returns what somebody else has written, for an error that goes into a status: cut, and
+// without control characters.
 func quoted(s string) string {
 	if len(s) > maxQuoted {
 		return strconv.QuoteToASCII(s[:maxQuoted]) + "..."
@@ -163,9 +166,10 @@ func (w *Writer) owner(d destination.Destination) owner {
 	return owner{Source: w.source, Destination: d.Ref.String(), Branch: d.Branch, Layout: w.opts.Layout.Name()}
 }
 
-// ownedFolder returns the OwnerFile of a folder below ours that a path lies in, if there is one: that folder has an owner
-// of its own, another destination's or cluster's, or we had it before our base folder was moved up. Either way nothing in
-// it is ours to write or to remove, also where the layout could have written it.
+// ownedFolder returns the OwnerFile of a folder below ours that a path lies in, if there is one.
+// That folder has an owner of its own: another destination or cluster, or we ourselves before our
+// base folder was moved up. Nothing in it is ours to write or to remove, even if the layout could
+// have written it.
 func ownedFolder(base Tree, path string) (ownerFile string, owned bool) {
 	for i := range len(path) {
 		if path[i] != '/' {
@@ -179,8 +183,8 @@ func ownedFolder(base Tree, path string) (ownerFile string, owned bool) {
 	return "", false
 }
 
-// ownedFolders returns all of those folders, each with a slash at its end.
-func ownedFolders(base Tree) map[string]bool {
+// foreignFolders returns all of those folders, each with a slash at its end.
+func foreignFolders(base Tree) map[string]bool {
 	folders := map[string]bool{}
 	for path, e := range base.Paths("") {
 		if folder, ok := strings.CutSuffix(path, OwnerFile); ok && strings.HasSuffix(folder, "/") && e.Mode == ModeFile {
@@ -190,7 +194,7 @@ func ownedFolders(base Tree) map[string]bool {
 	return folders
 }
 
-// outermost returns the first of the folders that a path lies in, looked for from its beginning.
+// outermost returns the folder nearest to the root that a path lies in.
 func outermost(path string, folders map[string]bool) (folder string, found bool) {
 	if len(folders) == 0 {
 		return "", false
@@ -209,21 +213,3 @@ func empty(base Tree) bool {
 	}
 	return true
 }
-
-func is(e Entry, o owner) bool { return e.Hash == blobHash(o.encode()) }
-
-// blobHash is the name that Git gives to a file's content: what has this hash need not be read, and makes no commit.
-func blobHash(data []byte) string {
-	h := newBlobHash(int64(len(data)))
-	h.Write(data)
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-// newBlobHash is the beginning of the hash of a file of this size.
-func newBlobHash(size int64) hash.Hash {
-	h := sha1.New()
-	fmt.Fprintf(h, "blob %d\x00", size)
-	return h
-}
-
-func same(e Entry, data []byte) bool { return e.isFile() && e.Hash == blobHash(data) }

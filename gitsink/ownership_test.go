@@ -52,7 +52,8 @@ func TestAFolderWithAnOwnerOfItsOwnIsReportedIfItHidesFiles(t *testing.T) {
 	require.NotContains(t, s.names("prod"), "ns/configmaps/a.yaml")
 }
 
-// FuzzOwner reads whatever anybody has pushed: short errors, and nothing that is not what it would be written as.
+// FuzzOwner reads whatever anybody has pushed: short errors, and nothing that is not what it would
+// be written as.
 func FuzzOwner(f *testing.F) {
 	f.Add(owner{Source: "a", Destination: "b/c"}.encode())
 	f.Add([]byte("source: &a [*a]\n"))

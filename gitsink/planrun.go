@@ -1,0 +1,147 @@
+package gitsink
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/orphan"
+	"github.com/kubescribe/kubescribe/queue"
+)
+
+// planRun is one run of a plan: what the events of a batch come to on one tree.
+type planRun struct {
+	writer    *Writer
+	to        destination.Destination
+	policy    Policy
+	base      Tree
+	ownership ownership
+	filters   filters
+	stored    map[string][]byte // encrypted files as they stand
+	overlay   map[string]*Entry // what the run has made of a path so far; nil: removed
+
+	pending pendingCommit
+	commits []Commit
+	again   []event.Event // those that have to be tried again
+	report  Report
+
+	swept bool // a SeedSync was carried out
+	// foreign are the folders below ours that have an owner of their own, each with a slash at its end;
+	// nil before a sweep. excluded are those in which that kept a file from being deleted or looked at.
+	foreign, excluded map[string]bool
+	// sweepable reports whether the SeedSync has a collection.
+	sweepable func(event.Collection) bool
+}
+
+// plan runs a plan on a tree.
+func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree, events []event.Event) (*planRun, error) {
+	policy := w.opts.Policy(to)
+	// Faulty options stop a batch without a SeedSync too: a delete obeys the Policy.
+	if err := policy.Orphans.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %w", queue.ErrPermanent, err)
+	}
+	ownership, err := checkOwnership(ctx, base, w.owner(to), policy.Adopt)
+	if err != nil {
+		return nil, err
+	}
+	p := &planRun{writer: w, to: to, policy: policy, base: base, ownership: ownership, overlay: map[string]*Entry{}, excluded: map[string]bool{}}
+	p.report.Adopted = ownership.owner.Adopted
+	if err := p.readStored(ctx, events); err != nil {
+		return nil, err
+	}
+	seedSync := slices.IndexFunc(events, func(e event.Event) bool { return e.Operation == event.SeedSync })
+	paths := p.written(events)
+	if p.filters, err = readFilters(ctx, base, to.BaseFolder, paths, seedSync >= 0); err != nil {
+		return nil, err
+	}
+	for _, e := range events {
+		switch {
+		case e.Operation == event.SeedSync:
+		case e.Operation == event.Delete && policy.Orphans.Policy == orphan.Never:
+		default:
+			if err := p.fold(ctx, e); err != nil {
+				return nil, err
+			}
+		}
+	}
+	// Orphans are looked for last, on the tree as this run leaves it. Looked for on the base tree,
+	// a file that the run has just written, and whose object has died since, would stay.
+	if seedSync >= 0 {
+		if err := p.sweep(ctx, events[seedSync].Inventory); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.findFiltered(ctx, paths, seedSync >= 0); err != nil {
+		return nil, err
+	}
+	p.report.Excluded = orphan.NewFound(slices.Sorted(maps.Keys(p.excluded)))
+	p.flush()
+	if len(p.commits) == 0 && ownership.urgent {
+		p.commits = []Commit{{Message: "Adopt " + folderName(to), Committer: w.opts.Committer, Changes: []Change{ownership.owner.change()}}}
+	}
+	return p, nil
+}
+
+// landed returns the report of a run whose commits, if it made any, are on the branch.
+func (p *planRun) landed(result Result, now time.Time) Report {
+	r := p.report
+	r.Destination, r.Tip, r.Result, r.Token = p.to, result.Tip, result, p.policy.Token
+	if len(result.Commits) > 0 {
+		r.LastCommit = now
+	}
+	if p.swept {
+		r.LastSeed = now
+	}
+	return r
+}
+
+// readStored reads the encrypted files that events would replace, in one request.
+func (p *planRun) readStored(ctx context.Context, events []event.Event) (err error) {
+	if p.writer.opts.Encryptor == nil {
+		return nil
+	}
+	var paths []string
+	for _, e := range events {
+		if e.Writes() && event.IsSecret(e.Resource.ID) {
+			if path := p.path(e); p.exists(path) {
+				paths = append(paths, path)
+			}
+		}
+	}
+	if len(paths) > 0 {
+		p.stored, err = p.base.Read(ctx, paths...)
+	}
+	return err
+}
+
+// written returns the paths that events may write.
+func (p *planRun) written(events []event.Event) (paths []string) {
+	for _, e := range events {
+		if e.Writes() {
+			paths = append(paths, p.path(e))
+		}
+	}
+	return paths
+}
+
+func (p *planRun) path(e event.Event) string { return p.writer.opts.Layout.Path(e.Resource) }
+
+// entry returns what stands at a path at this point of the run.
+func (p *planRun) entry(path string) (Entry, bool) {
+	if e, ok := p.overlay[path]; ok {
+		if e == nil {
+			return Entry{}, false
+		}
+		return *e, true
+	}
+	return p.base.Entry(path)
+}
+
+func (p *planRun) exists(path string) bool {
+	_, ok := p.entry(path)
+	return ok
+}

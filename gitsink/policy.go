@@ -1,0 +1,26 @@
+package gitsink
+
+import "github.com/kubescribe/kubescribe/orphan"
+
+// Policy is what somebody allows in the folder of a destination. The zero value is the default: the
+// limits of package orphan, and nothing beyond them.
+//
+// A Writer asks for it once in each run of a plan, so the whole run goes by one snapshot. What was
+// withdrawn before a run is not used by it.
+type Policy struct {
+	// Orphans bound the removal of files, both of those that have lost their object and of those
+	// that are pruned. Faulty ones fail the plan with queue.ErrPermanent. Default: orphan's
+	// defaults.
+	Orphans orphan.Options
+	// Approval lets the sweep of a SeedSync pass the limit. Default: none.
+	Approval orphan.Approval
+	// Adopt takes over a folder that is not ours. Default: false.
+	Adopt bool
+	// Prune orders the removal of the files that no rule covers any more, and is the approval for
+	// it. It counts where there is a SeedSync. Default: nil, so they stay and are reported.
+	Prune *orphan.Approval
+	// Token comes back in the Report of the plan that landed. Whoever gives an approval once
+	// numbers what he gives, sets Token to the last number, and takes back what the Report says was
+	// used: all that was given up to its Token, and nothing that was given since. Default: 0.
+	Token uint64
+}

@@ -1,0 +1,74 @@
+package gitsink
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/orphan"
+)
+
+func TestAStatusAddsUpWhatSweepsAndOtherBatchesFindOut(t *testing.T) {
+	at := func(s int64) time.Time { return time.Unix(s, 0) }
+	held, found := &orphan.TooManyError{Found: orphan.Found{Count: 11}}, &orphan.Found{Count: 2}
+	filters, folders := []Filtered{{Filter: "a"}}, &orphan.Found{Count: 1}
+	sweep := Status{
+		Destination: to("prod"), LastSeed: at(1), LastCommit: at(1), Tip: "c", Held: held, Unadopted: []string{"u"}, Uncovered: found,
+		Filtered: filters, Excluded: folders, Skipped: []Skipped{{Err: errors.New("too long")}},
+	}
+	now := Status{}.With(sweep)
+	require.Equal(t, sweep, now)
+
+	want := sweep
+	want.Tip, want.Skipped = "d", nil
+	now = now.With(Status{Destination: to("prod"), Tip: "d"})
+	require.Equal(t, want, now, "a batch that had nothing to write tells no more")
+
+	down := errors.New("down")
+	want.Err = down
+	failed := Status{Destination: to("prod"), Err: down, LastSeed: at(2), Tip: "x"}
+	require.Equal(t, want, now.With(failed), "nor does one that failed")
+
+	met, more := []Filtered{{Filter: "b"}}, &orphan.Found{Count: 3}
+	want.Err, want.Filtered, want.Excluded, want.LastCommit = nil, slices.Concat(filters, met), more, at(3)
+	now = now.With(Status{Destination: to("prod"), LastCommit: at(3), Tip: "d", Filtered: met, Excluded: more})
+	require.Equal(t, want, now, "what it met itself comes beside the rest")
+	require.Equal(t, want, now.With(Status{Destination: to("prod"), Tip: "d", Filtered: met, Excluded: folders}), "once")
+	require.Equal(t, []Filtered{{Filter: "a"}}, filters, "what a caller holds stays")
+
+	cleared := Status{Destination: to("prod"), LastSeed: at(4), LastCommit: at(3), Tip: "d"}
+	require.Equal(t, cleared, now.With(Status{Destination: to("prod"), LastSeed: at(4), Tip: "d"}), "a sweep has looked at all")
+}
+
+func TestAStatusKeepsNoMoreFiltersThanAReport(t *testing.T) {
+	var s Status
+	for i := range MaxFiltered + 1 {
+		s = s.With(Status{Filtered: []Filtered{{Pattern: string(rune('a' + i))}}})
+	}
+	require.Len(t, s.Filtered, MaxFiltered)
+	require.Equal(t, "a", s.Filtered[0].Pattern)
+}
+
+func TestAReportHasTheTimesOfWhatTheBatchDid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &memorySink{}
+		w, reports := newTestWriter(t, s, nil)
+		first := time.Now()
+		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), sync("prod", "a"))))
+		time.Sleep(time.Second)
+		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "2"))))
+		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "2"))))
+		require.NoError(t, w.Handle(t.Context(), batch(sync("prod", "a"))))
+		second := time.Now()
+		for i, want := range []struct{ seed, commit time.Time }{{first, first}, {commit: second}, {}, {seed: second}} {
+			r := (*reports)[i]
+			require.Equal(t, want.seed, r.LastSeed, i)
+			require.Equal(t, want.commit, r.LastCommit, i)
+			require.Equal(t, !want.seed.IsZero(), r.Swept(), i)
+		}
+	})
+}

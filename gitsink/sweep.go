@@ -1,0 +1,100 @@
+package gitsink
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/orphan"
+)
+
+// sweep carries a SeedSync out: it removes the files that have lost their object, and prunes what
+// no rule covers any more if that is ordered.
+func (p *planRun) sweep(ctx context.Context, inventory event.Inventory) error {
+	p.swept = true
+	p.foreign = foreignFolders(p.base)
+	orphans, uncovered, err := p.search(inventory)
+	if err != nil {
+		return err
+	}
+	p.report.Uncovered = orphan.NewFound(uncovered)
+	if !p.ownership.owner.Adopted {
+		p.report.Unadopted = orphans
+	} else {
+		if len(orphans) > 0 && p.writer.opts.CommitPer != PerBatch {
+			p.flush()
+		}
+		for _, path := range orphans {
+			p.remove(path)
+		}
+		p.pending.removed, p.report.Removed = len(orphans), len(orphans)
+	}
+	return p.prune(ctx, uncovered)
+}
+
+// search returns the orphans that may go, and the files that no rule covers any more. In a folder
+// that is not adopted no orphan goes, so the limit does not count there, and all that would go are
+// reported.
+func (p *planRun) search(inventory event.Inventory) (orphans, uncovered []string, err error) {
+	layout, approval := p.writer.opts.Layout, p.policy.Approval
+	approval.All = approval.All || !p.ownership.owner.Adopted
+	err = inventory.View(func(live event.Snapshot) error {
+		p.sweepable = covers(live)
+		uncovered = orphan.Uncovered(p.paths(), layout, live)
+		var err error
+		orphans, err = orphan.Find(p.paths(), layout, live, &p.policy.Orphans, approval)
+		return err
+	})
+	if errors.As(err, &p.report.Held) {
+		return nil, uncovered, nil
+	}
+	return orphans, uncovered, err
+}
+
+// covers returns a function that reports whether a snapshot has a collection, and remembers the
+// answers.
+func covers(live event.Snapshot) func(event.Collection) bool {
+	listed, known := live.Collections(), map[event.Collection]bool{}
+	return func(c event.Collection) bool {
+		is, ok := known[c]
+		if !ok {
+			is = slices.ContainsFunc(listed, func(l event.Collection) bool { return l.Covers(c) })
+			known[c] = is
+		}
+		return is
+	}
+}
+
+func (p *planRun) remove(path string) {
+	p.pending.changes = append(p.pending.changes, Change{Path: path, Remove: true})
+	p.overlay[path] = nil
+}
+
+// paths yields the files that can be ours as the run leaves them, in no particular order. Symbolic
+// links and submodules are somebody else's wherever they stand, and the sink would refuse to remove
+// one. So is what lies in a folder with an owner of its own.
+func (p *planRun) paths() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for path, entry := range p.base.Paths("") {
+			if _, changed := p.overlay[path]; changed || !entry.isFile() {
+				continue
+			}
+			if folder, owned := outermost(path, p.foreign); owned {
+				if c, ours := p.writer.opts.Layout.Collection(path); ours && p.sweepable(c) {
+					p.excluded[folder] = true
+				}
+				continue
+			}
+			if !yield(path) {
+				return
+			}
+		}
+		for path, entry := range p.overlay {
+			if entry != nil && !yield(path) {
+				return
+			}
+		}
+	}
+}
