@@ -7,10 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/stretchr/testify/require"
 )
 
 func TestACallIsAdmittedWithAllThatOptionsSayOfIt(t *testing.T) {
@@ -23,7 +22,7 @@ func TestACallIsAdmittedWithAllThatOptionsSayOfIt(t *testing.T) {
 	c := newCall(t.Context(), target("https://host.invalid/app", "main", "base"), nothing)
 	require.NoError(t, s.admit(c))
 	require.Equal(t, groupKey{
-		url: "https://host.invalid/app", who: identify("", auth), pace: RateLimit{Interval: 10 * time.Second, Burst: 6, MaxCommits: 3},
+		url: "https://host.invalid/app", who: identify("", auth), limit: RateLimit{Interval: 10 * time.Second, Burst: 6, MaxCommits: 3},
 	}, c.key)
 	require.Equal(t, &auth, c.held)
 	require.NotNil(t, c.signer)
@@ -85,13 +84,13 @@ func TestACallGoesAloneOnlyWhenItHasMovedTooOften(t *testing.T) {
 	g.move(one)
 	require.Nil(t, one.key.alone)
 	require.Equal(t, maxMoves, one.moves)
-	g.sink.lanes.take(g.lane, one.key)
+	g.remote.sink.lanes.take(g.remote.lane, one.key)
 	g.move(other)
 	require.Equal(t, 1, other.moves)
 	one.stop = func() bool { return false }
 	g.move(one)
 	require.Same(t, one, one.key.alone)
-	require.Equal(t, []*call{one, other}, g.lane.waiting, "before those that came later")
+	require.Equal(t, []*call{one, other}, g.remote.lane.waiting, "before those that came later")
 }
 
 func TestWhatAuthHasSaidIsShownOnceAndThenAskedFor(t *testing.T) {
@@ -110,7 +109,7 @@ func TestWhatAuthHasSaidIsShownOnceAndThenAskedFor(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "second", auth.BearerToken)
 	require.Len(t, asked, 2)
-	require.Equal(t, identify(g.dst.Repository, auth), g.key.who, "one that is alone takes its group along")
+	require.Equal(t, identify(g.remote.dst.Repository, auth), g.key.who, "one that is alone takes its group along")
 	require.Equal(t, g.key, lead.key)
 
 	delete(auths, "dest0")
@@ -134,10 +133,10 @@ func TestOnlyTheGroupsOwnCredentialsAreShownForSeveral(t *testing.T) {
 		strayed int // 1: the first, 2: the second
 	}{
 		"what they were": {ctx: t.Context(), now: "same"},
-		"others":         {ctx: t.Context(), now: "other", err: errStrayed, strayed: 1},
-		"none":           {ctx: t.Context(), err: errStrayed, strayed: 1},
+		"others":         {ctx: t.Context(), now: "other", err: errCredentialsChanged, strayed: 1},
+		"none":           {ctx: t.Context(), err: errCredentialsChanged, strayed: 1},
 		"too late":       {ctx: ended, now: "same", err: context.Canceled},
-		"the next":       {ctx: t.Context(), now: "other", over: true, err: errStrayed, strayed: 2},
+		"the next":       {ctx: t.Context(), now: "other", over: true, err: errCredentialsChanged, strayed: 2},
 	} {
 		auths, asked := map[string]string{"dest0": "same", "dest1": "same", "dest2": "same"}, []string{}
 		g := standing(t, &Options{Auth: named(auths, &asked)}, "a", "b", "c")
@@ -161,9 +160,9 @@ func TestOnlyTheGroupsOwnCredentialsAreShownForSeveral(t *testing.T) {
 			require.Zero(t, auth, name)
 		}
 		if c.strayed == 0 {
-			require.Nil(t, g.strayed, name)
+			require.Nil(t, g.changed, name)
 		} else {
-			require.Same(t, g.calls[c.strayed-1], g.strayed, name)
+			require.Same(t, g.calls[c.strayed-1], g.changed, name)
 		}
 		g.calls[0].over = false
 	}
@@ -191,7 +190,7 @@ func TestALookAtTheBranchIsMadeForAnyoneWhoMay(t *testing.T) {
 	require.Len(t, asked, 1, "there is no time to ask the others")
 	g.calls = nil
 	_, err = g.anybody(t.Context())
-	require.ErrorIs(t, err, errStrayed, "nobody is no credentials")
+	require.ErrorIs(t, err, errCredentialsChanged, "nobody is no credentials")
 }
 
 func TestNoMoreThanSixteenQuestionsAreAskedAtATime(t *testing.T) {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
-
 	"github.com/kubescribe/kubescribe/destination"
 )
 
@@ -57,7 +56,7 @@ func identify(repository string, a Auth) identity {
 type groupKey struct {
 	url   string // as it is dialled
 	who   identity
-	pace  RateLimit
+	limit RateLimit
 	alone *call // of one that shares with nobody
 }
 
@@ -65,10 +64,12 @@ type groupKey struct {
 type account struct {
 	repository string // canonical
 	who        identity
-	pace       RateLimit // zero for what a server wants
+	limit      RateLimit // zero for what a server wants
 }
 
-func (g *group) account() account { return account{g.lane.key.Repository, g.key.who, g.key.pace} }
+func (g *pushGroup) account() account {
+	return account{g.remote.lane.key.Repository, g.key.who, g.key.limit}
+}
 
 // answer is what Options say of a call.
 type answer struct {
@@ -83,20 +84,20 @@ func (s *Sink) ask(ctx context.Context, d destination.Destination) (answer, erro
 	if err != nil {
 		return answer{}, err
 	}
-	signer, err := attend(ctx, s, d.Ref, "Options.Signer", func(ctx context.Context) (Signer, error) { return s.opts.Signer(ctx, d) })
+	signer, err := await(ctx, s, d.Ref, "Options.Signer", func(ctx context.Context) (Signer, error) { return s.opts.Signer(ctx, d) })
 	if err != nil {
 		return answer{}, &signError{fmt.Errorf("getting the signer: %w", err)}
 	}
-	pace, err := attend(ctx, s, d.Ref, "Options.RateLimit", func(context.Context) (RateLimit, error) { return s.opts.RateLimit(d), nil })
+	pace, err := await(ctx, s, d.Ref, "Options.RateLimit", func(context.Context) (RateLimit, error) { return s.opts.RateLimit(d), nil })
 	if err != nil {
 		return answer{}, err
 	}
 	pace = pace.withDefaults(d.RemoteBranch().Repository)
-	return answer{auth, signer, groupKey{url: d.Repository, who: identify(d.Repository, auth), pace: pace}}, nil
+	return answer{auth, signer, groupKey{url: d.Repository, who: identify(d.Repository, auth), limit: pace}}, nil
 }
 
 func (s *Sink) askAuth(ctx context.Context, d destination.Destination) (Auth, error) {
-	return attend(ctx, s, d.Ref, "Options.Auth", func(ctx context.Context) (Auth, error) {
+	return await(ctx, s, d.Ref, "Options.Auth", func(ctx context.Context) (Auth, error) {
 		auth, err := s.opts.Auth(ctx, d)
 		if err != nil {
 			return Auth{}, &authError{err}
@@ -143,11 +144,11 @@ func (c *call) take(a answer) {
 }
 
 // errStrayed means that a call which has to speak for its group does not belong to it any more.
-var errStrayed = errors.New("the credentials have changed")
+var errCredentialsChanged = errors.New("the credentials have changed")
 
 // credentials are what a connection of the group shows: what Auth says at this moment of the call that came first. If that
 // is not what the group was formed by, there is no connection: see astray.
-func (g *group) credentials(ctx context.Context) (Auth, error) {
+func (g *pushGroup) credentials(ctx context.Context) (Auth, error) {
 	members := slices.DeleteFunc(slices.Clone(g.calls), func(c *call) bool { return c.over })
 	if len(members) == 0 {
 		return Auth{}, context.Canceled // nobody is left to connect for
@@ -157,7 +158,7 @@ func (g *group) credentials(ctx context.Context) (Auth, error) {
 		lead.held = nil
 		return *held, nil
 	}
-	auth, err := g.sink.askAuth(ctx, lead.dst)
+	auth, err := g.remote.sink.askAuth(ctx, lead.dst)
 	if len(members) == 1 {
 		if err == nil { // its own credentials may change at any time
 			g.key.who = identify(lead.dst.Repository, auth)
@@ -169,18 +170,18 @@ func (g *group) credentials(ctx context.Context) (Auth, error) {
 		return Auth{}, context.Cause(ctx)
 	}
 	if err != nil || identify(lead.dst.Repository, auth) != g.key.who {
-		g.strayed = lead
-		return Auth{}, errStrayed
+		g.changed = lead
+		return Auth{}, errCredentialsChanged
 	}
 	return auth, nil
 }
 
 // anybody is credentials for a look at what has become of a push. All calls have a part in it, so it may be made for any of
 // them, each with its own.
-func (g *group) anybody(ctx context.Context) (auth Auth, err error) {
-	err = errStrayed
+func (g *pushGroup) anybody(ctx context.Context) (auth Auth, err error) {
+	err = errCredentialsChanged
 	for _, c := range g.calls {
-		if auth, err = g.sink.askAuth(ctx, c.dst); err == nil || ctx.Err() != nil {
+		if auth, err = g.remote.sink.askAuth(ctx, c.dst); err == nil || ctx.Err() != nil {
 			return auth, err
 		}
 	}
@@ -188,35 +189,35 @@ func (g *group) anybody(ctx context.Context) (auth Auth, err error) {
 }
 
 // astray asks again for all calls, since one has strayed, and lets those go that do not belong together any more.
-func (g *group) astray() (again bool) {
-	g.settle(g.calls)
-	if c := g.strayed; slices.Contains(g.calls, c) {
+func (g *pushGroup) regroup() (again bool) {
+	g.readmit(g.calls)
+	if c := g.changed; slices.Contains(g.calls, c) {
 		// It has come back meanwhile, and could do so for ever.
 		g.calls = slices.DeleteFunc(g.calls, func(other *call) bool { return other == c })
 		g.move(c)
 	}
-	g.strayed = nil
+	g.changed = nil
 	return len(g.calls) > 0
 }
 
 // renew asks again for the calls of whom nothing has been heard for a while; for all of them before a push that is made
 // in place of another. A call that is alone is asked for by its connection.
-func (g *group) renew() {
+func (g *pushGroup) renew() {
 	if len(g.calls) == 1 && g.next == nil {
 		return
 	}
 	var old []*call
 	for _, c := range g.calls {
-		if g.tries > 0 || time.Since(c.asked) > g.sink.freshFor {
+		if g.tries > 0 || time.Since(c.asked) > g.remote.sink.freshFor {
 			old = append(old, c)
 		}
 	}
-	g.settle(old)
+	g.readmit(old)
 }
 
 // settle asks for some calls of the group. Who gets an error is left out, and who gets other credentials, or another pace,
 // goes into another group.
-func (g *group) settle(calls []*call) {
+func (g *pushGroup) readmit(calls []*call) {
 	answers, faults := g.askAll(calls)
 	var moved []*call
 	g.drop(func(c *call) error {
@@ -237,7 +238,7 @@ func (g *group) settle(calls []*call) {
 }
 
 // move lets calls wait for another group.
-func (g *group) move(calls ...*call) {
+func (g *pushGroup) move(calls ...*call) {
 	for _, c := range calls {
 		if c.moves++; c.moves > maxMoves {
 			c.key.alone = c
@@ -247,7 +248,7 @@ func (g *group) move(calls ...*call) {
 }
 
 // askAll asks for several calls at once: one that is slow delays the others by itself, not by their number.
-func (g *group) askAll(calls []*call) (map[*call]answer, map[*call]error) {
+func (g *pushGroup) askAll(calls []*call) (map[*call]answer, map[*call]error) {
 	answers, faults := make(map[*call]answer, len(calls)), make(map[*call]error)
 	var mu sync.Mutex // guards both
 	var asking sync.WaitGroup
@@ -256,7 +257,7 @@ func (g *group) askAll(calls []*call) (map[*call]answer, map[*call]error) {
 		places <- struct{}{}
 		asking.Go(func() {
 			defer func() { <-places }()
-			got, err := g.sink.ask(g.ctx, c.dst)
+			got, err := g.remote.sink.ask(g.callers.ctx, c.dst)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {

@@ -7,10 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/stretchr/testify/require"
 )
 
 func TestAPaceIsCompletedByWhereItIsFor(t *testing.T) {
@@ -33,19 +32,19 @@ func TestAPaceIsCompletedByWhereItIsFor(t *testing.T) {
 // A debt grows no further than two Bursts, and what is paced by nobody has none.
 func TestTheDebtOfExtraPushesHasABound(t *testing.T) {
 	now := time.Unix(1000, 0)
-	of := account{repository: "r", pace: RateLimit{Interval: 10 * time.Second, Burst: 2}}
-	ps := newPaces()
-	require.Zero(t, ps.turn(of, now))
+	of := account{repository: "r", limit: RateLimit{Interval: 10 * time.Second, Burst: 2}}
+	ps := newRateLimits()
+	require.Zero(t, ps.reserve(of, now))
 	for n, want := range []time.Duration{20, 30, 30, 30} {
-		ps.extra(of, now)
+		ps.charge(of, now)
 		require.Equal(t, want*time.Second, ps.accounts[of].ahead.Sub(now), "after %d", n+1)
 	}
 	unpaced := account{repository: "r"}
-	ps.extra(unpaced, now)
-	require.Zero(t, ps.turn(unpaced, now))
+	ps.charge(unpaced, now)
+	require.Zero(t, ps.reserve(unpaced, now))
 	require.Len(t, ps.accounts, 1)
-	ps.back(unpaced)
-	ps.back(account{repository: "other", pace: of.pace})
+	ps.cancel(unpaced)
+	ps.cancel(account{repository: "other", limit: of.limit})
 	require.Len(t, ps.accounts, 1, "what was never taken is not given back")
 }
 
@@ -53,39 +52,39 @@ func TestAnAccountIsForgottenWhenNothingIsToBeKnownOfIt(t *testing.T) {
 	now := time.Unix(1000, 0)
 	pace := RateLimit{Interval: 10 * time.Second, Burst: 6}
 	for name, c := range map[string]struct {
-		prepare func(ps *paces, of account)
+		prepare func(ps *rateLimits, of account)
 		stays   bool
 	}{
-		"it has pushed lately":                   {func(ps *paces, of account) { ps.turn(of, now.Add(-time.Second)) }, true},
-		"it has pushed long ago":                 {func(ps *paces, of account) { ps.turn(of, now.Add(-time.Minute)) }, false},
-		"its server wants to be left alone":      {func(ps *paces, of account) { ps.refuse(of, now.Add(time.Second), now.Add(-time.Hour)) }, true},
-		"its server wanted to be left alone":     {func(ps *paces, of account) { ps.refuse(of, now.Add(-time.Second), now.Add(-time.Hour)) }, false},
-		"what it has pushed counts just no more": {func(ps *paces, of account) { ps.turn(of, now.Add(-pace.Interval)) }, true},
+		"it has pushed lately":                   {func(ps *rateLimits, of account) { ps.reserve(of, now.Add(-time.Second)) }, true},
+		"it has pushed long ago":                 {func(ps *rateLimits, of account) { ps.reserve(of, now.Add(-time.Minute)) }, false},
+		"its server wants to be left alone":      {func(ps *rateLimits, of account) { ps.blockUntil(of, now.Add(time.Second), now.Add(-time.Hour)) }, true},
+		"its server wanted to be left alone":     {func(ps *rateLimits, of account) { ps.blockUntil(of, now.Add(-time.Second), now.Add(-time.Hour)) }, false},
+		"what it has pushed counts just no more": {func(ps *rateLimits, of account) { ps.reserve(of, now.Add(-pace.Interval)) }, true},
 	} {
-		ps := newPaces()
-		c.prepare(ps, account{repository: "one", pace: pace})
-		ps.turn(account{repository: "two", pace: pace}, now)
+		ps := newRateLimits()
+		c.prepare(ps, account{repository: "one", limit: pace})
+		ps.reserve(account{repository: "two", limit: pace}, now)
 		require.Equal(t, c.stays, len(ps.accounts) == 2, name)
 	}
 }
 
 func TestWhatAServerWantsHoldsForEveryPaceOfAnAccount(t *testing.T) {
 	now := time.Unix(1000, 0)
-	ps := newPaces()
-	of := func(pace time.Duration) account { return account{repository: "r", pace: RateLimit{Interval: pace}} }
-	require.Zero(t, ps.refused(of(1), now))
-	ps.refuse(of(1), now.Add(time.Minute), now)
-	require.Equal(t, time.Minute, ps.refused(of(2), now))
-	require.Equal(t, 59*time.Second, ps.refused(of(1), now.Add(time.Second)))
-	require.Zero(t, ps.refused(of(1), now.Add(time.Hour)))
-	require.Zero(t, ps.refused(account{repository: "other"}, now))
+	ps := newRateLimits()
+	of := func(pace time.Duration) account { return account{repository: "r", limit: RateLimit{Interval: pace}} }
+	require.Zero(t, ps.blockedFor(of(1), now))
+	ps.blockUntil(of(1), now.Add(time.Minute), now)
+	require.Equal(t, time.Minute, ps.blockedFor(of(2), now))
+	require.Equal(t, 59*time.Second, ps.blockedFor(of(1), now.Add(time.Second)))
+	require.Zero(t, ps.blockedFor(of(1), now.Add(time.Hour)))
+	require.Zero(t, ps.blockedFor(account{repository: "other"}, now))
 }
 
 // slow lets a push be made each hour, of a server that is never asked.
-func slow(t *testing.T, folders ...string) *group {
+func slow(t *testing.T, folders ...string) *pushGroup {
 	t.Helper()
 	g := standing(t, &Options{RateLimit: func(destination.Destination) RateLimit { return RateLimit{Interval: time.Hour, Burst: 1} }}, folders...)
-	g.sink.lanes.putBack(g.lane, g.calls) // they wait
+	g.remote.sink.lanes.putBack(g.remote.lane, g.calls) // they wait
 	for _, c := range g.calls {
 		g.release(c)
 	}
@@ -96,35 +95,41 @@ func slow(t *testing.T, folders ...string) *group {
 func TestALaneWaitsForItsTurnAsLongAsSomebodyWaitsForIt(t *testing.T) {
 	for name, c := range map[string]struct {
 		taken bool // a push was made already
-		does  func(g *group)
+		does  func(g *pushGroup)
 		waits time.Duration
 		turn  bool
 		held  bool
 		ahead time.Duration
 	}{
-		"nothing was pushed":      {waits: 0, turn: true, held: true, ahead: time.Hour},
-		"a push was made":         {taken: true, waits: time.Hour, turn: true, ahead: time.Hour},
-		"one of two goes":         {taken: true, does: func(g *group) { g.sink.lanes.withdraw(g.lane.waiting[1]) }, waits: time.Hour, turn: true, ahead: time.Hour},
-		"both go":                 {taken: true, does: func(g *group) { g.sink.lanes.withdraw(g.lane.waiting[1]); g.sink.lanes.withdraw(g.lane.waiting[0]) }, waits: time.Second, ahead: time.Hour - time.Second},
-		"the sink is closed":      {taken: true, does: func(g *group) { g.sink.close() }, waits: time.Second, turn: true, ahead: 2*time.Hour - time.Second},
-		"only others still wait":  {taken: true, does: func(g *group) { g.lane.waiting[1].key.url = "other"; g.sink.lanes.withdraw(g.lane.waiting[0]) }, waits: time.Second, ahead: time.Hour - time.Second},
-		"one who waits elsewhere": {taken: true, does: func(g *group) { g.lane.waiting[1].key.url = "other" }, waits: time.Hour, turn: true, ahead: time.Hour},
+		"nothing was pushed": {waits: 0, turn: true, held: true, ahead: time.Hour},
+		"a push was made":    {taken: true, waits: time.Hour, turn: true, ahead: time.Hour},
+		"one of two goes":    {taken: true, does: func(g *pushGroup) { g.remote.sink.lanes.withdraw(g.remote.lane.waiting[1]) }, waits: time.Hour, turn: true, ahead: time.Hour},
+		"both go": {taken: true, does: func(g *pushGroup) {
+			g.remote.sink.lanes.withdraw(g.remote.lane.waiting[1])
+			g.remote.sink.lanes.withdraw(g.remote.lane.waiting[0])
+		}, waits: time.Second, ahead: time.Hour - time.Second},
+		"the sink is closed": {taken: true, does: func(g *pushGroup) { g.remote.sink.close() }, waits: time.Second, turn: true, ahead: 2*time.Hour - time.Second},
+		"only others still wait": {taken: true, does: func(g *pushGroup) {
+			g.remote.lane.waiting[1].key.url = "other"
+			g.remote.sink.lanes.withdraw(g.remote.lane.waiting[0])
+		}, waits: time.Second, ahead: time.Hour - time.Second},
+		"one who waits elsewhere": {taken: true, does: func(g *pushGroup) { g.remote.lane.waiting[1].key.url = "other" }, waits: time.Hour, turn: true, ahead: time.Hour},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			g := slow(t, "a", "b")
 			if c.taken {
-				g.sink.paces.turn(g.account(), time.Now())
+				g.remote.sink.limits.reserve(g.account(), time.Now())
 			}
-			lead := g.lane.waiting[0]
+			lead := g.remote.lane.waiting[0]
 			require.NotNil(t, lead.held)
 			if c.does != nil {
 				time.AfterFunc(time.Second, func() { c.does(g) })
 			}
 			began := time.Now()
-			require.Equal(t, c.turn, g.waitForTurn(lead), name)
+			require.Equal(t, c.turn, g.waitForRateLimit(lead), name)
 			require.Equal(t, c.waits, time.Since(began), name)
 			require.Equal(t, c.held, lead.held != nil, "what Auth has said is old by now: %s", name)
-			require.Equal(t, c.ahead, time.Until(g.sink.paces.accounts[g.account()].ahead), name)
+			require.Equal(t, c.ahead, time.Until(g.remote.sink.limits.accounts[g.account()].ahead), name)
 		})
 	}
 }
@@ -140,11 +145,11 @@ func TestAGroupThatPushesNothingGivesItsTurnBack(t *testing.T) {
 			result := apply(t, s, target("https://model.invalid/app", "main", "base"), c.plan)
 			require.Equal(t, m.tip.String(), result.Tip)
 			s.workers.Wait()
-			for of, b := range s.paces.accounts {
-				require.Equal(t, RateLimit{Interval: time.Hour, Burst: 2}, of.pace)
+			for of, b := range s.limits.accounts {
+				require.Equal(t, RateLimit{Interval: time.Hour, Burst: 2}, of.limit)
 				require.Equal(t, c.ahead, max(time.Until(b.ahead), 0), name)
 			}
-			require.Len(t, s.paces.accounts, 1)
+			require.Len(t, s.limits.accounts, 1)
 		})
 	}
 }
@@ -156,8 +161,8 @@ func TestWhoComesWhileAServerWantsToBeLeftAloneIsTold(t *testing.T) {
 		d := target("https://model.invalid/app", "main", "base")
 		first := newCall(t.Context(), d, nothing)
 		require.NoError(t, s.admit(first))
-		of := account{d.RemoteBranch().Repository, first.key.who, first.key.pace}
-		s.paces.refuse(of, time.Now().Add(time.Minute), time.Now())
+		of := account{d.RemoteBranch().Repository, first.key.who, first.key.limit}
+		s.limits.blockUntil(of, time.Now().Add(time.Minute), time.Now())
 		_, err := s.Apply(t.Context(), d, put("a", "1"))
 		var e *gitsink.Error
 		require.ErrorAs(t, err, &e)

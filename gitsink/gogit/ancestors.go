@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
 
 // historyDepth is how far ancestors looks back. Between a push whose answer was lost and the next look at the branch lie a
@@ -15,11 +16,12 @@ const historyDepth = 1000
 // that these commits hold; it is dropped as it arrives.
 func (r *remote) ancestors(ctx context.Context, tip plumbing.Hash, wanted []plumbing.Hash) (map[plumbing.Hash]bool, error) {
 	got, err := r.request(ctx, fetchRequest{
-		wants: []plumbing.Hash{tip}, depth: historyDepth, filter: packp.FilterTreeDepth(0), limit: r.sink.opts.MaxPackBytes,
+		FetchRequest: smart.FetchRequest{Wants: []plumbing.Hash{tip}, Depth: historyDepth, Filter: packp.FilterTreeDepth(0)},
+		limit:        r.sink.opts.MaxPackBytes,
 	})
 	found := map[plumbing.Hash]bool{}
 	for _, hash := range wanted {
-		if _, ok := got.commits[hash]; ok {
+		if _, ok := got.Commits[hash]; ok {
 			found[hash] = true
 		}
 	}

@@ -11,10 +11,11 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/stretchr/testify/require"
 )
 
 // restless is a model server on whose branch somebody else pushes before each of the first pushes.
@@ -24,7 +25,7 @@ type restless struct {
 }
 
 func (r *restless) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, string(receivePack)) && r.left > 0 {
+	if req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, string(smart.ReceivePack)) && r.left > 0 {
 		r.left--
 		r.outsider()
 	}
@@ -60,10 +61,10 @@ func TestAPlanIsRunAsOftenAsItMayBe(t *testing.T) {
 
 func TestACacheThatLacksATreeIsFetchedAnewOnce(t *testing.T) {
 	m := newModelServer(t, nil)
-	damage := func(g *group) *store {
-		s := newStore()
-		s.complete, s.tip, s.root = true, m.tip, hash("5") // which is nowhere
-		g.lane.store = s
+	damage := func(g *pushGroup) *object.Store {
+		s := object.NewStore()
+		s.Complete, s.Tip, s.Root = true, m.tip, hash("5") // which is nowhere
+		g.remote.lane.store = s
 		return s
 	}
 	g := standing(t, &Options{Transport: m}, "a")
@@ -71,7 +72,7 @@ func TestACacheThatLacksATreeIsFetchedAnewOnce(t *testing.T) {
 	only.plan = put("file", "1")
 	require.True(t, g.attempt())
 	require.True(t, g.refetched)
-	require.NotSame(t, damaged, g.lane.store)
+	require.NotSame(t, damaged, g.remote.lane.store)
 	require.True(t, waits(only))
 	require.False(t, g.attempt())
 	require.NoError(t, ended(t, only))
@@ -82,8 +83,8 @@ func TestACacheThatLacksATreeIsFetchedAnewOnce(t *testing.T) {
 	only, damaged = g.calls[0], damage(g)
 	g.refetched = true
 	require.False(t, g.attempt())
-	require.ErrorIs(t, ended(t, only), errIncomplete)
-	require.Same(t, damaged, g.lane.store)
+	require.ErrorIs(t, ended(t, only), object.ErrIncomplete)
+	require.Same(t, damaged, g.remote.lane.store)
 }
 
 func TestAnAttemptEndsWhereNothingCanBeDone(t *testing.T) {
@@ -98,13 +99,13 @@ func TestAnAttemptEndsWhereNothingCanBeDone(t *testing.T) {
 	require.Equal(t, opFetch, e.Op)
 	require.Equal(t, "gone fishing", e.Server)
 	asks := 0
-	g.sink.https.base = answers(func(*http.Request, string) (int, string) { asks++; return http.StatusBadGateway, "" })
+	g.remote.sink.https = smart.NewHTTP(answers(func(*http.Request, string) (int, string) { asks++; return http.StatusBadGateway, "" }))
 	g.next = offersOf(t, canPush)
 	require.False(t, g.attempt())
 	require.Zero(t, asks, "nobody is there")
 
 	half := answers(func(r *http.Request, _ string) (int, string) { // which shows its branch, and then fails
-		if r.URL.Query().Get("service") == string(receivePack) {
+		if r.URL.Query().Get("service") == string(smart.ReceivePack) {
 			return http.StatusOK, advertises(r, canPush, "refs/heads/main", someHash)
 		}
 		return http.StatusBadGateway, "gone fishing"
@@ -144,41 +145,41 @@ func TestWhoHasStrayedIsLeftOutOfTheAttempt(t *testing.T) {
 	first.plan, second.plan = put("file", "1"), put("file", "2")
 	auths["dest0"], first.held = "other", nil
 	require.True(t, g.attempt())
-	require.Equal(t, []*call{first}, g.lane.waiting)
+	require.Equal(t, []*call{first}, g.remote.lane.waiting)
 	g.run()
 	require.NoError(t, ended(t, second))
 	require.True(t, waits(first))
 
 	// And where only the second connection finds it out.
 	g = standing(t, &Options{Transport: m, Auth: named(auths, &asked)}, "a")
-	late := newCall(t.Context(), g.dst, nothing)
+	late := newCall(t.Context(), g.remote.dst, nothing)
 	late.dst.Ref.Name = "dest2"
 	auths["dest2"] = "other"
-	require.NoError(t, g.sink.admit(late))
-	g.sink.lanes.submit(late)
+	require.NoError(t, g.remote.sink.admit(late))
+	g.remote.sink.lanes.submit(late)
 	g.join()
 	require.Len(t, g.calls, 2)
 	first = g.calls[0]
 	auths["dest0"] = "another"
 	require.True(t, g.attempt())
-	require.Equal(t, []*call{first}, g.lane.waiting)
+	require.Equal(t, []*call{first}, g.remote.lane.waiting)
 	require.Equal(t, []*call{late}, g.calls)
 }
 
 func TestWhoComesBeforeThePlansAreRunIsInTheirPush(t *testing.T) {
 	m := newModelServer(t, nil)
-	var g *group
+	var g *pushGroup
 	var late *call
 	came := false
 	g = standing(t, &Options{Transport: m, Auth: func(_ context.Context, d destination.Destination) (Auth, error) { return Auth{}, nil }}, "a")
 	g.calls[0].plan = put("file", "1")
-	strict := g.auth
-	g.auth = func(ctx context.Context) (Auth, error) {
+	strict := g.remote.auth
+	g.remote.auth = func(ctx context.Context) (Auth, error) {
 		if !came {
 			came = true
 			late = newCall(t.Context(), target("https://standing.invalid/app", "main", "late"), put("file", "2"))
-			require.NoError(t, g.sink.admit(late))
-			g.sink.lanes.submit(late)
+			require.NoError(t, g.remote.sink.admit(late))
+			g.remote.sink.lanes.submit(late)
 		}
 		return strict(ctx)
 	}
@@ -200,7 +201,7 @@ func TestAWorkerEndsWhenNobodyWaits(t *testing.T) {
 		}
 		for _, l := range s.lanes.all {
 			require.False(t, l.working)
-			require.Equal(t, m.tip, l.store.tip)
+			require.Equal(t, m.tip, l.store.Tip)
 			require.NotEqual(t, plumbing.ZeroHash, l.seen["base"].is)
 		}
 	})
@@ -222,9 +223,9 @@ func TestWhoMayNotAnyMoreIsLeftOutBeforeAnythingIsPlanned(t *testing.T) {
 	g = standing(t, &Options{Transport: m, Auth: named(auths, &asked)}, "a", "b")
 	calls = slices.Clone(g.calls)
 	calls[0].plan, calls[1].plan = put("file", "1"), put("file", "2")
-	strict := g.auth
-	g.auth = func(ctx context.Context) (Auth, error) {
-		g.sink.freshFor = -1
+	strict := g.remote.auth
+	g.remote.auth = func(ctx context.Context) (Auth, error) {
+		g.remote.sink.freshFor = -1
 		delete(auths, "dest1")
 		return strict(ctx)
 	}
@@ -246,8 +247,8 @@ func TestADoubtKeepsNoCallWhenItsGroupHasEnded(t *testing.T) {
 	s.workers.Wait()
 	require.Len(t, s.lanes.all, 1)
 	for _, l := range s.lanes.all {
-		require.Len(t, l.doubts, 1)
-		require.Nil(t, l.doubts[0].parts[0].call)
-		require.Len(t, l.doubts[0].parts[0].commits, 1)
+		require.Len(t, l.unknown, 1)
+		require.Nil(t, l.unknown[0].parts[0].call)
+		require.Len(t, l.unknown[0].parts[0].commits, 1)
 	}
 }

@@ -24,7 +24,7 @@ type reply[T any] struct {
 // attend asks the user's code on a goroutine of its own, and waits no longer than ctx, StepTimeout and then planGrace: what goes
 // on is left behind, and counted. Else an answer that ignores its context would hold its call, or a lane with all who wait
 // there, for ever. A panic is an error, as that of a plan is, and so is the end of the goroutine.
-func attend[T any](ctx context.Context, s *Sink, d destination.Ref, who string, ask func(context.Context) (T, error)) (T, error) {
+func await[T any](ctx context.Context, s *Sink, d destination.Ref, who string, ask func(context.Context) (T, error)) (T, error) {
 	var none T
 	if n := s.left.of(d); n >= maxLeft {
 		return none, fmt.Errorf("%s is not asked: %d questions for this destination go on after the end of their context: %w",

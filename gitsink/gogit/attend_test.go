@@ -9,13 +9,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
+	"github.com/stretchr/testify/require"
 )
 
 // deaf are Options of which one function ignores its context until release is closed.

@@ -10,12 +10,16 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 	"github.com/kubescribe/kubescribe/internal/panics"
 )
 
 // leaveTimeout is how long a caller whose context has ended waits to learn what has become of a push that may hold its
 // commits. It is longer than lookTimeout, so that the answer comes in time.
-const leaveTimeout = lookTimeout + closeTimeout/2
+const leaveTimeout = lookTimeout + smart.CloseTimeout/2
+
+// lookTimeout is for a look at the branch after the caller's context has ended.
+const lookTimeout = 10 * time.Second
 
 // call is one Apply: it waits in a lane until a worker takes it into a group and runs its plan. The caller waits for done.
 type call struct {

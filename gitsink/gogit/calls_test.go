@@ -9,9 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/stretchr/testify/require"
 )
 
 func TestACallIsMadeOfWhatItsCallerGives(t *testing.T) {

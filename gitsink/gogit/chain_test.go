@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/stretchr/testify/require"
 )
 
 // plainCommit writes a commit that names only what it was made of.
@@ -19,21 +19,21 @@ func plainCommit(root, parent plumbing.Hash, commit gitsink.Commit, _ time.Time)
 
 func TestAChainIsOnTopOfTheStore(t *testing.T) {
 	t.Parallel()
-	s := newStore()
-	s.tip, s.root = plumbing.NewHash(someHash), plant(s, fileEntry("a", "1"))
+	s := object.NewStore()
+	s.Tip, s.Root = plumbing.NewHash(someHash), plant(s, fileEntry("a", "1"))
 	old := plumbing.NewHash(otherHash)
-	ch := newChain(s, old)
-	require.Equal(t, &chain{
-		store: s, old: old, tip: s.tip, root: s.root, trees: map[plumbing.Hash]string{}, blobs: map[plumbing.Hash][]byte{},
+	ch := newPushStack(s, old)
+	require.Equal(t, &pushStack{
+		store: s, old: old, tip: s.Tip, root: s.Root, trees: map[plumbing.Hash]string{}, blobs: map[plumbing.Hash][]byte{},
 	}, ch)
 	ch.trees[old] = "of the chain"
-	for hash, want := range map[plumbing.Hash]string{old: "of the chain", s.root: s.trees[s.root], plumbing.ZeroHash: ""} {
-		tree, err := ch.tree(hash)
+	for hash, want := range map[plumbing.Hash]string{old: "of the chain", s.Root: s.Trees[s.Root], plumbing.ZeroHash: ""} {
+		tree, err := ch.Tree(hash)
 		require.NoError(t, err)
 		require.Equal(t, want, tree)
 	}
-	_, err := ch.tree(s.tip)
-	require.ErrorIs(t, err, errIncomplete)
+	_, err := ch.Tree(s.Tip)
+	require.ErrorIs(t, err, object.ErrIncomplete)
 
 	zero := plumbing.ZeroHash
 	for _, test := range []struct {
@@ -43,15 +43,15 @@ func TestAChainIsOnTopOfTheStore(t *testing.T) {
 		nothing   bool
 	}{
 		{false, old, old, old, true}, {true, old, old, old, true}, {false, zero, old, old, true}, {true, zero, old, old, false},
-		{true, zero, zero, zero, true}, {false, zero, zero, zero, true}, {false, old, s.root, old, false}, {false, zero, old, zero, false},
+		{true, zero, zero, zero, true}, {false, zero, zero, zero, true}, {false, old, s.Root, old, false}, {false, zero, old, zero, false},
 	} {
-		s.tip = test.storesTip
-		ch := &chain{store: s, old: test.old, tip: test.tip, create: test.create}
-		require.Equal(t, test.nothing, ch.nothing(), "%+v", test)
+		s.Tip = test.storesTip
+		ch := &pushStack{store: s, old: test.old, tip: test.tip, create: test.create}
+		require.Equal(t, test.nothing, ch.empty(), "%+v", test)
 	}
-	ch = &chain{}
+	ch = &pushStack{}
 	require.Zero(t, ch.commits())
-	ch.parts = []part{{commits: make([]made, 2)}, {}, {commits: make([]made, 3)}}
+	ch.parts = []stackPart{{commits: make([]builtCommit, 2)}, {}, {commits: make([]builtCommit, 3)}}
 	require.Equal(t, 5, ch.commits())
 }
 
@@ -62,53 +62,53 @@ func TestADraftHoldsACommitForEachChangeOfTheTree(t *testing.T) {
 	none := gitsink.Commit{Message: "none", Changes: removals("x")}
 	for _, test := range []struct {
 		name   string
-		before []entry
+		before []object.Entry
 		folder string
 		plan   []gitsink.Commit
 		want   []string // messages
 		writes bool
 	}{
-		{"no commit", []entry{fileEntry("a", "1")}, "", nil, nil, false},
-		{"what is there already", []entry{fileEntry("a", "1")}, "", []gitsink.Commit{same}, nil, true},
+		{"no commit", []object.Entry{fileEntry("a", "1")}, "", nil, nil, false},
+		{"what is there already", []object.Entry{fileEntry("a", "1")}, "", []gitsink.Commit{same}, nil, true},
 		{"some of it there already", nil, "", []gitsink.Commit{first, same, second, none}, []string{"first", "second"}, true},
-		{"removals of what is not", []entry{fileEntry("a", "1")}, "", []gitsink.Commit{none}, nil, false},
+		{"removals of what is not", []object.Entry{fileEntry("a", "1")}, "", []gitsink.Commit{none}, nil, false},
 		{"nothing on a branch that is none", nil, "", []gitsink.Commit{none, {}}, nil, false},
 		{"writing and then removing", nil, "", []gitsink.Commit{{Message: "both", Changes: append(writes("y", "1"), removals("y")...)}}, nil, true},
 		{"the last file goes", nil, "f", []gitsink.Commit{first, second, {Message: "gone", Changes: removals("a", "b")}}, []string{"first", "second", "gone"}, true},
 	} {
-		s := newStore()
+		s := object.NewStore()
 		if test.before != nil {
-			s.tip, s.root = plumbing.NewHash(someHash), plant(s, test.before...)
+			s.Tip, s.Root = plumbing.NewHash(someHash), plant(s, test.before...)
 		}
-		ch := newChain(s, s.tip)
-		d, err := ch.draft(test.folder, test.plan, plainCommit)
+		ch := newPushStack(s, s.Tip)
+		d, err := ch.build(test.folder, test.plan, plainCommit)
 		require.NoError(t, err, test.name)
 		require.Equal(t, test.writes, d.writes, test.name)
-		tip, root := s.tip, s.root
+		tip, root := s.Tip, s.Root
 		var messages []string
-		objects := map[plumbing.Hash]object{}
+		objects := map[plumbing.Hash]object.Object{}
 		for _, o := range d.objects {
-			objects[o.hash] = o
+			objects[o.Hash] = o
 		}
 		for _, c := range d.commits {
 			messages = append(messages, c.from.Message)
-			tree, err := rootOf(string(objects[c.hash].data))
+			tree, err := object.RootOf(string(objects[c.hash].Data))
 			require.NoError(t, err, test.name)
 			require.Contains(t, objects, tree, test.name)
 			require.NotEqual(t, root, tree, test.name)
 			want, _ := plainCommit(tree, tip, c.from, time.Time{})
-			require.Equal(t, newObject(plumbing.CommitObject, want), objects[c.hash], test.name)
+			require.Equal(t, object.New(plumbing.CommitObject, want), objects[c.hash], test.name)
 			tip, root = c.hash, tree
 		}
 		require.Equal(t, test.want, messages, test.name)
 		require.Equal(t, tip, d.tip, test.name)
 		require.Equal(t, root, d.root, test.name)
 		if test.name == "the last file goes" {
-			require.Equal(t, emptyTree, d.root)
+			require.Equal(t, object.EmptyTree, d.root)
 		}
 		for _, o := range d.objects {
-			if o.kind == plumbing.BlobObject {
-				require.Contains(t, []string{"1", "2"}, string(o.data))
+			if o.Kind == plumbing.BlobObject {
+				require.Contains(t, []string{"1", "2"}, string(o.Data))
 			}
 		}
 	}
@@ -116,26 +116,26 @@ func TestADraftHoldsACommitForEachChangeOfTheTree(t *testing.T) {
 
 func TestADraftThatCannotBeMadeIsAnError(t *testing.T) {
 	t.Parallel()
-	s := newStore()
-	s.tip, s.root = plumbing.NewHash(someHash), plant(s, fileEntry("a", "1"))
+	s := object.NewStore()
+	s.Tip, s.Root = plumbing.NewHash(someHash), plant(s, fileEntry("a", "1"))
 	broken := errors.New("no signature")
 	refusing := func(plumbing.Hash, plumbing.Hash, gitsink.Commit, time.Time) ([]byte, error) {
 		return []byte("x"), broken
 	}
-	lost := newStore()
-	lost.root = plumbing.NewHash(someHash)
+	lost := object.NewStore()
+	lost.Root = plumbing.NewHash(someHash)
 	for name, test := range map[string]struct {
-		store  *store
+		store  *object.Store
 		change gitsink.Change
 		encode encoder
 		want   error
 	}{
 		"a path":              {s, gitsink.Change{Path: "../x"}, plainCommit, gitsink.ErrPath},
 		"a file in the way":   {s, gitsink.Change{Path: "a/b"}, plainCommit, gitsink.ErrPath},
-		"a missing root":      {lost, gitsink.Change{Path: "b"}, plainCommit, errIncomplete},
+		"a missing root":      {lost, gitsink.Change{Path: "b"}, plainCommit, object.ErrIncomplete},
 		"a missing signature": {s, gitsink.Change{Path: "b"}, refusing, broken},
 	} {
-		d, err := newChain(test.store, plumbing.ZeroHash).draft("", []gitsink.Commit{{Changes: []gitsink.Change{test.change}}}, test.encode)
+		d, err := newPushStack(test.store, plumbing.ZeroHash).build("", []gitsink.Commit{{Changes: []gitsink.Change{test.change}}}, test.encode)
 		require.ErrorIs(t, err, test.want, name)
 		require.Nil(t, d, name)
 	}
@@ -143,19 +143,19 @@ func TestADraftThatCannotBeMadeIsAnError(t *testing.T) {
 
 func TestWhatIsDraftedIsSeenByTheNextAndLands(t *testing.T) {
 	t.Parallel()
-	s := newStore()
-	s.tip, s.root = plumbing.NewHash(someHash), plant(s, fileEntry("a", "1"))
-	ch := newChain(s, s.tip)
+	s := object.NewStore()
+	s.Tip, s.Root = plumbing.NewHash(someHash), plant(s, fileEntry("a", "1"))
+	ch := newPushStack(s, s.Tip)
 	calls := []*call{{}, {}, {}}
-	var all []object
+	var all []object.Object
 	var size int64
 	for i, plan := range [][]gitsink.Change{removals("none"), writes("b/c", "23"), removals("a")} {
-		d, err := ch.draft("", []gitsink.Commit{{Changes: plan}}, plainCommit)
+		d, err := ch.build("", []gitsink.Commit{{Changes: plan}}, plainCommit)
 		require.NoError(t, err)
 		ch.add(calls[i], d)
 		all = append(all, d.objects...)
 		for _, o := range d.objects {
-			size += int64(len(o.data))
+			size += int64(len(o.Data))
 		}
 		require.Equal(t, d.tip, ch.tip)
 		require.Equal(t, d.root, ch.root)
@@ -169,14 +169,14 @@ func TestWhatIsDraftedIsSeenByTheNextAndLands(t *testing.T) {
 	require.Equal(t, map[plumbing.Hash][]byte{blobHash("23"): []byte("23")}, ch.blobs)
 	require.Len(t, ch.trees, 3)
 
-	ch.landed()
-	require.Equal(t, ch.tip, s.tip)
-	require.Equal(t, ch.root, s.root)
+	ch.moveStore()
+	require.Equal(t, ch.tip, s.Tip)
+	require.Equal(t, ch.root, s.Root)
 	for hash, tree := range ch.trees {
-		got, _ := s.lookup(hash)
+		got, _ := s.Lookup(hash)
 		require.Equal(t, tree, got)
 	}
-	data, ok := s.blobs.get(blobHash("23"))
+	data, ok := s.Blobs.Get(blobHash("23"))
 	require.True(t, ok)
 	require.Equal(t, "23", data)
 }

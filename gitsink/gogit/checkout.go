@@ -8,8 +8,8 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
 // checkout brings the lane's store to the branch's newest commit, with all trees on the way to the folders and below them,
@@ -20,7 +20,7 @@ import (
 // With filter alone, all trees of the commit; without, the whole commit, of which the files are dropped as they arrive;
 // without shallow, either with all of the history. The latter three are kept up to date by what is new since (increment).
 func (r *remote) checkout(ctx context.Context, tip plumbing.Hash, folders []string) (plumbing.Hash, error) {
-	if !tip.IsZero() && tip == r.lane.store.tip && r.lane.store.covers(folders) {
+	if !tip.IsZero() && tip == r.lane.store.Tip && r.lane.store.Covers(folders) {
 		return tip, nil
 	}
 	return r.update(ctx, tip, folders)
@@ -38,20 +38,20 @@ func (r *remote) update(ctx context.Context, known plumbing.Hash, folders []stri
 	if err != nil {
 		return plumbing.ZeroHash, err
 	}
-	defer sender.close()
-	if sender.refs.empty {
+	defer sender.Close()
+	if sender.Refs.Empty {
 		return plumbing.ZeroHash, errHidden
 	}
-	tip := sender.tip(r.ref)
+	tip := sender.Tip(r.ref)
 	want := tip
 	if want.IsZero() {
-		want = sender.refs.head
+		want = sender.Refs.Head
 	}
 	if want.IsZero() {
-		r.lane.store = newStore()
+		r.lane.store = object.NewStore()
 		return tip, nil
 	}
-	first := r.lane.store.tip.IsZero() // so it cannot fail for what we had
+	first := r.lane.store.Tip.IsZero() // so it cannot fail for what we had
 	fresh, err := r.advance(ctx, sender, want, folders)
 	if err == nil {
 		return tip, nil
@@ -62,8 +62,8 @@ func (r *remote) update(ctx context.Context, known plumbing.Hash, folders []stri
 	}
 	if !again {
 		r.sink.opts.Logger.V(1).Info("cache dropped", "destination", r.dst, "reason", r.show(err.Error()))
-		r.lane.store = newStore()
-		if ctx.Err() != nil || errors.Is(err, errNoAnswer) || errors.Is(err, errTooMuch) && first {
+		r.lane.store = object.NewStore()
+		if ctx.Err() != nil || errors.Is(err, errNoAnswer) || errors.Is(err, object.ErrTooMuch) && first {
 			return plumbing.ZeroHash, r.tooLarge(sender, err)
 		}
 		r.lane.noScope = r.lane.noScope || first
@@ -74,11 +74,11 @@ func (r *remote) update(ctx context.Context, known plumbing.Hash, folders []stri
 // advance brings the store to the wanted commit. fresh: nothing that was known before had a part in it.
 func (r *remote) advance(ctx context.Context, sender *session, want plumbing.Hash, folders []string) (fresh bool, err error) {
 	switch s := r.lane.store; {
-	case want == s.tip && s.covers(folders):
+	case want == s.Tip && s.Covers(folders):
 		return false, nil
 	case r.scoped(sender, folders):
 		return false, r.scope(ctx, sender, want, folders)
-	case s.tip.IsZero() || !s.complete:
+	case s.Tip.IsZero() || !s.Complete:
 		return true, r.fresh(ctx, sender, want)
 	default:
 		return false, r.increment(ctx, sender, want)
@@ -88,9 +88,9 @@ func (r *remote) advance(ctx context.Context, sender *session, want plumbing.Has
 // tooLarge says what to do about a fetch that was larger than allowed.
 func (r *remote) tooLarge(sender *session, err error) error {
 	switch limit := r.sink.opts.MaxPackBytes; {
-	case !errors.Is(err, errTooMuch), errors.As(err, new(*limitError)):
+	case !errors.Is(err, object.ErrTooMuch), errors.As(err, new(*object.LimitError)):
 		return err
-	case sender.refs.capabilities.Supports(capability.Filter):
+	case sender.Refs.Capabilities.Supports(capability.Filter):
 		return fmt.Errorf("%w: %w of %d bytes: raise MaxPackBytes", gitsink.ErrTooLarge, err, limit)
 	default:
 		return fmt.Errorf("%w: %w of %d bytes: the server offers no partial fetch; set uploadpack.allowFilter there, or raise MaxPackBytes",
@@ -101,7 +101,7 @@ func (r *remote) tooLarge(sender *session, err error) error {
 // scoped tells whether only the trees of the folders are to be fetched. A store that has all trees already goes on with what
 // is new.
 func (r *remote) scoped(sender *session, folders []string) bool {
-	offered := sender.refs.capabilities
-	return !r.lane.noScope && !r.lane.store.complete && !slices.Contains(folders, "") && offered.Supports(capability.Filter) &&
+	offered := sender.Refs.Capabilities
+	return !r.lane.noScope && !r.lane.store.Complete && !slices.Contains(folders, "") && offered.Supports(capability.Filter) &&
 		(offered.Supports(capability.AllowTipSHA1InWant) || offered.Supports(capability.AllowReachableSHA1InWant))
 }

@@ -6,59 +6,59 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
 // chain is what a group pushes: the commits of its plans in turn, on top of the branch, with all objects that are new in
 // them. A plan sees what the plans before it have made.
-type chain struct {
-	store *store
+type pushStack struct {
+	store *object.Store
 	old   plumbing.Hash // the branch's tip, to compare and swap with; zero: there is no such branch
 	tip   plumbing.Hash // the last commit; at first the one to build on, zero: none
 	root  plumbing.Hash // its tree; zero: none
 
-	objects []object
+	objects []object.Object
 	trees   map[plumbing.Hash]string // of the objects
 	blobs   map[plumbing.Hash][]byte
 	size    int64
-	parts   []part
+	parts   []stackPart
 	create  bool // the branch is wanted even without a new commit
 }
 
 // part is what one call has put into a chain.
-type part struct {
+type stackPart struct {
 	call    *call
-	commits []made
+	commits []builtCommit
 }
 
 // made is a commit and what it was made from.
-type made struct {
+type builtCommit struct {
 	hash plumbing.Hash
 	from gitsink.Commit
 }
 
-func newChain(s *store, old plumbing.Hash) *chain {
-	return &chain{
-		store: s, old: old, tip: s.tip, root: s.root, trees: map[plumbing.Hash]string{}, blobs: map[plumbing.Hash][]byte{},
+func newPushStack(s *object.Store, old plumbing.Hash) *pushStack {
+	return &pushStack{
+		store: s, old: old, tip: s.Tip, root: s.Root, trees: map[plumbing.Hash]string{}, blobs: map[plumbing.Hash][]byte{},
 	}
 }
 
-func (ch *chain) tree(hash plumbing.Hash) (string, error) {
+func (ch *pushStack) Tree(hash plumbing.Hash) (string, error) {
 	if tree, ok := ch.trees[hash]; ok {
 		return tree, nil
 	}
-	return ch.store.tree(hash)
+	return ch.store.Tree(hash)
 }
 
 // nothing tells whether there is nothing to push.
-func (ch *chain) nothing() bool {
+func (ch *pushStack) empty() bool {
 	creates := ch.create && ch.old.IsZero() && !ch.tip.IsZero()
-	return ch.tip == ch.store.tip && !creates
+	return ch.tip == ch.store.Tip && !creates
 }
 
 // commits is how many there are.
-func (ch *chain) commits() int {
+func (ch *pushStack) commits() int {
 	n := 0
 	for _, p := range ch.parts {
 		n += len(p.commits)
@@ -67,79 +67,76 @@ func (ch *chain) commits() int {
 }
 
 // draft is what a plan's commits become, before they are part of a chain.
-type draft struct {
-	commits   []made
-	objects   []object
+type builtCommits struct {
+	commits   []builtCommit
+	objects   []object.Object
 	tip, root plumbing.Hash
 	writes    bool // something is to be there, whether it is new or not
 }
-
-// emptyTree is what the first commit of a branch would have if its plan wrote nothing.
-var emptyTree = plumbing.ComputeHash(plumbing.TreeObject, nil)
 
 // encoder writes a commit object.
 type encoder func(root, parent plumbing.Hash, commit gitsink.Commit, now time.Time) ([]byte, error)
 
 // draft makes the commits of a plan on top of the chain, below a base folder. One whose tree is its parent's is left out.
-func (ch *chain) draft(folder string, commits []gitsink.Commit, encode encoder) (*draft, error) {
-	if err := checkPaths(folder, commits); err != nil {
+func (ch *pushStack) build(folder string, commits []gitsink.Commit, encode encoder) (*builtCommits, error) {
+	if err := object.CheckPaths(folder, commits); err != nil {
 		return nil, err
 	}
-	e, err := newEditor(ch, ch.root)
+	e, err := object.NewEditor(ch, ch.root)
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{tip: ch.tip, root: ch.root}
+	d := &builtCommits{tip: ch.tip, root: ch.root}
 	now := time.Now()
 	for _, commit := range commits {
 		for _, change := range commit.Changes {
-			if err := e.apply(join(folder, change.Path), change); err != nil {
+			if err := e.Apply(object.Join(folder, change.Path), change); err != nil {
 				return nil, err
 			}
 			d.writes = d.writes || !change.Remove
 		}
-		root, objects := e.commit()
-		if root == d.root || d.root.IsZero() && root == emptyTree {
+		root, objects := e.Commit()
+		if root == d.root || d.root.IsZero() && root == object.EmptyTree {
 			continue
 		}
 		data, err := encode(root, d.tip, commit, now)
 		if err != nil {
 			return nil, err
 		}
-		o := newObject(plumbing.CommitObject, data)
+		o := object.New(plumbing.CommitObject, data)
 		d.objects = append(append(d.objects, objects...), o)
-		d.commits = append(d.commits, made{o.hash, commit})
-		d.tip, d.root = o.hash, root
+		d.commits = append(d.commits, builtCommit{o.Hash, commit})
+		d.tip, d.root = o.Hash, root
 	}
 	return d, nil
 }
 
 // add takes a draft on top of the chain into it.
-func (ch *chain) add(c *call, d *draft) {
-	ch.parts = append(ch.parts, part{c, d.commits})
+func (ch *pushStack) add(c *call, d *builtCommits) {
+	ch.parts = append(ch.parts, stackPart{c, d.commits})
 	ch.create = ch.create || d.writes
 	for _, o := range d.objects {
-		switch o.kind {
+		switch o.Kind {
 		case plumbing.TreeObject:
-			ch.trees[o.hash] = string(o.data)
+			ch.trees[o.Hash] = string(o.Data)
 		case plumbing.BlobObject:
-			ch.blobs[o.hash] = o.data
+			ch.blobs[o.Hash] = o.Data
 		}
-		ch.size += int64(len(o.data))
+		ch.size += int64(len(o.Data))
 	}
 	ch.objects = append(ch.objects, d.objects...)
 	ch.tip, ch.root = d.tip, d.root
 }
 
 // landed brings the store to where the chain has brought the branch.
-func (ch *chain) landed() {
+func (ch *pushStack) moveStore() {
 	for hash, tree := range ch.trees {
-		ch.store.add(hash, tree)
+		ch.store.Add(hash, tree)
 	}
 	for hash, data := range ch.blobs {
-		ch.store.blobs.put(hash, string(data)) // the plan's data is the caller's
+		ch.store.Blobs.Put(hash, string(data)) // the plan's data is the caller's
 	}
-	ch.store.advance(ch.tip, ch.root)
+	ch.store.Advance(ch.tip, ch.root)
 }
 
 // digest is what a plan wanted of a commit, to know it again.

@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/stretchr/testify/require"
 )
 
 // fill makes a branch of n files, 200 in a folder, below base.

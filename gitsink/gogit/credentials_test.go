@@ -13,12 +13,12 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-logr/logr/funcr"
-	"github.com/stretchr/testify/require"
-	"golang.org/x/crypto/ssh"
-
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 	"github.com/kubescribe/kubescribe/queue"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
 )
 
 // One Secret for HTTPS and SSH has a password that is not the key's.
@@ -44,7 +44,7 @@ func TestAPassphraseIsUsedOnlyWhereTheKeyNeedsOne(t *testing.T) {
 	require.NoError(t, err)
 	_, err = NewSSHSigner(locked, "of HTTPS")
 	require.Error(t, err)
-	_, err = Auth{SSHPrivateKey: locked}.signer()
+	_, err = smart.Credentials{SSHPrivateKey: locked}.Signer()
 	require.ErrorContains(t, err, "set SSHPassphrase")
 }
 
@@ -105,29 +105,19 @@ func TestNobodyPrintsCredentials(t *testing.T) {
 func TestUserNamesAndTheBasicHeaderAreMasked(t *testing.T) {
 	t.Parallel()
 	ep := &transport.Endpoint{Protocol: "https", Host: "git.example"}
-	for name, a := range map[string]Auth{
+	for name, a := range map[string]smart.Credentials{
 		"a token as the user":       {Username: "ghp_0123456789"},
 		"the user beside the token": {Username: "ghp_0123456789", Password: "x-oauth-basic"},
 		"a short one alone":         {Username: "tok-1"},
 	} {
-		r := &remote{secrets: a.secrets(ep)}
+		r := &remote{secrets: a.Secrets(ep)}
 		require.NotContains(t, r.show("bad user "+a.Username), a.Username, name)
 		header := base64.StdEncoding.EncodeToString([]byte(a.Username + ":" + a.Password))
 		require.NotContains(t, r.show("you sent Basic "+header), header, name)
 	}
-	r := &remote{secrets: Auth{Username: "git", SSHPrivateKey: []byte("k")}.secrets(&transport.Endpoint{Protocol: "ssh"})}
+	r := &remote{secrets: smart.Credentials{Username: "git", SSHPrivateKey: []byte("k")}.Secrets(&transport.Endpoint{Protocol: "ssh"})}
 	require.Equal(t, "not a git repository", r.show("not a git repository"))
 	require.Equal(t, "see https://***@git.example/x", r.show("see https://me:pw@git.example/x"))
-}
-
-func TestSSHNeedsAKeyAndWhoToTrust(t *testing.T) {
-	for name, auth := range map[string]Auth{
-		"neither": {}, "no key": {KnownHosts: []byte("host ssh-ed25519 AAAA")}, "no known hosts": {SSHPrivateKey: []byte("key")},
-	} {
-		_, err := auth.sshConfig("git", "git.example:22")
-		require.ErrorIs(t, err, gitsink.ErrAuth, name)
-		require.ErrorContains(t, err, "SSH needs SSHPrivateKey and KnownHosts: set both", name)
-	}
 }
 
 func TestTheCauseOfMissingCredentialsIsKept(t *testing.T) {

@@ -11,36 +11,38 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 	"github.com/kubescribe/kubescribe/queue"
+	"github.com/stretchr/testify/require"
 )
 
 // answered is a wire on which one answer comes, whatever is asked.
 type answered struct{ io.Reader }
 
-func (a answered) advertise(context.Context) (io.ReadCloser, error) { return io.NopCloser(a), nil }
-func (a answered) exchange(context.Context, ...[]byte) (io.ReadCloser, error) {
+func (a answered) Advertise(context.Context) (io.ReadCloser, error) { return io.NopCloser(a), nil }
+func (a answered) Exchange(context.Context, ...[]byte) (io.ReadCloser, error) {
 	return io.NopCloser(a), nil
 }
-func (a answered) explain(err error) error { return err }
-func (a answered) close()                  {}
+func (a answered) Explain(err error) error { return err }
+func (a answered) Close()                  {}
 
 // conversing is a session in which this answer comes next.
-func conversing(t testing.TB, answer io.Reader, capabilities string) *session {
+func conversing(t testing.TB, answer io.Reader, capabilities string) *smart.Session {
 	t.Helper()
-	refs, err := readAdvertisement(strings.NewReader(pkt(someHash+" refs/heads/main\x00"+capabilities)+"0000"), "refs/heads/main")
+	refs := strings.NewReader(pkt(someHash+" refs/heads/main\x00"+capabilities) + "0000")
+	s, err := smart.Begin(t.Context(), answered{io.MultiReader(refs, answer)}, "refs/heads/main")
 	require.NoError(t, err)
-	return &session{wire: answered{answer}, refs: refs}
+	return s
 }
 
 // fetchedFrom is what becomes of the answer to a fetch.
 func fetchedFrom(t testing.TB, answer io.Reader, capabilities string) error {
 	s := conversing(t, answer, capabilities)
-	req := fetchRequest{wants: []plumbing.Hash{plumbing.NewHash(someHash)}, depth: 1}.encode(s)
-	_, err := s.upload(t.Context(), req, func(pack io.Reader) error {
-		_, err := unpack(pack, packLimits{1 << 20, 1 << 20}, true)
+	q := smart.FetchRequest{Wants: []plumbing.Hash{plumbing.NewHash(someHash)}, Depth: 1}
+	_, err := s.Fetch(t.Context(), q, func(pack io.Reader) error {
+		_, err := object.Unpack(pack, object.Limits{Receive: 1 << 20, Hold: 1 << 20}, true)
 		return err
 	})
 	return err
@@ -49,9 +51,7 @@ func fetchedFrom(t testing.TB, answer io.Reader, capabilities string) error {
 // reportedBy is what becomes of the answer to a push.
 func reportedBy(t testing.TB, answer io.Reader, capabilities string) (*packp.ReportStatus, error) {
 	s := conversing(t, answer, capabilities)
-	req := packp.NewReferenceUpdateRequestFromCapabilities(s.refs.capabilities)
-	req.Commands = []*packp.Command{{Name: "refs/heads/main", Old: plumbing.NewHash(otherHash), New: plumbing.NewHash(someHash)}}
-	report, _, err := s.receive(t.Context(), req, nil)
+	report, _, err := s.Push(t.Context(), smart.Update{Ref: "refs/heads/main", Old: plumbing.NewHash(otherHash), New: plumbing.NewHash(someHash)}, nil)
 	return report, err
 }
 
@@ -73,7 +73,7 @@ func inBand(data []byte) string {
 
 func aPack(t testing.TB) []byte {
 	t.Helper()
-	pack, err := encodePack(blobs(0, 15, 100), nil)
+	pack, err := object.EncodePack(blobs(0, 15, 100), nil)
 	require.NoError(t, err)
 	return pack
 }
@@ -220,7 +220,7 @@ func FuzzAnswer(f *testing.F) {
 			classes := classify(err)
 			require.Len(t, classes, 1, "%v", err)
 			if classes[0] == gitsink.ErrUnavailable && !errors.Is(err, io.ErrUnexpectedEOF) { //nolint:errorlint // as it is in the table
-				require.Equal(t, gitsink.ErrUnavailable, find(serverPhrases, err.Error()+serverWords(err)), "%v", err)
+				require.Equal(t, gitsink.ErrUnavailable, find(serverPhrases, err.Error()+smart.Words(err)), "%v", err)
 			}
 		}
 		if push && (&remote{ref: "refs/heads/main"}).judge(report, err, "").ok {

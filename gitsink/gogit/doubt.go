@@ -2,57 +2,57 @@ package gogit
 
 import (
 	"github.com/go-git/go-git/v5/plumbing"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
 // maxDoubts bounds what a lane remembers of pushes whose outcome is unknown.
-const maxDoubts = 16
+const maxUnknown = 16
 
 // doubt is a push whose outcome is unknown. It can still land as long as the branch is at old.
-type doubt struct {
+type unknownPush struct {
 	old, tip plumbing.Hash
-	parts    []doubtfulPart
+	parts    []unknownPart
 }
 
-type doubtfulPart struct {
+type unknownPart struct {
 	call    *call // nil once its group has ended
 	folder  string
-	commits []found
+	commits []landedCommit
 }
 
 // found is a commit of a push that has turned out to have landed, by what its plan wanted of it.
-type found struct {
+type landedCommit struct {
 	hash   plumbing.Hash
 	digest digest
 }
 
 // doubt remembers a push that may land yet, to know it again: by whoever made it, its commits must not be made twice, nor
 // taken for somebody else's.
-func (g *group) doubt(ch *chain) {
-	d := doubt{old: ch.old, tip: ch.tip}
+func (g *pushGroup) rememberUnknown(ch *pushStack) {
+	d := unknownPush{old: ch.old, tip: ch.tip}
 	for _, p := range ch.parts {
 		folder := p.call.dst.BaseFolder
-		part := doubtfulPart{call: p.call, folder: folder}
+		part := unknownPart{call: p.call, folder: folder}
 		for _, m := range p.commits {
-			part.commits = append(part.commits, found{m.hash, digestOf(m.from)})
+			part.commits = append(part.commits, landedCommit{m.hash, digestOf(m.from)})
 		}
 		d.parts = append(d.parts, part)
-		if last, ok := g.lane.seen[folder]; ok {
-			if after, err := folderIn(ch, ch.root, folder); err == nil {
-				g.lane.seen[folder] = sighting{is: last.is, maybe: after}
+		if last, ok := g.remote.lane.seen[folder]; ok {
+			if after, err := object.FolderIn(ch, ch.root, folder); err == nil {
+				g.remote.lane.seen[folder] = lastSeenFolder{is: last.is, maybe: after}
 			}
 		}
 	}
-	g.lane.doubts = append(g.lane.doubts, d)
-	if n := len(g.lane.doubts) - maxDoubts; n > 0 {
-		g.lane.doubts = g.lane.doubts[n:]
+	g.remote.lane.unknown = append(g.remote.lane.unknown, d)
+	if n := len(g.remote.lane.unknown) - maxUnknown; n > 0 {
+		g.remote.lane.unknown = g.remote.lane.unknown[n:]
 	}
 }
 
 // forgetCalls lets go of the calls, which are over.
 func (l *lane) forgetCalls() {
-	for _, d := range l.doubts {
+	for _, d := range l.unknown {
 		for i := range d.parts {
 			d.parts[i].call = nil
 		}
@@ -61,38 +61,38 @@ func (l *lane) forgetCalls() {
 
 // settleDoubts finds out which of the pushes in doubt have landed, now that the branch is at tip. What has not, and cannot
 // any more, is forgotten: a push lands on the commit it was made on or not at all.
-func (g *group) settleDoubts(tip plumbing.Hash) error {
+func (g *pushGroup) settleUnknown(tip plumbing.Hash) error {
 	var wanted []plumbing.Hash
-	for _, d := range g.lane.doubts {
-		if d.old != tip && d.tip != tip && !g.fetched[d.tip] {
+	for _, d := range g.remote.lane.unknown {
+		if d.old != tip && d.tip != tip && !g.remote.fetched[d.tip] {
 			wanted = append(wanted, d.tip)
 		}
 	}
 	in := map[plumbing.Hash]bool{}
 	if len(wanted) > 0 && !tip.IsZero() {
 		var err error
-		if in, err = g.ancestors(g.ctx, tip, wanted); err != nil {
+		if in, err = g.remote.ancestors(g.callers.ctx, tip, wanted); err != nil {
 			return err
 		}
 	}
-	var left []doubt
-	for _, d := range g.lane.doubts {
+	var left []unknownPush
+	for _, d := range g.remote.lane.unknown {
 		switch {
-		case d.tip == tip, g.fetched[d.tip], in[d.tip]:
-			g.found(d)
+		case d.tip == tip, g.remote.fetched[d.tip], in[d.tip]:
+			g.noteLanded(d)
 		case d.old == tip:
 			left = append(left, d)
 		}
 	}
-	g.lane.doubts = left
+	g.remote.lane.unknown = left
 	return nil
 }
 
 // found takes note of a push that has landed. Calls that are still here are told; for the others, which have returned with
 // ErrUnknown, the commits are remembered until the next plan for their folder.
-func (g *group) found(d doubt) {
+func (g *pushGroup) noteLanded(d unknownPush) {
 	for _, p := range d.parts {
-		g.lane.found[p.folder] = append(g.lane.found[p.folder], p.commits...)
+		g.remote.lane.landed[p.folder] = append(g.remote.lane.landed[p.folder], p.commits...)
 		if p.call == nil || p.call.over {
 			continue
 		}
@@ -105,26 +105,26 @@ func (g *group) found(d doubt) {
 // withoutFound leaves out of a plan's commits those at the beginning that have landed already, if together they change
 // nothing. Without this, a plan with several commits on one file would set it back to the first and write its history
 // once more.
-func (g *group) withoutFound(ch *chain, c *call, commits []gitsink.Commit) ([]gitsink.Commit, error) {
-	landed := landed(commits, g.lane.found[c.dst.BaseFolder])
+func (g *pushGroup) withoutLanded(ch *pushStack, c *call, commits []gitsink.Commit) ([]gitsink.Commit, error) {
+	landed := countLanded(commits, g.remote.lane.landed[c.dst.BaseFolder])
 	if landed == 0 {
 		return commits, nil
 	}
-	if err := checkPaths(c.dst.BaseFolder, commits); err != nil {
+	if err := object.CheckPaths(c.dst.BaseFolder, commits); err != nil {
 		return nil, err
 	}
-	e, err := newEditor(ch, ch.root)
+	e, err := object.NewEditor(ch, ch.root)
 	if err != nil {
 		return nil, err
 	}
 	for _, commit := range commits[:landed] {
 		for _, change := range commit.Changes {
-			if err := e.apply(join(c.dst.BaseFolder, change.Path), change); err != nil {
+			if err := e.Apply(object.Join(c.dst.BaseFolder, change.Path), change); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if root, _ := e.commit(); root != ch.root {
+	if root, _ := e.Commit(); root != ch.root {
 		return commits, nil
 	}
 	return commits[landed:], nil
@@ -133,7 +133,7 @@ func (g *group) withoutFound(ch *chain, c *call, commits []gitsink.Commit) ([]gi
 // landed is how many commits at the beginning of a plan hold, in turn, all that were found. In between may be some that
 // have changed nothing then, and so have not become commits. What was found first may be unlike the plan's: a Writer adds
 // the OwnerFile to the first commit of a folder, and once that has landed, no more.
-func landed(commits []gitsink.Commit, known []found) int {
+func countLanded(commits []gitsink.Commit, known []landedCommit) int {
 	if len(known) == 0 {
 		return 0
 	}

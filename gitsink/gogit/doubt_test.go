@@ -6,10 +6,9 @@ import (
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/stretchr/testify/require"
 )
 
 // history plans a commit for each content of one file, as a batch of a queue that keeps every event does.
@@ -129,17 +128,17 @@ func TestAPushThatWasLostOnTheWayIsMadeByTheNextCall(t *testing.T) {
 	require.Equal(t, []string{"start", "outside", "x 0", "x 1"}, subjects(repo, "main"))
 	s.workers.Wait()
 	for _, l := range s.lanes.all {
-		require.Empty(t, l.doubts)
-		require.Empty(t, l.found)
+		require.Empty(t, l.unknown)
+		require.Empty(t, l.landed)
 	}
 }
 
 func TestOfTooManyPushesInDoubtTheOldestAreForgotten(t *testing.T) {
-	g := &group{remote: &remote{lane: &lane{}}}
-	for i := range byte(maxDoubts + 2) {
-		g.doubt(&chain{tip: plumbing.Hash{i}})
+	g := &pushGroup{remote: &remote{lane: &lane{}}}
+	for i := range byte(maxUnknown + 2) {
+		g.rememberUnknown(&pushStack{tip: plumbing.Hash{i}})
 	}
-	require.Len(t, g.lane.doubts, maxDoubts)
-	require.Equal(t, plumbing.Hash{2}, g.lane.doubts[0].tip)
-	require.Equal(t, plumbing.Hash{maxDoubts + 1}, g.lane.doubts[maxDoubts-1].tip, "the newest is the likeliest to land")
+	require.Len(t, g.remote.lane.unknown, maxUnknown)
+	require.Equal(t, plumbing.Hash{2}, g.remote.lane.unknown[0].tip)
+	require.Equal(t, plumbing.Hash{maxUnknown + 1}, g.remote.lane.unknown[maxUnknown-1].tip, "the newest is the likeliest to land")
 }

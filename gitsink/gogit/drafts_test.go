@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/stretchr/testify/require"
 )
 
 func TestADraftWaitsForAnotherPushOnlyWhenThisOneHoldsSomething(t *testing.T) {
@@ -33,11 +34,11 @@ func TestADraftWaitsForAnotherPushOnlyWhenThisOneHoldsSomething(t *testing.T) {
 		"a bound that is not reached":   {9, 1, 1, 0, 11, false},
 		"a small one after a large one": {0, 1, 1, maxPush, 2, true},
 	} {
-		g := &group{pace: RateLimit{MaxCommits: c.most}}
-		ch := &chain{size: c.size, parts: []part{{commits: make([]made, c.in)}}}
-		d := &draft{commits: make([]made, c.more)}
+		g := &pushGroup{limit: RateLimit{MaxCommits: c.most}}
+		ch := &pushStack{size: c.size, parts: []stackPart{{commits: make([]builtCommit, c.in)}}}
+		d := &builtCommits{commits: make([]builtCommit, c.more)}
 		if c.objects > 1 { // two objects
-			d.objects = []object{{data: make([]byte, c.objects-1)}, {data: make([]byte, 1)}}
+			d.objects = []object.Object{{Data: make([]byte, c.objects-1)}, {Data: make([]byte, 1)}}
 		}
 		require.Equal(t, c.want, g.full(ch, d), name)
 	}
@@ -45,24 +46,24 @@ func TestADraftWaitsForAnotherPushOnlyWhenThisOneHoldsSomething(t *testing.T) {
 
 func TestABaseFolderThatOthersHaveChangedIsForeign(t *testing.T) {
 	g := standing(t, nil, "a")
-	g.lane.store = stocked(t, "a/file", "1")
-	ch := newChain(g.lane.store, g.lane.store.tip)
-	at, err := folderIn(ch, ch.root, "a")
+	g.remote.lane.store = stocked(t, "a/file", "1")
+	ch := newPushStack(g.remote.lane.store, g.remote.lane.store.Tip)
+	at, err := object.FolderIn(ch, ch.root, "a")
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
-		seen    *sighting
+		seen    *lastSeenFolder
 		foreign bool
 	}{
 		"never seen":               {nil, false},
-		"as it was":                {&sighting{at, hash("1")}, false},
-		"as it may have become":    {&sighting{hash("1"), at}, false},
-		"as it was, and is":        {&sighting{at, at}, false},
-		"neither":                  {&sighting{hash("1"), hash("2")}, true},
-		"it was not there at last": {&sighting{}, true},
+		"as it was":                {&lastSeenFolder{at, hash("1")}, false},
+		"as it may have become":    {&lastSeenFolder{hash("1"), at}, false},
+		"as it was, and is":        {&lastSeenFolder{at, at}, false},
+		"neither":                  {&lastSeenFolder{hash("1"), hash("2")}, true},
+		"it was not there at last": {&lastSeenFolder{}, true},
 	} {
-		clear(g.lane.seen)
+		clear(g.remote.lane.seen)
 		if c.seen != nil {
-			g.lane.seen["a"] = *c.seen
+			g.remote.lane.seen["a"] = *c.seen
 		}
 		g.calls[0].result.Foreign = false
 		got, err := g.folder(ch, g.calls[0])
@@ -70,9 +71,9 @@ func TestABaseFolderThatOthersHaveChangedIsForeign(t *testing.T) {
 		require.Equal(t, at, got)
 		require.Equal(t, c.foreign, g.calls[0].result.Foreign, name)
 	}
-	g.lane.store.root = hash("5") // which is nowhere
+	g.remote.lane.store.Root = hash("5") // which is nowhere
 	_, err = g.folder(ch, g.calls[0])
-	require.ErrorIs(t, err, errIncomplete)
+	require.ErrorIs(t, err, object.ErrIncomplete)
 }
 
 func TestADraftThatFailsIsItsCallsOrTheCaches(t *testing.T) {
@@ -91,14 +92,14 @@ func TestADraftThatFailsIsItsCallsOrTheCaches(t *testing.T) {
 		is     error
 	}{
 		"the folder is a file":           {folder: "file", plan: nothing, op: opFetch, is: gitsink.ErrPath},
-		"the way to it is missing":       {folder: "dir/sub", plan: nothing, lacks: "dir", is: errIncomplete},
-		"the plan meets what is missing": {folder: "dir", plan: walks, lacks: "dir/sub", is: errIncomplete},
+		"the way to it is missing":       {folder: "dir/sub", plan: nothing, lacks: "dir", is: object.ErrIncomplete},
+		"the plan meets what is missing": {folder: "dir", plan: walks, lacks: "dir/sub", is: object.ErrIncomplete},
 		"the plan meets too much":        {folder: "dir", plan: walks, held: 10, op: opPlan, is: gitsink.ErrTooLarge},
 		"the plan fails": {folder: "dir", plan: func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) {
 			return commitsTo("x"), broken
 		}, op: opPlan, is: broken},
 		"a path that cannot be":      {folder: "dir", plan: commits(commitsTo("../x")...), op: opCommit, is: gitsink.ErrPath},
-		"it changes what is missing": {folder: "dir", plan: commits(commitsTo("sub/x")...), lacks: "dir/sub", is: errIncomplete},
+		"it changes what is missing": {folder: "dir", plan: commits(commitsTo("sub/x")...), lacks: "dir/sub", is: object.ErrIncomplete},
 		"it cannot be signed": {folder: "dir", plan: commits(commitsTo("x")...), op: opCommit, is: broken,
 			signer: signerFunc(func() ([]byte, error) { return nil, broken })},
 		"it is not signed": {folder: "dir", plan: commits(commitsTo("x")...), op: opCommit, is: errUnsigned,
@@ -109,14 +110,14 @@ func TestADraftThatFailsIsItsCallsOrTheCaches(t *testing.T) {
 			opts.Signer = func(context.Context, destination.Destination) (Signer, error) { return c.signer, nil }
 		}
 		g := standing(t, opts, "elsewhere", c.folder)
-		g.lane.store = stocked(t, "file", "1", "dir/sub/one", "2", "dir/two", "3")
+		g.remote.lane.store = stocked(t, "file", "1", "dir/sub/one", "2", "dir/two", "3")
 		if c.lacks != "" {
-			tree, err := folderIn(g.lane.store, g.lane.store.root, c.lacks)
+			tree, err := object.FolderIn(g.remote.lane.store, g.remote.lane.store.Root, c.lacks)
 			require.NoError(t, err)
-			delete(g.lane.store.trees, tree)
+			delete(g.remote.lane.store.Trees, tree)
 		}
 		g.calls[1].plan = c.plan
-		d, err := g.draft(newChain(g.lane.store, g.lane.store.tip), g.calls[1])
+		d, err := g.runAndBuild(newPushStack(g.remote.lane.store, g.remote.lane.store.Tip), g.calls[1])
 		require.Nil(t, d, name)
 		require.ErrorIs(t, err, c.is, name)
 		var e *gitsink.Error
@@ -130,21 +131,21 @@ func TestADraftThatFailsIsItsCallsOrTheCaches(t *testing.T) {
 
 func TestWhatHasLandedIsNotDraftedAgain(t *testing.T) {
 	g := standing(t, nil, "dir")
-	g.lane.store = stocked(t, "dir/x", "1")
+	g.remote.lane.store = stocked(t, "dir/x", "1")
 	plan := commitsTo("x")
 	g.calls[0].plan = commits(plan...)
-	g.lane.found["dir"] = []found{{digest: digestOf(plan[0])}}
-	d, err := g.draft(newChain(g.lane.store, g.lane.store.tip), g.calls[0])
+	g.remote.lane.landed["dir"] = []landedCommit{{digest: digestOf(plan[0])}}
+	d, err := g.runAndBuild(newPushStack(g.remote.lane.store, g.remote.lane.store.Tip), g.calls[0])
 	require.NoError(t, err)
 	require.Empty(t, d.commits)
 	require.False(t, d.writes, "it is left out before")
-	g.lane.store.root = hash("5")
-	_, err = g.draft(newChain(g.lane.store, g.lane.store.tip), g.calls[0])
-	require.ErrorIs(t, err, errIncomplete)
+	g.remote.lane.store.Root = hash("5")
+	_, err = g.runAndBuild(newPushStack(g.remote.lane.store, g.remote.lane.store.Tip), g.calls[0])
+	require.ErrorIs(t, err, object.ErrIncomplete)
 	g.calls[0].plan = commits(commitsTo("../x")...)
-	g.lane.found["dir"] = []found{{digest: digestOf(commitsTo("../x")[0])}}
-	g.lane.store = stocked(t, "dir/x", "1")
-	_, err = g.draft(newChain(g.lane.store, g.lane.store.tip), g.calls[0])
+	g.remote.lane.landed["dir"] = []landedCommit{{digest: digestOf(commitsTo("../x")[0])}}
+	g.remote.lane.store = stocked(t, "dir/x", "1")
+	_, err = g.runAndBuild(newPushStack(g.remote.lane.store, g.remote.lane.store.Tip), g.calls[0])
 	require.ErrorIs(t, err, gitsink.ErrPath)
 }
 
@@ -152,7 +153,7 @@ func TestAPlanReadsUnderItsOwnCredentials(t *testing.T) {
 	m := newModelServer(t, nil)
 	auths, asked := map[string]string{"dest0": "hunter0", "dest1": "hunter0"}, []string{}
 	g := standing(t, &Options{Transport: m, Auth: named(auths, &asked)}, "", "")
-	_, err := g.checkout(t.Context(), plumbing.ZeroHash, []string{""})
+	_, err := g.remote.checkout(t.Context(), plumbing.ZeroHash, []string{""})
 	require.NoError(t, err)
 	asked, auths["dest1"] = nil, "hunter1"
 	var got map[string][]byte
@@ -160,90 +161,90 @@ func TestAPlanReadsUnderItsOwnCredentials(t *testing.T) {
 		got, err = tree.Read(ctx, "outside 1")
 		return nil, err
 	}
-	_, err = g.draft(newChain(g.lane.store, g.lane.store.tip), g.calls[1])
+	_, err = g.runAndBuild(newPushStack(g.remote.lane.store, g.remote.lane.store.Tip), g.calls[1])
 	require.NoError(t, err)
 	require.Equal(t, map[string][]byte{"outside 1": []byte("outside 1")}, got)
 	require.Equal(t, []string{"dest1"}, asked)
-	require.Contains(t, g.secrets, "hunter1", "no error may hold it")
+	require.Contains(t, g.remote.secrets, "hunter1", "no error may hold it")
 }
 
 func TestAGroupIsPlannedOnTheNewestCommit(t *testing.T) {
 	g := standing(t, nil, "a", "b", "c")
-	g.lane.store = stocked(t, "start", "1")
-	old := g.lane.store.tip
+	g.remote.lane.store = stocked(t, "start", "1")
+	old := g.remote.lane.store.Tip
 	calls := slices.Clone(g.calls)
 	broken := errors.New("broken")
 	calls[0].plan, calls[2].plan = put("file", "1"), put("file", "2")
 	calls[1].plan = func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) { return nil, broken }
-	receiver := conversing(t, http.NoBody, canPush)
-	receiver.refs.refs[g.ref.String()] = old
+	receiver := talking(t, http.NoBody, canPush)
+	receiver.Refs.Refs[g.remote.ref.String()] = old
 	ch, err := g.plan(receiver)
 	require.NoError(t, err)
 	require.Equal(t, old, ch.old)
 	require.Equal(t, []*call{calls[0], calls[2]}, g.calls)
 	require.ErrorIs(t, ended(t, calls[1]), broken)
-	require.Equal(t, 2, g.alive)
+	require.Equal(t, 2, g.callers.refs)
 	require.Equal(t, 2, ch.commits())
 	require.Equal(t, []*call{calls[0], calls[2]}, []*call{ch.parts[0].call, ch.parts[1].call})
 
-	g.lane.doubts = []doubt{doubtful(hash("1"), hash("2"), nil), doubtful(old, hash("3"), nil)}
-	g.sink.https.base = answers(func(*http.Request, string) (int, string) { return http.StatusServiceUnavailable, "" })
+	g.remote.lane.unknown = []unknownPush{doubtful(hash("1"), hash("2"), nil), doubtful(old, hash("3"), nil)}
+	g.remote.sink.https = smart.NewHTTP(answers(func(*http.Request, string) (int, string) { return http.StatusServiceUnavailable, "" }))
 	_, err = g.plan(receiver)
 	require.ErrorContains(t, err, "503", "a doubt that cannot be settled")
-	g.lane.doubts = g.lane.doubts[1:]
+	g.remote.lane.unknown = g.remote.lane.unknown[1:]
 	_, err = g.plan(receiver)
 	require.NoError(t, err)
-	require.Len(t, g.lane.doubts, 1)
-	g.lane.store.root = hash("5")
+	require.Len(t, g.remote.lane.unknown, 1)
+	g.remote.lane.store.Root = hash("5")
 	_, err = g.plan(receiver)
-	require.ErrorIs(t, err, errIncomplete)
+	require.ErrorIs(t, err, object.ErrIncomplete)
 	require.Len(t, g.calls, 2)
 }
 
 func TestWhatDoesNotFitWaitsForTheNextPush(t *testing.T) {
 	g := standing(t, &Options{RateLimit: func(destination.Destination) RateLimit { return RateLimit{Interval: -1, MaxCommits: 2} }}, "a", "b", "c", "d", "e")
-	g.lane.store = stocked(t, "start", "1")
+	g.remote.lane.store = stocked(t, "start", "1")
 	calls := slices.Clone(g.calls)
 	broken := errors.New("broken")
 	for _, c := range calls {
 		c.plan = put("file", "1")
 	}
 	calls[0].plan = func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) { return nil, broken }
-	receiver := conversing(t, http.NoBody, canPush)
-	receiver.refs.refs[g.ref.String()] = g.lane.store.tip
+	receiver := talking(t, http.NoBody, canPush)
+	receiver.Refs.Refs[g.remote.ref.String()] = g.remote.lane.store.Tip
 	ch, err := g.plan(receiver)
 	require.NoError(t, err)
 	require.Equal(t, 2, ch.commits())
 	require.Equal(t, calls[1:3], g.calls)
-	require.Equal(t, calls[3:], g.lane.waiting)
-	require.Equal(t, 2, g.alive)
+	require.Equal(t, calls[3:], g.remote.lane.waiting)
+	require.Equal(t, 2, g.callers.refs)
 }
 
 func TestARepositoryWithoutReferencesIsAskedForNothing(t *testing.T) {
 	g := standing(t, nil, "a", "b") // there is no server
-	g.lane.store = stocked(t, "start", "1")
-	receiver := &session{refs: &advertisement{empty: true}}
+	g.remote.lane.store = stocked(t, "start", "1")
+	receiver := &session{Session: smart.Assume(nil, &smart.Advertisement{Empty: true})}
 	tip, err := g.catchUp(receiver)
 	require.NoError(t, err)
 	require.True(t, tip.IsZero())
-	require.True(t, g.lane.store.tip.IsZero())
+	require.True(t, g.remote.lane.store.Tip.IsZero())
 
 	// All the folders of the group are wanted.
 	asks := 0
-	g.sink.https.base = answers(func(*http.Request, string) (int, string) { asks++; return http.StatusServiceUnavailable, "" })
-	g.lane.store = stocked(t, "a/file", "1", "b/file", "2")
-	g.lane.store.complete = false
-	missing, err := folderIn(g.lane.store, g.lane.store.root, "b")
+	g.remote.sink.https = smart.NewHTTP(answers(func(*http.Request, string) (int, string) { asks++; return http.StatusServiceUnavailable, "" }))
+	g.remote.lane.store = stocked(t, "a/file", "1", "b/file", "2")
+	g.remote.lane.store.Complete = false
+	missing, err := object.FolderIn(g.remote.lane.store, g.remote.lane.store.Root, "b")
 	require.NoError(t, err)
-	delete(g.lane.store.trees, missing)
-	receiver = &session{refs: &advertisement{refs: map[string]plumbing.Hash{g.ref.String(): g.lane.store.tip}}}
+	delete(g.remote.lane.store.Trees, missing)
+	receiver = &session{Session: smart.Assume(nil, &smart.Advertisement{Refs: map[string]plumbing.Hash{g.remote.ref.String(): g.remote.lane.store.Tip}})}
 	_, err = g.catchUp(receiver)
 	require.ErrorContains(t, err, "503")
 	require.Equal(t, 1, asks)
 	g.calls[1].dst.BaseFolder = "a"
 	tip, err = g.catchUp(receiver)
 	require.NoError(t, err)
-	require.Equal(t, g.lane.store.tip, tip)
+	require.Equal(t, g.remote.lane.store.Tip, tip)
 }
 
 func TestACommitIsSignedUnlessThatIsNotMeant(t *testing.T) {
@@ -268,14 +269,14 @@ func TestACommitIsSignedUnlessThatIsNotMeant(t *testing.T) {
 func TestAChainIsSignedByItsCommitsOnly(t *testing.T) {
 	const header = "tree x\ngpgsig -----BEGIN\n"
 	for name, c := range map[string]struct {
-		objects []object
+		objects []object.Object
 		want    bool
 	}{
 		"nothing":              {nil, false},
-		"a signed commit":      {[]object{{kind: plumbing.TreeObject}, {kind: plumbing.CommitObject, data: []byte(header + "\nm")}}, true},
-		"a file that looks so": {[]object{{kind: plumbing.BlobObject, data: []byte(header + "\nm")}}, false},
-		"a message that does":  {[]object{{kind: plumbing.CommitObject, data: []byte("tree x\n\n" + header)}}, false},
+		"a signed commit":      {[]object.Object{{Kind: plumbing.TreeObject}, {Kind: plumbing.CommitObject, Data: []byte(header + "\nm")}}, true},
+		"a file that looks so": {[]object.Object{{Kind: plumbing.BlobObject, Data: []byte(header + "\nm")}}, false},
+		"a message that does":  {[]object.Object{{Kind: plumbing.CommitObject, Data: []byte("tree x\n\n" + header)}}, false},
 	} {
-		require.Equal(t, c.want, (&chain{objects: c.objects}).signed(), name)
+		require.Equal(t, c.want, (&pushStack{objects: c.objects}).signed(), name)
 	}
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 	"github.com/kubescribe/kubescribe/internal/quote"
 )
 
@@ -115,21 +117,18 @@ func classify(err error) []error {
 	switch {
 	case len(classes) > 0:
 		return classes
-	case errors.Is(err, errIncomplete), errors.Is(err, errDamaged):
-		return append(only(errIncomplete, []error{err}), gitsink.ErrProtocol)
+	case errors.Is(err, object.ErrIncomplete), errors.Is(err, object.ErrDamaged):
+		return append(only(object.ErrIncomplete, []error{err}), gitsink.ErrProtocol)
 	}
 	return []error{classOfConnection(err)}
 }
 
-// errRefusal means that an answer has come, and it is no.
-var errRefusal = errors.New("the server refused")
-
 // classOfConnection is the class of a failure that is no report of a push. What arrived and is a refusal is never
 // ErrUnavailable for want of a better word.
 func classOfConnection(err error) error {
-	text := err.Error() + "\n" + serverWords(err)
-	if status := asStatus(err); status != nil {
-		return status.class(text)
+	text := err.Error() + "\n" + smart.Words(err)
+	if status := smart.StatusOf(err); status != nil {
+		return classOfStatus(status, text)
 	}
 	if class := find(libraryPhrases, err.Error()); class != nil {
 		return class
@@ -138,7 +137,7 @@ func classOfConnection(err error) error {
 		return class
 	}
 	switch {
-	case errors.Is(err, errRefusal):
+	case errors.Is(err, smart.ErrRefused):
 		return gitsink.ErrRefused
 	case garbled(err):
 		return gitsink.ErrProtocol
@@ -156,13 +155,13 @@ func garbled(err error) bool {
 		errors.As(err, new(textproto.ProtocolError)) || errors.As(err, new(tls.AlertError)) || errors.Is(err, http.ErrLineTooLong)
 }
 
-// class tells what an answer of HTTP means. Hosts say 401 and 403 to much that is no matter of credentials, such as an archived
+// classOfStatus is what an answer of HTTP means. Hosts say 401 and 403 to much that is no matter of credentials, such as an archived
 // repository, and so on with what has no class of its own.
-func (e *statusError) class(text string) error {
-	class := statuses[e.status]
+func classOfStatus(e *smart.StatusError, text string) error {
+	class := statuses[e.Status]
 	said := find(serverPhrases, text)
 	switch {
-	case e.after > 0, e.status >= http.StatusInternalServerError, slices.Contains(passingStatuses, e.status):
+	case e.RetryAfter > 0, e.Status >= http.StatusInternalServerError, slices.Contains(passingStatuses, e.Status):
 		return gitsink.ErrUnavailable
 	case errors.Is(said, gitsink.ErrUnavailable):
 		return said
@@ -170,7 +169,7 @@ func (e *statusError) class(text string) error {
 		return said
 	case class != nil:
 		return class
-	case e.status < http.StatusMultipleChoices:
+	case e.Status < http.StatusMultipleChoices:
 		return gitsink.ErrProtocol
 	}
 	return gitsink.ErrRefused
@@ -178,8 +177,8 @@ func (e *statusError) class(text string) error {
 
 // surelyRefused reports whether the server cannot have taken a push that ended with err.
 func surelyRefused(err error) bool {
-	status := asStatus(err)
-	return status != nil && statuses[status.status] != nil
+	status := smart.StatusOf(err)
+	return status != nil && statuses[status.Status] != nil
 }
 
 // restError means that a server has asked to be left alone, and still wants to be.
@@ -195,17 +194,8 @@ func restOf(err error) time.Duration {
 	if errors.As(err, &rest) {
 		return rest.left
 	}
-	if status := asStatus(err); status != nil {
-		return status.after
+	if status := smart.StatusOf(err); status != nil {
+		return status.RetryAfter
 	}
 	return 0
-}
-
-// serverWords is what the server said beside a failure.
-func serverWords(err error) string {
-	var said *saidError
-	if errors.As(err, &said) {
-		return said.words
-	}
-	return ""
 }

@@ -7,14 +7,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/stretchr/testify/require"
 )
 
 func TestFailuresOfAConnectionHaveAClass(t *testing.T) {
 	status := func(code int, reason string) error {
-		return fmt.Errorf("wrapped: %w", &saidError{&statusError{status: code}, reason})
+		return fmt.Errorf("wrapped: %w", &smart.RemoteError{Err: &smart.StatusError{Status: code}, Words: reason})
 	}
 	for _, test := range []struct {
 		err   error
@@ -24,7 +25,7 @@ func TestFailuresOfAConnectionHaveAClass(t *testing.T) {
 		{status(http.StatusUnauthorized, "who?"), gitsink.ErrAuth, true},
 		{status(http.StatusForbidden, "no"), gitsink.ErrAuth, true},
 		{status(http.StatusForbidden, "You have exceeded a secondary rate limit"), gitsink.ErrUnavailable, true},
-		{&statusError{http.StatusForbidden, time.Minute}, gitsink.ErrUnavailable, true},
+		{&smart.StatusError{Status: http.StatusForbidden, RetryAfter: time.Minute}, gitsink.ErrUnavailable, true},
 		{status(http.StatusNotFound, ""), gitsink.ErrNotFound, true},
 		{status(http.StatusProxyAuthRequired, ""), gitsink.ErrAuth, true},
 		{status(http.StatusGone, ""), gitsink.ErrNotFound, true},
@@ -36,13 +37,15 @@ func TestFailuresOfAConnectionHaveAClass(t *testing.T) {
 		{status(http.StatusGatewayTimeout, ""), gitsink.ErrUnavailable, false},
 		{errors.New("ssh: handshake failed: ssh: unable to authenticate, attempted methods [none publickey]"), gitsink.ErrAuth, false},
 		{errors.New("ssh: handshake failed: known_hosts: host shows the key SHA256:x, which is not in KnownHosts"), gitsink.ErrAuth, false},
+		{errors.New("known_hosts: KnownHosts has keys of host:22 for x only, which has y: add one of those"), gitsink.ErrAuth, false},
+		{errors.New("ssh: handshake failed: ssh: no common algorithm for client to server cipher"), gitsink.ErrUnsupported, false},
 		{errors.New("remote error: tls: certificate required"), gitsink.ErrAuth, false},
 		{errors.New("tls: failed to verify certificate: x509: certificate signed by unknown authority"), gitsink.ErrAuth, false},
 		{errors.New("dial tcp 127.0.0.1:1: connect: connection refused"), gitsink.ErrUnavailable, false},
 		{errors.New("whatever else"), gitsink.ErrUnavailable, false},
-		{fmt.Errorf("tree: %w", errIncomplete), gitsink.ErrProtocol, false}, // an answer has come
-		{fmt.Errorf("tree: %w", errDamaged), gitsink.ErrProtocol, false},
-		{&pathError{path: "a", reason: "b"}, gitsink.ErrPath, false},
+		{fmt.Errorf("tree: %w", object.ErrIncomplete), gitsink.ErrProtocol, false}, // an answer has come
+		{fmt.Errorf("tree: %w", object.ErrDamaged), gitsink.ErrProtocol, false},
+		{&object.PathError{Path: "a", Reason: "b"}, gitsink.ErrPath, false},
 	} {
 		classes := classify(test.err)
 		require.Contains(t, classes, test.want, test.err.Error())

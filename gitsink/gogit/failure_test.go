@@ -13,13 +13,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/stretchr/testify/require"
 )
 
 func TestAFailureHasTheClassOfTheFirstThatKnowsIt(t *testing.T) {
-	said := func(words string) error { return &saidError{fmt.Errorf("%w: %w", errRefusal, io.EOF), words} }
+	said := func(words string) error {
+		return &smart.RemoteError{Err: fmt.Errorf("%w: %w", smart.ErrRefused, io.EOF), Words: words}
+	}
 	handshake := func(why string) error { return errors.New("ssh: handshake failed: ssh: " + why) }
 	for name, c := range map[string]struct {
 		err  error
@@ -29,16 +32,16 @@ func TestAFailureHasTheClassOfTheFirstThatKnowsIt(t *testing.T) {
 		"two of our own, in order":     {fmt.Errorf("%w, %w", gitsink.ErrProtocol, gitsink.ErrAuth), []error{gitsink.ErrAuth, gitsink.ErrProtocol}},
 		"our own beside known words":   {fmt.Errorf("%w: permission denied", gitsink.ErrPath), []error{gitsink.ErrPath}},
 		"the error of Options.Auth":    {fmt.Errorf("x: %w", &authError{gitsink.ErrPath}), []error{gitsink.ErrPath}},
-		"an object is missing":         {fmt.Errorf("x: %w", errIncomplete), []error{errIncomplete, gitsink.ErrProtocol}},
-		"an object is damaged":         {fmt.Errorf("x: %w", errDamaged), []error{gitsink.ErrProtocol}},
+		"an object is missing":         {fmt.Errorf("x: %w", object.ErrIncomplete), []error{object.ErrIncomplete, gitsink.ErrProtocol}},
+		"an object is damaged":         {fmt.Errorf("x: %w", object.ErrDamaged), []error{gitsink.ErrProtocol}},
 		"words of a library":           {errors.New("ssh: unable to authenticate"), []error{gitsink.ErrAuth}},
 		"those of a server's are none": {said("unable to authenticate"), []error{gitsink.ErrRefused}},
 		"words of a server":            {said("Repository not found."), []error{gitsink.ErrNotFound}},
 		"a library says a server's":    {errors.New("x: Repository not found."), []error{gitsink.ErrNotFound}},
 		"a refusal of unknown words":   {said("full moon"), []error{gitsink.ErrRefused}},
-		"a refusal without words":      {errRefusal, []error{gitsink.ErrRefused}},
-		"a status":                     {&statusError{status: http.StatusNotFound}, []error{gitsink.ErrNotFound}},
-		"a status with a server's":     {&saidError{&statusError{status: http.StatusBadRequest}, "No such repository"}, []error{gitsink.ErrNotFound}},
+		"a refusal without words":      {smart.ErrRefused, []error{gitsink.ErrRefused}},
+		"a status":                     {&smart.StatusError{Status: http.StatusNotFound}, []error{gitsink.ErrNotFound}},
+		"a status with a server's":     {&smart.RemoteError{Err: &smart.StatusError{Status: http.StatusBadRequest}, Words: "No such repository"}, []error{gitsink.ErrNotFound}},
 		"a handshake that is no SSH":   {handshake("invalid packet length"), []error{gitsink.ErrProtocol}},
 		"a disconnect is an answer":    {handshake("disconnect, reason 12: busy"), []error{gitsink.ErrUnavailable}},
 		"no header of gzip":            {fmt.Errorf("x: %w", gzip.ErrHeader), []error{gitsink.ErrProtocol}},
@@ -77,10 +80,10 @@ func TestAStatusMeansWhatItsWordsDoNotExplainBetter(t *testing.T) {
 		"300, which has no class":          {http.StatusMultipleChoices, 0, "", gitsink.ErrRefused},
 		"302":                              {http.StatusFound, 0, "", gitsink.ErrNotFound},
 	} {
-		require.Equal(t, c.want, (&statusError{c.status, c.after}).class(c.words), name)
+		require.Equal(t, c.want, classOfStatus(&smart.StatusError{Status: c.status, RetryAfter: c.after}, c.words), name)
 	}
-	require.True(t, surelyRefused(&statusError{status: http.StatusUnauthorized}))
-	require.False(t, surelyRefused(&statusError{status: http.StatusInternalServerError}))
+	require.True(t, surelyRefused(&smart.StatusError{Status: http.StatusUnauthorized}))
+	require.False(t, surelyRefused(&smart.StatusError{Status: http.StatusInternalServerError}))
 	require.False(t, surelyRefused(io.EOF))
 }
 
@@ -88,13 +91,13 @@ func TestHowLongAServerWantsToRestIsFoundInTheError(t *testing.T) {
 	rest := &restError{90 * time.Second}
 	require.Equal(t, 90*time.Second, restOf(fmt.Errorf("x: %w", rest)))
 	require.EqualError(t, rest, "the server wants no request for another 1m30s")
-	require.Equal(t, time.Minute, restOf(&saidError{&statusError{http.StatusForbidden, time.Minute}, "no"}))
+	require.Equal(t, time.Minute, restOf(&smart.RemoteError{Err: &smart.StatusError{Status: http.StatusForbidden, RetryAfter: time.Minute}, Words: "no"}))
 	require.Zero(t, restOf(io.EOF))
-	require.Equal(t, "no", serverWords(fmt.Errorf("x: %w", &saidError{io.EOF, "no"})))
-	require.Empty(t, serverWords(io.EOF))
-	require.ErrorIs(t, &saidError{io.EOF, "no"}, io.EOF)
-	require.Nil(t, asStatus(io.EOF))
-	require.Equal(t, 404, asStatus(fmt.Errorf("x: %w", &statusError{status: 404})).status)
+	require.Equal(t, "no", smart.Words(fmt.Errorf("x: %w", &smart.RemoteError{Err: io.EOF, Words: "no"})))
+	require.Empty(t, smart.Words(io.EOF))
+	require.ErrorIs(t, &smart.RemoteError{Err: io.EOF, Words: "no"}, io.EOF)
+	require.Nil(t, smart.StatusOf(io.EOF))
+	require.Equal(t, 404, smart.StatusOf(fmt.Errorf("x: %w", &smart.StatusError{Status: 404})).Status)
 }
 
 func TestAnErrorOfAnOperationSaysAllThatIsKnownOfIt(t *testing.T) {
@@ -111,8 +114,8 @@ func TestAnErrorOfAnOperationSaysAllThatIsKnownOfIt(t *testing.T) {
 		want    []error
 		text    string
 	}{
-		"a class that is found":         {running, &statusError{status: 404}, nil, []error{gitsink.ErrNotFound}, gitsink.ErrNotFound.Error() + ": HTTP status 404 Not Found"},
-		"a class that is given":         {running, &statusError{status: 404}, []error{gitsink.ErrAuth}, []error{gitsink.ErrAuth}, gitsink.ErrAuth.Error() + ": HTTP status 404 Not Found"},
+		"a class that is found":         {running, &smart.StatusError{Status: 404}, nil, []error{gitsink.ErrNotFound}, gitsink.ErrNotFound.Error() + ": HTTP status 404 Not Found"},
+		"a class that is given":         {running, &smart.StatusError{Status: 404}, []error{gitsink.ErrAuth}, []error{gitsink.ErrAuth}, gitsink.ErrAuth.Error() + ": HTTP status 404 Not Found"},
 		"a class that says itself":      {running, fmt.Errorf("%w: no key", gitsink.ErrAuth), nil, []error{gitsink.ErrAuth}, gitsink.ErrAuth.Error() + ": no key"},
 		"several, the first first":      {running, io.EOF, []error{gitsink.ErrAuth, gitsink.ErrProtocol}, []error{gitsink.ErrAuth, gitsink.ErrProtocol}, gitsink.ErrAuth.Error() + ": " + gitsink.ErrProtocol.Error() + ": EOF"},
 		"what is none of our own":       {running, errors.New(" gone\n"), []error{class}, []error{class}, "gone"},

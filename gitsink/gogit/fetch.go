@@ -9,9 +9,9 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
-	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
 
 // leastIncrement is what an incremental fetch may always receive before a fresh one is cheaper.
@@ -19,15 +19,15 @@ const leastIncrement = 1 << 20
 
 // fresh fetches all trees of one commit.
 func (r *remote) fresh(ctx context.Context, sender *session, want plumbing.Hash) error {
-	r.lane.store = newStore()
+	r.lane.store = object.NewStore()
 	limit := r.sink.opts.MaxPackBytes
-	got, shallows, err := r.fetch(ctx, sender, fetchRequest{wants: []plumbing.Hash{want}, depth: 1, limit: limit})
+	got, shallows, err := r.fetch(ctx, sender, fetchRequest{FetchRequest: smart.FetchRequest{Wants: []plumbing.Hash{want}, Depth: 1}, limit: limit})
 	if err == nil {
-		r.lane.store.shallows = shallows
+		r.lane.store.Shallows = shallows
 		err = r.take(want, got)
 	}
 	if err != nil {
-		r.lane.store = newStore()
+		r.lane.store = object.NewStore()
 	}
 	return err
 }
@@ -38,27 +38,27 @@ func (r *remote) fresh(ctx context.Context, sender *session, want plumbing.Hash)
 func (r *remote) increment(ctx context.Context, sender *session, want plumbing.Hash) error {
 	s := r.lane.store
 	got, _, err := r.fetch(ctx, sender, fetchRequest{
-		wants: []plumbing.Hash{want}, haves: []plumbing.Hash{s.tip}, shallows: slices.Clone(s.shallows),
-		limit: min(r.sink.opts.MaxPackBytes, max(leastIncrement, s.size)),
+		FetchRequest: smart.FetchRequest{Wants: []plumbing.Hash{want}, Haves: []plumbing.Hash{s.Tip}, Shallows: slices.Clone(s.Shallows)},
+		limit:        min(r.sink.opts.MaxPackBytes, max(leastIncrement, s.Size)),
 	})
 	if err != nil {
 		return err
 	}
-	for hash := range got.commits {
+	for hash := range got.Commits {
 		r.fetched[hash] = true
 	}
 	return r.take(want, got)
 }
 
-func (r *remote) take(commit plumbing.Hash, got unpacked) error {
-	root, err := rootOf(got.commits[commit])
+func (r *remote) take(commit plumbing.Hash, got object.Unpacked) error {
+	root, err := object.RootOf(got.Commits[commit])
 	if err != nil {
 		return fmt.Errorf("commit %s: %w", commit, err)
 	}
-	if err := r.lane.store.receive(commit, root, got.trees); err != nil {
+	if err := r.lane.store.Receive(commit, root, got.Trees); err != nil {
 		return err
 	}
-	return r.lane.store.within(r.sink.opts.MaxHeldBytes)
+	return r.lane.store.Within(r.sink.opts.MaxHeldBytes)
 }
 
 // blobs returns the contents of files that are not too large, from the cache or in one request. What the server does not
@@ -67,7 +67,7 @@ func (r *remote) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbin
 	found := make(map[plumbing.Hash]string, len(wanted))
 	var missing []plumbing.Hash
 	for _, hash := range wanted {
-		if data, ok := r.lane.store.blobs.get(hash); ok {
+		if data, ok := r.lane.store.Blobs.Get(hash); ok {
 			found[hash] = data
 		} else {
 			missing = append(missing, hash)
@@ -77,87 +77,67 @@ func (r *remote) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbin
 		return found, nil
 	}
 	limit := r.sink.opts.MaxPackBytes
-	got, err := r.request(ctx, fetchRequest{wants: missing, keepBlobs: true, limit: limit})
-	if err != nil && ctx.Err() == nil && !errors.Is(err, errNoAnswer) && !errors.Is(err, errTooMuch) {
+	got, err := r.request(ctx, fetchRequest{FetchRequest: smart.FetchRequest{Wants: missing}, keepBlobs: true, limit: limit})
+	if err != nil && ctx.Err() == nil && !errors.Is(err, errNoAnswer) && !errors.Is(err, object.ErrTooMuch) {
 		// The server refuses what it does not advertise: without allowAnySHA1InWant there are only whole commits.
-		whole := fetchRequest{wants: []plumbing.Hash{r.lane.store.tip}, depth: 1, keepBlobs: true, limit: limit}
+		whole := fetchRequest{
+			FetchRequest: smart.FetchRequest{Wants: []plumbing.Hash{r.lane.store.Tip}, Depth: 1}, keepBlobs: true, limit: limit,
+		}
 		got, err = r.request(ctx, whole)
 	}
-	if errors.Is(err, errTooMuch) && !errors.As(err, new(*limitError)) {
+	if errors.Is(err, object.ErrTooMuch) && !errors.As(err, new(*object.LimitError)) {
 		return nil, fmt.Errorf("%w: %w of %d bytes: set uploadpack.allowAnySHA1InWant at the server, or raise MaxPackBytes", gitsink.ErrTooLarge, err, limit)
 	}
 	if err != nil {
 		return nil, err
 	}
 	for _, hash := range missing {
-		if data, ok := got.blobs[hash]; ok {
+		if data, ok := got.Blobs[hash]; ok {
 			found[hash] = data
-			r.lane.store.blobs.put(hash, data)
+			r.lane.store.Blobs.Put(hash, data)
 		}
 	}
 	return found, nil
 }
 
 // request is fetch on a session of its own.
-func (r *remote) request(ctx context.Context, req fetchRequest) (unpacked, error) {
-	sender, err := r.openUpload(ctx, r.lane.store.tip)
+func (r *remote) request(ctx context.Context, req fetchRequest) (object.Unpacked, error) {
+	sender, err := r.openUpload(ctx, r.lane.store.Tip)
 	if err != nil {
-		return unpacked{}, err
+		return object.Unpacked{}, err
 	}
 	got, _, err := r.fetch(ctx, sender, req)
-	sender.close()
+	sender.Close()
 	if err != nil && r.outdated(ctx, sender, err) {
 		return r.request(ctx, req)
 	}
 	return got, err
 }
 
-// fetchRequest is what to ask of git-upload-pack (gitprotocol-pack(5)).
+// fetchRequest is what to ask for, and what is taken of the answer.
 type fetchRequest struct {
-	wants, haves, shallows []plumbing.Hash
-	depth                  int
-	filter                 packp.Filter // where the server offers it; "": all but the blobs
-	keepBlobs              bool
-	limit                  int64
+	smart.FetchRequest
+	keepBlobs bool // else none are sent where the server offers a filter, and none are kept
+	limit     int64
 }
 
-func (r *remote) fetch(ctx context.Context, sender *session, req fetchRequest) (unpacked, []plumbing.Hash, error) {
-	limits := packLimits{receive: req.limit, hold: r.sink.opts.MaxHeldBytes}
+func (r *remote) fetch(ctx context.Context, sender *session, req fetchRequest) (object.Unpacked, []plumbing.Hash, error) {
+	limits := object.Limits{Receive: req.limit, Hold: r.sink.opts.MaxHeldBytes}
 	if req.keepBlobs {
-		limits.hold /= 2 // who asked for the files gets a copy
+		limits.Hold /= 2 // who asked for the files gets a copy
+	} else if req.Filter == "" {
+		req.Filter = packp.FilterBlobNone()
 	}
 	type answer struct {
-		unpacked
+		object.Unpacked
 		shallows []plumbing.Hash
 	}
 	got, err := bounded(ctx, r.sink.opts.TransferTimeout, func(ctx context.Context) (got answer, err error) {
-		got.shallows, err = sender.upload(ctx, req.encode(sender), func(pack io.Reader) (err error) {
-			got.unpacked, err = unpack(pack, limits, req.keepBlobs)
+		got.shallows, err = sender.Fetch(ctx, req.FetchRequest, func(pack io.Reader) (err error) {
+			got.Unpacked, err = object.Unpack(pack, limits, req.keepBlobs)
 			return err
 		})
 		return got, err
 	})
-	return got.unpacked, got.shallows, err
-}
-
-func (r fetchRequest) encode(s *session) *packp.UploadPackRequest {
-	offered := s.refs.capabilities
-	req := packp.NewUploadPackRequestFromCapabilities(offered)
-	set := func(c capability.Capability) bool { return offered.Supports(c) && req.Capabilities.Set(c) == nil }
-	set(capability.NoProgress)
-	if s.multiAck {
-		// Azure DevOps refuses who does not ask for it. It changes nothing here: all haves are followed by "done" at once.
-		_ = req.Capabilities.Set(capability.MultiACK)
-	}
-	req.Wants, req.Haves = r.wants, r.haves
-	if (r.depth > 0 || len(r.shallows) > 0) && set(capability.Shallow) {
-		req.Depth, req.Shallows = packp.DepthCommits(r.depth), r.shallows
-	}
-	if !r.keepBlobs && set(capability.Filter) {
-		req.Filter = r.filter
-		if req.Filter == "" {
-			req.Filter = packp.FilterBlobNone()
-		}
-	}
-	return req
+	return got.Unpacked, got.shallows, err
 }

@@ -7,33 +7,33 @@ import (
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/stretchr/testify/require"
 )
 
 func TestFilesComeFromTheCacheOrInOneRequest(t *testing.T) {
 	m := newModelServer(t, nil)
 	var known, large plumbing.Hash
 	for h, o := range m.objects {
-		if o.kind == plumbing.BlobObject {
+		if o.Kind == plumbing.BlobObject {
 			known = h
 		}
 	}
-	o := newObject(plumbing.BlobObject, []byte(strings.Repeat("x", cachedBlob+1)))
-	large, m.objects[o.hash] = o.hash, o
+	o := object.New(plumbing.BlobObject, []byte(strings.Repeat("x", 64<<10+1)))
+	large, m.objects[o.Hash] = o.Hash, o
 	cached := hash("4")
 	g := standing(t, &Options{Transport: m}, "a")
-	g.lane.store.blobs.put(cached, "in the cache")
-	got, err := g.blobs(t.Context(), []plumbing.Hash{cached})
+	g.remote.lane.store.Blobs.Put(cached, "in the cache")
+	got, err := g.remote.blobs(t.Context(), []plumbing.Hash{cached})
 	require.NoError(t, err)
 	require.Equal(t, map[plumbing.Hash]string{cached: "in the cache"}, got)
 	require.Zero(t, m.requests)
-	got, err = g.blobs(t.Context(), []plumbing.Hash{known, cached, large})
+	got, err = g.remote.blobs(t.Context(), []plumbing.Hash{known, cached, large})
 	require.NoError(t, err)
-	require.Equal(t, map[plumbing.Hash]string{cached: "in the cache", known: "outside 1", large: string(o.data)}, got)
+	require.Equal(t, map[plumbing.Hash]string{cached: "in the cache", known: "outside 1", large: string(o.Data)}, got)
 	require.Equal(t, 2, m.requests)
-	_, err = g.blobs(t.Context(), []plumbing.Hash{known, cached})
+	_, err = g.remote.blobs(t.Context(), []plumbing.Hash{known, cached})
 	require.NoError(t, err)
 	require.Equal(t, 2, m.requests, "a small one is kept")
 }
@@ -42,7 +42,7 @@ func TestAServerThatGivesNoFilesByTheirHashesGivesTheCommitWhole(t *testing.T) {
 	m := newModelServer(t, nil)
 	var known plumbing.Hash
 	for h, o := range m.objects {
-		if o.kind == plumbing.BlobObject {
+		if o.Kind == plumbing.BlobObject {
 			known = h
 		}
 	}
@@ -71,8 +71,8 @@ func TestAServerThatGivesNoFilesByTheirHashesGivesTheCommitWhole(t *testing.T) {
 			}
 			return c.whole, "0000" + string(m.upload([]byte(body)))
 		})}, "a")
-		g.lane.store.tip = m.tip
-		got, err := g.blobs(t.Context(), []plumbing.Hash{known, hash("6")})
+		g.remote.lane.store.Tip = m.tip
+		got, err := g.remote.blobs(t.Context(), []plumbing.Hash{known, hash("6")})
 		require.Len(t, wants, c.fetches, name)
 		require.Contains(t, wants[0], "want "+known.String(), name)
 		require.NotContains(t, wants[0], "deepen", name)
@@ -92,12 +92,12 @@ func TestAServerThatGivesNoFilesByTheirHashesGivesTheCommitWhole(t *testing.T) {
 
 func TestFilesMayTakeHalfOfWhatMayBeHeld(t *testing.T) {
 	m := newModelServer(t, nil)
-	o := newObject(plumbing.BlobObject, bytes.Repeat([]byte("x"), 1000))
-	m.objects[o.hash] = o
+	o := object.New(plumbing.BlobObject, bytes.Repeat([]byte("x"), 1000))
+	m.objects[o.Hash] = o
 	for held, is := range map[int64]error{2000: gitsink.ErrTooLarge, 4000: nil} {
 		g := standing(t, &Options{Transport: m, MaxHeldBytes: held}, "a")
-		g.lane.store.tip = m.tip
-		_, err := g.blobs(t.Context(), []plumbing.Hash{o.hash})
+		g.remote.lane.store.Tip = m.tip
+		_, err := g.remote.blobs(t.Context(), []plumbing.Hash{o.Hash})
 		require.ErrorIs(t, err, is)
 	}
 }

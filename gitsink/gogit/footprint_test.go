@@ -1,20 +1,15 @@
 package gogit
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"runtime"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/stretchr/testify/require"
 )
 
 // Without a home, and whatever the server makes the sink fetch, no file is made: not in the working directory, nor in that
@@ -61,42 +56,4 @@ func noise(mebibytes int, small string) map[string]gitservertest.File {
 		all[fmt.Sprintf("big/%d", i)] = gitservertest.File{Content: string(data)}
 	}
 	return all
-}
-
-// Where the server knows neither filter nor shallow, it sends all files of all commits. None of them is ever held: all
-// memory that is taken while such a pack is read, garbage and all, is a small part of it.
-func TestAHistoryOfLargeFilesIsReadInLittleMemory(t *testing.T) {
-	repo := gitservertest.NewServer(t, nil).NewRepo("app")
-	var tip string
-	for i := range 3 {
-		content := noise(2, "base/a")
-		for name, file := range content {
-			if name != "base/a" { // so that there are deltas of files, too
-				content[name] = gitservertest.File{Content: fmt.Sprint(i) + file.Content + fmt.Sprint(i)}
-			}
-		}
-		content["base/a"] = gitservertest.File{Content: fmt.Sprint(i)}
-		tip = repo.Commit("main", content, "outside")
-	}
-	for name, args := range map[string][]string{
-		"deltas by offset": {"--delta-base-offset"}, "deltas by hash": nil, "no deltas": {"--window=0"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), "git", append([]string{"pack-objects", "--revs", "--stdout", "-q"}, args...)...)
-			cmd.Dir, cmd.Stdin = repo.Dir(), bytes.NewReader([]byte(tip+"\n"))
-			pack, err := cmd.Output()
-			require.NoError(t, err)
-			require.Greater(t, len(pack), 2<<20)
-			var before, after runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&before)
-			got, err := unpack(io.MultiReader(bytes.NewReader(pack)), packLimits{1 << 30, 1 << 30}, false)
-			runtime.ReadMemStats(&after)
-			require.NoError(t, err)
-			require.Len(t, got.commits, 3)
-			require.Len(t, got.trees, 9)
-			require.Empty(t, got.blobs)
-			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20), "of a pack of %d bytes", len(pack))
-		})
-	}
 }

@@ -6,9 +6,8 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/stretchr/testify/require"
 )
 
 func TestGiteaTakesTheFirstPushAndTheNextOnes(t *testing.T) {

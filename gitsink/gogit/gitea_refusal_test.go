@@ -6,9 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/stretchr/testify/require"
 )
 
 // refuseAll applies nine plans together, all of which must be refused alike, with that many pushes.

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -129,8 +129,8 @@ type Sink struct {
 	opts     Options
 	freshFor time.Duration // freshAnswer
 	lanes    *lanes
-	paces    *paces
-	https    *httpTransports
+	limits   *rateLimits
+	https    *smart.HTTP
 	left     leftovers
 
 	workers sync.WaitGroup // of the lanes
@@ -143,7 +143,7 @@ var _ gitsink.GitSink = (*Sink)(nil)
 // New makes a Sink. It opens nothing; close it all the same.
 func New(opts *Options) *Sink {
 	o := opts.withDefaults()
-	s := &Sink{opts: o, freshFor: freshAnswer, lanes: newLanes(o.CacheBytes), paces: newPaces(), https: newHTTPTransports(o.Transport)}
+	s := &Sink{opts: o, freshFor: freshAnswer, lanes: newLanes(o.CacheBytes), limits: newRateLimits(), https: smart.NewHTTP(o.Transport)}
 	s.left.counts = map[destination.Ref]int{}
 	s.closing, s.close = context.WithCancel(context.Background())
 	return s
@@ -191,6 +191,6 @@ func (s *Sink) Close() error {
 		err = fmt.Errorf("gogit: Close: %d questions to Options go on: %w", n, queue.ErrLeftBehind)
 	}
 	s.lanes.clear()
-	s.https.close()
+	s.https.Close()
 	return err
 }

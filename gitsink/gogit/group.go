@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
 
 // maxPush bounds the objects of one push, before compression: they are held in memory, and a server may have a limit of its
@@ -20,29 +20,20 @@ const maxPush = 32 << 20
 
 // group is the calls that go into one push: those of a lane that wait when it becomes free, and have one key.
 // It is the worker's.
-type group struct {
-	*remote
-	*crowd
-	key    groupKey
-	pace   RateLimit
-	calls  []*call // in order; what is over is not in it
-	closed bool    // nobody joins: it is a part of a group that was refused
+type pushGroup struct {
+	remote  *remote
+	callers *refCountedContext // ends when all callers have left
+	key     groupKey
+	limit   RateLimit
+	calls   []*call // in order; what is over is not in it
+	closed  bool    // nobody joins: it is a part of a group that was refused
 
 	next      *session // what the next attempt begins with; nil: it has to look itself
 	tries     int
 	pushes    int
 	unsettled int   // pushes in a row whose outcome is unknown and that did not move the branch
 	refetched bool  // the cache turned out damaged once
-	strayed   *call // has to speak for the group, and has other credentials by now
-}
-
-// crowd ends a context when nobody waits for the group any more.
-type crowd struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-
-	mu    sync.Mutex // guards what follows
-	alive int        // calls whose own context has not ended
+	changed   *call // has to speak for the group, and has other credentials by now
 }
 
 // serve is a lane's worker. It ends when nobody waits.
@@ -60,30 +51,30 @@ func (s *Sink) serveGroup(l *lane, lead *call) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(lead.ctx))
 	defer cancel()
 	defer context.AfterFunc(s.closing, cancel)()
-	g := &group{
-		remote: newRemote(s, l, lead.dst), crowd: &crowd{ctx: ctx, cancel: cancel},
-		key: lead.key, pace: lead.key.pace,
+	g := &pushGroup{
+		remote: newRemote(s, l, lead.dst), callers: &refCountedContext{ctx: ctx, cancel: cancel},
+		key: lead.key, limit: lead.key.limit,
 	}
-	g.auth = g.credentials
-	if left := s.paces.refused(g.account(), time.Now()); left > 0 {
+	g.remote.auth = g.credentials
+	if left := s.limits.blockedFor(g.account(), time.Now()); left > 0 {
 		g.join()
 		g.failAll(opFetch, &restError{left}, "")
 		return
 	}
-	if !g.waitForTurn(lead) {
+	if !g.waitForRateLimit(lead) {
 		return
 	}
 	g.run()
 	g.keep(nil)
 	l.forgetCalls()
-	if g.pushes == 0 && g.pace.Interval > 0 {
-		s.paces.back(g.account())
+	if g.pushes == 0 && g.limit.Interval > 0 {
+		s.limits.cancel(g.account())
 	}
 }
 
 // waitForTurn waits until the pace allows a push. Meanwhile others may come; if all have gone, it returns false.
-func (g *group) waitForTurn(lead *call) bool {
-	wait := g.sink.paces.turn(g.account(), time.Now())
+func (g *pushGroup) waitForRateLimit(lead *call) bool {
+	wait := g.remote.sink.limits.reserve(g.account(), time.Now())
 	if wait > 0 {
 		lead.held = nil
 	}
@@ -93,24 +84,24 @@ func (g *group) waitForTurn(lead *call) bool {
 		select {
 		case <-timer.C:
 			return true
-		case <-g.lane.less:
-			if g.sink.lanes.waits(g.lane, g.key) {
+		case <-g.remote.lane.withdrawn:
+			if g.remote.sink.lanes.waits(g.remote.lane, g.key) {
 				continue
 			}
-		case <-g.sink.closing.Done():
+		case <-g.remote.sink.closing.Done():
 			return true // to tell the callers
 		}
-		g.sink.paces.back(g.account())
+		g.remote.sink.limits.cancel(g.account())
 		return false
 	}
 }
 
 // run tries until all calls are over.
-func (g *group) run() {
+func (g *pushGroup) run() {
 	for {
 		again := g.attempt()
 		g.drop(func(c *call) error {
-			if !again || c.result.Attempts < g.sink.opts.MaxAttempts {
+			if !again || c.result.Attempts < g.remote.sink.opts.MaxAttempts {
 				return nil
 			}
 			return g.failure(c, opPush, fmt.Errorf("the branch moved during each of %d attempts", c.result.Attempts), "", gitsink.ErrConflict)
@@ -124,99 +115,90 @@ func (g *group) run() {
 }
 
 // attempt fetches, plans, commits and pushes once. again: the branch is not what it was, so plan on what it is.
-func (g *group) attempt() (again bool) {
+func (g *pushGroup) attempt() (again bool) {
 	g.join()
 	g.renew()
 	if len(g.calls) == 0 {
 		return false
 	}
 	receiver, err := g.receiver()
-	if errors.Is(err, errStrayed) {
-		return g.astray()
+	if errors.Is(err, errCredentialsChanged) {
+		return g.regroup()
 	}
 	if err != nil {
-		g.failAll(opFetch, err, serverWords(err))
+		g.failAll(opFetch, err, smart.Words(err))
 		return false
 	}
-	defer receiver.close()
+	defer receiver.Close()
 	g.join() // who came meanwhile need not wait for another push
 	g.renew()
 	ch, err := g.plan(receiver)
 	switch {
-	case errors.Is(err, errStrayed):
-		return g.astray()
-	case errors.Is(err, errIncomplete) && !g.refetched:
-		g.sink.opts.Logger.V(1).Info("cache dropped", "destination", g.dst, "reason", g.show(err.Error()))
+	case errors.Is(err, errCredentialsChanged):
+		return g.regroup()
+	case errors.Is(err, object.ErrIncomplete) && !g.refetched:
+		g.remote.sink.opts.Logger.V(1).Info("cache dropped", "destination", g.remote.dst, "reason", g.remote.show(err.Error()))
 		g.refetched = true
-		g.lane.store = newStore()
+		g.remote.lane.store = object.NewStore()
 		return true
 	case err != nil:
-		g.failAll(opFetch, err, serverWords(err))
+		g.failAll(opFetch, err, smart.Words(err))
 		return false
 	case len(g.calls) == 0:
 		return false
-	case ch.nothing():
-		g.settled(ch, ch.old)
+	case ch.empty():
+		g.succeed(ch, ch.old)
 		return false
 	}
 	return g.push(receiver, ch)
 }
 
 // receiver is a session for a push: what the last attempt has seen, or a new one.
-func (g *group) receiver() (*session, error) {
+func (g *pushGroup) receiver() (*session, error) {
 	s := g.next
 	if g.next = nil; s != nil && s.who == g.key.who {
 		return s, nil
 	}
 	if s != nil {
-		s.close()
+		s.Close()
 	}
-	return g.open(g.ctx, receivePack)
+	return g.remote.open(g.callers.ctx, smart.ReceivePack)
 }
 
 // keep holds a session for the next attempt, and closes the one it held. The sink looks at the branch to learn what has
 // become of a push; where others have won the race, every request until the next push lets them win again.
-func (g *group) keep(s *session) {
+func (g *pushGroup) keep(s *session) {
 	if g.next != nil {
-		g.next.close()
+		g.next.Close()
 	}
 	g.next = s
 }
 
 // join takes in the calls that wait by now.
-func (g *group) join() {
+func (g *pushGroup) join() {
 	if g.closed {
 		return
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.ctx.Err() != nil && g.sink.closing.Err() == nil {
+	g.callers.mu.Lock()
+	defer g.callers.mu.Unlock()
+	if g.callers.ctx.Err() != nil && g.remote.sink.closing.Err() == nil {
 		return // nobody was left, and what is under way ends: the next group is for those that come now
 	}
-	for _, c := range g.sink.lanes.take(g.lane, g.key) {
+	for _, c := range g.remote.sink.lanes.take(g.remote.lane, g.key) {
 		g.calls = append(g.calls, c)
-		g.alive++
-		c.stop = context.AfterFunc(c.ctx, func() {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			if g.alive--; g.alive == 0 {
-				g.cancel()
-			}
-		})
+		c.stop = g.callers.hold(c.ctx)
 	}
 }
 
-// release takes a call out of the crowd.
-func (g *group) release(c *call) {
+// release ends the hold of a call on the group's context.
+func (g *pushGroup) release(c *call) {
 	if c.stop() {
-		g.mu.Lock()
-		g.alive--
-		g.mu.Unlock()
+		g.callers.leave()
 	}
 }
 
 // drop ends the calls for which fault returns an error.
-func (g *group) drop(fault func(*call) error) {
+func (g *pushGroup) drop(fault func(*call) error) {
 	g.calls = slices.DeleteFunc(g.calls, func(c *call) bool {
 		err := fault(c)
 		if err != nil {
@@ -229,29 +211,29 @@ func (g *group) drop(fault func(*call) error) {
 
 // failure is the error of a call: with its own destination and context, without anybody's credentials. A server that wants
 // to be left alone is.
-func (g *group) failure(c *call, op string, err error, words string, classes ...error) error {
-	if status := asStatus(err); status != nil && status.after > 0 {
-		g.sink.paces.refuse(g.account(), time.Now().Add(status.after), time.Now())
+func (g *pushGroup) failure(c *call, op string, err error, words string, classes ...error) error {
+	if status := smart.StatusOf(err); status != nil && status.RetryAfter > 0 {
+		g.remote.sink.limits.blockUntil(g.account(), time.Now().Add(status.RetryAfter), time.Now())
 	}
 	r := *g.remote
 	r.dst = c.dst
 	return r.fail(c.ctx, op, err, words, classes...)
 }
 
-func (g *group) failAll(op string, err error, words string, classes ...error) {
+func (g *pushGroup) failAll(op string, err error, words string, classes ...error) {
 	g.drop(func(c *call) error { return g.failure(c, op, err, words, classes...) })
 }
 
 // settled ends all calls well: the branch is at tip (zero: there is none) and has what the chain holds.
-func (g *group) settled(ch *chain, tip plumbing.Hash) {
-	commits := map[*call][]made{}
+func (g *pushGroup) succeed(ch *pushStack, tip plumbing.Hash) {
+	commits := map[*call][]builtCommit{}
 	for _, p := range ch.parts {
 		commits[p.call] = p.commits
 	}
 	for _, c := range g.calls {
-		folder, err := folderIn(ch, ch.root, c.dst.BaseFolder)
+		folder, err := object.FolderIn(ch, ch.root, c.dst.BaseFolder)
 		if err == nil {
-			g.lane.seen[c.dst.BaseFolder] = sighting{is: folder, maybe: folder}
+			g.remote.lane.seen[c.dst.BaseFolder] = lastSeenFolder{is: folder, maybe: folder}
 		}
 		for _, m := range commits[c] {
 			c.result.Commits = append(c.result.Commits, m.hash.String())
@@ -259,7 +241,7 @@ func (g *group) settled(ch *chain, tip plumbing.Hash) {
 		if !tip.IsZero() {
 			c.result.Tip = tip.String()
 		}
-		delete(g.lane.found, c.dst.BaseFolder)
+		delete(g.remote.lane.landed, c.dst.BaseFolder)
 		g.release(c)
 		c.finish(nil)
 	}
@@ -269,7 +251,7 @@ func (g *group) settled(ch *chain, tip plumbing.Hash) {
 // pause waits a random time that grows with the tries, so that two writers of one branch get out of step. Not before the
 // second, and never for long: the writer that lost needs more requests for its next try than the one that won. What was
 // seen of the branch before is old by then.
-func (g *group) pause() {
+func (g *pushGroup) pause() {
 	if g.tries < 2 {
 		return
 	}
@@ -278,6 +260,6 @@ func (g *group) pause() {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-g.ctx.Done():
+	case <-g.callers.ctx.Done():
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
-
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
 // laneOverhead is charged to a lane for what its store does not count.
@@ -15,8 +15,8 @@ const laneOverhead = 16 << 10
 // lane is one branch of one repository. While calls wait for it, it has a worker, and only one: nothing else writes the
 // branch from this process.
 type lane struct {
-	key  destination.RemoteBranch
-	less chan struct{} // gets a token when a waiting call has gone
+	key       destination.RemoteBranch
+	withdrawn chan struct{} // gets a token when a waiting call has gone
 
 	// Guarded by lanes.mu.
 	waiting []*call // in the order of their coming, in no group yet
@@ -25,16 +25,16 @@ type lane struct {
 	bytes   int64 // charged when the last worker left
 
 	// The worker's.
-	store   *store
-	offers  *offers             // of the server; nil: not known
-	noScope bool                // the server does not give trees by their hashes, whatever it says
-	seen    map[string]sighting // by base folder
-	doubts  []doubt             // pushes of unknown outcome, the oldest first
-	found   map[string][]found  // of those that have turned out to have landed, by base folder
+	store   *object.Store
+	caps    *cachedCaps               // of the server; nil: not known
+	noScope bool                      // the server does not give trees by their hashes, whatever it says
+	seen    map[string]lastSeenFolder // by base folder
+	unknown []unknownPush             // pushes of unknown outcome, the oldest first
+	landed  map[string][]landedCommit // of those that have turned out to have landed, by base folder
 }
 
 // sighting is the tree of a base folder as it was left, to recognise the work of others.
-type sighting struct {
+type lastSeenFolder struct {
 	is    plumbing.Hash
 	maybe plumbing.Hash // what a push of unknown outcome would make it; else the same
 }
@@ -60,8 +60,8 @@ func (ls *lanes) submit(c *call) *lane {
 	l := ls.all[c.lane]
 	if l == nil {
 		l = &lane{
-			key: c.lane, less: make(chan struct{}, 1), bytes: laneOverhead, store: newStore(),
-			seen: map[string]sighting{}, found: map[string][]found{},
+			key: c.lane, withdrawn: make(chan struct{}, 1), bytes: laneOverhead, store: object.NewStore(),
+			seen: map[string]lastSeenFolder{}, landed: map[string][]landedCommit{},
 		}
 		ls.all[c.lane] = l
 		ls.idle += l.bytes
@@ -90,7 +90,7 @@ func (ls *lanes) withdraw(c *call) bool {
 	}
 	l.waiting = slices.Delete(l.waiting, i, i+1)
 	select {
-	case l.less <- struct{}{}:
+	case l.withdrawn <- struct{}{}:
 	default:
 	}
 	return true
@@ -107,7 +107,7 @@ func (ls *lanes) next(l *lane) *call {
 	l.working = false
 	ls.departures++
 	l.used = ls.departures
-	l.bytes = laneOverhead + l.store.memory()
+	l.bytes = laneOverhead + l.store.Memory()
 	ls.idle += l.bytes
 	for ls.idle > ls.max {
 		ls.forget(ls.oldest())
@@ -163,13 +163,13 @@ func (ls *lanes) oldest() *lane {
 }
 
 func (l *lane) before(other *lane) bool {
-	if doubtful, others := l.doubtful(), other.doubtful(); doubtful != others {
+	if doubtful, others := l.hasUnknown(), other.hasUnknown(); doubtful != others {
 		return others
 	}
 	return l.used < other.used
 }
 
-func (l *lane) doubtful() bool { return len(l.doubts) > 0 || len(l.found) > 0 }
+func (l *lane) hasUnknown() bool { return len(l.unknown) > 0 || len(l.landed) > 0 }
 
 // clear forgets the lanes without a worker.
 func (ls *lanes) clear() {

@@ -6,9 +6,8 @@ import (
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/stretchr/testify/require"
 )
 
 func waiter(t *testing.T, branch string) *call {
@@ -37,15 +36,15 @@ func TestTheFirstWhoWaitsForALaneStartsItsWorker(t *testing.T) {
 	require.Nil(t, l.waiting, "the memory of many calls is not kept")
 	require.False(t, l.working)
 	require.EqualValues(t, laneOverhead, ls.idle)
-	l.store.add(plumbing.NewHash(someHash), "x")
+	l.store.Add(plumbing.NewHash(someHash), "x")
 	l.waiting = []*call{}
 	require.Same(t, l, ls.submit(one), "it is remembered")
 	require.Zero(t, ls.idle)
 	l.waiting = nil
 	require.Nil(t, ls.next(l))
-	require.Equal(t, laneOverhead+l.store.memory(), ls.idle)
+	require.Equal(t, laneOverhead+l.store.Memory(), ls.idle)
 	require.Equal(t, ls.idle, l.bytes)
-	require.Greater(t, l.store.memory(), int64(0))
+	require.Greater(t, l.store.Memory(), int64(0))
 	require.EqualValues(t, 2, l.used)
 }
 
@@ -55,15 +54,15 @@ func TestOneWhoIsInNoGroupYetCanBeTakenBack(t *testing.T) {
 	require.False(t, ls.withdraw(one), "nobody waits")
 	l := ls.submit(one)
 	require.False(t, ls.withdraw(two))
-	require.Empty(t, l.less)
+	require.Empty(t, l.withdrawn)
 	ls.submit(two)
 	ls.submit(three)
 	require.True(t, ls.withdraw(two))
 	require.Equal(t, []*call{one, three}, l.waiting)
-	require.Len(t, l.less, 1, "who waits for a turn looks who is left")
+	require.Len(t, l.withdrawn, 1, "who waits for a turn looks who is left")
 	require.True(t, ls.withdraw(one), "the first, though nobody has seen the last")
 	require.Equal(t, []*call{three}, l.waiting)
-	require.Len(t, l.less, 1)
+	require.Len(t, l.withdrawn, 1)
 	require.False(t, ls.withdraw(one))
 }
 
@@ -130,8 +129,8 @@ func TestLanesAreForgottenInTheOrderInWhichTheirWorkersLeft(t *testing.T) {
 }
 
 func TestALaneThatKnowsOfPushesInDoubtIsForgottenLast(t *testing.T) {
-	doubts := func(used int64) *lane { return &lane{used: used, doubts: make([]doubt, 1)} }
-	finds := func(used int64) *lane { return &lane{used: used, found: map[string][]found{"a": nil}} }
+	doubts := func(used int64) *lane { return &lane{used: used, unknown: make([]unknownPush, 1)} }
+	finds := func(used int64) *lane { return &lane{used: used, landed: map[string][]landedCommit{"a": nil}} }
 	plain := func(used int64) *lane { return &lane{used: used} }
 	for _, c := range []struct {
 		one, other *lane
@@ -143,15 +142,15 @@ func TestALaneThatKnowsOfPushesInDoubtIsForgottenLast(t *testing.T) {
 	} {
 		require.Equal(t, c.before, c.one.before(c.other), "%+v %+v", c.one, c.other)
 	}
-	require.False(t, plain(0).doubtful())
-	require.False(t, (&lane{doubts: []doubt{}, found: map[string][]found{}}).doubtful())
+	require.False(t, plain(0).hasUnknown())
+	require.False(t, (&lane{unknown: []unknownPush{}, landed: map[string][]landedCommit{}}).hasUnknown())
 
 	ls := newLanes(1 << 30)
 	require.Nil(t, ls.oldest())
 	left(t, ls, "a", "b", "c")
 	for _, l := range ls.all {
 		if l.key.Branch == "refs/heads/a" || l.key.Branch == "a" {
-			l.doubts = make([]doubt, 1)
+			l.unknown = make([]unknownPush, 1)
 		}
 	}
 	for range 20 { // in whatever order the map gives

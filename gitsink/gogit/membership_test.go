@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/stretchr/testify/require"
 )
 
 func TestOneWhoHasStrayedGoesAndTheOthersGoOn(t *testing.T) {
@@ -33,23 +34,23 @@ func TestOneWhoHasStrayedGoesAndTheOthersGoOn(t *testing.T) {
 		g := standing(t, &Options{Auth: named(auths, &asked)}, c.folders...)
 		first, others := g.calls[0], g.calls[1:]
 		others = append([]*call(nil), others...)
-		g.strayed = first
+		g.changed = first
 		delete(auths, "dest0")
 		if c.now != "" {
 			auths["dest0"] = c.now
 		}
-		require.Equal(t, c.again, g.astray(), name)
-		require.Nil(t, g.strayed, name)
+		require.Equal(t, c.again, g.regroup(), name)
+		require.Nil(t, g.changed, name)
 		require.ElementsMatch(t, others, g.calls, name)
 		if c.waiting {
-			require.Equal(t, []*call{first}, g.lane.waiting, name)
+			require.Equal(t, []*call{first}, g.remote.lane.waiting, name)
 			require.Equal(t, 1, first.moves, name)
 			require.True(t, waits(first), name)
 		} else {
-			require.Empty(t, g.lane.waiting, name)
+			require.Empty(t, g.remote.lane.waiting, name)
 			require.ErrorIs(t, ended(t, first), errNotYours, name)
 		}
-		require.Equal(t, len(others), g.alive, name)
+		require.Equal(t, len(others), g.callers.refs, name)
 	}
 }
 
@@ -102,49 +103,49 @@ func TestOnlyWhoGetsAnEqualAnswerStaysInItsGroup(t *testing.T) {
 	held := stays.held
 	require.NotNil(t, held)
 	unasked.held = held
-	g.settle([]*call{stays, moves, refused})
+	g.readmit([]*call{stays, moves, refused})
 	require.Equal(t, []*call{stays, unasked}, g.calls)
 	require.Nil(t, stays.held, "it may be no more what Auth says")
 	require.Same(t, held, unasked.held)
 	require.NotNil(t, stays.signer)
-	require.Equal(t, []*call{moves}, g.lane.waiting)
+	require.Equal(t, []*call{moves}, g.remote.lane.waiting)
 	require.Equal(t, 1, moves.moves)
 	require.True(t, waits(moves))
 	require.ErrorIs(t, ended(t, refused), errNotYours)
-	require.Equal(t, 2, g.alive)
+	require.Equal(t, 2, g.callers.refs)
 }
 
 func TestAGroupEndsWithTheLastOfItsCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := standing(t, nil, "a", "b")
-		require.Equal(t, 2, g.alive)
-		late := newCall(t.Context(), g.dst, nothing)
-		require.NoError(t, g.sink.admit(late))
+		require.Equal(t, 2, g.callers.refs)
+		late := newCall(t.Context(), g.remote.dst, nothing)
+		require.NoError(t, g.remote.sink.admit(late))
 		ctxs := make([]context.CancelFunc, 2)
 		for i, c := range g.calls {
 			g.release(c)
 			c.ctx, ctxs[i] = context.WithCancel(t.Context())
 			c.key = g.key
 		}
-		require.Zero(t, g.alive)
-		g.sink.lanes.putBack(g.lane, g.calls)
+		require.Zero(t, g.callers.refs)
+		g.remote.sink.lanes.putBack(g.remote.lane, g.calls)
 		g.calls = nil
 		g.join()
-		require.Equal(t, 2, g.alive)
+		require.Equal(t, 2, g.callers.refs)
 		ctxs[0]()
 		synctest.Wait()
-		require.NoError(t, g.ctx.Err(), "one still waits")
-		require.Equal(t, 1, g.alive)
+		require.NoError(t, g.callers.ctx.Err(), "one still waits")
+		require.Equal(t, 1, g.callers.refs)
 		g.release(g.calls[0])
-		require.Equal(t, 1, g.alive, "it has gone already")
+		require.Equal(t, 1, g.callers.refs, "it has gone already")
 		ctxs[1]()
 		synctest.Wait()
-		require.Error(t, g.ctx.Err())
-		g.sink.lanes.submit(late)
+		require.Error(t, g.callers.ctx.Err())
+		g.remote.sink.lanes.submit(late)
 		g.join()
 		require.Len(t, g.calls, 2, "what is under way ends: the next group is for those that come now")
-		require.Len(t, g.lane.waiting, 1)
-		g.sink.close()
+		require.Len(t, g.remote.lane.waiting, 1)
+		g.remote.sink.close()
 		g.join()
 		require.Len(t, g.calls, 3, "it has to be told of the end")
 	})
@@ -152,16 +153,16 @@ func TestAGroupEndsWithTheLastOfItsCallers(t *testing.T) {
 
 func TestNobodyJoinsAPartOfAGroupThatWasRefused(t *testing.T) {
 	g := standing(t, nil, "a")
-	late := newCall(t.Context(), g.dst, nothing)
-	require.NoError(t, g.sink.admit(late))
-	g.sink.lanes.submit(late)
+	late := newCall(t.Context(), g.remote.dst, nothing)
+	require.NoError(t, g.remote.sink.admit(late))
+	g.remote.sink.lanes.submit(late)
 	g.closed = true
 	g.join()
 	require.Len(t, g.calls, 1)
 	g.closed = false
 	g.join()
 	require.Equal(t, late, g.calls[1])
-	require.Equal(t, 2, g.alive)
+	require.Equal(t, 2, g.callers.refs)
 	require.NotNil(t, late.stop)
 }
 
@@ -178,12 +179,12 @@ func TestOnlyThoseWithAFaultAreDropped(t *testing.T) {
 	require.Equal(t, []*call{other}, g.calls)
 	require.ErrorIs(t, ended(t, one), fault)
 	require.True(t, waits(other))
-	require.Equal(t, 1, g.alive)
+	require.Equal(t, 1, g.callers.refs)
 }
 
 func TestTheErrorOfACallIsItsOwnAndAWishOfTheServerIsKept(t *testing.T) {
 	g := standing(t, &Options{Auth: fixed(Auth{BearerToken: "hunter2"})}, "a", "b")
-	g.secrets = []string{"hunter2"}
+	g.remote.secrets = []string{"hunter2"}
 	err := g.failure(g.calls[1], opPush, errors.New("hunter2 and so on"), "words", gitsink.ErrConflict)
 	var e *gitsink.Error
 	require.ErrorAs(t, err, &e)
@@ -192,12 +193,12 @@ func TestTheErrorOfACallIsItsOwnAndAWishOfTheServerIsKept(t *testing.T) {
 	require.Equal(t, "words", e.Server)
 	require.ErrorIs(t, err, gitsink.ErrConflict)
 	require.NotContains(t, err.Error(), "hunter2")
-	require.Equal(t, g.calls[0].dst, g.dst, "the group's own destination is as it was")
-	require.Empty(t, g.sink.paces.accounts)
-	_ = g.failure(g.calls[0], opPush, &statusError{status: 503}, "")
-	require.Empty(t, g.sink.paces.accounts, "it did not say how long")
-	_ = g.failure(g.calls[0], opPush, &statusError{status: 503, after: time.Hour}, "")
-	left := g.sink.paces.refused(g.account(), time.Now())
+	require.Equal(t, g.calls[0].dst, g.remote.dst, "the group's own destination is as it was")
+	require.Empty(t, g.remote.sink.limits.accounts)
+	_ = g.failure(g.calls[0], opPush, &smart.StatusError{Status: 503}, "")
+	require.Empty(t, g.remote.sink.limits.accounts, "it did not say how long")
+	_ = g.failure(g.calls[0], opPush, &smart.StatusError{Status: 503, RetryAfter: time.Hour}, "")
+	left := g.remote.sink.limits.blockedFor(g.account(), time.Now())
 	require.InDelta(t, time.Hour, left, float64(time.Minute))
 	g.failAll(opFetch, errors.New("x"), "")
 	require.Empty(t, g.calls)
@@ -205,30 +206,30 @@ func TestTheErrorOfACallIsItsOwnAndAWishOfTheServerIsKept(t *testing.T) {
 
 func TestASettledCallHasItsCommitsAndTheTipOfTheBranch(t *testing.T) {
 	g := standing(t, nil, "a", "b", "a/file")
-	g.lane.store = stocked(t, "a/file", "1", "c", "2")
+	g.remote.lane.store = stocked(t, "a/file", "1", "c", "2")
 	before, after, unfit := g.calls[0], g.calls[1], g.calls[2]
 	before.result.Commits = []string{"found"}
-	g.lane.found["a"], g.lane.found["elsewhere"] = []found{{}}, []found{{}}
-	ch := newChain(g.lane.store, g.lane.store.tip)
-	ch.parts = []part{{before, []made{{hash: plumbing.NewHash(someHash)}, {hash: plumbing.NewHash(otherHash)}}}}
-	g.settled(ch, plumbing.NewHash(otherHash))
+	g.remote.lane.landed["a"], g.remote.lane.landed["elsewhere"] = []landedCommit{{}}, []landedCommit{{}}
+	ch := newPushStack(g.remote.lane.store, g.remote.lane.store.Tip)
+	ch.parts = []stackPart{{before, []builtCommit{{hash: plumbing.NewHash(someHash)}, {hash: plumbing.NewHash(otherHash)}}}}
+	g.succeed(ch, plumbing.NewHash(otherHash))
 	require.Empty(t, g.calls)
-	require.Zero(t, g.alive)
+	require.Zero(t, g.callers.refs)
 	for _, c := range []*call{before, after, unfit} {
 		require.NoError(t, ended(t, c))
 		require.Equal(t, otherHash, c.result.Tip)
 	}
 	require.Equal(t, []string{"found", someHash, otherHash}, before.result.Commits)
 	require.Empty(t, after.result.Commits)
-	folder, err := folderIn(ch, ch.root, "a")
+	folder, err := object.FolderIn(ch, ch.root, "a")
 	require.NoError(t, err)
 	require.False(t, folder.IsZero())
-	require.Equal(t, map[string]sighting{"a": {folder, folder}, "b": {}}, g.lane.seen, "a folder that is a file was not seen")
-	require.Len(t, g.lane.found, 1, "what was found is of use once")
+	require.Equal(t, map[string]lastSeenFolder{"a": {folder, folder}, "b": {}}, g.remote.lane.seen, "a folder that is a file was not seen")
+	require.Len(t, g.remote.lane.landed, 1, "what was found is of use once")
 
 	g = standing(t, nil, "a")
 	only := g.calls[0]
-	g.settled(newChain(g.lane.store, plumbing.ZeroHash), plumbing.ZeroHash)
+	g.succeed(newPushStack(g.remote.lane.store, plumbing.ZeroHash), plumbing.ZeroHash)
 	require.NoError(t, ended(t, only))
 	require.Empty(t, only.result.Tip, "there is no such branch")
 }
@@ -251,7 +252,7 @@ func TestOneSessionIsKeptAndTheOneBeforeIsClosed(t *testing.T) {
 
 	g.next = second // under other credentials
 	other.closed = 0
-	g.auth = func(context.Context) (Auth, error) { return Auth{}, errNotYours }
+	g.remote.auth = func(context.Context) (Auth, error) { return Auth{}, errNotYours }
 	_, err = g.receiver()
 	require.ErrorIs(t, err, errNotYours, "a new one is opened")
 	require.Equal(t, 1, other.closed)
@@ -281,7 +282,7 @@ func TestAPauseBeginsWithTheSecondTryAndIsNeverLong(t *testing.T) {
 		require.Less(t, longest[2], 100*time.Millisecond)
 		require.Greater(t, longest[40], 200*time.Millisecond)
 		require.Less(t, longest[40], 300*time.Millisecond)
-		g.cancel()
+		g.callers.cancel()
 		began := time.Now()
 		g.pause()
 		require.Zero(t, time.Since(began), "nobody waits for it")

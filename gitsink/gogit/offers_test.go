@@ -6,10 +6,11 @@ import (
 	"io"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/stretchr/testify/require"
 )
 
 // atFetch does something once, when the next fetch arrives.
@@ -99,16 +100,16 @@ func TestOnlyWhatTheServerWasNotAskedForIsAskedForAgain(t *testing.T) {
 		err     error
 		want    bool
 	}{
-		"refused":          {t.Context(), true, errRefusal, true},
-		"asked before":     {t.Context(), false, errRefusal, false},
-		"over":             {ended, true, errRefusal, false},
+		"refused":          {t.Context(), true, smart.ErrRefused, true},
+		"asked before":     {t.Context(), false, smart.ErrRefused, false},
+		"over":             {ended, true, smart.ErrRefused, false},
 		"silent":           {t.Context(), true, fmt.Errorf("x: %w", errNoAnswer), false},
-		"too large":        {t.Context(), true, &limitError{"x"}, false},
-		"something lacks":  {t.Context(), true, fmt.Errorf("x: %w", errIncomplete), false},
+		"too large":        {t.Context(), true, &object.LimitError{Text: "x"}, false},
+		"something lacks":  {t.Context(), true, fmt.Errorf("x: %w", object.ErrIncomplete), false},
 		"a broken connect": {t.Context(), true, io.ErrUnexpectedEOF, true},
 	} {
-		r := &remote{lane: &lane{offers: &offers{}}}
+		r := &remote{lane: &lane{caps: &cachedCaps{}}}
 		require.Equal(t, c.want, r.outdated(c.ctx, &session{assumed: c.assumed}, c.err), name)
-		require.Nil(t, r.lane.offers, "it is asked the next time")
+		require.Nil(t, r.lane.caps, "it is asked the next time")
 	}
 }

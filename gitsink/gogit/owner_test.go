@@ -7,13 +7,12 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
+	"github.com/stretchr/testify/require"
 )
 
 // heldLease is a batch that nobody takes away.
@@ -142,11 +141,11 @@ func TestTheBeginningOfAPlanThatHasLandedIsFoundAmongWhatWas(t *testing.T) {
 		{"ABAC", "BAC", 4}, {"ABA", "BA", 3}, {"ABABX", "AB", 2}, {"ABXB", "AB", 2}, // once is enough
 		{"ABC", "XYAB", 2}, {"AABB", "AB", 3},
 	} {
-		var known []found
+		var known []landedCommit
 		for _, commit := range plan(c.found) {
-			known = append(known, found{digest: digestOf(commit)})
+			known = append(known, landedCommit{digest: digestOf(commit)})
 		}
-		require.Equal(t, c.want, landed(plan(c.plan), known), "%s in %s", c.found, c.plan)
+		require.Equal(t, c.want, countLanded(plan(c.plan), known), "%s in %s", c.found, c.plan)
 	}
 }
 

@@ -36,7 +36,7 @@ func (p RateLimit) withDefaults(repository string) RateLimit {
 
 // paces knows how much was pushed lately under each account, and which one a server wants to be left alone by. It may be used
 // concurrently. What is no longer of interest is forgotten with the next turn.
-type paces struct {
+type rateLimits struct {
 	mu       sync.Mutex // guards what follows
 	accounts map[account]*bucket
 }
@@ -44,17 +44,17 @@ type paces struct {
 // bucket is a token bucket of one account, kept as a time: each push moves it an Interval ahead, from now at least, and
 // as long as it is no more than Burst-1 Intervals ahead, the next push need not wait. So it holds whatever the RateLimit is.
 type bucket struct {
-	ahead time.Time
-	again time.Time // the server wants no request before
+	ahead        time.Time
+	blockedUntil time.Time // the server wants no request before
 }
 
-func newPaces() *paces { return &paces{accounts: map[account]*bucket{}} }
+func newRateLimits() *rateLimits { return &rateLimits{accounts: map[account]*bucket{}} }
 
-func (ps *paces) bucket(of account, now time.Time) *bucket {
+func (ps *rateLimits) bucket(of account, now time.Time) *bucket {
 	b := ps.accounts[of]
 	if b == nil {
 		for name, old := range ps.accounts {
-			if old.ahead.Before(now) && old.again.Before(now) {
+			if old.ahead.Before(now) && old.blockedUntil.Before(now) {
 				delete(ps.accounts, name)
 			}
 		}
@@ -65,8 +65,8 @@ func (ps *paces) bucket(of account, now time.Time) *bucket {
 }
 
 // turn takes a token for a push and says how long to wait before it may be made. Who comes later waits longer.
-func (ps *paces) turn(of account, now time.Time) time.Duration {
-	p := of.pace
+func (ps *rateLimits) reserve(of account, now time.Time) time.Duration {
+	p := of.limit
 	if p.Interval == 0 {
 		return 0
 	}
@@ -82,18 +82,18 @@ func (ps *paces) turn(of account, now time.Time) time.Duration {
 }
 
 // back gives a token back: nothing was pushed.
-func (ps *paces) back(of account) {
+func (ps *rateLimits) cancel(of account) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if b := ps.accounts[of]; b != nil {
-		b.ahead = b.ahead.Add(-of.pace.Interval)
+		b.ahead = b.ahead.Add(-of.limit.Interval)
 	}
 }
 
 // extra takes a token for a push that does not wait, since it is made in place of one that was lost. The debt is
 // bounded, or a branch that keeps moving would lock the account for long.
-func (ps *paces) extra(of account, now time.Time) {
-	p := of.pace
+func (ps *rateLimits) charge(of account, now time.Time) {
+	p := of.limit
 	if p.Interval == 0 {
 		return
 	}
@@ -106,20 +106,20 @@ func (ps *paces) extra(of account, now time.Time) {
 }
 
 // refuse remembers that the server wants no request for a while.
-func (ps *paces) refuse(of account, until, now time.Time) {
+func (ps *rateLimits) blockUntil(of account, until, now time.Time) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	of.pace = RateLimit{} // whatever it is by then
-	ps.bucket(of, now).again = until
+	of.limit = RateLimit{} // whatever it is by then
+	ps.bucket(of, now).blockedUntil = until
 }
 
 // refused says for how long the server still wants no request.
-func (ps *paces) refused(of account, now time.Time) time.Duration {
+func (ps *rateLimits) blockedFor(of account, now time.Time) time.Duration {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	of.pace = RateLimit{}
+	of.limit = RateLimit{}
 	if b := ps.accounts[of]; b != nil {
-		return max(b.again.Sub(now), 0)
+		return max(b.blockedUntil.Sub(now), 0)
 	}
 	return 0
 }

@@ -7,11 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/stretchr/testify/require"
 )
 
 func TestTheDefaultPaceIsSixPushesAMinuteAndNoneForFiles(t *testing.T) {
@@ -24,37 +23,37 @@ func TestTheDefaultPaceIsSixPushesAMinuteAndNoneForFiles(t *testing.T) {
 }
 
 func TestPushesBeyondTheBurstWaitForTheirTurnInTheirOrder(t *testing.T) {
-	ps, p, now := newPaces(), RateLimit{Interval: 10 * time.Second, Burst: 2}, time.Unix(1000, 0)
+	ps, p, now := newRateLimits(), RateLimit{Interval: 10 * time.Second, Burst: 2}, time.Unix(1000, 0)
 	turn := func(after time.Duration) time.Duration {
-		return ps.turn(account{repository: "r", pace: p}, now.Add(after))
+		return ps.reserve(account{repository: "r", limit: p}, now.Add(after))
 	}
 	require.Zero(t, turn(0))
 	require.Zero(t, turn(0))
 	require.Equal(t, 10*time.Second, turn(0))
 	require.Equal(t, 20*time.Second, turn(0))
-	ps.back(account{repository: "r", pace: p})
+	ps.cancel(account{repository: "r", limit: p})
 	require.Equal(t, 19*time.Second, turn(time.Second))
-	require.Zero(t, ps.turn(account{repository: "other", pace: p}, now))
+	require.Zero(t, ps.reserve(account{repository: "other", limit: p}, now))
 	require.Zero(t, turn(time.Hour), "a quiet time fills the bucket")
 	require.Zero(t, turn(time.Hour))
 	require.Equal(t, 10*time.Second, turn(time.Hour), "and no more than it holds")
 }
 
 func TestAPushInPlaceOfALostOneDoesNotWaitAndCountsUpToABound(t *testing.T) {
-	ps, p, now := newPaces(), RateLimit{Interval: 10 * time.Second, Burst: 2}, time.Unix(1000, 0)
-	require.Zero(t, ps.turn(account{repository: "r", pace: p}, now))
-	ps.extra(account{repository: "r", pace: p}, now)
-	require.Equal(t, 10*time.Second, ps.turn(account{repository: "r", pace: p}, now))
+	ps, p, now := newRateLimits(), RateLimit{Interval: 10 * time.Second, Burst: 2}, time.Unix(1000, 0)
+	require.Zero(t, ps.reserve(account{repository: "r", limit: p}, now))
+	ps.charge(account{repository: "r", limit: p}, now)
+	require.Equal(t, 10*time.Second, ps.reserve(account{repository: "r", limit: p}, now))
 	for range 100 {
-		ps.extra(account{repository: "r", pace: p}, now)
+		ps.charge(account{repository: "r", limit: p}, now)
 	}
-	require.LessOrEqual(t, ps.turn(account{repository: "r", pace: p}, now), 40*time.Second)
+	require.LessOrEqual(t, ps.reserve(account{repository: "r", limit: p}, now), 40*time.Second)
 }
 
 func TestRepositoriesThatAreQuietAreForgotten(t *testing.T) {
-	ps, p, now := newPaces(), RateLimit{Interval: time.Second, Burst: 1}, time.Unix(1000, 0)
+	ps, p, now := newRateLimits(), RateLimit{Interval: time.Second, Burst: 1}, time.Unix(1000, 0)
 	for i := range 1000 {
-		ps.turn(account{repository: fmt.Sprint(i), pace: p}, now.Add(time.Duration(i)*10*time.Second))
+		ps.reserve(account{repository: fmt.Sprint(i), limit: p}, now.Add(time.Duration(i)*10*time.Second))
 	}
 	require.Len(t, ps.accounts, 1)
 }
@@ -88,10 +87,10 @@ func TestAPushThatWasLostToAnotherWriterCountsAsTwo(t *testing.T) {
 	s := newSink(t, &Options{RateLimit: func(destination.Destination) RateLimit { return RateLimit{Interval: time.Hour, Burst: 4} }})
 	d := target(repo.URL(), "main", "")
 	left := func() (n int) {
-		s.paces.mu.Lock()
-		defer s.paces.mu.Unlock()
+		s.limits.mu.Lock()
+		defer s.limits.mu.Unlock()
 		var ahead time.Time
-		for _, b := range s.paces.accounts { // there is one
+		for _, b := range s.limits.accounts { // there is one
 			ahead = b.ahead
 		}
 		return 4 - int((time.Until(ahead)+30*time.Minute)/time.Hour)

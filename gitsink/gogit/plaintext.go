@@ -1,6 +1,7 @@
 package gogit
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -8,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
 
 // checkPlainText returns an error if a connection to a repository would show credentials where everybody on the way can read
@@ -22,7 +23,7 @@ func (o *Options) checkPlainText(repository string, a Auth) error {
 	}
 	var proxy *url.URL
 	if a.Proxy != "" {
-		if proxy, err = a.proxyURL(); err != nil {
+		if proxy, err = smart.Credentials(a).ProxyURL(); err != nil {
 			return err
 		}
 	}
@@ -31,8 +32,8 @@ func (o *Options) checkPlainText(repository string, a Auth) error {
 		return fmt.Errorf("%w: those of the proxy, to %s: use a proxy at https://, or allow that host (Options.AllowedPlainTextHosts)",
 			gitsink.ErrPlainText, proxy.Hostname())
 	}
-	a.Username = firstOf(a.Username, ep.User)
-	if ep.Protocol != "http" || a.anonymous() {
+	a.Username = cmp.Or(a.Username, ep.User)
+	if ep.Protocol != "http" || smart.Credentials(a).Anonymous() {
 		return nil
 	}
 	host := strings.Trim(ep.Host, "[]")

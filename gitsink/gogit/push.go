@@ -1,6 +1,7 @@
 package gogit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,9 +10,9 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
-	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
 
 var errMoved = errors.New("the push was refused, and the branch has moved")
@@ -28,33 +29,33 @@ type verdict struct {
 
 // push sends the chain and finds out what has become of it. again: the branch is not what the plans were run on, or what
 // was guilty has gone.
-func (g *group) push(receiver *session, ch *chain) (again bool) {
+func (g *pushGroup) push(receiver *session, ch *pushStack) (again bool) {
 	if g.pushes++; g.pushes > 1 && !g.closed {
-		g.sink.paces.extra(g.account(), time.Now())
+		g.remote.sink.limits.charge(g.account(), time.Now())
 	}
 	v := g.send(receiver, ch)
 	if v.ok {
-		g.landed(ch)
+		g.pushed(ch)
 		return false
 	}
 	if v.err != nil && surelyRefused(v.err) {
-		g.failAll(opPush, v.err, serverWords(v.err))
+		g.failAll(opPush, v.err, smart.Words(v.err))
 		return false
 	}
-	seen, lookErr := g.look(g.ctx)
+	seen, lookErr := g.look(g.callers.ctx)
 	var refs map[string]plumbing.Hash
 	if seen != nil {
-		refs = seen.refs.refs
+		refs = seen.Refs.Refs
 		g.keep(seen) // for the next attempt
 	}
-	tip := refs[g.ref.String()]
+	tip := refs[g.remote.ref.String()]
 	switch {
 	case lookErr == nil && tip == ch.tip:
-		g.landed(ch)
+		g.pushed(ch)
 		return false
 	case v.refusal != "" && (lookErr != nil || tip == ch.old):
 		return g.refused(v, refs, lookErr)
-	case v.refusal != "" && g.ctx.Err() != nil:
+	case v.refusal != "" && g.callers.ctx.Err() != nil:
 		g.failAll(opPush, errMoved, v.words)
 		return false
 	case v.refusal != "":
@@ -64,22 +65,22 @@ func (g *group) push(receiver *session, ch *chain) (again bool) {
 }
 
 // unknown deals with a push that was not seen on the branch, which was at tip, or could not be read because of lookErr.
-func (g *group) unknown(ch *chain, v verdict, tip plumbing.Hash, lookErr error) (again bool) {
-	g.doubt(ch)
+func (g *pushGroup) unknown(ch *pushStack, v verdict, tip plumbing.Hash, lookErr error) (again bool) {
+	g.rememberUnknown(ch)
 	cause := fmt.Errorf("%w: %w", gitsink.ErrUnknown, v.err)
 	switch {
 	case lookErr != nil:
 		cause = fmt.Errorf("%w; looking at the branch: %w", cause, lookErr)
-		g.failAll(opPush, cause, firstOf(v.words, serverWords(v.err), serverWords(lookErr)), unknownFor(lookErr)...)
+		g.failAll(opPush, cause, cmp.Or(v.words, smart.Words(v.err), smart.Words(lookErr)), unknownFor(lookErr)...)
 		return false
-	case g.ctx.Err() != nil:
-		g.failAll(opPush, cause, firstOf(v.words, serverWords(v.err)), gitsink.ErrUnknown)
+	case g.callers.ctx.Err() != nil:
+		g.failAll(opPush, cause, cmp.Or(v.words, smart.Words(v.err)), gitsink.ErrUnknown)
 		return false
 	case tip != ch.old:
 		return true
 	}
 	if g.unsettled++; g.unsettled > 1 {
-		g.failAll(opPush, cause, firstOf(v.words, serverWords(v.err)), unknownFor(v.err)...)
+		g.failAll(opPush, cause, cmp.Or(v.words, smart.Words(v.err)), unknownFor(v.err)...)
 		return false
 	}
 	return true
@@ -90,12 +91,12 @@ func unknownFor(err error) []error { return append([]error{gitsink.ErrUnknown}, 
 
 // send pushes the chain with the hash that the plans were run on as the old value, so that the server refuses it if the
 // branch is at anything else: nobody's commit can be overwritten.
-func (g *group) send(receiver *session, ch *chain) verdict {
-	has := ch.store.lookup
-	if receiver.refs.capabilities.Supports(noThin) {
+func (g *pushGroup) send(receiver *session, ch *pushStack) verdict {
+	has := ch.store.Lookup
+	if receiver.Refs.Capabilities.Supports(smart.NoThin) {
 		has = nil
 	}
-	pack, err := encodePack(ch.objects, has)
+	pack, err := object.EncodePack(ch.objects, has)
 	if err != nil {
 		return verdict{err: err}
 	}
@@ -103,18 +104,11 @@ func (g *group) send(receiver *session, ch *chain) verdict {
 		report *packp.ReportStatus
 		words  string
 	}
-	got, err := bounded(g.ctx, g.sink.opts.TransferTimeout, func(ctx context.Context) (answer, error) {
-		req := packp.NewReferenceUpdateRequestFromCapabilities(receiver.refs.capabilities)
-		if receiver.refs.capabilities.Supports(capability.Sideband64k) {
-			if err := req.Capabilities.Set(capability.Sideband64k); err != nil {
-				return answer{}, err
-			}
-		}
-		req.Commands = []*packp.Command{{Name: g.ref, Old: ch.old, New: ch.tip}}
-		report, words, err := receiver.receive(ctx, req, pack)
+	got, err := bounded(g.callers.ctx, g.remote.sink.opts.TransferTimeout, func(ctx context.Context) (answer, error) {
+		report, words, err := receiver.Push(ctx, smart.Update{Ref: g.remote.ref, Old: ch.old, New: ch.tip}, pack)
 		return answer{report, words}, err
 	})
-	v := g.judge(got.report, err, got.words)
+	v := g.remote.judge(got.report, err, got.words)
 	v.signed = ch.signed()
 	return v
 }
@@ -123,7 +117,7 @@ func (g *group) send(receiver *session, ch *chain) verdict {
 func (r *remote) judge(report *packp.ReportStatus, err error, words string) verdict {
 	v := verdict{words: words, err: err}
 	if v.err == nil {
-		v.err = malformed("the server's report says nothing of the branch")
+		v.err = smart.Malformed("the server's report says nothing of the branch")
 	}
 	if report == nil {
 		return v
@@ -138,7 +132,7 @@ func (r *remote) judge(report *packp.ReportStatus, err error, words string) verd
 			v.ok = true
 		}
 	}
-	if report.UnpackStatus != statusOK {
+	if report.UnpackStatus != smart.StatusOK {
 		v.unpack = true
 		v.refusal = strings.Trim(v.refusal+": "+report.UnpackStatus, ": ")
 	}
@@ -146,36 +140,33 @@ func (r *remote) judge(report *packp.ReportStatus, err error, words string) verd
 	return v
 }
 
-// statusOK is what a report says of what went well (gitprotocol-pack(5)).
-const statusOK = "ok"
-
 // look reads what the server advertises now. Where ctx has ended it takes a short time of its own: whether a push that
 // was cut off has landed is worth knowing.
-func (g *group) look(ctx context.Context) (*session, error) {
+func (g *pushGroup) look(ctx context.Context) (*session, error) {
 	if ctx.Err() != nil {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), min(g.sink.opts.StepTimeout, lookTimeout))
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), min(g.remote.sink.opts.StepTimeout, lookTimeout))
 		defer cancel()
-		defer context.AfterFunc(g.sink.closing, cancel)()
+		defer context.AfterFunc(g.remote.sink.closing, cancel)()
 	}
-	strict := g.auth
-	defer func() { g.auth = strict }()
-	g.auth = g.anybody
-	return g.open(ctx, receivePack)
+	strict := g.remote.auth
+	defer func() { g.remote.auth = strict }()
+	g.remote.auth = g.anybody
+	return g.remote.open(ctx, smart.ReceivePack)
 }
 
 // landed ends all calls: the server has what they wanted.
-func (g *group) landed(ch *chain) {
-	ch.landed()
-	g.settled(ch, ch.tip)
+func (g *pushGroup) pushed(ch *pushStack) {
+	ch.moveStore()
+	g.succeed(ch, ch.tip)
 }
 
 // refused deals with a push that the server does not want although the branch has not moved. If that is not sure
 // (lookErr), and the server's words do not tell either, the next try will. A refusal that may concern one plan only is
 // tracked down to it: the others are pushed without it.
-func (g *group) refused(v verdict, refs map[string]plumbing.Hash, lookErr error) (again bool) {
+func (g *pushGroup) refused(v verdict, refs map[string]plumbing.Hash, lookErr error) (again bool) {
 	if v.unpack {
-		g.lane.store = newStore() // in case it is the server that misses something
+		g.remote.lane.store = object.NewStore() // in case it is the server that misses something
 	}
 	class := classOfRefusal(v.refusal + "\n" + v.words)
 	if lookErr != nil && class == gitsink.ErrRejected { //nolint:errorlint // a sentinel of our own table
@@ -186,7 +177,7 @@ func (g *group) refused(v verdict, refs map[string]plumbing.Hash, lookErr error)
 		cause = fmt.Errorf("%w: %s", cause, hint)
 	}
 	for name := range refs {
-		if !v.unpack && (strings.HasPrefix(name, g.ref.String()+"/") || strings.HasPrefix(g.ref.String(), name+"/")) {
+		if !v.unpack && (strings.HasPrefix(name, g.remote.ref.String()+"/") || strings.HasPrefix(g.remote.ref.String(), name+"/")) {
 			cause = fmt.Errorf("%w: the branch %s exists, and Git cannot have both: choose another name",
 				cause, strings.TrimPrefix(name, "refs/heads/"))
 			class = gitsink.ErrRejected
@@ -206,14 +197,14 @@ func concernsContent(class error) bool {
 
 // divide pushes one half of the calls after the other. They are planned again, so it does not matter that one half may have
 // built upon the other.
-func (g *group) divide() {
+func (g *pushGroup) divide() {
 	g.keep(nil) // the branch will not be there when the first half is done
 	calls := g.calls
 	g.calls = nil
 	half := len(calls) / 2
 	for _, part := range [][]*call{calls[:half:half], calls[half:]} {
 		r := *g.remote
-		sub := &group{remote: &r, crowd: g.crowd, key: g.key, pace: g.pace, calls: part, closed: true}
+		sub := &pushGroup{remote: &r, callers: g.callers, key: g.key, limit: g.limit, calls: part, closed: true}
 		r.auth = sub.credentials
 		sub.run()
 		sub.keep(nil)

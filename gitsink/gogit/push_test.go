@@ -15,12 +15,11 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
+	"github.com/stretchr/testify/require"
 )
 
 // onPush makes the fault that of the first n pushes.
@@ -442,8 +441,8 @@ func TestACacheThatIsWrongIsDroppedAndFetchedOnce(t *testing.T) {
 	apply(t, s, d, nothing)
 	s.workers.Wait()
 	lane := slices.Collect(maps.Values(s.lanes.all))[0]
-	for hash := range lane.store.trees {
-		delete(lane.store.trees, hash)
+	for hash := range lane.store.Trees {
+		delete(lane.store.Trees, hash)
 	}
 	apply(t, s, d, counting("c"))
 	require.Equal(t, map[string]string{"base/dir/a": "1", "base/b": "2", "base/c": "2"}, repo.Tree("main"))
@@ -463,7 +462,7 @@ func TestSupersededTreesDoNotAccumulate(t *testing.T) {
 	}
 	s.workers.Wait()
 	lane := slices.Collect(maps.Values(s.lanes.all))[0]
-	require.Less(t, lane.store.size, int64(2<<20))
+	require.Less(t, lane.store.Size, int64(2<<20))
 	require.Equal(t, "39", repo.Tree("main")["base/file-0000"])
 }
 

@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/stretchr/testify/require"
-
+	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 	"github.com/kubescribe/kubescribe/queue"
+	"github.com/stretchr/testify/require"
 )
 
 func TestAQuestionIsAnsweredInItsTimeOrLeftBehind(t *testing.T) {
@@ -45,7 +46,7 @@ func TestAQuestionIsAnsweredInItsTimeOrLeftBehind(t *testing.T) {
 			s := newSink(t, &Options{StepTimeout: time.Minute})
 			d := destination.Ref{Namespace: "team", Name: "d"}
 			began := time.Now()
-			value, err := attend(t.Context(), s, d, "somebody", c.ask)
+			value, err := await(t.Context(), s, d, "somebody", c.ask)
 			require.Equal(t, c.takes, time.Since(began), name)
 			require.Equal(t, c.value, value, name)
 			switch {
@@ -76,17 +77,17 @@ func TestWhoLeavesTooManyQuestionsBehindIsNotAsked(t *testing.T) {
 	ask := func(context.Context) (int, error) { asked++; return 0, nil }
 	var left []*question
 	for range maxLeft {
-		_, err := attend(t.Context(), s, one, "x", ask)
+		_, err := await(t.Context(), s, one, "x", ask)
 		require.NoError(t, err)
 		left = append(left, &question{of: one})
 		s.left.leave(left[len(left)-1])
 	}
 	require.Equal(t, maxLeft, asked)
-	_, err := attend(t.Context(), s, one, "x", ask)
+	_, err := await(t.Context(), s, one, "x", ask)
 	require.ErrorIs(t, err, queue.ErrLeftBehind)
 	require.ErrorContains(t, err, "x is not asked: 8 questions")
 	require.Equal(t, maxLeft, asked)
-	_, err = attend(t.Context(), s, other, "x", ask)
+	_, err = await(t.Context(), s, other, "x", ask)
 	require.NoError(t, err)
 	for _, q := range left {
 		s.left.end(q)
@@ -134,51 +135,54 @@ func TestAServerThatIsKnownIsNotAskedAgain(t *testing.T) {
 		m := newModelServer(t, nil)
 		g := standing(t, &Options{Transport: m}, "a")
 		if c.repository == "" {
-			c.repository = g.dst.Repository
+			c.repository = g.remote.dst.Repository
 		}
-		known := &offers{repository: c.repository, who: g.key.who, offered: offersOf(t, "filter").refs.capabilities, multiAck: true}
+		known := &cachedCaps{repository: c.repository, who: g.key.who, caps: offersOf(t, "filter").Refs.Capabilities, multiAck: true}
 		if c.other {
 			known.who = identity{1}
 		}
-		if g.lane.offers = known; c.unknown {
-			g.lane.offers = nil
+		if g.remote.lane.caps = known; c.unknown {
+			g.remote.lane.caps = nil
 		}
-		s, err := g.openUpload(t.Context(), c.tip)
+		s, err := g.remote.openUpload(t.Context(), c.tip)
 		require.NoError(t, err, name)
 		require.Equal(t, g.key.who, s.who, name)
-		require.NotNil(t, s.wire, name)
 		require.Equal(t, c.assumed, s.assumed, name)
 		if c.assumed {
 			require.Zero(t, m.requests, name)
-			require.Equal(t, c.tip, s.tip(g.ref), name)
-			require.Same(t, known.offered, s.refs.capabilities, name)
-			require.True(t, s.multiAck, name)
+			require.Equal(t, c.tip, s.Tip(g.remote.ref), name)
+			require.Same(t, known.caps, s.Refs.Capabilities, name)
+			require.True(t, s.Refs.MultiAck, name)
 		} else {
 			require.Equal(t, 1, m.requests, name)
-			require.Equal(t, m.tip, s.tip(g.ref), name)
-			require.Equal(t, &offers{g.dst.Repository, g.key.who, s.refs.capabilities, false}, g.lane.offers, "it is known by now: %s", name)
+			require.Equal(t, m.tip, s.Tip(g.remote.ref), name)
+			require.Equal(t, &cachedCaps{g.remote.dst.Repository, g.key.who, s.Refs.Capabilities, false}, g.remote.lane.caps, "it is known by now: %s", name)
 		}
-		s.close()
+		s.Close()
 	}
 	g := standing(t, nil, "a")
-	g.lane.offers = &offers{repository: g.dst.Repository}
-	g.auth = func(context.Context) (Auth, error) { return Auth{}, errNotYours }
-	_, err := g.openUpload(t.Context(), hash("1"))
+	g.remote.lane.caps = &cachedCaps{repository: g.remote.dst.Repository}
+	g.remote.auth = func(context.Context) (Auth, error) { return Auth{}, errNotYours }
+	_, err := g.remote.openUpload(t.Context(), hash("1"))
 	require.ErrorIs(t, err, errNotYours)
 }
 
 func TestOnlyWhatCostsARequestIsRemembered(t *testing.T) {
+	http, err := smart.NewHTTP(nil).Conn(&transport.Endpoint{Protocol: "https", Host: "host.invalid"}, smart.Credentials{}, smart.UploadPack)
+	require.NoError(t, err)
 	for name, c := range map[string]struct {
-		wire wire
+		conn smart.Conn
 		want bool
-	}{"http": {&httpWire{}, true}, "http, moved": {&httpWire{moved: true}, false}, "another": {answered{}, false}} {
+	}{"http": {http, true}, "another": {answered{}, false}} {
 		r := &remote{lane: &lane{}, dst: target("https://host.invalid/app", "main", "")}
-		s := &session{wire: c.wire, who: identity{1}, refs: offersOf(t, "filter").refs, multiAck: true}
+		refs := offersOf(t, "filter").Refs
+		refs.MultiAck = true
+		s := &session{Session: smart.Assume(c.conn, refs), who: identity{1}}
 		r.learn(s)
 		if c.want {
-			require.Equal(t, &offers{"https://host.invalid/app", identity{1}, s.refs.capabilities, true}, r.lane.offers, name)
+			require.Equal(t, &cachedCaps{"https://host.invalid/app", identity{1}, s.Refs.Capabilities, true}, r.lane.caps, name)
 		} else {
-			require.Nil(t, r.lane.offers, name)
+			require.Nil(t, r.lane.caps, name)
 		}
 	}
 }

@@ -11,10 +11,11 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/stretchr/testify/require"
 )
 
 func TestARefusalIsOfTheClassThatItsWordsAndTheBranchTell(t *testing.T) {
@@ -51,9 +52,9 @@ func TestARefusalIsOfTheClassThatItsWordsAndTheBranchTell(t *testing.T) {
 	} {
 		g := standing(t, nil, "a")
 		if c.branch != "" {
-			g.ref = plumbing.NewBranchReferenceName(c.branch)
+			g.remote.ref = plumbing.NewBranchReferenceName(c.branch)
 		}
-		only, store := g.calls[0], g.lane.store
+		only, store := g.calls[0], g.remote.lane.store
 		refs := map[string]plumbing.Hash{}
 		for _, ref := range c.refs {
 			refs[ref] = plumbing.NewHash(someHash)
@@ -72,8 +73,8 @@ func TestARefusalIsOfTheClassThatItsWordsAndTheBranchTell(t *testing.T) {
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, c.v.words, e.Server, name)
 		require.Equal(t, opPush, e.Op, name)
-		require.Equal(t, c.drops, store != g.lane.store, "the store is dropped: %s", name)
-		require.NotNil(t, g.lane.store, name)
+		require.Equal(t, c.drops, store != g.remote.lane.store, "the store is dropped: %s", name)
+		require.NotNil(t, g.remote.lane.store, name)
 	}
 }
 
@@ -111,7 +112,7 @@ func TestOnlyWhatMayBeOnePlansFaultIsTrackedDownToIt(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, opFetch, e.Op, "each half has looked for itself: %s", name)
 		}
-		require.Zero(t, g.alive)
+		require.Zero(t, g.callers.refs)
 	}
 }
 
@@ -123,17 +124,17 @@ type judging struct {
 }
 
 func (j *judging) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, string(receivePack)) {
+	if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, string(smart.ReceivePack)) {
 		return j.modelServer.RoundTrip(r)
 	}
 	body, _ := io.ReadAll(r.Body)
 	req := packp.NewReferenceUpdateRequest()
 	require.NoError(j.t, req.Decode(bytes.NewReader(body)))
-	got, err := unpack(req.Packfile, packLimits{1 << 30, 1 << 30}, true)
+	got, err := object.Unpack(req.Packfile, object.Limits{Receive: 1 << 30, Hold: 1 << 30}, true)
 	require.NoError(j.t, err)
 	j.pushes++
-	j.sizes = append(j.sizes, len(got.commits))
-	for _, content := range got.blobs {
+	j.sizes = append(j.sizes, len(got.Commits))
+	for _, content := range got.Blobs {
 		if content == "guilty" {
 			answer := pkt("unpack ok\n") + pkt("ng refs/heads/main pre-receive hook declined\n") + "0000"
 			return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
@@ -180,6 +181,6 @@ func TestTheGuiltyPlanIsFoundByHalvesOfTheGroup(t *testing.T) {
 				require.NotEmpty(t, each.result.Tip, name)
 			}
 		}
-		require.Equal(t, max(len(calls)-max(c.most, 1), 0)*min(c.most, 1), len(g.lane.waiting), name)
+		require.Equal(t, max(len(calls)-max(c.most, 1), 0)*min(c.most, 1), len(g.remote.lane.waiting), name)
 	}
 }

@@ -16,10 +16,11 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 	"github.com/kubescribe/kubescribe/queue"
+	"github.com/stretchr/testify/require"
 )
 
 // act is what happens around a request.
@@ -46,7 +47,7 @@ type modelServer struct {
 	schedule schedule
 	requests int
 	late     []lateRequest
-	objects  map[plumbing.Hash]object
+	objects  map[plumbing.Hash]object.Object
 	tip      plumbing.Hash
 	outside  int
 }
@@ -57,7 +58,7 @@ type lateRequest struct {
 }
 
 func newModelServer(t *testing.T, s schedule) *modelServer {
-	m := &modelServer{t: t, schedule: s, objects: map[plumbing.Hash]object{}}
+	m := &modelServer{t: t, schedule: s, objects: map[plumbing.Hash]object.Object{}}
 	m.outsider() // a branch to begin with
 	return m
 }
@@ -79,7 +80,7 @@ func (m *modelServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch what {
 	case requestLost:
 	case comesLate, comesLater:
-		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, string(receivePack)) {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, string(smart.ReceivePack)) {
 			m.late = append(m.late, lateRequest{m.requests + 1 + int(what-comesLate), body})
 		}
 	default:
@@ -103,7 +104,7 @@ func (m *modelServer) answer(r *http.Request, body []byte) []byte {
 	switch {
 	case r.Method == http.MethodGet:
 		return m.advertise(r.URL.Query().Get("service"))
-	case strings.HasSuffix(r.URL.Path, string(receivePack)):
+	case strings.HasSuffix(r.URL.Path, string(smart.ReceivePack)):
 		return m.receive(body)
 	}
 	return m.upload(body)
@@ -113,11 +114,11 @@ func pkt(line string) string { return fmt.Sprintf("%04x%s", len(line)+4, line) }
 
 func (m *modelServer) advertise(service string) []byte {
 	line := fmt.Sprintf("%s HEAD\x00report-status symref=HEAD:refs/heads/main\n", m.tip)
-	if service == string(receivePack) {
+	if service == string(smart.ReceivePack) {
 		line = fmt.Sprintf("%s refs/heads/main\x00report-status no-thin\n", m.tip)
 	}
 	text := pkt("# service="+service+"\n") + "0000" + pkt(line)
-	if service != string(receivePack) {
+	if service != string(smart.ReceivePack) {
 		text += pkt(fmt.Sprintf("%s refs/heads/main\n", m.tip))
 	}
 	return []byte(text + "0000")
@@ -127,21 +128,21 @@ var wantLine = regexp.MustCompile(`want ([0-9a-f]{40})`)
 
 // upload sends everything that the wanted commits reach: it knows neither shallow nor filter, and needs no haves.
 func (m *modelServer) upload(body []byte) []byte {
-	var objects []object
+	var objects []object.Object
 	seen := map[plumbing.Hash]bool{}
 	for _, want := range wantLine.FindAllSubmatch(body, -1) {
 		if err := m.reach(plumbing.NewHash(string(want[1])), seen, &objects); err != nil {
 			m.t.Errorf("a want: %v", err)
 		}
 	}
-	pack, err := encodePack(objects, nil)
+	pack, err := object.EncodePack(objects, nil)
 	if err != nil {
 		m.t.Error(err)
 	}
 	return append([]byte(pkt("NAK\n")), pack...)
 }
 
-func (m *modelServer) reach(hash plumbing.Hash, seen map[plumbing.Hash]bool, found *[]object) error {
+func (m *modelServer) reach(hash plumbing.Hash, seen map[plumbing.Hash]bool, found *[]object.Object) error {
 	if seen[hash] {
 		return nil
 	}
@@ -152,19 +153,19 @@ func (m *modelServer) reach(hash plumbing.Hash, seen map[plumbing.Hash]bool, fou
 	}
 	*found = append(*found, o)
 	var below []plumbing.Hash
-	switch o.kind {
+	switch o.Kind {
 	case plumbing.CommitObject:
-		for line := range strings.Lines(string(o.data)) {
+		for line := range strings.Lines(string(o.Data)) {
 			if kind, name, ok := strings.Cut(strings.TrimSpace(line), " "); ok && (kind == "tree" || kind == "parent") && plumbing.IsHash(name) {
 				below = append(below, plumbing.NewHash(name))
 			}
 		}
 	case plumbing.TreeObject:
-		for e, err := range entries(string(o.data)) {
+		for e, err := range object.Entries(string(o.Data)) {
 			if err != nil {
 				return err
 			}
-			below = append(below, e.hash)
+			below = append(below, e.Hash)
 		}
 	}
 	for _, next := range below {
@@ -181,23 +182,23 @@ func (m *modelServer) receive(body []byte) []byte {
 		m.t.Errorf("a push: %v", err)
 		return nil
 	}
-	got, err := unpack(req.Packfile, packLimits{1 << 30, 1 << 30}, true)
+	got, err := object.Unpack(req.Packfile, object.Limits{Receive: 1 << 30, Hold: 1 << 30}, true)
 	if err != nil {
 		m.t.Errorf("a push: %v", err)
 		return nil
 	}
-	for hash, data := range got.commits {
-		m.objects[hash] = object{kind: plumbing.CommitObject, hash: hash, data: []byte(data)}
+	for hash, data := range got.Commits {
+		m.objects[hash] = object.Object{Kind: plumbing.CommitObject, Hash: hash, Data: []byte(data)}
 	}
-	for hash, tree := range got.trees {
-		m.objects[hash] = object{kind: plumbing.TreeObject, hash: hash, data: []byte(tree)}
+	for hash, tree := range got.Trees {
+		m.objects[hash] = object.Object{Kind: plumbing.TreeObject, Hash: hash, Data: []byte(tree)}
 	}
-	for hash, data := range got.blobs {
-		m.objects[hash] = object{kind: plumbing.BlobObject, hash: hash, data: []byte(data)}
+	for hash, data := range got.Blobs {
+		m.objects[hash] = object.Object{Kind: plumbing.BlobObject, Hash: hash, Data: []byte(data)}
 	}
 	command := req.Commands[0]
 	status := "ok refs/heads/main\n"
-	if err := m.reach(command.New, map[plumbing.Hash]bool{}, &[]object{}); err != nil {
+	if err := m.reach(command.New, map[plumbing.Hash]bool{}, &[]object.Object{}); err != nil {
 		m.t.Errorf("a push: %v", err)
 	}
 	if command.Old != m.tip {
@@ -211,26 +212,26 @@ func (m *modelServer) receive(body []byte) []byte {
 // outsider pushes a commit of somebody else: a file beside the base folder.
 func (m *modelServer) outsider() {
 	m.outside++
-	s := newStore()
-	s.tip = m.tip
+	s := object.NewStore()
+	s.Tip = m.tip
 	for hash, o := range m.objects {
-		if o.kind == plumbing.TreeObject {
-			s.trees[hash] = string(o.data)
+		if o.Kind == plumbing.TreeObject {
+			s.Trees[hash] = string(o.Data)
 		}
 	}
 	if !m.tip.IsZero() {
-		root, err := rootOf(string(m.objects[m.tip].data))
+		root, err := object.RootOf(string(m.objects[m.tip].Data))
 		require.NoError(m.t, err)
-		s.root = root
+		s.Root = root
 	}
-	ch := newChain(s, m.tip)
+	ch := newPushStack(s, m.tip)
 	name := fmt.Sprintf("outside %d", m.outside)
-	d, err := ch.draft("", []gitsink.Commit{{Message: name, Changes: writes(name, name)}}, func(root, parent plumbing.Hash, c gitsink.Commit, now time.Time) ([]byte, error) {
-		return encodeCommit(root, parent, c, gitsink.Signature{Name: "o", Email: "o"}, now), nil
+	d, err := ch.build("", []gitsink.Commit{{Message: name, Changes: writes(name, name)}}, func(root, parent plumbing.Hash, c gitsink.Commit, now time.Time) ([]byte, error) {
+		return object.EncodeCommit(root, parent, c, gitsink.Signature{Name: "o", Email: "o"}, now), nil
 	})
 	require.NoError(m.t, err)
 	for _, o := range d.objects {
-		m.objects[o.hash] = o
+		m.objects[o.Hash] = o
 	}
 	m.tip = d.tip
 }
@@ -239,7 +240,7 @@ func (m *modelServer) outsider() {
 func (m *modelServer) history() []string {
 	var subjects []string
 	for hash := m.tip; !hash.IsZero(); {
-		header, message, _ := strings.Cut(string(m.objects[hash].data), "\n\n")
+		header, message, _ := strings.Cut(string(m.objects[hash].Data), "\n\n")
 		subjects = append(subjects, strings.TrimSpace(message))
 		hash = plumbing.ZeroHash
 		for line := range strings.Lines(header) {

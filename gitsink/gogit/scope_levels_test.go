@@ -11,31 +11,32 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/stretchr/testify/require"
 )
 
 // shelf is a server of objects: it gives what is asked for by name, with what a filter leaves below it, and says nothing of
 // what it does not have.
 type shelf struct {
-	objects map[plumbing.Hash]object
+	objects map[plumbing.Hash]object.Object
 	names   map[plumbing.Hash]string
 	asked   []string // the requests for packs
 	broken  int      // the request that is answered with something else, from 1; 0: none
 }
 
 func newShelf() *shelf {
-	return &shelf{objects: map[plumbing.Hash]object{}, names: map[plumbing.Hash]string{}}
+	return &shelf{objects: map[plumbing.Hash]object.Object{}, names: map[plumbing.Hash]string{}}
 }
 
 func (s *shelf) put(name string, kind plumbing.ObjectType, data string) plumbing.Hash {
-	o := newObject(kind, []byte(data))
-	s.objects[o.hash], s.names[o.hash] = o, name
-	return o.hash
+	o := object.New(kind, []byte(data))
+	s.objects[o.Hash], s.names[o.Hash] = o, name
+	return o.Hash
 }
 
-func (s *shelf) tree(name string, all ...entry) plumbing.Hash {
+func (s *shelf) tree(name string, all ...object.Entry) plumbing.Hash {
 	return s.put(name, plumbing.TreeObject, treeWith(all...))
 }
 
@@ -58,7 +59,7 @@ func (s *shelf) RoundTrip(r *http.Request) (*http.Response, error) {
 		return ""
 	}
 	depth, filter := first(depthLine), first(filterLine)
-	var pack []object
+	var pack []object.Object
 	var names []string
 	for _, want := range wantLine.FindAllSubmatch(body, -1) {
 		hash := plumbing.NewHash(string(want[1]))
@@ -66,7 +67,7 @@ func (s *shelf) RoundTrip(r *http.Request) (*http.Response, error) {
 		s.reach(hash, filter, &pack)
 	}
 	s.asked = append(s.asked, strings.TrimSpace(fmt.Sprintf("%s %s %s", strings.Join(names, ","), filter, depth)))
-	packed, err := encodePack(pack, nil)
+	packed, err := object.EncodePack(pack, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -87,26 +88,26 @@ func answerOf(r *http.Request, media, text string) *http.Response {
 }
 
 // reach collects an object and what the filter leaves below it.
-func (s *shelf) reach(hash plumbing.Hash, filter string, found *[]object) {
+func (s *shelf) reach(hash plumbing.Hash, filter string, found *[]object.Object) {
 	o, ok := s.objects[hash]
 	if !ok {
 		return
 	}
 	*found = append(*found, o)
 	switch {
-	case o.kind == plumbing.CommitObject && filter != "tree:0":
-		root, _ := rootOf(string(o.data))
+	case o.Kind == plumbing.CommitObject && filter != "tree:0":
+		root, _ := object.RootOf(string(o.Data))
 		if filter == "tree:1" {
 			filter = "tree:0"
 		}
 		s.reach(root, filter, found)
-	case o.kind == plumbing.TreeObject && filter != "tree:0":
-		for e, err := range entries(string(o.data)) {
+	case o.Kind == plumbing.TreeObject && filter != "tree:0":
+		for e, err := range object.Entries(string(o.Data)) {
 			if err != nil {
 				return
 			}
-			if below := s.objects[e.hash]; below.kind == plumbing.TreeObject || filter == "" {
-				s.reach(e.hash, filter, found)
+			if below := s.objects[e.Hash]; below.Kind == plumbing.TreeObject || filter == "" {
+				s.reach(e.Hash, filter, found)
 			}
 		}
 	}
@@ -116,7 +117,7 @@ func (s *shelf) reach(hash plumbing.Hash, filter string, found *[]object) {
 func remoteFor(t *testing.T, server http.RoundTripper, opts Options) *remote {
 	t.Helper()
 	opts.Transport = server
-	r := newRemote(newSink(t, &opts), &lane{store: newStore()}, target("http://shelf.example/app", "main", ""))
+	r := newRemote(newSink(t, &opts), &lane{store: object.NewStore()}, target("http://shelf.example/app", "main", ""))
 	r.auth = func(context.Context) (Auth, error) { return Auth{}, nil }
 	return r
 }
@@ -124,9 +125,9 @@ func remoteFor(t *testing.T, server http.RoundTripper, opts Options) *remote {
 // scoped brings the store of a remote to the commit.
 func scoped(t *testing.T, r *remote, commit plumbing.Hash, folders ...string) error {
 	t.Helper()
-	sender, err := r.open(t.Context(), uploadPack)
+	sender, err := r.open(t.Context(), smart.UploadPack)
 	require.NoError(t, err)
-	defer sender.close()
+	defer sender.Close()
 	return r.scope(t.Context(), sender, commit, folders)
 }
 
@@ -137,7 +138,7 @@ func filled() (*shelf, plumbing.Hash) {
 	ours := s.tree("ours", fileEntry("x", "1"), folderEntry("inner", inner))
 	way := s.tree("way", folderEntry("ours", ours), folderEntry("theirs", s.tree("theirs", fileEntry("z", "1"))))
 	root := s.tree("root", fileEntry("file", "1"), folderEntry("way", way))
-	long := string(blobs(32 << 10)[0].data) // it does not fit into one buffer on its way
+	long := string(blobs(32 << 10)[0].Data) // it does not fit into one buffer on its way
 	return s, s.put("commit", plumbing.CommitObject, "tree "+root.String()+"\n\n"+long)
 }
 
@@ -148,14 +149,14 @@ func TestAFolderIsAskedForLevelByLevel(t *testing.T) {
 	require.NoError(t, scoped(t, r, commit, "way/ours", "file/none", "none"))
 	require.Equal(t, []string{"commit tree:1 1", "way tree:0", "ours blob:none"}, s.asked)
 	store := r.lane.store
-	require.Equal(t, commit, store.tip)
-	root, err := rootOf(string(s.objects[commit].data))
+	require.Equal(t, commit, store.Tip)
+	root, err := object.RootOf(string(s.objects[commit].Data))
 	require.NoError(t, err)
-	require.Equal(t, root, store.root)
-	require.Len(t, store.trees, 4)
-	require.True(t, store.covers([]string{"way/ours", "way/ours/inner", "none"}))
-	require.False(t, store.covers([]string{"way/ours", "way/theirs"}))
-	require.False(t, store.complete)
+	require.Equal(t, root, store.Root)
+	require.Len(t, store.Trees, 4)
+	require.True(t, store.Covers([]string{"way/ours", "way/ours/inner", "none"}))
+	require.False(t, store.Covers([]string{"way/ours", "way/theirs"}))
+	require.False(t, store.Complete)
 
 	s.asked = nil
 	require.NoError(t, scoped(t, r, commit, "way/ours"))
@@ -173,7 +174,7 @@ func TestAFailedRequestEndsTheFetchOfAFolder(t *testing.T) {
 		r := remoteFor(t, s, Options{})
 		require.ErrorIs(t, scoped(t, r, commit, "way/ours"), gitsink.ErrProtocol)
 		require.Len(t, s.asked, broken)
-		require.Zero(t, r.lane.store.tip)
+		require.Zero(t, r.lane.store.Tip)
 	}
 	for name, names := range map[string]int{"commit": 1, "way": 2, "ours": 3} {
 		s, commit := filled()
@@ -183,7 +184,7 @@ func TestAFailedRequestEndsTheFetchOfAFolder(t *testing.T) {
 			}
 		}
 		err := scoped(t, remoteFor(t, s, Options{}), commit, "way/ours")
-		require.ErrorIs(t, err, errIncomplete, name)
+		require.ErrorIs(t, err, object.ErrIncomplete, name)
 		require.Len(t, s.asked, names)
 		if name == "commit" {
 			require.ErrorContains(t, err, "commit "+commit.String())
@@ -192,7 +193,7 @@ func TestAFailedRequestEndsTheFetchOfAFolder(t *testing.T) {
 	s := newShelf()
 	damaged := s.put("ours", plumbing.TreeObject, "100644 a\x00short")
 	commit := s.put("commit", plumbing.CommitObject, "tree "+s.tree("root", folderEntry("ours", damaged)).String()+"\n")
-	require.ErrorIs(t, scoped(t, remoteFor(t, s, Options{}), commit, "ours"), errDamaged)
+	require.ErrorIs(t, scoped(t, remoteFor(t, s, Options{}), commit, "ours"), object.ErrDamaged)
 }
 
 func TestWhatAFolderHoldsHasABound(t *testing.T) {
@@ -200,32 +201,35 @@ func TestWhatAFolderHoldsHasABound(t *testing.T) {
 	s, commit := filled()
 	r := remoteFor(t, s, Options{})
 	require.NoError(t, scoped(t, r, commit, "way/ours"))
-	all := r.lane.store.size
+	all := r.lane.store.Size
+	empty := object.NewStore()
+	empty.Add(hash("1"), "")
+	overhead := empty.Size
 	for less, fits := range map[int64]bool{0: true, 1: false} {
 		r := remoteFor(t, s, Options{})
 		r.sink.opts.MaxHeldBytes = 1 << 20
-		sender, err := r.open(t.Context(), uploadPack)
+		sender, err := r.open(t.Context(), smart.UploadPack)
 		require.NoError(t, err)
 		q := &requester{remote: r, session: sender}
 		require.NoError(t, q.trees(t.Context(), nil, ""))
 		require.False(t, q.used, "nothing was asked")
-		r.lane.store.size = 2<<20 - int64(len(s.objects[rootHash(t, s, commit)].data)) - objectOverhead + less // of the tip before
+		r.lane.store.Size = 2<<20 - int64(len(s.objects[rootHash(t, s, commit)].Data)) - overhead + less // of the tip before
 		err = q.trees(t.Context(), []plumbing.Hash{rootHash(t, s, commit)}, "tree:0")
 		require.Equal(t, fits, err == nil, "%v", err)
 		if !fits {
 			require.ErrorIs(t, err, gitsink.ErrTooLarge)
 		}
-		sender.close()
+		sender.Close()
 	}
 	r = remoteFor(t, s, Options{MaxHeldBytes: all - 1})
 	r.sink.opts.TransferTimeout = time.Minute
 	require.ErrorIs(t, scoped(t, r, commit, "way/ours"), gitsink.ErrTooLarge)
-	require.ErrorIs(t, scoped(t, remoteFor(t, s, Options{MaxPackBytes: 20}), commit, "way/ours"), errTooMuch)
+	require.ErrorIs(t, scoped(t, remoteFor(t, s, Options{MaxPackBytes: 20}), commit, "way/ours"), object.ErrTooMuch)
 }
 
 func rootHash(t *testing.T, s *shelf, commit plumbing.Hash) plumbing.Hash {
 	t.Helper()
-	root, err := rootOf(string(s.objects[commit].data))
+	root, err := object.RootOf(string(s.objects[commit].Data))
 	require.NoError(t, err)
 	return root
 }
@@ -238,8 +242,10 @@ func TestWhatLiesDeepComesWholeInTheEnd(t *testing.T) {
 		hash = s.tree(fmt.Sprint("t", i), folderEntry("d", hash))
 	}
 	commit := s.put("commit", plumbing.CommitObject, "tree "+s.tree("root", folderEntry("ours", s.tree("sub", folderEntry("base", hash)))).String()+"\n")
+	before := s.put("before", plumbing.CommitObject, "tree "+s.tree("", folderEntry("ours", s.tree("", folderEntry("base", s.tree("", fileEntry("y", "1")))))).String()+"\n")
 	r := remoteFor(t, s, Options{})
-	r.lane.store.folders["ours/base"] = true // of it most will be here
+	require.NoError(t, scoped(t, r, before, "ours/base"))
+	s.asked = nil // of the folder most will be here now
 	require.NoError(t, scoped(t, r, commit, "ours/base"))
 	want := []string{"commit tree:1 1", "sub tree:0"}
 	for i := range maxLevels + 2 {
@@ -255,27 +261,27 @@ func TestWhatLiesDeepComesWholeInTheEnd(t *testing.T) {
 func TestARequesterOpensASessionOnlyWhereTheLastOneIsUsedUp(t *testing.T) {
 	t.Parallel()
 	s, commit := filled()
-	req := fetchRequest{wants: []plumbing.Hash{commit}, depth: 1}
+	req := fetchRequest{FetchRequest: smart.FetchRequest{Wants: []plumbing.Hash{commit}, Depth: 1}}
 	for url, again := range map[string]bool{"http://shelf.example/app": true, "https://shelf.example/app": true, "odd://shelf.example/app": false} {
 		r := remoteFor(t, s, Options{})
-		sender, err := r.open(t.Context(), uploadPack)
+		sender, err := r.open(t.Context(), smart.UploadPack)
 		require.NoError(t, err)
 		r.dst.Repository = url
 		q := &requester{remote: r, session: sender}
 		got, err := q.fetch(t.Context(), req)
 		require.NoError(t, err)
-		require.Len(t, got.commits, 1)
+		require.Len(t, got.Commits, 1)
 		_, err = q.fetch(t.Context(), req)
 		require.Equal(t, again, err == nil, "%v", err)
 		if !again {
 			require.ErrorContains(t, err, `the protocol "odd" is not spoken`)
 		}
 		require.Same(t, sender, q.session)
-		sender.close()
+		sender.Close()
 	}
 	for _, own := range []bool{false, true} {
 		w := &closing{}
-		(&requester{session: &session{wire: w}, own: own}).close()
+		(&requester{session: &session{Session: smart.Assume(w, nil)}, own: own}).close()
 		require.Equal(t, own, w.closed)
 	}
 }
@@ -286,7 +292,7 @@ type closing struct {
 	closed bool
 }
 
-func (c *closing) close() { c.closed = true }
+func (c *closing) Close() { c.closed = true }
 
 func TestTheCommitsThatALostPushMayHaveMadeAreFoundInTheHistory(t *testing.T) {
 	t.Parallel()
@@ -302,5 +308,5 @@ func TestTheCommitsThatALostPushMayHaveMadeAreFoundInTheHistory(t *testing.T) {
 	require.Error(t, err)
 	require.Empty(t, found)
 	_, err = remoteFor(t, s, Options{MaxPackBytes: 20}).ancestors(t.Context(), commit, nil)
-	require.ErrorIs(t, err, errTooMuch)
+	require.ErrorIs(t, err, object.ErrTooMuch)
 }

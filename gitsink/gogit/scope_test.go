@@ -9,12 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-logr/logr/funcr"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/stretchr/testify/require"
 )
 
 // seen applies a plan that changes nothing, and returns the paths that it saw.
@@ -36,7 +35,7 @@ func fetched(server *gitservertest.Server) (requests int, bytes int64) {
 	return count.Requests, count.Out
 }
 
-func storeOf(s *Sink) *store {
+func storeOf(s *Sink) *object.Store {
 	s.workers.Wait()
 	return slices.Collect(maps.Values(s.lanes.all))[0].store
 }
@@ -57,7 +56,7 @@ func TestOnlyTheFoldersTreesAreFetched(t *testing.T) {
 	requests, bytes := fetched(server)
 	require.Equal(t, 4, requests, "the commit with its root, clusters, c1, ns-100 whole")
 	require.Less(t, bytes, int64(20_000))
-	require.Less(t, len(storeOf(s).trees), 6)
+	require.Less(t, len(storeOf(s).Trees), 6)
 
 	require.Len(t, seen(t, s, repo.URL(), "main", "clusters/c2"), 2000)
 	requests, bytes = fetched(server)
@@ -80,10 +79,10 @@ func TestOnlyTheFoldersTreesAreFetched(t *testing.T) {
 	requests, bytes = fetched(server)
 	require.Equal(t, 4, requests, "level by level: only what has changed")
 	require.Less(t, bytes, int64(20_000))
-	require.False(t, storeOf(s).complete)
+	require.False(t, storeOf(s).Complete)
 
 	require.Len(t, seen(t, s, repo.URL(), "main", ""), 8002)
-	require.True(t, storeOf(s).complete)
+	require.True(t, storeOf(s).Complete)
 	repo.Fsck()
 }
 
@@ -164,7 +163,7 @@ func TestAServerThatRefusesTreesAgainstItsWordServesStill(t *testing.T) {
 		repo.Commit("main", files("c", fmt.Sprint(i+2)), "outside")
 	}
 	require.Len(t, repo.Log("main"), 5)
-	require.True(t, storeOf(s).complete)
+	require.True(t, storeOf(s).Complete)
 }
 
 // eachScoped runs the test over each transport with a server that gives trees by their hashes.
@@ -190,24 +189,10 @@ func eachScoped(t *testing.T, test func(t *testing.T, repo *gitservertest.Repo, 
 			s.workers.Wait()
 			require.NotContains(t, log.String(), "cache dropped", "it was saved by the check that a plan does")
 			for _, l := range s.lanes.all {
-				require.False(t, l.store.complete, "the strategy is not the one under test")
+				require.False(t, l.store.Complete, "the strategy is not the one under test")
 				require.False(t, l.noScope)
 			}
 			repo.Fsck()
 		})
 	}
-}
-
-// A thousand levels, in each of which the next one stands twice, and the last one is missing.
-func TestATreeThatStandsTwiceIsLookedIntoOnce(t *testing.T) {
-	s, missing := newStore(), map[plumbing.Hash]bool{}
-	last := plumbing.ComputeHash(plumbing.TreeObject, []byte("missing"))
-	hash := last
-	for range 1000 {
-		tree := "40000 a\x00" + string(hash[:]) + "40000 b\x00" + string(hash[:])
-		hash = plumbing.ComputeHash(plumbing.TreeObject, []byte(tree))
-		s.add(hash, tree)
-	}
-	require.NoError(t, s.below(hash, missing))
-	require.Equal(t, map[plumbing.Hash]bool{last: true}, missing)
 }

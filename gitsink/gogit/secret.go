@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
 
 // The names of keys in Secrets, by what they hold, in the order of preference.
@@ -63,7 +64,7 @@ func AuthFromSecret(data map[string][]byte) (Auth, error) {
 	switch {
 	case len(data["githubAppPrivateKey"]) > 0:
 		return Auth{}, errGitHubApp
-	case a.anonymous() && a.SSHPrivateKey == nil && a.CABundle == nil && a.Proxy == "":
+	case smart.Credentials(a).Anonymous() && a.SSHPrivateKey == nil && a.CABundle == nil && a.Proxy == "":
 		return Auth{}, fmt.Errorf("%w: it has the keys %q", errNoCredentials, slices.Sorted(maps.Keys(data)))
 	}
 	return a, nil
@@ -72,7 +73,7 @@ func AuthFromSecret(data map[string][]byte) (Auth, error) {
 // ProxyFromSecret reads Flux's Secret for a proxy (address, username, password) into the URL for [Auth.Proxy]. Its errors
 // hold no value.
 func ProxyFromSecret(data map[string][]byte) (string, error) {
-	u, err := (Auth{Proxy: string(data["address"])}).proxyURL()
+	u, err := (smart.Credentials{Proxy: string(data["address"])}).ProxyURL()
 	if err != nil {
 		return "", fmt.Errorf("%w: key address of the Secret", err)
 	}

@@ -4,9 +4,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/stretchr/testify/require"
 )
 
 func TestAuthFromSecretKnowsTheKeysThatAreInUse(t *testing.T) {

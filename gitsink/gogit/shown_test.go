@@ -1,111 +1,39 @@
 package gogit
 
 import (
-	"crypto/x509"
-	"encoding/base64"
-	"fmt"
-	"net/http"
-	"net/url"
 	"slices"
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/stretchr/testify/require"
 )
-
-func TestEachCredentialIsShownInItsOwnWay(t *testing.T) {
-	for name, c := range map[string]struct {
-		auth      Auth
-		shown     string
-		anonymous bool
-	}{
-		"nothing":             {Auth{}, "", true},
-		"what HTTP ignores":   {Auth{SSHPrivateKey: []byte("k"), CABundle: []byte("c"), ClientKey: []byte("k"), Proxy: "p"}, "", true},
-		"a certificate":       {Auth{ClientCertificate: []byte("c")}, "", false},
-		"a user alone":        {Auth{Username: "tok"}, "Basic " + base64.StdEncoding.EncodeToString([]byte("tok:")), false},
-		"a password alone":    {Auth{Password: "p"}, "Basic " + base64.StdEncoding.EncodeToString([]byte("git:p")), false},
-		"both":                {Auth{Username: "u", Password: "p"}, "Basic " + base64.StdEncoding.EncodeToString([]byte("u:p")), false},
-		"a token":             {Auth{BearerToken: "t"}, "Bearer t", false},
-		"a token before both": {Auth{BearerToken: "t", Username: "u", Password: "p"}, "Bearer t", false},
-	} {
-		req := &http.Request{Header: http.Header{}}
-		c.auth.show(req)
-		require.Equal(t, c.shown, req.Header.Get("Authorization"), name)
-		require.Equal(t, c.anonymous, c.auth.anonymous(), name)
-		for _, verb := range []string{"%v", "%#v", "%s", "%d", "%x"} {
-			require.Equal(t, "gogit.Auth{***}", fmt.Sprintf(verb, c.auth), "%s, %s", name, verb)
-		}
-	}
-	require.Equal(t, "a", firstOf("", "a", "b"))
-	require.Empty(t, firstOf("", ""))
-}
-
-func TestOnlyWhatIsSetChangesATransport(t *testing.T) {
-	_, certificate, key := clientCertificate(t)
-	set := func(a Auth) (*http.Transport, error) {
-		made := without()
-		made.TLSClientConfig = tlsDefaults()
-		return made, a.configure(made)
-	}
-	made, err := set(Auth{})
-	require.NoError(t, err)
-	require.Nil(t, made.TLSClientConfig.RootCAs)
-	require.Nil(t, made.TLSClientConfig.Certificates)
-	require.Nil(t, made.Proxy)
-
-	made, err = set(Auth{CABundle: certificate})
-	require.NoError(t, err)
-	all, err := x509.SystemCertPool()
-	require.NoError(t, err)
-	require.True(t, all.AppendCertsFromPEM(certificate))
-	require.True(t, all.Equal(made.TLSClientConfig.RootCAs), "besides the system's")
-
-	made, err = set(Auth{ClientCertificate: certificate, ClientKey: key, Proxy: "http://p"})
-	require.NoError(t, err)
-	require.Len(t, made.TLSClientConfig.Certificates, 1)
-	require.Len(t, made.TLSClientConfig.Certificates[0].Certificate, 1)
-	through, err := made.Proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: "git.example"}})
-	require.NoError(t, err)
-	require.Equal(t, "http://p", through.String())
-
-	for says, a := range map[string]Auth{
-		"CABundle holds no certificate": {CABundle: []byte("none")},
-		"ClientCertificate and":         {ClientCertificate: certificate},
-		"ClientKey are no pair":         {ClientKey: key},
-		"Proxy has the protocol":        {Proxy: "ftp://p"},
-	} {
-		_, err = set(a)
-		require.ErrorIs(t, err, gitsink.ErrAuth, says)
-		require.ErrorContains(t, err, says)
-	}
-}
 
 func TestASecretIsHiddenInEachSpellingAndANameOnlyWhereItIsOne(t *testing.T) {
 	web, shell := transport.Endpoint{Protocol: "https"}, transport.Endpoint{Protocol: "ssh"}
 	as := func(ep transport.Endpoint, user string) transport.Endpoint { ep.User = user; return ep }
 	for name, c := range map[string]struct {
-		auth   Auth
+		auth   smart.Credentials
 		ep     transport.Endpoint
 		hidden []string
 		shown  []string
 	}{
-		"nothing":                       {Auth{}, web, nil, []string{"git", "git:"}},
-		"a password":                    {Auth{Username: "bot", Password: "p/+ w"}, web, []string{"p/+ w", "p%2F+%20w", "p%2F%2B+w", "cC8rIHc=", "cC8rIHc", "bot:p/+ w"}, []string{"bot"}},
-		"a password and the usual name": {Auth{Password: "p"}, web, []string{"p", "git:p"}, []string{"git"}},
-		"a name alone":                  {Auth{Username: "bot"}, web, []string{"bot", "bot:"}, nil},
-		"the usual name alone":          {Auth{Username: "git"}, web, nil, []string{"git", "git:"}},
-		"a long name":                   {Auth{Username: "12345678", Password: "p"}, web, []string{"12345678", "12345678:p"}, nil},
-		"one that is not so long":       {Auth{Username: "1234567", Password: "p"}, web, []string{"1234567:p"}, []string{"1234567"}},
-		"a name in the URL":             {Auth{}, as(web, "tok"), []string{"tok", "tok:"}, nil},
-		"a name of SSH":                 {Auth{}, as(shell, "somebody-long"), nil, []string{"somebody-long", "somebody-long:"}},
-		"others":                        {Auth{BearerToken: "bt", SSHPassphrase: "pp"}, shell, []string{"bt", "pp"}, nil},
-		"a proxy's password":            {Auth{Proxy: "http://me:x@p"}, shell, []string{"x", "me:x"}, []string{"me"}},
-		"a proxy without one":           {Auth{Proxy: "http://p"}, shell, nil, []string{"p"}},
-		"no proxy":                      {Auth{Proxy: "http://\x7f"}, shell, nil, nil},
+		"nothing":                       {smart.Credentials{}, web, nil, []string{"git", "git:"}},
+		"a password":                    {smart.Credentials{Username: "bot", Password: "p/+ w"}, web, []string{"p/+ w", "p%2F+%20w", "p%2F%2B+w", "cC8rIHc=", "cC8rIHc", "bot:p/+ w"}, []string{"bot"}},
+		"a password and the usual name": {smart.Credentials{Password: "p"}, web, []string{"p", "git:p"}, []string{"git"}},
+		"a name alone":                  {smart.Credentials{Username: "bot"}, web, []string{"bot", "bot:"}, nil},
+		"the usual name alone":          {smart.Credentials{Username: "git"}, web, nil, []string{"git", "git:"}},
+		"a long name":                   {smart.Credentials{Username: "12345678", Password: "p"}, web, []string{"12345678", "12345678:p"}, nil},
+		"one that is not so long":       {smart.Credentials{Username: "1234567", Password: "p"}, web, []string{"1234567:p"}, []string{"1234567"}},
+		"a name in the URL":             {smart.Credentials{}, as(web, "tok"), []string{"tok", "tok:"}, nil},
+		"a name of SSH":                 {smart.Credentials{}, as(shell, "somebody-long"), nil, []string{"somebody-long", "somebody-long:"}},
+		"others":                        {smart.Credentials{BearerToken: "bt", SSHPassphrase: "pp"}, shell, []string{"bt", "pp"}, nil},
+		"a proxy's password":            {smart.Credentials{Proxy: "http://me:x@p"}, shell, []string{"x", "me:x"}, []string{"me"}},
+		"a proxy without one":           {smart.Credentials{Proxy: "http://p"}, shell, nil, []string{"p"}},
+		"no proxy":                      {smart.Credentials{Proxy: "http://\x7f"}, shell, nil, nil},
 	} {
-		got := c.auth.secrets(&c.ep)
+		got := c.auth.Secrets(&c.ep)
 		for _, secret := range c.hidden {
 			require.Contains(t, got, secret, name)
 		}
@@ -117,57 +45,6 @@ func TestASecretIsHiddenInEachSpellingAndANameOnlyWhereItIsOne(t *testing.T) {
 	}
 	r := &remote{secrets: []string{"abcd", "ab"}}
 	require.Equal(t, "*** and ***", r.redact("abcd and ab"))
-}
-
-func TestAKeyIsReadOrSaysWhatIsMissing(t *testing.T) {
-	ed, _ := hostKeys(t)
-	plain, public := sshKey(t, newEd25519(t), "")
-	for _, a := range []Auth{{SSHPrivateKey: plain}, {SSHPrivateKey: plain, SSHPassphrase: "of HTTPS"}} {
-		signer, err := a.signer()
-		require.NoError(t, err)
-		require.NotNil(t, signer)
-	}
-	known := []byte("git.example " + base64Key(ed.PublicKey().Type(), ed.PublicKey().Marshal()))
-	config, err := Auth{SSHPrivateKey: plain, KnownHosts: known}.sshConfig("me", "git.example:22")
-	require.NoError(t, err)
-	require.Equal(t, "me", config.User)
-	require.Len(t, config.Auth, 1)
-	require.Equal(t, []string{"ssh-ed25519"}, config.HostKeyAlgorithms)
-	require.NoError(t, config.HostKeyCallback("git.example:22", nil, ed.PublicKey()))
-	require.Error(t, config.HostKeyCallback("git.example:22", nil, public))
-	for says, a := range map[string]Auth{
-		"no private key":                       {SSHPrivateKey: []byte("key"), KnownHosts: known},
-		"line 1 of KnownHosts":                 {SSHPrivateKey: plain, KnownHosts: []byte("git.example ssh-ed25519 x")},
-		"has no key of git.example:22: add it": {SSHPrivateKey: plain, KnownHosts: []byte("x." + string(known))},
-		"set both":                             {SSHPrivateKey: plain},
-	} {
-		config, err := a.sshConfig("me", "git.example:22")
-		require.ErrorIs(t, err, gitsink.ErrAuth, says)
-		require.ErrorContains(t, err, says)
-		require.Nil(t, config)
-	}
-}
-
-// What locks a key takes its time.
-func TestAnEncryptedKeyIsOpenedByItsPassphraseOnly(t *testing.T) {
-	locked, public := sshKey(t, newEd25519(t), "open sesame")
-	signer, err := Auth{SSHPrivateKey: locked, SSHPassphrase: "open sesame"}.signer()
-	require.NoError(t, err)
-	require.Equal(t, public.Marshal(), signer.PublicKey().Marshal())
-	for says, a := range map[string]Auth{
-		"is encrypted: set SSHPassphrase":     {SSHPrivateKey: locked},
-		"cannot be read with this SSHPassphr": {SSHPrivateKey: locked, SSHPassphrase: "guess"},
-		"is no private key in PEM":            {SSHPrivateKey: []byte("key"), SSHPassphrase: "guess"},
-	} {
-		signer, err := a.signer()
-		require.ErrorIs(t, err, gitsink.ErrAuth, says)
-		require.ErrorContains(t, err, says)
-		require.Nil(t, signer)
-	}
-}
-
-func base64Key(kind string, key []byte) string {
-	return kind + " " + base64.StdEncoding.EncodeToString(key)
 }
 
 func TestASecretIsEnoughOrSaysWhy(t *testing.T) {

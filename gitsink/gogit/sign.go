@@ -2,6 +2,7 @@ package gogit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,9 @@ import (
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/hiddeco/sshsig"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -40,7 +42,7 @@ type sshSigner struct{ key ssh.Signer }
 // NewSSHSigner returns a Signer with a private key in PEM, as ssh-keygen(1) writes it. The passphrase is not used for a key that
 // is not encrypted. Whoever verifies needs the public key in gpg.ssh.allowedSignersFile (git-config(1)).
 func NewSSHSigner(privateKey []byte, passphrase string) (Signer, error) {
-	key, err := Auth{SSHPrivateKey: privateKey, SSHPassphrase: passphrase}.signer()
+	key, err := smart.Credentials{SSHPrivateKey: privateKey, SSHPassphrase: passphrase}.Signer()
 	if err != nil {
 		return nil, errors.New("gogit: the SSH key for signing cannot be read with this passphrase: give a private key in PEM")
 	}
@@ -99,7 +101,7 @@ func SignerFromSecret(data map[string][]byte) (Signer, error) {
 	}
 	for _, name := range []string{"ssh-privatekey", "identity"} {
 		if key := data[name]; len(key) > 0 {
-			return NewSSHSigner(key, firstOf(string(data["passphrase"]), string(data["password"])))
+			return NewSSHSigner(key, cmp.Or(string(data["passphrase"]), string(data["password"])))
 		}
 	}
 	return nil, fmt.Errorf("gogit: the Secret has none of git.asc, ssh-privatekey and identity to sign with: it has the keys %q", slices.Sorted(maps.Keys(data)))
@@ -118,16 +120,12 @@ func sign(ctx context.Context, s Signer, commit []byte) ([]byte, error) {
 	if !strings.HasPrefix(text, "-----BEGIN ") || !strings.HasSuffix(text, "-----") || strings.ContainsRune(text, 0) {
 		return nil, fmt.Errorf("%w: the Signer returned %d bytes that are no armored signature", errUnsigned, len(signature))
 	}
-	header, message, _ := bytes.Cut(commit, []byte("\n\n"))
-	return slices.Concat(header, []byte("\ngpgsig "), []byte(strings.ReplaceAll(text, "\n", "\n ")), []byte("\n\n"), message), nil
+	return object.WithSignature(commit, text), nil
 }
 
 // signed reports whether a signature is in the commits of a chain.
-func (ch *chain) signed() bool {
-	return slices.ContainsFunc(ch.objects, func(o object) bool {
-		header, _, _ := bytes.Cut(o.data, []byte("\n\n"))
-		return o.kind == plumbing.CommitObject && bytes.Contains(header, []byte("\ngpgsig "))
-	})
+func (ch *pushStack) signed() bool {
+	return slices.ContainsFunc(ch.objects, object.IsSigned)
 }
 
 // signError is an error of Options.Signer or of a Signer. What it wraps is matched by the result.

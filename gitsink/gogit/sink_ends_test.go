@@ -1,28 +1,23 @@
 package gogit
 
 import (
-	"bufio"
 	"context"
-	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"net/http"
-	"strings"
+	"net/http/httptest"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/queue"
+	"github.com/stretchr/testify/require"
 )
-
-func tlsDefaults() *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS12} }
 
 func TestOptionsHaveTheDefaultsThatTheyDocument(t *testing.T) {
 	for _, o := range []*Options{nil, {}, {MaxPackBytes: -1, MaxHeldBytes: -1, CacheBytes: -1, StepTimeout: -1, TransferTimeout: -1, PlanTimeout: -1, MaxAttempts: -1}} {
@@ -118,18 +113,15 @@ func TestCloseWaitsForWhatGoesOnButNotForEver(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := New(&Options{Transport: without()})
 			s.lanes.all[destination.RemoteBranch{}] = &lane{}
-			_, err := s.https.trusting(Auth{Proxy: "http://p"})
-			require.NoError(t, err)
 			s.workers.Go(func() { time.Sleep(c.takes) })
 			for range c.left {
 				s.left.leave(&question{})
 			}
 			began := time.Now()
-			err = s.Close()
+			err := s.Close()
 			require.Equal(t, min(c.takes, closeWait), time.Since(began), name)
 			require.Equal(t, context.Canceled, s.closing.Err(), name)
 			require.Empty(t, s.lanes.all, name)
-			require.Empty(t, s.https.byTrust, name)
 			if c.says == "" {
 				require.NoError(t, err, name)
 			} else {
@@ -141,68 +133,23 @@ func TestCloseWaitsForWhatGoesOnButNotForEver(t *testing.T) {
 	}
 }
 
-// connected makes a request on a transport, so that it holds an idle connection to a server in
-// memory.
-func connected(t *testing.T, made *http.Transport) (gone func() bool) {
-	t.Helper()
+func TestCloseClosesTheConnectionsThatNobodyUses(t *testing.T) {
+	t.Parallel()
 	closed := make(chan struct{})
-	made.DialContext = func(context.Context, string, string) (net.Conn, error) {
-		here, there := net.Pipe()
-		go func() {
-			defer close(closed)
-			reader := bufio.NewReader(there)
-			for {
-				if _, err := http.ReadRequest(reader); err != nil {
-					return
-				}
-				_, _ = io.WriteString(there, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-			}
-		}()
-		return here, nil
-	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://git.example/", nil)
-	require.NoError(t, err)
-	resp, err := made.RoundTrip(req)
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	return func() bool {
-		synctest.Wait()
-		select {
-		case <-closed:
-			return true
-		default:
-			return false
+	var once sync.Once
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			once.Do(func() { close(closed) })
 		}
 	}
-}
-
-func TestIdleConnectionsAreClosedByWhoeverOwnsThem(t *testing.T) {
-	for name, c := range map[string]struct {
-		owned       bool
-		end         func(*httpTransports)
-		base, trust bool // are gone then
-	}{
-		"what nobody uses":        {true, (*httpTransports).closeIdle, true, true},
-		"of a given one, too":     {false, (*httpTransports).closeIdle, true, true},
-		"what is not trusted now": {true, (*httpTransports).forget, false, true},
-		"all, at the end":         {true, (*httpTransports).close, true, true},
-		"but of a given one":      {false, (*httpTransports).close, false, true},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			base := without()
-			transports := newHTTPTransports(base)
-			transports.owned = c.owned
-			made, err := transports.trusting(Auth{Proxy: "http://p"})
-			require.NoError(t, err)
-			ofBase, ofTrust := connected(t, base), connected(t, made.(*http.Transport))
-			require.False(t, ofBase() || ofTrust(), name)
-			c.end(transports)
-			require.Equal(t, c.base, ofBase(), name)
-			require.Equal(t, c.trust, ofTrust(), name)
-			base.CloseIdleConnections()
-			made.(*http.Transport).CloseIdleConnections()
-		})
-	}
+	server.Start()
+	t.Cleanup(server.Close)
+	s := New(nil)
+	_, err := s.Apply(t.Context(), target(server.URL+"/app", "main", ""), nothing)
+	require.ErrorIs(t, err, gitsink.ErrNotFound)
+	require.NoError(t, s.Close())
+	<-closed
 }
 
 func TestAnErrorOfAuthIsNotTakenForAnother(t *testing.T) {
@@ -210,6 +157,4 @@ func TestAnErrorOfAuthIsNotTakenForAnother(t *testing.T) {
 	err := &authError{cause}
 	require.ErrorIs(t, err, cause)
 	require.EqualError(t, err, "getting credentials: no such Secret")
-	require.ErrorIs(t, invalidAuth("why"), gitsink.ErrAuth)
-	require.True(t, strings.HasSuffix(invalidAuth("why").Error(), ": why"))
 }

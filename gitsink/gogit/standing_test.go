@@ -11,15 +11,16 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/stretchr/testify/require"
 )
 
 // standing makes a group of one call for each folder, as a worker has them in hand that has not begun. The server is
 // Options.Transport: see answers.
-func standing(t *testing.T, opts *Options, folders ...string) *group {
+func standing(t *testing.T, opts *Options, folders ...string) *pushGroup {
 	t.Helper()
 	s := newSink(t, opts)
 	var l *lane
@@ -35,10 +36,10 @@ func standing(t *testing.T, opts *Options, folders ...string) *group {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	lead := l.waiting[0]
-	g := &group{
-		remote: newRemote(s, l, lead.dst), crowd: &crowd{ctx: ctx, cancel: cancel}, key: lead.key, pace: lead.key.pace,
+	g := &pushGroup{
+		remote: newRemote(s, l, lead.dst), callers: &refCountedContext{ctx: ctx, cancel: cancel}, key: lead.key, limit: lead.key.limit,
 	}
-	g.auth = g.credentials
+	g.remote.auth = g.credentials
 	g.join()
 	require.Len(t, g.calls, len(folders))
 	return g
@@ -75,28 +76,28 @@ func advertises(r *http.Request, capabilities string, refs ...string) string {
 }
 
 // stocked is a complete store of a commit that holds the files: path, content, path, content.
-func stocked(t *testing.T, files ...string) *store {
+func stocked(t *testing.T, files ...string) *object.Store {
 	t.Helper()
-	s := newStore()
-	s.complete = true
+	s := object.NewStore()
+	s.Complete = true
 	extend(t, s, files...)
 	return s
 }
 
 // plainly writes a commit object, unsigned.
 func plainly(root, parent plumbing.Hash, c gitsink.Commit, now time.Time) ([]byte, error) {
-	return encodeCommit(root, parent, c, gitsink.Signature{Name: "o", Email: "o"}, now), nil
+	return object.EncodeCommit(root, parent, c, gitsink.Signature{Name: "o", Email: "o"}, now), nil
 }
 
 // extend makes a commit of the files the tip of a store.
-func extend(t *testing.T, s *store, files ...string) plumbing.Hash {
+func extend(t *testing.T, s *object.Store, files ...string) plumbing.Hash {
 	t.Helper()
-	ch := newChain(s, s.tip)
-	d, err := ch.draft("", []gitsink.Commit{{Message: "start", Changes: writes(files...)}}, plainly)
+	ch := newPushStack(s, s.Tip)
+	d, err := ch.build("", []gitsink.Commit{{Message: "start", Changes: writes(files...)}}, plainly)
 	require.NoError(t, err)
 	ch.add(&call{}, d)
-	ch.landed()
-	return s.tip
+	ch.moveStore()
+	return s.Tip
 }
 
 // ended returns what a call has ended with.
@@ -126,11 +127,16 @@ type closable struct {
 	closed int
 }
 
-func (c *closable) close() { c.closed++ }
+func (c *closable) Close() { c.closed++ }
+
+// talking is a session in which this answer comes next.
+func talking(t testing.TB, answer io.Reader, capabilities string) *session {
+	return &session{Session: conversing(t, answer, capabilities)}
+}
 
 func opened(who identity) (*session, *closable) {
 	w := &closable{}
-	return &session{wire: w, who: who, refs: &advertisement{}}, w
+	return &session{Session: smart.Assume(w, &smart.Advertisement{}), who: who}, w
 }
 
 // named returns the credentials of each destination by its Ref's name; none are errNotYours.

@@ -7,16 +7,16 @@ import (
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/stretchr/testify/require"
 )
 
 func hash(digit string) plumbing.Hash { return plumbing.NewHash(strings.Repeat(digit, 40)) }
 
 // doubtful is a push from old to tip of one call with one commit, which is tip.
-func doubtful(old, tip plumbing.Hash, c *call) doubt {
-	return doubt{old: old, tip: tip, parts: []doubtfulPart{{call: c, folder: tip.String()[:1], commits: []found{{hash: tip}}}}}
+func doubtful(old, tip plumbing.Hash, c *call) unknownPush {
+	return unknownPush{old: old, tip: tip, parts: []unknownPart{{call: c, folder: tip.String()[:1], commits: []landedCommit{{hash: tip}}}}}
 }
 
 func TestAPushInDoubtHasLandedCanLandYetOrIsForgotten(t *testing.T) {
@@ -47,24 +47,24 @@ func TestAPushInDoubtHasLandedCanLandYetOrIsForgotten(t *testing.T) {
 	} {
 		before := m.requests
 		g := standing(t, &Options{Transport: m}, "a")
-		g.lane.store.tip = c.at
+		g.remote.lane.store.Tip = c.at
 		d := doubtful(c.old, c.tip, g.calls[0])
 		folder := d.parts[0].folder
-		g.lane.doubts = []doubt{d}
-		g.fetched[c.tip] = c.fetched
-		require.NoError(t, g.settleDoubts(c.at), name)
+		g.remote.lane.unknown = []unknownPush{d}
+		g.remote.fetched[c.tip] = c.fetched
+		require.NoError(t, g.settleUnknown(c.at), name)
 		require.Equal(t, c.asks, m.requests > before, name)
 		if c.landed {
-			require.Equal(t, []found{{hash: c.tip}}, g.lane.found[folder], name)
+			require.Equal(t, []landedCommit{{hash: c.tip}}, g.remote.lane.landed[folder], name)
 			require.Equal(t, []string{c.tip.String()}, g.calls[0].result.Commits, name)
 		} else {
-			require.Empty(t, g.lane.found, name)
+			require.Empty(t, g.remote.lane.landed, name)
 			require.Empty(t, g.calls[0].result.Commits, name)
 		}
 		if c.left {
-			require.Equal(t, []doubt{d}, g.lane.doubts, name)
+			require.Equal(t, []unknownPush{d}, g.remote.lane.unknown, name)
 		} else {
-			require.Empty(t, g.lane.doubts, name)
+			require.Empty(t, g.remote.lane.unknown, name)
 		}
 	}
 }
@@ -77,78 +77,78 @@ func TestOfSeveralPushesInDoubtEachIsSettledByItself(t *testing.T) {
 	m.outsider()
 	g := standing(t, &Options{Transport: m}, "a")
 	stays := doubtful(m.tip, hash("7"), g.calls[0])
-	g.lane.doubts = []doubt{doubtful(first, second, g.calls[0]), doubtful(second, hash("8"), g.calls[0]), stays, doubtful(second, m.tip, g.calls[0])}
-	require.NoError(t, g.settleDoubts(m.tip))
-	require.Equal(t, []doubt{stays}, g.lane.doubts)
+	g.remote.lane.unknown = []unknownPush{doubtful(first, second, g.calls[0]), doubtful(second, hash("8"), g.calls[0]), stays, doubtful(second, m.tip, g.calls[0])}
+	require.NoError(t, g.settleUnknown(m.tip))
+	require.Equal(t, []unknownPush{stays}, g.remote.lane.unknown)
 	require.Equal(t, []string{second.String(), m.tip.String()}, g.calls[0].result.Commits)
 }
 
 func TestWhatCannotBeSettledStaysInDoubt(t *testing.T) {
 	g := standing(t, &Options{Transport: answers(func(*http.Request, string) (int, string) { return http.StatusServiceUnavailable, "" })}, "a")
-	g.lane.doubts = []doubt{doubtful(hash("1"), hash("2"), nil), doubtful(hash("3"), hash("2"), nil)}
-	require.ErrorContains(t, g.settleDoubts(hash("3")), "503")
-	require.Len(t, g.lane.doubts, 2)
-	require.Empty(t, g.lane.found)
+	g.remote.lane.unknown = []unknownPush{doubtful(hash("1"), hash("2"), nil), doubtful(hash("3"), hash("2"), nil)}
+	require.ErrorContains(t, g.settleUnknown(hash("3")), "503")
+	require.Len(t, g.remote.lane.unknown, 2)
+	require.Empty(t, g.remote.lane.landed)
 }
 
 func TestOnlyCallersThatAreStillThereAreToldOfWhatWasFound(t *testing.T) {
 	g := standing(t, nil, "a", "b")
 	here, gone := g.calls[0], g.calls[1]
 	gone.over = true
-	commits := []found{{hash: hash("1")}, {hash: hash("2")}}
-	g.lane.found["a"] = []found{{hash: hash("3")}}
-	g.found(doubt{parts: []doubtfulPart{
+	commits := []landedCommit{{hash: hash("1")}, {hash: hash("2")}}
+	g.remote.lane.landed["a"] = []landedCommit{{hash: hash("3")}}
+	g.noteLanded(unknownPush{parts: []unknownPart{
 		{call: nil, folder: "a", commits: commits}, {call: gone, folder: "b", commits: commits}, {call: here, folder: "c", commits: commits},
 	}})
 	require.Equal(t, []string{hash("1").String(), hash("2").String()}, here.result.Commits)
 	require.Empty(t, gone.result.Commits)
-	require.Equal(t, map[string][]found{"a": append([]found{{hash: hash("3")}}, commits...), "b": commits, "c": commits}, g.lane.found)
+	require.Equal(t, map[string][]landedCommit{"a": append([]landedCommit{{hash: hash("3")}}, commits...), "b": commits, "c": commits}, g.remote.lane.landed)
 	gone.over = false
 }
 
 func TestADoubtHoldsAllThatAPushIsKnownAgainBy(t *testing.T) {
 	g, ch := pushing(t, nil, "a", "b", "deep/below")
-	g.lane.seen["a"] = sighting{is: hash("1"), maybe: hash("1")}
-	g.lane.seen["deep/below"] = sighting{is: hash("2"), maybe: hash("2")}
-	at, err := folderIn(ch, ch.root, "a")
+	g.remote.lane.seen["a"] = lastSeenFolder{is: hash("1"), maybe: hash("1")}
+	g.remote.lane.seen["deep/below"] = lastSeenFolder{is: hash("2"), maybe: hash("2")}
+	at, err := object.FolderIn(ch, ch.root, "a")
 	require.NoError(t, err)
-	below, err := folderIn(ch, ch.root, "deep/below")
+	below, err := object.FolderIn(ch, ch.root, "deep/below")
 	require.NoError(t, err)
-	g.doubt(ch)
-	require.Equal(t, map[string]sighting{
+	g.rememberUnknown(ch)
+	require.Equal(t, map[string]lastSeenFolder{
 		"a": {is: hash("1"), maybe: at}, "deep/below": {is: hash("2"), maybe: below},
-	}, g.lane.seen, "a folder that was never seen is not by its doubt")
-	require.Len(t, g.lane.doubts, 1)
-	d := g.lane.doubts[0]
+	}, g.remote.lane.seen, "a folder that was never seen is not by its doubt")
+	require.Len(t, g.remote.lane.unknown, 1)
+	d := g.remote.lane.unknown[0]
 	require.Equal(t, ch.old, d.old)
 	require.Equal(t, ch.tip, d.tip)
 	require.Len(t, d.parts, 3)
 	for i, p := range d.parts {
 		require.Same(t, g.calls[i], p.call)
 		require.Equal(t, g.calls[i].dst.BaseFolder, p.folder)
-		require.Equal(t, []found{{ch.parts[i].commits[0].hash, digestOf(ch.parts[i].commits[0].from)}}, p.commits)
+		require.Equal(t, []landedCommit{{ch.parts[i].commits[0].hash, digestOf(ch.parts[i].commits[0].from)}}, p.commits)
 	}
-	g.lane.forgetCalls()
-	for _, p := range g.lane.doubts[0].parts {
+	g.remote.lane.forgetCalls()
+	for _, p := range g.remote.lane.unknown[0].parts {
 		require.Nil(t, p.call, "nobody's plan is kept")
 	}
 }
 
 func TestAFolderThatCannotBeReadIsNotSeenInItsDoubt(t *testing.T) {
 	g, ch := pushing(t, nil, "a")
-	g.lane.seen["a"] = sighting{is: hash("1"), maybe: hash("2")}
+	g.remote.lane.seen["a"] = lastSeenFolder{is: hash("1"), maybe: hash("2")}
 	ch.root = hash("5") // which is nowhere
-	g.doubt(ch)
-	require.Equal(t, sighting{is: hash("1"), maybe: hash("2")}, g.lane.seen["a"])
+	g.rememberUnknown(ch)
+	require.Equal(t, lastSeenFolder{is: hash("1"), maybe: hash("2")}, g.remote.lane.seen["a"])
 }
 
 func TestExactlyAsManyDoubtsAsMayBeAreKept(t *testing.T) {
 	g := standing(t, nil, "a")
-	for i := range byte(maxDoubts) {
-		g.doubt(&chain{tip: plumbing.Hash{i}})
+	for i := range byte(maxUnknown) {
+		g.rememberUnknown(&pushStack{tip: plumbing.Hash{i}})
 	}
-	require.Len(t, g.lane.doubts, maxDoubts)
-	require.Equal(t, plumbing.Hash{}, g.lane.doubts[0].tip)
+	require.Len(t, g.remote.lane.unknown, maxUnknown)
+	require.Equal(t, plumbing.Hash{}, g.remote.lane.unknown[0].tip)
 }
 
 func TestCommitsThatHaveLandedAreLeftOutIfTheyStillHold(t *testing.T) {
@@ -175,12 +175,12 @@ func TestCommitsThatHaveLandedAreLeftOutIfTheyStillHold(t *testing.T) {
 		"a path that was not found": {"2", commitsTo("../x"), nil, 1, nil},
 	} {
 		g := standing(t, nil, "base")
-		g.lane.store = stocked(t, "base/file", c.now, "other", "1")
-		ch := newChain(g.lane.store, g.lane.store.tip)
+		g.remote.lane.store = stocked(t, "base/file", c.now, "other", "1")
+		ch := newPushStack(g.remote.lane.store, g.remote.lane.store.Tip)
 		for _, commit := range c.found {
-			g.lane.found["base"] = append(g.lane.found["base"], found{digest: digestOf(commit)})
+			g.remote.lane.landed["base"] = append(g.remote.lane.landed["base"], landedCommit{digest: digestOf(commit)})
 		}
-		left, err := g.withoutFound(ch, g.calls[0], c.plan)
+		left, err := g.withoutLanded(ch, g.calls[0], c.plan)
 		if c.is != nil {
 			require.ErrorIs(t, err, c.is, name)
 			require.Nil(t, left, name)
@@ -190,11 +190,11 @@ func TestCommitsThatHaveLandedAreLeftOutIfTheyStillHold(t *testing.T) {
 		require.Equal(t, c.plan[len(c.plan)-c.left:], append([]gitsink.Commit{}, left...), name)
 	}
 	g := standing(t, nil, "base")
-	g.lane.found["base"] = []found{{digest: digestOf(plan("1")[0])}}
-	ch := newChain(g.lane.store, plumbing.ZeroHash)
+	g.remote.lane.landed["base"] = []landedCommit{{digest: digestOf(plan("1")[0])}}
+	ch := newPushStack(g.remote.lane.store, plumbing.ZeroHash)
 	ch.root = hash("5") // which is nowhere
-	_, err := g.withoutFound(ch, g.calls[0], plan("1"))
-	require.ErrorIs(t, err, errIncomplete)
+	_, err := g.withoutLanded(ch, g.calls[0], plan("1"))
+	require.ErrorIs(t, err, object.ErrIncomplete)
 	require.False(t, errors.Is(err, gitsink.ErrPath))
 }
 

@@ -11,58 +11,14 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/stretchr/testify/require"
 )
 
 // offering is a session with a server that offers something.
 func offersOf(t *testing.T, capabilities string) *session {
-	return conversing(t, http.NoBody, capabilities)
-}
-
-func TestAFetchAsksForWhatItNeedsAndTheServerOffers(t *testing.T) {
-	const all = "shallow filter no-progress"
-	wants, haves, shallows := []plumbing.Hash{hash("1")}, []plumbing.Hash{hash("2")}, []plumbing.Hash{hash("3")}
-	for name, c := range map[string]struct {
-		offered  string
-		req      fetchRequest
-		multiAck bool
-		depth    string
-		filter   string
-		has      []capability.Capability
-		lacks    []capability.Capability
-	}{
-		"nothing special": {offered: all, req: fetchRequest{}, depth: "", filter: "blob:none",
-			has: []capability.Capability{"filter", "no-progress"}, lacks: []capability.Capability{"shallow", "multi_ack"}},
-		"a depth":        {offered: all, req: fetchRequest{depth: 1}, depth: "deepen 1", filter: "blob:none", has: []capability.Capability{"shallow"}},
-		"its shallows":   {offered: all, req: fetchRequest{shallows: shallows}, filter: "blob:none", depth: "shallow " + shallows[0].String(), has: []capability.Capability{"shallow"}},
-		"another filter": {offered: all, req: fetchRequest{filter: "tree:0"}, filter: "tree:0"},
-		"the files":      {offered: all, req: fetchRequest{keepBlobs: true}, lacks: []capability.Capability{"filter"}},
-		"an old server": {offered: "ofs-delta", req: fetchRequest{depth: 1, shallows: shallows},
-			lacks: []capability.Capability{"shallow", "filter", "no-progress", "multi_ack"}},
-		"one that wants it": {offered: "ofs-delta", multiAck: true, has: []capability.Capability{"multi_ack"}},
-	} {
-		s := offersOf(t, c.offered)
-		s.multiAck = c.multiAck
-		c.req.wants, c.req.haves = wants, haves
-		req := c.req.encode(s)
-		require.Equal(t, wants, req.Wants, name)
-		require.Equal(t, haves, req.Haves, name)
-		for _, each := range c.has {
-			require.True(t, req.Capabilities.Supports(each), "%s: %s", name, each)
-		}
-		for _, each := range c.lacks {
-			require.False(t, req.Capabilities.Supports(each), "%s: %s", name, each)
-		}
-		require.Equal(t, c.filter, string(req.Filter), name)
-		var text strings.Builder
-		require.NoError(t, req.UploadRequest.Encode(&text))
-		require.Contains(t, text.String(), c.depth, name)
-		require.Equal(t, strings.HasPrefix(c.depth, "deepen"), strings.Contains(text.String(), "deepen"), name)
-		require.Equal(t, strings.HasPrefix(c.depth, "shallow"), strings.Contains(text.String(), "\n") && len(req.Shallows) > 0, name)
-	}
+	return talking(t, http.NoBody, capabilities)
 }
 
 func TestOnlyTheTreesOfFoldersAreFetchedWhereTheServerAllowsIt(t *testing.T) {
@@ -82,15 +38,15 @@ func TestOnlyTheTreesOfFoldersAreFetchedWhereTheServerAllowsIt(t *testing.T) {
 		"all trees are there":     {tips, []string{"a"}, false, true, false},
 		"the root is wanted, too": {tips, []string{"a", ""}, false, false, false},
 	} {
-		r := &remote{lane: &lane{store: newStore(), noScope: c.noScope}}
-		r.lane.store.complete = c.complete
+		r := &remote{lane: &lane{store: object.NewStore(), noScope: c.noScope}}
+		r.lane.store.Complete = c.complete
 		require.Equal(t, c.want, r.scoped(offersOf(t, c.offered), c.folders), name)
 	}
 }
 
 func TestAFetchThatWasTooLargeSaysWhatToDo(t *testing.T) {
 	r := &remote{sink: &Sink{opts: Options{MaxPackBytes: 77}}}
-	tooMuch, own, other := fmt.Errorf("x: %w", errTooMuch), &limitError{"own words"}, errors.New("other")
+	tooMuch, own, other := fmt.Errorf("x: %w", object.ErrTooMuch), &object.LimitError{Text: "own words"}, errors.New("other")
 	for _, c := range []struct {
 		offered string
 		err     error
@@ -121,16 +77,16 @@ func TestWhatIsThereIsNotFetched(t *testing.T) {
 	} {
 		asks := 0
 		g := standing(t, &Options{Transport: answers(func(*http.Request, string) (int, string) { asks++; return http.StatusServiceUnavailable, "" })}, "a")
-		g.lane.store = stocked(t, "a/file", "1", "b/file", "2")
-		g.lane.store.complete = false
-		missing, err := folderIn(g.lane.store, g.lane.store.root, "b")
+		g.remote.lane.store = stocked(t, "a/file", "1", "b/file", "2")
+		g.remote.lane.store.Complete = false
+		missing, err := object.FolderIn(g.remote.lane.store, g.remote.lane.store.Root, "b")
 		require.NoError(t, err)
-		delete(g.lane.store.trees, missing)
-		tip := g.lane.store.tip
+		delete(g.remote.lane.store.Trees, missing)
+		tip := g.remote.lane.store.Tip
 		if !c.tip {
 			tip = hash("1")
 		}
-		got, err := g.checkout(t.Context(), tip, c.folders)
+		got, err := g.remote.checkout(t.Context(), tip, c.folders)
 		require.Equal(t, c.asks, asks > 0, name)
 		if c.asks {
 			require.ErrorContains(t, err, "503", name)
@@ -141,7 +97,7 @@ func TestWhatIsThereIsNotFetched(t *testing.T) {
 		require.Equal(t, tip, got, name)
 	}
 	g := standing(t, &Options{Transport: answers(func(*http.Request, string) (int, string) { return http.StatusServiceUnavailable, "" })}, "a")
-	_, err := g.checkout(t.Context(), plumbing.ZeroHash, nil)
+	_, err := g.remote.checkout(t.Context(), plumbing.ZeroHash, nil)
 	require.Error(t, err, "an empty store is at no commit")
 }
 
@@ -164,32 +120,32 @@ func TestABranchThatIsMissingBeginsAtTheDefaultBranch(t *testing.T) {
 			}
 			return http.StatusOK, string(m.upload([]byte(body)))
 		})}, "a")
-		g.lane.store.tip = hash("9")
-		tip, err := g.checkout(t.Context(), plumbing.ZeroHash, []string{"a"})
+		g.remote.lane.store.Tip = hash("9")
+		tip, err := g.remote.checkout(t.Context(), plumbing.ZeroHash, []string{"a"})
 		require.ErrorIs(t, err, c.is, name)
 		require.Equal(t, c.tip, tip, name)
-		require.Equal(t, c.store, g.lane.store.tip, name)
-		require.Equal(t, !c.store.IsZero() && c.is == nil, g.lane.store.complete, name)
+		require.Equal(t, c.store, g.remote.lane.store.Tip, name)
+		require.Equal(t, !c.store.IsZero() && c.is == nil, g.remote.lane.store.Complete, name)
 	}
 }
 
 func TestAnIncrementNotesWhatHasCome(t *testing.T) {
 	m := newModelServer(t, nil)
 	g := standing(t, &Options{Transport: m}, "a")
-	_, err := g.checkout(t.Context(), m.tip, []string{"a"})
+	_, err := g.remote.checkout(t.Context(), m.tip, []string{"a"})
 	require.NoError(t, err)
-	require.Empty(t, g.fetched, "what came first is no increment")
+	require.Empty(t, g.remote.fetched, "what came first is no increment")
 	first := m.tip
 	m.outsider()
 	second := m.tip
 	m.outsider()
-	tip, err := g.checkout(t.Context(), m.tip, []string{"a"})
+	tip, err := g.remote.checkout(t.Context(), m.tip, []string{"a"})
 	require.NoError(t, err)
 	require.Equal(t, m.tip, tip)
-	require.Equal(t, m.tip, g.lane.store.tip)
-	require.True(t, g.fetched[second])
-	require.True(t, g.fetched[m.tip])
-	require.True(t, g.fetched[first], "the model sends everything")
+	require.Equal(t, m.tip, g.remote.lane.store.Tip)
+	require.True(t, g.remote.fetched[second])
+	require.True(t, g.remote.fetched[m.tip])
+	require.True(t, g.remote.fetched[first], "the model sends everything")
 }
 
 // A fetch of everything is no way out when there is none before, or no time.
@@ -223,29 +179,29 @@ func TestAFetchThatFailsIsTriedAnewOnlyWhereThatMayHelp(t *testing.T) {
 			fetches++
 			return http.StatusInternalServerError, ""
 		})}, "a")
-		g.lane.noScope = c.before
+		g.remote.lane.noScope = c.before
 		if c.stocked {
-			g.lane.store = stocked(t, "start", "1")
+			g.remote.lane.store = stocked(t, "start", "1")
 		}
-		_, err := g.checkout(c.ctx, plumbing.ZeroHash, []string{"a"})
+		_, err := g.remote.checkout(c.ctx, plumbing.ZeroHash, []string{"a"})
 		require.Error(t, err, name)
 		require.Equal(t, c.fetches, fetches, name)
-		require.Equal(t, c.noScope, g.lane.noScope, name)
+		require.Equal(t, c.noScope, g.remote.lane.noScope, name)
 		if c.fetches > 0 {
-			require.True(t, g.lane.store.tip.IsZero(), "nothing of it is used: %s", name)
+			require.True(t, g.remote.lane.store.Tip.IsZero(), "nothing of it is used: %s", name)
 		}
 	}
 }
 
 func TestAServerThatFallsSilentIsNotAskedForMore(t *testing.T) {
 	m := newModelServer(t, nil)
-	for name, run := range map[string]func(g *group) error{
-		"an increment": func(g *group) error {
-			_, err := g.checkout(g.ctx, plumbing.ZeroHash, []string{"a"})
+	for name, run := range map[string]func(g *pushGroup) error{
+		"an increment": func(g *pushGroup) error {
+			_, err := g.remote.checkout(g.callers.ctx, plumbing.ZeroHash, []string{"a"})
 			return err
 		},
-		"files": func(g *group) error {
-			_, err := g.blobs(g.ctx, []plumbing.Hash{hash("1")})
+		"files": func(g *pushGroup) error {
+			_, err := g.remote.blobs(g.callers.ctx, []plumbing.Hash{hash("1")})
 			return err
 		},
 	} {
@@ -259,7 +215,7 @@ func TestAServerThatFallsSilentIsNotAskedForMore(t *testing.T) {
 				<-r.Context().Done()
 				return http.StatusBadGateway, ""
 			})}, "a")
-			g.lane.store = stocked(t, "start", "1")
+			g.remote.lane.store = stocked(t, "start", "1")
 			require.ErrorIs(t, run(g), errNoAnswer, name)
 			require.Equal(t, 1, fetches, name)
 		})
@@ -281,12 +237,12 @@ func TestAnIncrementSaysWhatIsThere(t *testing.T) {
 		}
 		return http.StatusOK, answer
 	})}, "a")
-	_, err := g.checkout(t.Context(), m.tip, []string{"a"})
+	_, err := g.remote.checkout(t.Context(), m.tip, []string{"a"})
 	require.NoError(t, err)
-	require.Equal(t, []plumbing.Hash{shallow}, g.lane.store.shallows)
+	require.Equal(t, []plumbing.Hash{shallow}, g.remote.lane.store.Shallows)
 	first := m.tip
 	m.outsider()
-	_, err = g.checkout(t.Context(), m.tip, []string{"a"})
+	_, err = g.remote.checkout(t.Context(), m.tip, []string{"a"})
 	require.NoError(t, err)
 	require.Len(t, bodies, 2)
 	require.Contains(t, bodies[0], "want "+first.String())
@@ -300,7 +256,7 @@ func TestAnIncrementSaysWhatIsThere(t *testing.T) {
 
 func TestAPackWithoutTheWantedCommitIsOfNoUse(t *testing.T) {
 	m := newModelServer(t, nil)
-	pack, err := encodePack(nil, nil)
+	pack, err := object.EncodePack(nil, nil)
 	require.NoError(t, err)
 	g := standing(t, &Options{Transport: answers(func(r *http.Request, _ string) (int, string) {
 		if r.Method == http.MethodGet {
@@ -308,8 +264,8 @@ func TestAPackWithoutTheWantedCommitIsOfNoUse(t *testing.T) {
 		}
 		return http.StatusOK, pkt("NAK\n") + string(pack)
 	})}, "a")
-	_, err = g.checkout(t.Context(), m.tip, []string{"a"})
+	_, err = g.remote.checkout(t.Context(), m.tip, []string{"a"})
 	require.ErrorContains(t, err, "commit "+m.tip.String())
-	require.True(t, g.lane.store.tip.IsZero())
-	require.False(t, g.lane.store.complete)
+	require.True(t, g.remote.lane.store.Tip.IsZero())
+	require.False(t, g.remote.lane.store.Complete)
 }

@@ -2,6 +2,7 @@ package gogit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,10 +16,11 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/stretchr/testify/require"
 )
 
 func TestAVerdictIsWhatTheReportSaysOfTheBranch(t *testing.T) {
@@ -59,13 +61,13 @@ func TestAVerdictIsWhatTheReportSaysOfTheBranch(t *testing.T) {
 }
 
 // pushing is a group with a chain to push, in which each call has written a file.
-func pushing(t *testing.T, opts *Options, folders ...string) (*group, *chain) {
+func pushing(t *testing.T, opts *Options, folders ...string) (*pushGroup, *pushStack) {
 	t.Helper()
 	g := standing(t, opts, folders...)
-	g.lane.store = stocked(t, "start", "1")
-	ch := newChain(g.lane.store, g.lane.store.tip)
+	g.remote.lane.store = stocked(t, "start", "1")
+	ch := newPushStack(g.remote.lane.store, g.remote.lane.store.Tip)
 	for _, c := range g.calls {
-		d, err := ch.draft(c.dst.BaseFolder, []gitsink.Commit{{Message: "m", Changes: writes("file", c.dst.BaseFolder)}}, plainly)
+		d, err := ch.build(c.dst.BaseFolder, []gitsink.Commit{{Message: "m", Changes: writes("file", c.dst.BaseFolder)}}, plainly)
 		require.NoError(t, err)
 		ch.add(c, d)
 	}
@@ -120,15 +122,15 @@ func TestWhatBecomesOfAPushFollowsFromTheReportAndTheBranch(t *testing.T) {
 		g, ch := pushing(t, &Options{Transport: looking(func() plumbing.Hash { return at }, &looks)}, "a")
 		at = map[string]plumbing.Hash{old: ch.old, tip: ch.tip, other: plumbing.NewHash(otherHash)}[c.at]
 		if c.over {
-			g.cancel()
+			g.callers.cancel()
 		}
-		only, store := g.calls[0], g.lane.store
-		again := g.push(conversing(t, strings.NewReader(c.answer), canPush), ch)
+		only, store := g.calls[0], g.remote.lane.store
+		again := g.push(talking(t, strings.NewReader(c.answer), canPush), ch)
 		require.Equal(t, c.again, again, name)
 		require.Equal(t, c.looks, looks, name)
-		require.Len(t, g.lane.doubts, c.doubts, name)
+		require.Len(t, g.remote.lane.unknown, c.doubts, name)
 		require.Equal(t, c.looks > 0 && c.at != down, g.next != nil, "what was seen is kept: %s", name)
-		require.Same(t, store, g.lane.store, name)
+		require.Same(t, store, g.remote.lane.store, name)
 		switch {
 		case c.again:
 			require.True(t, waits(only), name)
@@ -136,7 +138,7 @@ func TestWhatBecomesOfAPushFollowsFromTheReportAndTheBranch(t *testing.T) {
 		case c.is == nil && c.says == "":
 			require.NoError(t, ended(t, only), name)
 			require.Equal(t, ch.tip.String(), only.result.Tip, name)
-			require.Equal(t, ch.tip, store.tip, name)
+			require.Equal(t, ch.tip, store.Tip, name)
 		default:
 			err := ended(t, only)
 			if c.is != nil {
@@ -149,7 +151,7 @@ func TestWhatBecomesOfAPushFollowsFromTheReportAndTheBranch(t *testing.T) {
 			var e *gitsink.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, opPush, e.Op, name)
-			require.Equal(t, ch.old, store.tip, name)
+			require.Equal(t, ch.old, store.Tip, name)
 		}
 	}
 }
@@ -157,8 +159,8 @@ func TestWhatBecomesOfAPushFollowsFromTheReportAndTheBranch(t *testing.T) {
 func TestAPushThatTheServerCannotHaveTakenIsNotLookedFor(t *testing.T) {
 	looks := 0
 	g, ch := pushing(t, &Options{Transport: looking(func() plumbing.Hash { return plumbing.ZeroHash }, &looks)}, "a", "b")
-	receiver := conversing(t, strings.NewReader(""), canPush)
-	receiver.wire = refusing{&saidError{&statusError{status: http.StatusForbidden}, "not you"}}
+	receiver := talking(t, strings.NewReader(""), canPush)
+	receiver.Session = smart.Assume(refusing{&smart.RemoteError{Err: &smart.StatusError{Status: http.StatusForbidden}, Words: "not you"}}, receiver.Refs)
 	calls := slices.Clone(g.calls)
 	require.False(t, g.push(receiver, ch))
 	for _, c := range calls {
@@ -169,21 +171,21 @@ func TestAPushThatTheServerCannotHaveTakenIsNotLookedFor(t *testing.T) {
 		require.Equal(t, "not you", e.Server)
 	}
 	require.Zero(t, looks)
-	require.Empty(t, g.lane.doubts)
+	require.Empty(t, g.remote.lane.unknown)
 }
 
 // refusing is a wire of which every exchange fails.
 type refusing struct{ err error }
 
-func (f refusing) advertise(context.Context) (io.ReadCloser, error)           { return nil, f.err }
-func (f refusing) exchange(context.Context, ...[]byte) (io.ReadCloser, error) { return nil, f.err }
-func (f refusing) explain(err error) error                                    { return err }
-func (f refusing) close()                                                     {}
+func (f refusing) Advertise(context.Context) (io.ReadCloser, error)           { return nil, f.err }
+func (f refusing) Exchange(context.Context, ...[]byte) (io.ReadCloser, error) { return nil, f.err }
+func (f refusing) Explain(err error) error                                    { return err }
+func (f refusing) Close()                                                     {}
 
 func TestAServerThatNeverTakesAPushIsTriedTwice(t *testing.T) {
 	g, ch := pushing(t, nil, "a")
 	only := g.calls[0]
-	v := verdict{err: &saidError{&statusError{status: 500}, "of the push"}}
+	v := verdict{err: &smart.RemoteError{Err: &smart.StatusError{Status: 500}, Words: "of the push"}}
 	require.True(t, g.unknown(ch, v, ch.old, nil))
 	require.True(t, waits(only))
 	require.False(t, g.unknown(ch, v, ch.old, nil))
@@ -193,11 +195,11 @@ func TestAServerThatNeverTakesAPushIsTriedTwice(t *testing.T) {
 	var e *gitsink.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, "of the push", e.Server)
-	require.Len(t, g.lane.doubts, 2)
+	require.Len(t, g.remote.lane.unknown, 2)
 }
 
 func TestTheWordsOfAnOutcomeThatIsUnknownAreTheFirstThatWereSaid(t *testing.T) {
-	look, push := &saidError{errors.New("x"), "of the look"}, &saidError{errors.New("x"), "of the push"}
+	look, push := &smart.RemoteError{Err: errors.New("x"), Words: "of the look"}, &smart.RemoteError{Err: errors.New("x"), Words: "of the push"}
 	for want, c := range map[string]struct {
 		v    verdict
 		look error
@@ -215,10 +217,10 @@ func TestTheWordsOfAnOutcomeThatIsUnknownAreTheFirstThatWereSaid(t *testing.T) {
 
 		g, ch = pushing(t, nil, "a")
 		only = g.calls[0]
-		g.cancel()
+		g.callers.cancel()
 		require.False(t, g.unknown(ch, c.v, ch.old, nil))
 		require.ErrorAs(t, ended(t, only), &e)
-		require.Equal(t, firstOf(c.v.words, serverWords(c.v.err)), e.Server)
+		require.Equal(t, cmp.Or(c.v.words, smart.Words(c.v.err)), e.Server)
 	}
 }
 
@@ -230,11 +232,11 @@ func TestOnlyAPushInPlaceOfALostOneIsExtra(t *testing.T) {
 	}{"the first": {0, false, 0}, "the second": {1, false, time.Hour}, "the third": {2, false, time.Hour}, "a half": {1, true, 0}} {
 		synctest.Test(t, func(t *testing.T) {
 			g, ch := pushing(t, &Options{RateLimit: func(destination.Destination) RateLimit { return RateLimit{Interval: time.Hour} }}, "a")
-			require.Zero(t, g.sink.paces.turn(g.account(), time.Now()))
+			require.Zero(t, g.remote.sink.limits.reserve(g.account(), time.Now()))
 			g.pushes, g.closed = c.before, c.closed
-			require.False(t, g.push(conversing(t, strings.NewReader(reporting("ok", "ok refs/heads/main")), canPush), ch))
+			require.False(t, g.push(talking(t, strings.NewReader(reporting("ok", "ok refs/heads/main")), canPush), ch))
 			require.Equal(t, c.before+1, g.pushes)
-			require.Equal(t, time.Hour+c.ahead, time.Until(g.sink.paces.accounts[g.account()].ahead), name)
+			require.Equal(t, time.Hour+c.ahead, time.Until(g.remote.sink.limits.accounts[g.account()].ahead), name)
 		})
 	}
 }
@@ -245,11 +247,11 @@ type recorded struct {
 	sent [][]byte
 }
 
-func (r *recorded) exchange(ctx context.Context, parts ...[]byte) (io.ReadCloser, error) {
+func (r *recorded) Exchange(ctx context.Context, parts ...[]byte) (io.ReadCloser, error) {
 	for _, p := range parts {
 		r.sent = append(r.sent, bytes.Clone(p))
 	}
-	return r.answered.exchange(ctx, parts...)
+	return r.answered.Exchange(ctx, parts...)
 }
 
 func TestAPushAsksForWhatTheServerOffersAndNamesTheOldValue(t *testing.T) {
@@ -261,28 +263,28 @@ func TestAPushAsksForWhatTheServerOffersAndNamesTheOldValue(t *testing.T) {
 		for i := range 100 {
 			many = append(many, fmt.Sprint("start-", i), fmt.Sprint(i))
 		}
-		extend(t, g.lane.store, many...)
-		ch := newChain(g.lane.store, g.lane.store.tip)
-		d, err := ch.draft("", []gitsink.Commit{{Message: "m", Changes: writes("start-9", "2")}}, plainly)
+		extend(t, g.remote.lane.store, many...)
+		ch := newPushStack(g.remote.lane.store, g.remote.lane.store.Tip)
+		d, err := ch.build("", []gitsink.Commit{{Message: "m", Changes: writes("start-9", "2")}}, plainly)
 		require.NoError(t, err)
 		ch.add(g.calls[0], d)
 		answer := reporting("ok", "ok refs/heads/main")
 		if !c.bands {
 			answer = pkt("unpack ok\n") + pkt("ok refs/heads/main\n") + "0000"
 		}
-		receiver := conversing(t, strings.NewReader(answer), capabilities)
-		w := &recorded{answered: receiver.wire.(answered)}
-		receiver.wire = w
+		receiver := talking(t, strings.NewReader(answer), capabilities)
+		w := &recorded{answered: answered{strings.NewReader(answer)}}
+		receiver.Session = smart.Assume(w, receiver.Refs)
 		v := g.send(receiver, ch)
 		require.True(t, v.ok, capabilities)
 		require.False(t, v.signed)
-		ch.objects = append(ch.objects, newObject(plumbing.CommitObject, []byte("tree x\ngpgsig y\n\nm\n")))
-		receiver.wire = answered{strings.NewReader(answer)}
+		ch.objects = append(ch.objects, object.New(plumbing.CommitObject, []byte("tree x\ngpgsig y\n\nm\n")))
+		receiver.Session = smart.Assume(answered{strings.NewReader(answer)}, receiver.Refs)
 		require.True(t, g.send(receiver, ch).signed)
 		ch.objects = ch.objects[:len(ch.objects)-1]
 		require.Contains(t, string(w.sent[0]), ch.old.String()+" "+ch.tip.String()+" refs/heads/main")
 		require.Equal(t, c.bands, strings.Contains(string(w.sent[0]), "side-band-64k"), capabilities)
-		want, err := encodePack(ch.objects, map[bool]func(plumbing.Hash) (string, bool){true: ch.store.lookup}[c.thin])
+		want, err := object.EncodePack(ch.objects, map[bool]func(plumbing.Hash) (string, bool){true: ch.store.Lookup}[c.thin])
 		require.NoError(t, err)
 		require.Len(t, w.sent[1], len(want), capabilities)
 		require.Equal(t, c.thin, len(want) < 1000, "of a folder of a hundred files: %s", capabilities)
@@ -294,20 +296,20 @@ func TestALookHasAShortTimeOfItsOwnWhenThatOfTheCallersIsUp(t *testing.T) {
 		for _, over := range []bool{true, false} {
 			synctest.Test(t, func(t *testing.T) {
 				g := standing(t, &Options{StepTimeout: step, Transport: hanging{}}, "a")
-				strict := g.auth
-				g.strayed = g.calls[0]
+				strict := g.remote.auth
+				g.changed = g.calls[0]
 				if over {
-					g.cancel()
+					g.callers.cancel()
 				} else {
 					want = step
 				}
 				began := time.Now()
-				_, err := g.look(g.ctx)
+				_, err := g.look(g.callers.ctx)
 				require.Error(t, err)
 				require.Equal(t, want, time.Since(began))
 				require.NotNil(t, strict)
 				g.calls = nil
-				_, err = g.auth(t.Context())
+				_, err = g.remote.auth(t.Context())
 				require.ErrorIs(t, err, context.Canceled, "what connects next is strict again")
 			})
 		}
@@ -325,10 +327,10 @@ func (hanging) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestALookEndsWithTheSink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := standing(t, &Options{Transport: hanging{}}, "a")
-		g.cancel()
-		time.AfterFunc(time.Second, g.sink.close)
+		g.callers.cancel()
+		time.AfterFunc(time.Second, g.remote.sink.close)
 		began := time.Now()
-		_, err := g.look(g.ctx)
+		_, err := g.look(g.callers.ctx)
 		require.Error(t, err)
 		require.Equal(t, time.Second, time.Since(began))
 	})
@@ -344,6 +346,6 @@ func TestALookIsMadeUnderTheCredentialsOfAnybody(t *testing.T) {
 	s, err := g.look(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, looks)
-	require.Equal(t, someHash, s.tip(g.ref).String())
-	require.NotEqual(t, ch.tip, s.tip(g.ref))
+	require.Equal(t, someHash, s.Tip(g.remote.ref).String())
+	require.NotEqual(t, ch.tip, s.Tip(g.remote.ref))
 }

@@ -11,8 +11,9 @@ import (
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
 
 // errPlanOver is what a plan gets that uses its tree after its time.
@@ -23,7 +24,7 @@ var errPlanOver = errors.New("the tree is valid only while the plan runs")
 type view struct {
 	ctx    context.Context // the plan's, which ends every walk and read; a view lives no longer
 	remote *remote
-	chain  *chain
+	stack  *pushStack
 	folder plumbing.Hash // zero: there is no folder
 
 	mu   sync.Mutex // held during each use of remote and chain; guards what follows
@@ -62,9 +63,9 @@ func (v *view) use(f func() error) error {
 func (v *view) note(err error) { _ = v.use(func() error { return err }) }
 
 // tree returns the content of a tree.
-func (v *view) tree(hash plumbing.Hash) (tree string, err error) {
+func (v *view) Tree(hash plumbing.Hash) (tree string, err error) {
 	err = v.use(func() error {
-		tree, err = v.chain.tree(hash)
+		tree, err = v.stack.Tree(hash)
 		return err
 	})
 	return tree, err
@@ -76,8 +77,8 @@ func (v *view) Paths(prefix string) iter.Seq2[string, gitsink.Entry] {
 		prefix := strings.TrimSuffix(prefix, "/")
 		var folder plumbing.Hash
 		err := v.use(func() (err error) {
-			folder, err = folderIn(v.chain, v.folder, prefix)
-			if wrong := (*pathError)(nil); errors.As(err, &wrong) {
+			folder, err = object.FolderIn(v.stack, v.folder, prefix)
+			if wrong := (*object.PathError)(nil); errors.As(err, &wrong) {
 				err = nil // a file is no folder and has no files below it
 			}
 			return err
@@ -97,7 +98,7 @@ func (v *view) Entry(path string) (entry gitsink.Entry, ok bool) {
 	_ = v.use(func() error {
 		e, found, err := v.find(path)
 		if found {
-			entry, ok = e.public(), true
+			entry, ok = e.Public(), true
 		}
 		return err
 	})
@@ -105,24 +106,24 @@ func (v *view) Entry(path string) (entry gitsink.Entry, ok bool) {
 }
 
 // find looks a path up. The caller holds mu.
-func (v *view) find(path string) (entry, bool, error) {
+func (v *view) find(path string) (object.Entry, bool, error) {
 	dir, name := "", path
 	if i := strings.LastIndexByte(path, '/'); i > 0 { // no file has a path that begins with a slash
 		dir, name = path[:i], path[i+1:]
 	}
-	folder, err := folderIn(v.chain, v.folder, dir)
-	if wrong := (*pathError)(nil); errors.As(err, &wrong) {
-		return entry{}, false, nil
+	folder, err := object.FolderIn(v.stack, v.folder, dir)
+	if wrong := (*object.PathError)(nil); errors.As(err, &wrong) {
+		return object.Entry{}, false, nil
 	}
 	tree := ""
 	if err == nil {
-		tree, err = v.chain.tree(folder)
+		tree, err = v.stack.Tree(folder)
 	}
 	if err != nil {
-		return entry{}, false, err
+		return object.Entry{}, false, err
 	}
-	e, ok := lookup(tree, name)
-	return e, ok && !e.isTree(), nil
+	e, ok := object.Lookup(tree, name)
+	return e, ok && !e.IsTree(), nil
 }
 
 // Read implements gitsink.Tree. Symbolic links and submodules are absent too: their content is not a file's.
@@ -134,8 +135,8 @@ func (v *view) Read(ctx context.Context, paths ...string) (map[string][]byte, er
 			if err != nil {
 				return nil, err
 			}
-			if ok && e.isFile() {
-				found[path] = e.hash
+			if ok && e.IsFile() {
+				found[path] = e.Hash
 			}
 		}
 		return found, nil
@@ -146,23 +147,23 @@ func (v *view) Read(ctx context.Context, paths ...string) (map[string][]byte, er
 func (v *view) ReadAbove(ctx context.Context, name string) (map[string][]byte, error) {
 	return v.reads(ctx, func() (map[string]plumbing.Hash, error) {
 		found := map[string]plumbing.Hash{}
-		dir, root := "", v.chain.root
-		for part := range components(v.remote.dst.BaseFolder) {
+		dir, root := "", v.stack.root
+		for part := range object.Components(v.remote.dst.BaseFolder) {
 			if root.IsZero() {
 				break
 			}
-			tree, err := v.chain.tree(root)
+			tree, err := v.stack.Tree(root)
 			if err != nil {
 				return nil, err
 			}
-			if e, ok := lookup(tree, name); ok && e.isFile() {
-				found[dir] = e.hash
+			if e, ok := object.Lookup(tree, name); ok && e.IsFile() {
+				found[dir] = e.Hash
 			}
-			below, ok := lookup(tree, part)
-			if !ok || !below.isTree() {
+			below, ok := object.Lookup(tree, part)
+			if !ok || !below.IsTree() {
 				break
 			}
-			dir, root = join(dir, part), below.hash
+			dir, root = object.Join(dir, part), below.Hash
 		}
 		return found, nil
 	})
@@ -195,15 +196,15 @@ func (v *view) contents(ctx context.Context, found map[string]plumbing.Hash) (ma
 	blobs, err := v.blobs(ctx, slices.Collect(maps.Values(found)))
 	if err != nil {
 		if paths := slices.Collect(maps.Keys(found)); len(paths) == 1 {
-			err = fmt.Errorf("%s: %w", quoted(paths[0]), err)
+			err = fmt.Errorf("%s: %w", object.Quoted(paths[0]), err)
 		}
-		return nil, v.remote.fail(ctx, opFetch, err, serverWords(err))
+		return nil, v.remote.fail(ctx, opFetch, err, smart.Words(err))
 	}
 	contents := make(map[string][]byte, len(found))
 	for path, hash := range found {
 		data, ok := blobs[hash]
 		if !ok {
-			err := fmt.Errorf("%s, blob %s: %w", quoted(path), hash, errIncomplete)
+			err := fmt.Errorf("%s, blob %s: %w", object.Quoted(path), hash, object.ErrIncomplete)
 			return nil, v.remote.fail(ctx, opFetch, err, "")
 		}
 		contents[path] = []byte(data)
@@ -214,7 +215,7 @@ func (v *view) contents(ctx context.Context, found map[string]plumbing.Hash) (ma
 func (v *view) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbing.Hash]string, error) {
 	var stored []plumbing.Hash
 	for _, hash := range wanted {
-		if _, ok := v.chain.blobs[hash]; !ok {
+		if _, ok := v.stack.blobs[hash]; !ok {
 			stored = append(stored, hash)
 		}
 	}
@@ -226,7 +227,7 @@ func (v *view) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbing.
 		}
 	}
 	for _, hash := range wanted {
-		if data, ok := v.chain.blobs[hash]; ok {
+		if data, ok := v.stack.blobs[hash]; ok {
 			blobs[hash] = string(data)
 		}
 	}

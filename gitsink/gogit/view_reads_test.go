@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/stretchr/testify/require"
 )
 
 // shelfView is the view of a tree with some of everything, over a server of this shelf.
@@ -19,12 +19,12 @@ func shelfView(t *testing.T, s *shelf) *view {
 	lost := plumbing.NewHash(someHash)
 	r := remoteFor(t, s, Options{})
 	store := r.lane.store
-	sub := plant(store, entry{"100755", "run", blobHash("run")}, fileEntry("x", "x"))
-	store.root = plant(store,
-		fileEntry("file", "file"), entry{"120000", "link", blobHash("file")}, folderEntry("lost", lost),
-		entry{"160000", "mod", lost}, folderEntry("sub", sub),
+	sub := plant(store, object.Entry{Mode: "100755", Name: "run", Hash: blobHash("run")}, fileEntry("x", "x"))
+	store.Root = plant(store,
+		fileEntry("file", "file"), object.Entry{Mode: "120000", Name: "link", Hash: blobHash("file")}, folderEntry("lost", lost),
+		object.Entry{Mode: "160000", Name: "mod", Hash: lost}, folderEntry("sub", sub),
 	)
-	return &view{ctx: t.Context(), remote: r, chain: newChain(store, plumbing.ZeroHash), folder: store.root}
+	return &view{ctx: t.Context(), remote: r, stack: newPushStack(store, plumbing.ZeroHash), folder: store.Root}
 }
 
 func TestAnEntryIsFoundByItsWholePath(t *testing.T) {
@@ -54,13 +54,13 @@ func TestAnEntryIsFoundByItsWholePath(t *testing.T) {
 		v = shelfView(t, newShelf())
 		_, ok = v.Entry(path)
 		require.False(t, ok)
-		require.ErrorIs(t, v.end(), errIncomplete, path)
+		require.ErrorIs(t, v.end(), object.ErrIncomplete, path)
 	}
 	v = shelfView(t, newShelf())
 	v.folder = lost
 	_, ok = v.Entry("x")
 	require.False(t, ok)
-	require.ErrorIs(t, v.end(), errIncomplete)
+	require.ErrorIs(t, v.end(), object.ErrIncomplete)
 }
 
 func TestPathsAreThoseBelowAFolder(t *testing.T) {
@@ -69,9 +69,9 @@ func TestPathsAreThoseBelowAFolder(t *testing.T) {
 		"sub": {"sub/run", "sub/x"}, "sub/": {"sub/run", "sub/x"}, "file": nil, "link/x": nil, "none": nil, "su": nil,
 	} {
 		v := shelfView(t, newShelf())
-		sub := treeWith(entry{"100755", "run", blobHash("run")}, fileEntry("x", "x"))
-		v.folder = plant(v.chain.store, fileEntry("file", "1"), entry{"120000", "link", blobHash("")}, folderEntry("sub", hashOfTree(sub)))
-		v.chain.trees[hashOfTree(sub)] = sub
+		sub := treeWith(object.Entry{Mode: "100755", Name: "run", Hash: blobHash("run")}, fileEntry("x", "x"))
+		v.folder = plant(v.stack.store, fileEntry("file", "1"), object.Entry{Mode: "120000", Name: "link", Hash: blobHash("")}, folderEntry("sub", hashOfTree(sub)))
+		v.stack.trees[hashOfTree(sub)] = sub
 		require.ElementsMatch(t, want, paths(v, prefix), prefix)
 		require.NoError(t, v.end(), prefix)
 		v = shelfView(t, newShelf())
@@ -84,7 +84,7 @@ func TestPathsAreThoseBelowAFolder(t *testing.T) {
 		for path := range v.Paths(prefix) {
 			require.Contains(t, []string{"file", "link"}, path, "what comes before")
 		}
-		require.ErrorIs(t, v.end(), errIncomplete, prefix)
+		require.ErrorIs(t, v.end(), object.ErrIncomplete, prefix)
 	}
 }
 
@@ -92,12 +92,12 @@ func TestAViewEndsWithTheFirstThatWentWrong(t *testing.T) {
 	t.Parallel()
 	v := shelfView(t, newShelf())
 	one, two := errors.New("one"), errors.New("two")
-	tree, err := v.tree(v.folder)
+	tree, err := v.Tree(v.folder)
 	require.NoError(t, err)
 	require.NotEmpty(t, tree)
 	v.note(one)
 	v.note(two)
-	_, err = v.tree(v.folder)
+	_, err = v.Tree(v.folder)
 	require.Equal(t, one, err)
 	_, ok := v.Entry("file")
 	require.False(t, ok)
@@ -109,7 +109,7 @@ func TestAViewEndsWithTheFirstThatWentWrong(t *testing.T) {
 	_, ok = v.Entry("file")
 	require.False(t, ok)
 	require.Empty(t, paths(v, "sub"))
-	_, err = v.tree(v.folder)
+	_, err = v.Tree(v.folder)
 	require.Equal(t, errPlanOver, err)
 	_, err = v.Read(t.Context(), "file")
 	require.ErrorContains(t, err, errPlanOver.Error())
@@ -119,7 +119,7 @@ func TestAViewEndsWithTheFirstThatWentWrong(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	v.ctx = ctx
 	cancel(one)
-	_, err = v.tree(v.folder)
+	_, err = v.Tree(v.folder)
 	require.Equal(t, one, err, "why, and not only that")
 	require.Equal(t, one, v.end())
 }
@@ -136,8 +136,8 @@ func TestAReadAsksOnlyForWhatIsNotKnown(t *testing.T) {
 	require.Empty(t, got, "their content is not a file's")
 	require.Empty(t, s.asked)
 
-	v.chain.store.blobs.put(blobHash("run"), "run")
-	v.chain.blobs[blobHash("x")] = []byte("x")
+	v.stack.store.Blobs.Put(blobHash("run"), "run")
+	v.stack.blobs[blobHash("x")] = []byte("x")
 	got, err = v.Read(t.Context(), "sub/x")
 	require.NoError(t, err)
 	require.Equal(t, map[string][]byte{"sub/x": []byte("x")}, got)
@@ -176,9 +176,9 @@ func TestAReadThatFailsSaysWhatItWasFor(t *testing.T) {
 
 	v = shelfView(t, s)
 	got, err = v.Read(t.Context(), "sub/x", "lost/x")
-	require.ErrorContains(t, err, errIncomplete.Error())
+	require.ErrorContains(t, err, object.ErrIncomplete.Error())
 	require.Nil(t, got)
-	require.ErrorIs(t, v.end(), errIncomplete, "nothing may be built on it")
+	require.ErrorIs(t, v.end(), object.ErrIncomplete, "nothing may be built on it")
 }
 
 func TestAReadEndsWithThePlan(t *testing.T) {
@@ -213,20 +213,20 @@ func TestWhatLiesAboveAFolderIsReadUpToWhereItEnds(t *testing.T) {
 		{"a/b/c/d/e/f", map[string]string{"": "root", "a": "in a", "a/b/c": "in c"}, nil},
 		{"none/a/b", map[string]string{"": "root"}, nil},
 		{"file/a/b", map[string]string{"": "root"}, nil},
-		{"lost/a", nil, errIncomplete},
+		{"lost/a", nil, object.ErrIncomplete},
 	} {
 		s := newShelf()
 		v := shelfView(t, s)
-		store := v.chain.store
+		store := v.stack.store
 		c := plant(store, fileEntry(name, "in c"))
-		b := plant(store, entry{"120000", name, blobHash("link")}, folderEntry("c", c))
+		b := plant(store, object.Entry{Mode: "120000", Name: name, Hash: blobHash("link")}, folderEntry("c", c))
 		a := plant(store, fileEntry(name, "in a"), folderEntry("b", b))
-		v.chain.root = plant(store, fileEntry(name, "root"), folderEntry("a", a), fileEntry("file", "1"), folderEntry("lost", lost))
+		v.stack.root = plant(store, fileEntry(name, "root"), folderEntry("a", a), fileEntry("file", "1"), folderEntry("lost", lost))
 		v.remote.dst.BaseFolder = test.folder
 		want := map[string][]byte{}
 		for dir, content := range test.want {
 			want[dir] = []byte(content)
-			v.chain.blobs[blobHash(content)] = []byte(content)
+			v.stack.blobs[blobHash(content)] = []byte(content)
 		}
 		got, err := v.ReadAbove(t.Context(), name)
 		require.Empty(t, s.asked)
@@ -237,7 +237,7 @@ func TestWhatLiesAboveAFolderIsReadUpToWhereItEnds(t *testing.T) {
 		}
 		require.NoError(t, err, test.folder)
 		require.Equal(t, want, got, test.folder)
-		v.chain.root = plumbing.ZeroHash
+		v.stack.root = plumbing.ZeroHash
 		got, err = v.ReadAbove(t.Context(), name)
 		require.NoError(t, err, "a branch that is none")
 		require.Empty(t, got)

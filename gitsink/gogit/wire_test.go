@@ -22,12 +22,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
+	"github.com/stretchr/testify/require"
 )
 
 // redirector sends every advertisement to another server.
@@ -139,18 +138,9 @@ func TestAServerThatWantsToBeLeftAloneIs(t *testing.T) {
 			apply(t, s, target(other.URL(), "main", ""), put("a", "1")) // which nobody has asked to leave alone
 			server.Intercept(nil)
 			d := target(repo.URL(), "main", "")
-			s.paces.refuse(account{repository: d.RemoteBranch().Repository, who: identify(d.Repository, Auth{})}, time.Now(), time.Now()) // the time is over
+			s.limits.blockUntil(account{repository: d.RemoteBranch().Repository, who: identify(d.Repository, Auth{})}, time.Now(), time.Now()) // the time is over
 			apply(t, s, d, put("a", "1"))
 		})
-	}
-}
-
-func TestAServerCannotSendUsAwayForLong(t *testing.T) {
-	for value, want := range map[string]time.Duration{
-		"7": 7 * time.Second, "999999999": time.Hour, "-1": 0, "soon": 0, "": 0, "Mon, 02 Jan 2006 15:04:05 GMT": 0,
-	} {
-		header := http.Header{"Retry-After": {value}}
-		require.Equal(t, want, retryAfter(http.StatusServiceUnavailable, header, time.Now()), value)
 	}
 }
 
@@ -214,7 +204,6 @@ func TestAPathIsSentAsItIs(t *testing.T) {
 		apply(t, s, target(url, "main", ""), counting(fmt.Sprint(i)))
 	}
 	require.Len(t, repo.Tree("main"), 2)
-	require.Equal(t, `'it'\''s'`, shellQuote("it's"))
 }
 
 // stall passes bytes to a server until it has sent so many, and then holds both ways without a word.

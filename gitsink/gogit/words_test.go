@@ -11,11 +11,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 	"github.com/kubescribe/kubescribe/internal/quote"
 	"github.com/kubescribe/kubescribe/queue"
+	"github.com/stretchr/testify/require"
 )
 
 // How words reach a client.
@@ -185,16 +185,16 @@ func TestWordsMeanTheSameInEveryPhaseAndTransport(t *testing.T) {
 			"in the report of a push": classOfRefusal(w.words),
 			"beside the report":       classOfRefusal("pre-receive hook declined\n" + w.words),
 			"with colours":            classOfRefusal(quote.Words("\x1b[31m" + w.words + "\x1b[0m")),
-			"by SSH or a process":     only1(t, classify(&saidError{fmt.Errorf("%w: %w", errRefusal, io.EOF), w.words})),
+			"by SSH or a process":     only1(t, classify(&smart.RemoteError{Err: fmt.Errorf("%w: %w", smart.ErrRefused, io.EOF), Words: w.words})),
 			"in an ERR line":          only1(t, classify(errLine(t, lines[len(lines)-1], w.words))),
-			"HTTP 401":                only1(t, classify(&saidError{&statusError{status: http.StatusUnauthorized}, w.words})),
-			"HTTP 403":                only1(t, classify(&saidError{&statusError{status: http.StatusForbidden}, w.words})),
-			"HTTP 400":                only1(t, classify(&saidError{&statusError{status: http.StatusBadRequest}, w.words})),
+			"HTTP 401":                only1(t, classify(&smart.RemoteError{Err: &smart.StatusError{Status: http.StatusUnauthorized}, Words: w.words})),
+			"HTTP 403":                only1(t, classify(&smart.RemoteError{Err: &smart.StatusError{Status: http.StatusForbidden}, Words: w.words})),
+			"HTTP 400":                only1(t, classify(&smart.RemoteError{Err: &smart.StatusError{Status: http.StatusBadRequest}, Words: w.words})),
 		} {
 			require.Equal(t, w.class, got, "%s, %s: %s", w.host, phase, w.words)
 		}
 		if w.by >= http.StatusBadRequest {
-			err := &saidError{&statusError{status: w.by}, w.words}
+			err := &smart.RemoteError{Err: &smart.StatusError{Status: w.by}, Words: w.words}
 			require.Equal(t, []error{w.class}, classify(err), "%s, HTTP %d: %s", w.host, w.by, w.words)
 			require.True(t, surelyRefused(err))
 		}
@@ -214,7 +214,7 @@ func errLine(t *testing.T, line, all string) error {
 		line = all
 	}
 	packet := fmt.Sprintf("%04xERR %s", len(line)+8, line)
-	_, _, err := newPackets(strings.NewReader(packet), "a test", 1<<20).next()
+	_, err := smart.Begin(t.Context(), answered{strings.NewReader(packet)}, "refs/heads/main")
 	require.Error(t, err)
 	return err
 }
@@ -222,10 +222,10 @@ func errLine(t *testing.T, line, all string) error {
 func TestARefusalOfUnknownWordsIsNoServerThatCannotBeReached(t *testing.T) {
 	for name, err := range map[string]error{
 		"ERR":       errLine(t, "the moon is full", ""),
-		"by SSH":    &saidError{fmt.Errorf("%w: %w", errRefusal, io.EOF), "the moon is full"},
-		"exit code": fmt.Errorf("%w: %w", errRefusal, io.ErrUnexpectedEOF),
-		"HTTP 400":  &saidError{&statusError{status: http.StatusBadRequest}, "the moon is full"},
-		"HTTP 451":  &statusError{status: http.StatusUnavailableForLegalReasons},
+		"by SSH":    &smart.RemoteError{Err: fmt.Errorf("%w: %w", smart.ErrRefused, io.EOF), Words: "the moon is full"},
+		"exit code": fmt.Errorf("%w: %w", smart.ErrRefused, io.ErrUnexpectedEOF),
+		"HTTP 400":  &smart.RemoteError{Err: &smart.StatusError{Status: http.StatusBadRequest}, Words: "the moon is full"},
+		"HTTP 451":  &smart.StatusError{Status: http.StatusUnavailableForLegalReasons},
 	} {
 		classes := classify(err)
 		require.Equal(t, []error{gitsink.ErrRefused}, classes, name)
@@ -234,8 +234,8 @@ func TestARefusalOfUnknownWordsIsNoServerThatCannotBeReached(t *testing.T) {
 		require.NotErrorIs(t, e, gitsink.ErrUnavailable)
 	}
 	require.Equal(t, []error{gitsink.ErrUnavailable}, classify(io.ErrUnexpectedEOF))
-	require.Equal(t, []error{gitsink.ErrUnavailable}, classify(&statusError{status: http.StatusRequestTimeout}))
-	require.Equal(t, []error{gitsink.ErrProtocol}, classify(&statusError{status: http.StatusNoContent}))
+	require.Equal(t, []error{gitsink.ErrUnavailable}, classify(&smart.StatusError{Status: http.StatusRequestTimeout}))
+	require.Equal(t, []error{gitsink.ErrProtocol}, classify(&smart.StatusError{Status: http.StatusNoContent}))
 }
 
 // Each phrase on the page has words behind it, and each of the words a phrase.

@@ -1,0 +1,154 @@
+package object
+
+import (
+	"bytes"
+	"compress/zlib"
+	"crypto/sha1"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+	"testing"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/stretchr/testify/require"
+)
+
+// headerOf is the header of an object of 16 to 2,047 bytes in a pack.
+func headerOf(kind plumbing.ObjectType, size int) []byte {
+	return []byte{0x80 | byte(kind)<<4 | byte(size&0xf), byte(size >> 4)}
+}
+
+// deltaChain is a pack of n trees, each but the last a delta on the next one. The names are read from the end on, so it is
+// in memory, uncompressed.
+func deltaChain(n int) []byte {
+	trees := make([][]byte, n)
+	for i := range n {
+		trees[i] = fmt.Appendf(nil, "100644 %08d\x00%020d", i, i)
+	}
+	var pack bytes.Buffer
+	pack.WriteString("PACK\x00\x00\x00\x02")
+	_ = binary.Write(&pack, binary.BigEndian, uint32(n))
+	z, _ := zlib.NewWriterLevel(&pack, zlib.NoCompression)
+	put := func(data []byte) {
+		z.Reset(&pack)
+		_, _ = z.Write(data)
+		_ = z.Close()
+	}
+	for i := range n - 1 {
+		base := plumbing.ComputeHash(plumbing.TreeObject, trees[i+1])
+		delta := append([]byte{byte(len(trees[i+1])), byte(len(trees[i])), byte(len(trees[i]))}, trees[i]...)
+		pack.Write(headerOf(plumbing.REFDeltaObject, len(delta)))
+		pack.Write(base[:])
+		put(delta)
+	}
+	pack.Write(headerOf(plumbing.TreeObject, len(trees[n-1])))
+	put(trees[n-1])
+	sum := sha1.Sum(pack.Bytes())
+	return append(pack.Bytes(), sum[:]...)
+}
+
+func TestDeltasThatWaitForEachOtherAreAWorkListOfABoundedLength(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(2)) // the heap is little more than what is alive then, the test's own packs included
+	limits := Limits{1 << 30, 48 << 20}
+	got, err := Unpack(bytes.NewReader(deltaChain(maxDeltaChain+1)), limits, false)
+	require.NoError(t, err)
+	require.Len(t, got.Trees, maxDeltaChain+1)
+	sizes := map[int]string{maxDeltaChain + 2: "a chain of more than 4095 deltas", 100_000: "a chain of more than 4095 deltas", 180_000: "MaxHeldBytes"}
+	if os.Getenv("KUBESCRIBE_SOAK") != "" {
+		sizes[3_000_000] = "MaxHeldBytes" // 198 MB, which once overflowed the stack
+	}
+	for n, says := range sizes {
+		pack := deltaChain(n)
+		before, peak := liveHeap(), watchHeap(t)
+		_, err := Unpack(bytes.NewReader(pack), limits, false)
+		took := int64(peak()) - int64(before)
+		require.ErrorIs(t, err, gitsink.ErrTooLarge)
+		require.ErrorContains(t, err, says)
+		require.Less(t, took, int64(50e6), "%d deltas", n)
+	}
+}
+
+// A server may leave out a tree that two siblings hold: neither is complete then.
+func TestATreeThatTwoSiblingsMissClosesNeither(t *testing.T) {
+	s := NewStore()
+	tree := func(data string) plumbing.Hash {
+		o := New(plumbing.TreeObject, []byte(data))
+		s.Add(o.Hash, data)
+		return o.Hash
+	}
+	folder := func(name string, hash plumbing.Hash) string { return "40000 " + name + "\x00" + string(hash[:]) }
+	missing := plumbing.NewHash(strings.Repeat("1", 40))
+	one, two := tree(folder("x", missing)), tree(folder("y", missing))
+	whole := tree("")
+	root := tree(folder("a", one) + folder("b", two) + folder("c", whole))
+	found := map[plumbing.Hash]bool{}
+	require.NoError(t, s.below(root, found))
+	require.Equal(t, map[plumbing.Hash]bool{missing: true}, found)
+	require.Equal(t, map[plumbing.Hash]bool{whole: true}, s.closed)
+}
+
+func TestWhatIsMissingIsFoundAtAnyDepth(t *testing.T) {
+	s := NewStore()
+	hash := plumbing.ZeroHash
+	data := "100644 x\x00" + strings.Repeat("1", 20)
+	for range 100_000 {
+		o := New(plumbing.TreeObject, []byte(data))
+		s.Add(o.Hash, data)
+		hash = o.Hash
+		data = "40000 d\x00" + string(hash[:])
+	}
+	missing := map[plumbing.Hash]bool{}
+	require.NoError(t, s.below(hash, missing))
+	require.Empty(t, missing)
+}
+
+// FuzzUnpack reads whatever a server may send for a pack: an error or objects that are what their names say, within the limits.
+func FuzzUnpack(f *testing.F) {
+	pack, err := EncodePack(blobs(0, 15, 100), nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(pack, true)
+	f.Add(deltaChain(5), false)
+	f.Fuzz(func(t *testing.T, pack []byte, keep bool) {
+		got, err := Unpack(io.MultiReader(bytes.NewReader(pack)), Limits{1 << 20, 1 << 20}, keep)
+		if err != nil {
+			return
+		}
+		for kind, objects := range map[plumbing.ObjectType]map[plumbing.Hash]string{
+			plumbing.CommitObject: got.Commits, plumbing.TreeObject: got.Trees, plumbing.BlobObject: got.Blobs,
+		} {
+			for hash, data := range objects {
+				require.Equal(t, hash, plumbing.ComputeHash(kind, []byte(data)))
+			}
+		}
+	})
+}
+
+func TestABoundOfAPackMayBeReached(t *testing.T) {
+	u := &unpacker{left: 3 * sparable}
+	require.True(t, u.fits(2*sparable, 0), "with a copy of it that is not spared")
+	require.False(t, u.fits(2*sparable+1, 0))
+	require.True(t, u.fits(sparable, 2*sparable))
+	require.False(t, u.fits(sparable, 3*sparable+1), "its base is in memory twice, too")
+	require.False(t, u.fits(-1, 0))
+}
+
+func TestAnObjectThatIsNotWhatItSaysEndsTheFetch(t *testing.T) {
+	for name, size := range map[string]byte{"longer": 1, "shorter": 100} {
+		var pack bytes.Buffer
+		pack.WriteString("PACK\x00\x00\x00\x02\x00\x00\x00\x01")
+		pack.Write([]byte{byte(plumbing.TreeObject)<<4 | 0x80 | size&0xf, size >> 4})
+		z := zlib.NewWriter(&pack)
+		_, _ = z.Write([]byte("100644 a\x00aaaaaaaaaaaaaaaaaaaa"))
+		_ = z.Close()
+		sum := sha1.Sum(pack.Bytes())
+		pack.Write(sum[:])
+		_, err := Unpack(&pack, Limits{Receive: 1 << 20, Hold: 1 << 20}, false)
+		require.ErrorIs(t, err, gitsink.ErrProtocol, name)
+	}
+}

@@ -1,0 +1,115 @@
+package object
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// covers tells whether the store has all of the folders at its tip.
+func (s *Store) Covers(folders []string) bool {
+	if s.Complete {
+		return true
+	}
+	single, whole, err := s.Missing(s.Root, folders)
+	return err == nil && len(single) == 0 && len(whole) == 0
+}
+
+// missing returns the trees that are wanted next to have all of the folders below root: the first one that is missing on the
+// way to a folder, and those below a folder whose parents are here. A folder itself is wanted whole if nothing was known of
+// it before. A folder that is no folder has nothing to want: the plan's error is for the view to make.
+func (s *Store) Missing(root plumbing.Hash, folders []string) (single, whole []plumbing.Hash, err error) {
+	ones, wholes := map[plumbing.Hash]bool{}, map[plumbing.Hash]bool{}
+	for _, folder := range folders {
+		hash, arrived := s.walk(root, folder)
+		switch {
+		case hash.IsZero():
+		case !arrived:
+			ones[hash] = true
+		case s.closed[hash]:
+			s.folders[folder] = true
+		case !s.has(hash) && !s.folders[folder]:
+			wholes[hash] = true
+		default:
+			below := map[plumbing.Hash]bool{}
+			if err := s.below(hash, below); err != nil {
+				return nil, nil, err
+			}
+			maps.Copy(ones, below)
+			if len(below) == 0 {
+				s.folders[folder] = true
+			}
+		}
+	}
+	return slices.Collect(maps.Keys(ones)), slices.Collect(maps.Keys(wholes)), nil
+}
+
+// walk goes from root towards a folder. If it arrives, hash is the folder's tree, which need not be here, or zero: there is
+// none. Else it is the tree on the way that is missing.
+func (s *Store) walk(root plumbing.Hash, folder string) (hash plumbing.Hash, arrived bool) {
+	hash = root
+	for name := range Components(folder) {
+		if !s.has(hash) {
+			return hash, false
+		}
+		e, ok := Lookup(s.Trees[hash], name)
+		if !ok || !e.IsTree() {
+			return plumbing.ZeroHash, true
+		}
+		hash = e.Hash
+	}
+	return hash, true
+}
+
+// below collects the trees that are missing at or below hash. Without any, all of them are closed: with a closed tree
+// everything below it is here, so that nobody has to look again. Each tree is looked into once, however often it stands there,
+// and on a work list: the depth is somebody else's to choose.
+func (s *Store) below(hash plumbing.Hash, missing map[plumbing.Hash]bool) error {
+	type visit struct {
+		hash plumbing.Hash
+		left string // of the tree
+		open bool   // a tree is missing in it
+	}
+	found := map[plumbing.Hash]bool{} // trees that were left, and whether one is missing in them
+	var way []visit
+	// enter reports whether something is missing at a tree that need not be looked into.
+	enter := func(hash plumbing.Hash) (open bool) {
+		tree, here := s.Trees[hash]
+		open, known := found[hash]
+		switch {
+		case known:
+			return open
+		case s.closed[hash]:
+			return false
+		case !here:
+			missing[hash] = true
+			return true
+		}
+		way = append(way, visit{hash: hash, left: tree})
+		return false
+	}
+	open := enter(hash)
+	for len(way) > 0 {
+		last := &way[len(way)-1]
+		last.open = last.open || open
+		open = false
+		if last.left == "" {
+			open = last.open
+			if found[last.hash] = open; !open {
+				s.closed[last.hash] = true
+			}
+			way = way[:len(way)-1]
+			continue
+		}
+		e, rest, ok := cutEntry(last.left)
+		if !ok {
+			return fmt.Errorf("tree %s: %w", last.hash, ErrDamaged)
+		}
+		if last.left = rest; e.IsTree() {
+			open = enter(e.Hash)
+		}
+	}
+	return nil
+}

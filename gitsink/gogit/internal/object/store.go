@@ -1,0 +1,190 @@
+package object
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// errIncomplete means that an object is missing that must be there. It is never read as an empty folder: the files of
+// the folder would be taken for removed.
+var ErrIncomplete = errors.New("object is missing")
+
+const (
+	objectOverhead = 96      // what a map entry costs beside its content
+	sweepSlack     = 1 << 20 // superseded trees that are not worth a sweep
+)
+
+// store is what a lane knows of its branch: trees of one commit, and a few small files. A complete one holds all trees of
+// the commit; the other kind those on the way to some folders, and below these. A store in doubt is replaced, not
+// repaired. It is not safe for concurrent use.
+type Store struct {
+	Tip      plumbing.Hash   // the commit whose trees are here; zero: nothing is
+	Root     plumbing.Hash   // its tree
+	Shallows []plumbing.Hash // of a complete one: the commits at which the history known to it begins (gitprotocol-pack(5))
+	Trees    map[plumbing.Hash]string
+	Blobs    blobCache
+	Size     int64 // of all trees
+	live     int64 // of those that the last sweep left
+
+	Complete bool
+	// Of the other kind.
+	closed  map[plumbing.Hash]bool // trees with which all below them are here
+	folders map[string]bool        // base folders that were here once: of their trees most will still be
+}
+
+func NewStore() *Store {
+	return &Store{Trees: map[plumbing.Hash]string{}, closed: map[plumbing.Hash]bool{}, folders: map[string]bool{}}
+}
+
+func (s *Store) Memory() int64 {
+	return s.Size + int64(s.Blobs.size()) + int64(len(s.closed))*objectOverhead/2
+}
+
+func (s *Store) Add(hash plumbing.Hash, tree string) {
+	if _, ok := s.Trees[hash]; !ok {
+		s.Trees[hash] = tree
+		s.Size += int64(len(tree)) + objectOverhead
+	}
+}
+
+func (s *Store) has(hash plumbing.Hash) bool { _, ok := s.Trees[hash]; return ok }
+
+func (s *Store) AddAll(trees map[plumbing.Hash]string) {
+	for hash, tree := range trees {
+		s.Add(hash, tree)
+	}
+}
+
+// lookup returns a tree that the server has.
+func (s *Store) Lookup(hash plumbing.Hash) (tree string, ok bool) {
+	tree, ok = s.Trees[hash]
+	return tree, ok
+}
+
+// tree returns the content of a tree; the zero hash is the tree that does not exist.
+func (s *Store) Tree(hash plumbing.Hash) (string, error) {
+	tree, ok := s.Trees[hash]
+	if !ok && !hash.IsZero() {
+		return "", fmt.Errorf("tree %s: %w", hash, ErrIncomplete)
+	}
+	return tree, nil
+}
+
+// receive takes all new trees of a commit and makes it the tip of a complete store. It checks the new trees only, since the
+// others were checked before. On an error the store is not to be used any more.
+func (s *Store) Receive(commit, root plumbing.Hash, trees map[plumbing.Hash]string) error {
+	s.AddAll(trees)
+	if _, err := s.Tree(root); err != nil {
+		return err
+	}
+	for hash, tree := range trees {
+		if err := s.check(hash, tree); err != nil {
+			return err
+		}
+	}
+	s.Complete = true
+	s.Advance(commit, root)
+	return nil
+}
+
+// check fails if a tree is damaged or a tree in it is missing.
+func (s *Store) check(hash plumbing.Hash, tree string) error {
+	for e, err := range Entries(tree) {
+		if err != nil {
+			return fmt.Errorf("tree %s: %w", hash, err)
+		}
+		if e.IsTree() {
+			if _, err := s.Tree(e.Hash); err != nil {
+				return fmt.Errorf("%q in tree %s: %w", e.Name, hash, err)
+			}
+		}
+	}
+	return nil
+}
+
+// within fails if the trees of the tip take more memory than they may, whatever they came in.
+func (s *Store) Within(limit int64) error {
+	if s.Size > limit {
+		s.sweep()
+	}
+	if s.Size > limit {
+		return HeldTooMuch(limit)
+	}
+	return nil
+}
+
+func HeldTooMuch(limit int64) error {
+	return &LimitError{fmt.Sprintf("the trees of the branch take more than %d bytes of memory: raise MaxHeldBytes", limit)}
+}
+
+// advance makes commit the tip, and drops what it has superseded once that is more than the half.
+func (s *Store) Advance(commit, root plumbing.Hash) {
+	s.Tip, s.Root = commit, root
+	if s.Size > 2*s.live+sweepSlack {
+		s.sweep()
+	}
+}
+
+func (s *Store) sweep() {
+	all := s.Trees
+	s.Trees, s.Size = make(map[plumbing.Hash]string, len(all)/2), 0
+	pending := []plumbing.Hash{s.Root}
+	for len(pending) > 0 {
+		hash := pending[len(pending)-1]
+		pending = pending[:len(pending)-1]
+		tree, ok := all[hash]
+		if _, done := s.Trees[hash]; done || !ok {
+			continue
+		}
+		s.Add(hash, tree)
+		for e, err := range Entries(tree) {
+			if err == nil && e.IsTree() {
+				pending = append(pending, e.Hash)
+			}
+		}
+	}
+	for hash := range s.closed {
+		if _, ok := s.Trees[hash]; !ok {
+			delete(s.closed, hash)
+		}
+	}
+	s.live = s.Size
+}
+
+const (
+	cachedBlob = 64 << 10  // a larger file is not worth keeping
+	youngBlobs = 512 << 10 // and twice that is all that is kept
+)
+
+// blobCache keeps small files that were read or written lately, in two generations.
+type blobCache struct {
+	young, old map[plumbing.Hash]string
+	youngSize  int
+	oldSize    int
+}
+
+func (c *blobCache) size() int { return c.youngSize + c.oldSize }
+
+func (c *blobCache) Get(hash plumbing.Hash) (string, bool) {
+	data, ok := c.young[hash]
+	if !ok {
+		if data, ok = c.old[hash]; ok {
+			c.Put(hash, data)
+		}
+	}
+	return data, ok
+}
+
+func (c *blobCache) Put(hash plumbing.Hash, data string) {
+	if _, ok := c.young[hash]; ok || len(data) > cachedBlob {
+		return
+	}
+	if c.young == nil || c.youngSize > youngBlobs {
+		c.old, c.oldSize = c.young, c.youngSize
+		c.young, c.youngSize = map[plumbing.Hash]string{}, 0
+	}
+	c.young[hash] = data
+	c.youngSize += len(data) + objectOverhead
+}

@@ -1,0 +1,160 @@
+package smart
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	"github.com/kubescribe/kubescribe/gitsink"
+)
+
+const (
+	// maxAdvertisement bounds an advertisement; a million references have about 64 bytes each.
+	maxAdvertisement = 64 << 20
+	// maxCapabilities bounds the names that a server may give to what it can do.
+	maxCapabilities = 256
+
+	hexHash = 2 * len(plumbing.Hash{})
+
+	objectFormat = capability.Capability("object-format")
+	sha1Format   = "sha1"
+)
+
+// advertisement is what a service says of itself (gitprotocol-pack(5)). Of the references it holds those that matter to one
+// branch, so that its size does not depend on the server.
+type Advertisement struct {
+	Refs         map[string]plumbing.Hash
+	Head         plumbing.Hash // where HEAD leads; zero: nowhere
+	Empty        bool          // the repository has no reference at all
+	Capabilities *capability.List
+	MultiAck     bool // the service knows it; it is not in capabilities
+}
+
+// noThin is advertised by a server that wants every object of a push whole (gitprotocol-capabilities(5)).
+const NoThin capability.Capability = "no-thin"
+
+// errSilent means that a server has nothing to say. Old ones say so of an empty repository to who fetches, but nobody fetches
+// from one that shows no reference to who pushes either.
+var errSilent = errors.New("the server advertised nothing at all")
+
+// readAdvertisement keeps the branch, and one reference at most whose name cannot be beside it.
+func readAdvertisement(r io.Reader, branch plumbing.ReferenceName) (*Advertisement, error) {
+	a := &Advertisement{Refs: map[string]plumbing.Hash{}, Empty: true, Capabilities: capability.NewList()}
+	p := newPackets(r, "what the server advertises", maxAdvertisement)
+	kind, line, err := a.begin(p)
+	for first := true; err == nil && kind != packetFlush; first = false {
+		if kind != packetLine {
+			return nil, Malformed("the advertisement holds a packet of another protocol")
+		}
+		if first {
+			if line, err = a.greet(line); err != nil {
+				return nil, err
+			}
+		}
+		if err = a.add(line, branch.String()); err != nil {
+			return nil, err
+		}
+		kind, line, err = p.next()
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, io.ErrUnexpectedEOF
+	case err != nil:
+		return nil, err
+	}
+	a.MultiAck = a.Capabilities.Supports(capability.MultiACK)
+	transport.FilterUnsupportedCapabilities(a.Capabilities)
+	return a, nil
+}
+
+// begin skips what HTTP puts in front, and the version. A flush where a packet with capabilities
+// has to be is errSilent. An end there is a connection that was cut: nothing is known of the repository.
+func (a *Advertisement) begin(p *packets) (packetKind, []byte, error) {
+	kind, line, err := p.next()
+	if err == nil && kind == packetLine && bytes.HasPrefix(line, []byte("#")) {
+		if kind, line, err = p.next(); err == nil && kind == packetFlush {
+			kind, line, err = p.next()
+		}
+	}
+	if err == nil && kind == packetLine && bytes.Equal(bytes.TrimSpace(line), []byte("version 1")) {
+		kind, line, err = p.next()
+	}
+	if err == nil && kind == packetFlush {
+		err = errSilent
+	}
+	return kind, line, err
+}
+
+// greet takes the capabilities off the first line. They say how to read the rest: first of all what names an object has.
+func (a *Advertisement) greet(line []byte) ([]byte, error) {
+	line, said, ok := bytes.Cut(line, []byte{0})
+	if !ok {
+		return nil, Malformed("the first line advertised, %q, has no capabilities", excerpt(line))
+	}
+	names := strings.Fields(string(said))
+	if len(names) > maxCapabilities {
+		return nil, fmt.Errorf("%w: the server advertises %d capabilities, and %d are allowed", gitsink.ErrTooLarge, len(names), maxCapabilities)
+	}
+	for _, name := range names {
+		name, value, _ := strings.Cut(name, "=")
+		if capability.Capability(name) == objectFormat && value != sha1Format {
+			return nil, fmt.Errorf("%w: it has object-format %s", gitsink.ErrUnsupported, value)
+		}
+		var values []string
+		if value != "" {
+			values = []string{value}
+		}
+		// What go-git does not know, or finds twice, is not asked for.
+		_ = a.Capabilities.Add(capability.Capability(name), values...)
+	}
+	return line, nil
+}
+
+// add takes a line that names a reference, what a tag leads to, or where the history ends.
+func (a *Advertisement) add(line []byte, branch string) error {
+	line = bytes.TrimSuffix(line, []byte("\n"))
+	if shallow, ok := bytes.CutPrefix(line, []byte("shallow ")); ok {
+		_, err := parseHash(shallow)
+		return err
+	}
+	text, name, ok := bytes.Cut(line, []byte(" "))
+	hash, err := parseHash(text)
+	if err != nil {
+		return err
+	}
+	if !ok || len(name) == 0 || bytes.ContainsAny(name, " \x00") {
+		return Malformed("the line advertised with the object %s names no reference", hash)
+	}
+	switch name := string(name); {
+	case strings.HasSuffix(name, "^{}"): // of a tag, or "capabilities^{}", where there are no references
+	case name == ".have": // what a repository borrows its objects from refers to
+	case name == plumbing.HEAD.String():
+		a.Head = hash
+	case name == branch:
+		a.Refs[name], a.Empty = hash, false
+	case strings.HasPrefix(name, branch+"/") || strings.HasPrefix(branch, name+"/"):
+		a.Empty = false
+		if len(a.Refs) < 2 { // the branch itself, and one that stands in its way
+			a.Refs[name] = hash
+		}
+	default:
+		a.Empty = false
+	}
+	return nil
+}
+
+func parseHash(text []byte) (hash plumbing.Hash, err error) {
+	if len(text) != hexHash {
+		return hash, Malformed("%q is no name of an object", excerpt(text))
+	}
+	if _, err := hex.Decode(hash[:], text); err != nil {
+		return hash, Malformed("%q is no name of an object", text)
+	}
+	return hash, nil
+}

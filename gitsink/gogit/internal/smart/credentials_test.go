@@ -1,0 +1,18 @@
+package smart
+
+import (
+	"testing"
+
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/stretchr/testify/require"
+)
+
+func TestSSHNeedsAKeyAndWhoToTrust(t *testing.T) {
+	for name, auth := range map[string]Credentials{
+		"neither": {}, "no key": {KnownHosts: []byte("host ssh-ed25519 AAAA")}, "no known hosts": {SSHPrivateKey: []byte("key")},
+	} {
+		_, err := auth.sshConfig("git", "git.example:22")
+		require.ErrorIs(t, err, gitsink.ErrAuth, name)
+		require.ErrorContains(t, err, "SSH needs SSHPrivateKey and KnownHosts: set both", name)
+	}
+}

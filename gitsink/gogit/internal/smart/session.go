@@ -1,0 +1,212 @@
+package smart
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+)
+
+const (
+	CloseTimeout = 5 * time.Second // for a server to take its leave
+)
+
+// service is one of git's two.
+type Service string
+
+const (
+	UploadPack  Service = transport.UploadPackServiceName
+	ReceivePack Service = transport.ReceivePackServiceName
+)
+
+// wire carries what client and service say to each other. Every call ends soon after its ctx, and so does reading what it
+// returned; it leaves no goroutine behind. It is not safe for concurrent use.
+type Conn interface {
+	// advertise returns what the service says of itself.
+	Advertise(ctx context.Context) (io.ReadCloser, error)
+	// exchange sends a request and returns the answer. The parts must not be changed until that is closed.
+	Exchange(ctx context.Context, parts ...[]byte) (io.ReadCloser, error)
+	// explain adds what else the server has said to a failure.
+	Explain(err error) error
+	Close()
+}
+
+// smartSession is a conversation with one service of a repository that has advertised its references.
+type Session struct {
+	conn Conn
+	Refs *Advertisement
+}
+
+// begin reads what the service on a connection advertises, as far as it matters to a branch. On an error the connection is
+// closed.
+func Begin(ctx context.Context, conn Conn, branch plumbing.ReferenceName) (*Session, error) {
+	s := &Session{conn: conn}
+	if err := s.greet(ctx, branch); err != nil {
+		err = conn.Explain(err)
+		conn.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// assume returns a session with a service that is not asked what it advertises.
+func Assume(conn Conn, refs *Advertisement) *Session {
+	return &Session{conn: conn, Refs: refs}
+}
+
+// close ends the conversation.
+func (s *Session) Close() { s.conn.Close() }
+
+// repeats reports whether the next connection to the service would be a request only to hear what is known already: that is
+// so over HTTP. Where a repository has moved to is asked each time: it is not for everybody's credentials.
+func (s *Session) Repeats() bool {
+	w, ok := s.conn.(*httpConn)
+	return ok && !w.moved
+}
+
+// greet reads the advertisement (gitprotocol-pack(5)), as far as it matters to a branch.
+func (s *Session) greet(ctx context.Context, branch plumbing.ReferenceName) error {
+	answer, err := s.conn.Advertise(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Close() }()
+	if s.Refs, err = readAdvertisement(answer, branch); err != nil {
+		return fmt.Errorf("reading what the server advertises: %w", err)
+	}
+	return nil
+}
+
+func (s *Session) Tip(ref plumbing.ReferenceName) plumbing.Hash {
+	return s.Refs.Refs[ref.String()]
+}
+
+// fetchQuery is what to ask of git-upload-pack (gitprotocol-pack(5)).
+type FetchRequest struct {
+	Wants, Haves, Shallows []plumbing.Hash
+	Depth                  int          // zero: all that is new since the haves
+	Filter                 packp.Filter // where the server offers it; "": none
+}
+
+func (q FetchRequest) request(refs *Advertisement) *packp.UploadPackRequest {
+	offered := refs.Capabilities
+	req := packp.NewUploadPackRequestFromCapabilities(offered)
+	set := func(c capability.Capability) bool { return offered.Supports(c) && req.Capabilities.Set(c) == nil }
+	set(capability.NoProgress)
+	if refs.MultiAck {
+		// Azure DevOps refuses who does not ask for it. It changes nothing here: all haves are followed by "done" at once.
+		_ = req.Capabilities.Set(capability.MultiACK)
+	}
+	req.Wants, req.Haves = q.Wants, q.Haves
+	if (q.Depth > 0 || len(q.Shallows) > 0) && set(capability.Shallow) {
+		req.Depth, req.Shallows = packp.DepthCommits(q.Depth), q.Shallows
+	}
+	if q.Filter != "" && set(capability.Filter) {
+		req.Filter = q.Filter
+	}
+	return req
+}
+
+// fetch asks the service upload-pack for a pack, which take reads, and returns where the history in it ends.
+func (s *Session) Fetch(ctx context.Context, q FetchRequest, take func(pack io.Reader) error) ([]plumbing.Hash, error) {
+	req := q.request(s.Refs)
+	var request bytes.Buffer
+	if err := req.UploadRequest.Encode(&request); err != nil {
+		return nil, err
+	}
+	if err := req.UploadHaves.Encode(&request, false); err != nil {
+		return nil, err
+	}
+	request.WriteString("0009done\n")
+	answer, err := s.conn.Exchange(ctx, request.Bytes())
+	if err != nil {
+		return nil, s.conn.Explain(err)
+	}
+	defer func() { _ = answer.Close() }()
+	reader := bufio.NewReader(answer)
+	shallows, err := readNegotiation(reader, !req.Depth.IsZero())
+	if err != nil {
+		return nil, s.conn.Explain(fmt.Errorf("reading the answer to a fetch: %w", err))
+	}
+	sent := demultiplex(s.Refs.Capabilities, reader, io.Discard, noLimit) // the limit of a pack is that of take
+	if err := take(sent); err != nil {
+		return nil, s.conn.Explain(err)
+	}
+	return shallows, nil
+}
+
+// refUpdate sets a reference that is at old to new; zero: there is no such reference.
+type Update struct {
+	Ref      plumbing.ReferenceName
+	Old, New plumbing.Hash
+}
+
+// push sends an update and a pack to the service receive-pack, and returns its report: nil if none came, for which there is
+// an error then. words is what hooks and the like said.
+func (s *Session) Push(ctx context.Context, u Update, pack []byte) (report *packp.ReportStatus, words string, err error) {
+	req := packp.NewReferenceUpdateRequestFromCapabilities(s.Refs.Capabilities)
+	if s.Refs.Capabilities.Supports(capability.Sideband64k) {
+		if err := req.Capabilities.Set(capability.Sideband64k); err != nil {
+			return nil, "", err
+		}
+	}
+	req.Commands = []*packp.Command{{Name: u.Ref, Old: u.Old, New: u.New}}
+	var commands bytes.Buffer
+	if err := req.Encode(&commands); err != nil {
+		return nil, "", err
+	}
+	answer, err := s.conn.Exchange(ctx, commands.Bytes(), pack)
+	if err != nil {
+		return nil, "", s.conn.Explain(err)
+	}
+	defer func() { _ = answer.Close() }()
+	said := &wordBuffer{}
+	sent := demultiplex(s.Refs.Capabilities, answer, said, maxAnswer)
+	report, err = readReport(sent, u.Ref)
+	if err == nil {
+		// To the end, as git does: hooks that run after the update may still be talking.
+		_, _ = io.CopyN(io.Discard, sent, maxAnswer)
+		return report, said.String(), nil
+	}
+	if d, ok := sent.(*demultiplexer); ok && errors.Is(d.err, io.EOF) && errors.Is(err, io.ErrUnexpectedEOF) {
+		err = Malformed("the report of a push ends in the middle")
+	}
+	return nil, said.String(), s.conn.Explain(fmt.Errorf("reading the answer to a push: %w", err))
+}
+
+// wordBuffer keeps the beginning of what is written to it.
+type wordBuffer struct{ bytes.Buffer }
+
+func (b *wordBuffer) Write(p []byte) (int, error) {
+	b.Buffer.Write(p[:min(len(p), max(maxWords-b.Len(), 0))])
+	return len(p), nil
+}
+
+// saidError is a failure that the server has put into words.
+type RemoteError struct {
+	Err   error
+	Words string
+}
+
+func (e *RemoteError) Error() string { return e.Err.Error() }
+func (e *RemoteError) Unwrap() error { return e.Err }
+
+// errRefusal means that an answer has come, and it is no.
+var ErrRefused = errors.New("the server refused")
+
+// serverWords is what the server said beside a failure.
+func Words(err error) string {
+	var said *RemoteError
+	if errors.As(err, &said) {
+		return said.Words
+	}
+	return ""
+}

@@ -1,0 +1,150 @@
+package smart
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/stretchr/testify/require"
+)
+
+// scripted is a wire that answers what it was told to, and notes what it was asked.
+type scripted struct {
+	answer string
+	err    error
+	sent   string
+	closed bool
+}
+
+var errExplained = errors.New("explained")
+
+func (s *scripted) Advertise(context.Context) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(s.answer)), s.err
+}
+
+func (s *scripted) Exchange(_ context.Context, parts ...[]byte) (io.ReadCloser, error) {
+	for _, part := range parts {
+		s.sent += string(part) + "|"
+	}
+	if s.err != nil {
+		return nil, s.err
+	}
+	return io.NopCloser(strings.NewReader(s.answer)), nil
+}
+
+func (s *scripted) Explain(err error) error { return fmt.Errorf("%w: %w", errExplained, err) }
+func (s *scripted) Close()                  { s.closed = true }
+
+func speaking(w *scripted, offered ...capability.Capability) *Session {
+	return Assume(w, &Advertisement{Capabilities: listOf(offered...)})
+}
+
+func wanting(depth int, haves ...plumbing.Hash) FetchRequest {
+	return FetchRequest{Wants: []plumbing.Hash{plumbing.NewHash(someHash)}, Haves: haves, Depth: depth}
+}
+
+func TestAFetchAsksOnceAndHandsThePackOn(t *testing.T) {
+	w := &scripted{answer: pkt("shallow "+someHash) + "0000" + pkt("NAK\n") + pkt("\x01PACK") + "0000"}
+	var pack []byte
+	take := func(r io.Reader) (err error) {
+		pack, err = io.ReadAll(r)
+		return err
+	}
+	have := plumbing.NewHash(otherHash)
+	shallows, err := speaking(w, capability.Sideband64k, capability.Shallow).Fetch(t.Context(), wanting(1, have), take)
+	require.NoError(t, err)
+	require.Equal(t, []plumbing.Hash{plumbing.NewHash(someHash)}, shallows)
+	require.Equal(t, "PACK", string(pack))
+	require.True(t, strings.HasPrefix(w.sent, pkt("want "+someHash+" side-band-64k shallow\n")), w.sent)
+	require.True(t, strings.HasSuffix(w.sent, "0000"+pkt("have "+otherHash+"\n")+"0009done\n|"), w.sent)
+
+	w = &scripted{answer: pkt("NAK\n") + "PACK"}
+	shallows, err = speaking(w).Fetch(t.Context(), wanting(0), take)
+	require.NoError(t, err)
+	require.Empty(t, shallows)
+	require.Equal(t, "PACK", string(pack))
+}
+
+func TestAFetchThatFailsSaysWhere(t *testing.T) {
+	nak := pkt("NAK\n")
+	for name, c := range map[string]struct {
+		wire *scripted
+		req  FetchRequest
+		take error
+		want error
+		says string
+	}{
+		"nothing is wanted":  {&scripted{answer: nak}, FetchRequest{}, nil, nil, "empty wants"},
+		"no answer":          {&scripted{err: errCut}, wanting(0), nil, errCut, "explained"},
+		"no negotiation":     {&scripted{answer: "hello"}, wanting(0), nil, gitsink.ErrProtocol, "explained: reading the answer to a fetch"},
+		"no end of history":  {&scripted{answer: nak}, wanting(1), nil, gitsink.ErrProtocol, "does not say where the history ends"},
+		"no pack that holds": {&scripted{answer: nak + "PACK"}, wanting(0), io.ErrNoProgress, io.ErrNoProgress, "explained"},
+	} {
+		shallows, err := speaking(c.wire, capability.Shallow).Fetch(t.Context(), c.req, func(io.Reader) error { return c.take })
+		require.Error(t, err, name)
+		if c.want != nil {
+			require.ErrorIs(t, err, c.want, name)
+		}
+		require.ErrorContains(t, err, c.says, name)
+		require.Nil(t, shallows, name)
+	}
+}
+
+var setting = Update{Ref: "refs/heads/main", New: plumbing.NewHash(someHash)}
+
+func TestAPushHasAReportOrAnError(t *testing.T) {
+	report := pkt("unpack ok\n") + pkt("ok refs/heads/main\n") + "0000"
+	cut := pkt("unpack ok\n")
+	for name, c := range map[string]struct {
+		wire  *scripted
+		band  []capability.Capability
+		words string
+		want  error
+		says  string
+	}{
+		"a report":                     {&scripted{answer: report}, nil, "", nil, ""},
+		"a report in a sideband":       {&scripted{answer: pkt("\x02one ") + pkt("\x01"+report) + pkt("\x02two") + "0000"}, []capability.Capability{capability.Sideband64k}, "one two", nil, ""},
+		"no answer":                    {&scripted{err: errCut}, nil, "", errCut, "explained"},
+		"no end":                       {&scripted{answer: cut}, nil, "", io.ErrUnexpectedEOF, "explained: reading the answer to a push"},
+		"a sideband that is cut":       {&scripted{answer: pkt("\x02one") + pkt("\x01"+cut)}, []capability.Capability{capability.Sideband64k}, "one", io.ErrUnexpectedEOF, "explained"},
+		"no end in a sideband":         {&scripted{answer: pkt("\x02one") + pkt("\x01"+cut) + "0000"}, []capability.Capability{capability.Sideband64k}, "one", gitsink.ErrProtocol, "the report of a push ends in the middle"},
+		"no report, and a cut":         {&scripted{answer: pkt("hello\n")}, nil, "", gitsink.ErrProtocol, "explained: reading the answer to a push"},
+		"no report in a full sideband": {&scripted{answer: pkt("\x01"+pkt("hello\n")) + "0000"}, []capability.Capability{capability.Sideband64k}, "", gitsink.ErrProtocol, "begins with"},
+	} {
+		got, words, err := speaking(c.wire, c.band...).Push(t.Context(), setting, []byte("PACK"))
+		require.Equal(t, c.words, words, name)
+		require.True(t, strings.HasSuffix(c.wire.sent, "0000|PACK|"), name)
+		if c.want == nil {
+			require.NoError(t, err, name)
+			require.Equal(t, "ok", got.UnpackStatus, name)
+			require.Len(t, got.CommandStatuses, 1, name)
+			continue
+		}
+		require.ErrorIs(t, err, c.want, name)
+		require.ErrorContains(t, err, c.says, name)
+		require.Nil(t, got, name)
+		if errors.Is(c.want, io.ErrUnexpectedEOF) {
+			require.NotErrorIs(t, err, gitsink.ErrProtocol, name)
+		}
+	}
+	w := &scripted{answer: report}
+	_, _, err := speaking(w).Push(t.Context(), Update{}, nil)
+	require.Error(t, err)
+	require.Empty(t, w.sent, "nothing is to be set")
+}
+
+func TestOfWhatIsSaidTheBeginningIsKept(t *testing.T) {
+	b := &wordBuffer{}
+	for _, text := range []string{"abc", strings.Repeat("x", maxWords), "more", ""} {
+		n, err := b.Write([]byte(text))
+		require.NoError(t, err)
+		require.Equal(t, len(text), n)
+	}
+	require.Equal(t, "abc"+strings.Repeat("x", maxWords-3), b.String())
+}
