@@ -1,53 +1,49 @@
 package gitservertest_test
 
 import (
-	"net/http"
-	"os/exec"
+	"context"
+	"slices"
 	"testing"
 
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/gitsink/gogit"
 )
 
-// aTest is the test of a Git client, here of the git command line: it must not report a push that the server refused.
+// aTest is the test of what pushes to Git, here of a sink: it serves a repository, lets the sink push
+// to it, and looks at the commit by means of git.
 func aTest(t *testing.T) {
-	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{
-		Credentials: gitservertest.Credentials{User: "bot", Password: "secret"},
-	})
-	repo := server.NewRepo("team/app.git")
+	repo := gitservertest.NewServer(t, nil).NewRepo("team/app.git")
 	first := repo.Commit("main", map[string]gitservertest.File{"README.md": {Content: "Hello\n"}}, "Somebody else's commit")
 
-	// The server is busy at the first push.
-	server.Intercept(func(r gitservertest.Request) gitservertest.Fault {
-		if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.Advertisement && r.N == 1 {
-			return gitservertest.Fault{Status: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"1"}}}
-		}
-		return gitservertest.Fault{}
+	sink := gogit.New(nil)
+	t.Cleanup(func() { _ = sink.Close() })
+	app := destination.Destination{
+		Ref: destination.Ref{Name: "app"}, Repository: repo.URL(), Branch: "main", BaseFolder: "prod",
+	}
+	result, err := sink.Apply(t.Context(), app, func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) {
+		return []gitsink.Commit{{
+			Message: "Scale web",
+			Changes: []gitsink.Change{{Path: "web.yaml", Data: []byte("replicas: 2\n")}},
+		}}, nil
 	})
-	push := func() error {
-		cmd := exec.CommandContext(t.Context(), "git", "-c", "http.extraHeader=Authorization: Basic Ym90OnNlY3JldA==",
-			"push", repo.URL(), first+":refs/heads/copy")
-		cmd.Dir, cmd.Env = repo.Dir(), server.Env()
-		return cmd.Run()
-	}
-	if push() == nil {
-		t.Error("a push to a busy server succeeded")
-	}
-	if err := push(); err != nil {
-		t.Error(err)
+	if err != nil {
+		t.Fatal(err)
 	}
 
-	// What arrived is judged by git itself.
-	repo.Fsck()
-	repo.Linear("copy", first)
-	if content := repo.Tree("copy")["README.md"]; content != "Hello\n" {
-		t.Errorf("README.md is %q", content)
+	repo.Fsck()                // what was pushed is sound
+	repo.Linear("main", first) // and builds on what was there
+	newest := repo.Log("main")[0]
+	if !slices.Equal(result.Commits, []string{newest.Hash}) || newest.Subject != "Scale web" {
+		t.Errorf("the newest commit is %s %q, the sink says %s", newest.Hash, newest.Subject, result.Commits)
 	}
-	if n := server.Count(gitservertest.ReceivePack, gitservertest.RPC).Requests; n != 1 {
-		t.Errorf("%d requests carried a push, want 1", n)
+	if content := repo.Tree("main")["prod/web.yaml"]; content != "replicas: 2\n" {
+		t.Errorf("prod/web.yaml is %q", content)
 	}
 }
 
-// A server lives in a test, such as aTest.
+// A server lives in a test.
 func Example() {
 	_ = aTest
 }

@@ -18,7 +18,10 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-func TestTheExampleHolds(t *testing.T) { aTest(t) }
+func TestTheExamplesHold(t *testing.T) {
+	aTest(t)
+	aTestOfABusyServer(t)
+}
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

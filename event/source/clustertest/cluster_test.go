@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,8 +18,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
 	configMaps     = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
@@ -225,24 +222,4 @@ func TestCloseEndsWatchesAndHeldRequests(t *testing.T) {
 	c.Close()
 	expectEnd(t, w)
 	require.Error(t, <-failed)
-}
-
-func ExampleNew() {
-	cluster := New(nil)
-	defer cluster.Close()
-	client, err := dynamic.NewForConfig(cluster.Config())
-	if err != nil {
-		panic(err)
-	}
-	if err := cluster.Apply(configMap("settings", "1")); err != nil {
-		panic(err)
-	}
-	list, err := client.Resource(configMaps).List(context.Background(), metav1.ListOptions{})
-	if err != nil {
-		panic(err)
-	}
-	for _, u := range list.Items {
-		fmt.Println(u.GetNamespace(), u.GetName())
-	}
-	// Output: default settings
 }
