@@ -105,16 +105,18 @@ func testFiles(t *testing.T) []string {
 }
 
 // compileAsModule makes a folder a module that requires this one, and compiles its packages and
-// their tests: no step links or runs anything, and none asks the network.
+// their tests: no step links or runs anything, and none asks the network. The module also requires
+// what this one does. Without that the go command looks at modules that a fresh machine, which has
+// downloaded no more than the tests of this module need, does not have.
 func compileAsModule(t *testing.T, dir string) {
 	t.Helper()
 	root, err := filepath.Abs(tree)
 	require.NoError(t, err)
 	own, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	require.NoError(t, err)
-	version := regexp.MustCompile(`(?m)^go .*$`).Find(own)
-	require.NotEmpty(t, version)
-	theirs := fmt.Sprintf("module example.com/shown\n\n%s\n\nrequire %s v0.0.0\n\nreplace %[2]s => %s\n", version, module, root)
+	required, found := strings.CutPrefix(string(own), "module "+module+"\n")
+	require.True(t, found)
+	theirs := fmt.Sprintf("module example.com/shown\n%s\nrequire %s v0.0.0\n\nreplace %[2]s => %s\n", required, module, root)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte(theirs), 0o600))
 	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
 	require.NoError(t, err)
@@ -122,7 +124,7 @@ func compileAsModule(t *testing.T, dir string) {
 
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-export", "-test", "./...")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off", "PWD="+dir)
+	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOPROXY=off", "GOWORK=off", "PWD="+dir)
 	var faults strings.Builder
 	cmd.Stderr = &faults
 	compiled, err := cmd.Output()
