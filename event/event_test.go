@@ -2,6 +2,7 @@ package event_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -57,6 +58,20 @@ func TestAnEventIsRefusedUnlessItIsComplete(t *testing.T) {
 			}
 			require.ErrorIs(t, err, event.ErrIncomplete)
 			for _, fault := range c.faults {
+				require.ErrorContains(t, err, fault)
+			}
+		})
+		t.Run("the change of "+c.name, func(t *testing.T) {
+			err := c.event.ValidateChange()
+			ofChange := slices.DeleteFunc(slices.Clone(c.faults), func(f string) bool { return f == "Destination" || f == "Branch" })
+			if len(ofChange) == 0 {
+				require.NoError(t, err)
+				require.Zero(t, testing.AllocsPerRun(10, func() { _ = c.event.ValidateChange() }))
+				return
+			}
+			require.ErrorIs(t, err, event.ErrIncomplete)
+			require.NotContains(t, err.Error(), "Destination")
+			for _, fault := range ofChange {
 				require.ErrorContains(t, err, fault)
 			}
 		})

@@ -21,66 +21,6 @@ type lease struct {
 	last bool // handed out after Shutdown began: the last try
 }
 
-// hand leases the line, taking a batch from it, and says how large that is and how long its oldest event has waited.
-func (q *Sharded) hand(l *line) (b Batch, size load, waited time.Duration) {
-	q.unschedule(l)
-	l.lease = &lease{q: q, line: l, last: q.closing}
-	aged := l.overdue || q.now() >= min(l.first+l.window.MaxWait, l.last+l.window.Debounce)
-	size = q.cut(l, &l.lease.hand)
-	q.inHand.add(size)
-	l.inHand.add(size)
-	l.overdue = aged && l.waiting.events > 0 // the rest of a batch that was due by its age; by its size, the rest is none
-	b = Batch{Key: l.key, Attempt: 1, Lease: l.lease, Events: make([]event.Event, 0, size.events)}
-	if l.failure != nil {
-		b.Attempt += l.failure.attempts
-	}
-	now := q.now()
-	for e := l.lease.hand.front; e != nil; e = e.next {
-		b.Events = append(b.Events, e.event)
-		e.to.inHand++
-		waited = max(waited, now-e.arrived)
-	}
-	return b, size, waited
-}
-
-// cut moves a batch of up to Window.Bytes of what waits to hand, live changes first, unless they were first too often.
-func (q *Sharded) cut(l *line, hand *fifo) (size load) {
-	take := func(f *fifo) (taken bool) {
-		for e := f.front; e != nil; e = f.front {
-			next := e.load()
-			if size.events > 0 && size.bytes+next.bytes > l.window.Bytes {
-				break
-			}
-			size.add(next)
-			l.unlink(e)
-			q.unwait(e, nil)
-			unchain(hand, e)
-			taken = true
-		}
-		return taken
-	}
-	seeds := l.passed >= seedTurn && take(&l.seeds)
-	take(&l.live)
-	if seeds = take(&l.seeds) || seeds; !seeds && l.seeds.front != nil {
-		l.passed++
-	} else {
-		l.passed = 0
-	}
-	if l.waiting.events == 0 {
-		l.index = nil
-	}
-	return size
-}
-
-// unchain appends an entry and what hangs below it, oldest first, and takes them apart.
-func unchain(hand *fifo, e *entry) {
-	if e.before != nil {
-		unchain(hand, e.before)
-		e.before = nil
-	}
-	hand.pushBack(e)
-}
-
 // Held implements Lease.
 func (l *lease) Held(ctx context.Context) bool {
 	l.q.mu.Lock()
@@ -181,7 +121,7 @@ func (q *Sharded) empty(le *lease) (back bool) {
 		before, size := e.prev, loadOf(&e.event)
 		q.inHand.sub(size)
 		le.line.inHand.sub(size)
-		e.to.inHand--
+		e.flow.inHand--
 		switch {
 		case !e.again:
 			q.counts.Done++
@@ -192,7 +132,7 @@ func (q *Sharded) empty(le *lease) (back bool) {
 			q.putBack(e)
 			back = true
 		}
-		q.release(e.to)
+		q.release(e.flow)
 		e = before
 	}
 	le.hand = fifo{}
@@ -201,12 +141,12 @@ func (q *Sharded) empty(le *lease) (back bool) {
 
 // putBack puts an entry in front of what waits, unless it was superseded. An entry goes where a newer one of its object
 // waits, which comes to the front with it.
-func (q *Sharded) putBack(e *entry) {
-	l := e.to.line
+func (q *Sharded) putBack(e *item) {
+	l := e.flow.line
 	e.seed = !isLive(&e.event) && !q.opts.KeepEvery
-	var newer *entry
+	var newer *item
 	if q.coalesces(&e.event) {
-		newer = l.find(slot{e.to, e.event.Resource.ID})
+		newer = l.find(objectKey{e.flow, e.event.Resource.ID})
 	}
 	switch {
 	case newer == nil:
@@ -227,45 +167,37 @@ func (q *Sharded) putBack(e *entry) {
 
 // fail counts a failed try and parks the line.
 func (q *Sharded) fail(le *lease, cause error) {
-	l, now := le.line, q.now()
+	l := le.line
 	if l.failure == nil {
 		l.failure = &failure{}
 	}
 	f := l.failure
 	f.attempts++
 	f.err, f.permanent = cause, errors.Is(cause, ErrPermanent)
-	l.overdue = true
-	if le.last && !l.spent {
-		l.spent = true
-		q.spent++
+	l.dueNow = true
+	if le.last && !l.lastTryFailed {
+		l.lastTryFailed = true
+		q.lastTriesFailed++
 	}
 	if !l.woken && !q.closing {
-		f.parked, f.since, f.until = true, now, now+q.backoff(f)
-		q.parked++
+		q.scheduler.park(l, q.now(), q.opts.backoff(f))
 	}
 }
 
-func (q *Sharded) backoff(f *failure) time.Duration {
-	d := q.opts.MinBackoff
-	for i := 1; i < f.attempts && d < q.opts.MaxBackoff; i++ {
+// backoff returns for how long a line backs off after a failure.
+func (o *Options) backoff(f *failure) time.Duration {
+	d := o.MinBackoff
+	for i := 1; i < f.attempts && d < o.MaxBackoff; i++ {
 		d *= 2
 	}
-	if f.permanent || d > q.opts.MaxBackoff {
-		d = q.opts.MaxBackoff
+	if f.permanent || d > o.MaxBackoff {
+		d = o.MaxBackoff
 	}
 	d -= rand.N(d/2 + 1)
 	if says := RetryDelayer(nil); errors.As(f.err, &says) && says.RetryDelay() > d {
-		d = says.RetryDelay() + rand.N(q.opts.MinBackoff)
+		d = says.RetryDelay() + rand.N(o.MinBackoff)
 	}
 	return d
-}
-
-// unpark ends a backoff.
-func (q *Sharded) unpark(l *line) {
-	if l.failure != nil && l.failure.parked {
-		l.failure.parked = false
-		q.parked--
-	}
 }
 
 // settle ends the lease of a line, whose hand is empty.

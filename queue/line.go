@@ -33,21 +33,21 @@ func loadOf(e *event.Event) load {
 
 // entry is an event that waits or is in hand. Waiting, it stands in a fifo of its line, or hangs below the entry of the
 // same object that does; in hand, it stands in the fifo of its lease.
-type entry struct {
+type item struct {
 	event   event.Event
-	to      *target
+	flow    *flow
 	arrived time.Duration
 	// before is the next older waiting event of the same object, which this one does not supersede. They are handed out
 	// together: no batch ends between them, so they cannot be put back in the wrong order.
-	before     *entry
-	prev, next *entry
-	seed       bool // stands in line.seeds
-	again      bool // in hand, and to be put back
-	forgotten  bool // in hand when its destination was forgotten: not put back
+	before *item
+	links[item]
+	seed      bool // stands in line.seeds
+	again     bool // in hand, and to be put back
+	forgotten bool // in hand when its destination was forgotten: not put back
 }
 
 // load is that of the entry and all that hang below it.
-func (e *entry) load() load {
+func (e *item) load() load {
 	var sum load
 	for ; e != nil; e = e.before {
 		sum.add(loadOf(&e.event))
@@ -55,7 +55,7 @@ func (e *entry) load() load {
 	return sum
 }
 
-func (e *entry) oldest() *entry {
+func (e *item) oldest() *item {
 	for e.before != nil {
 		e = e.before
 	}
@@ -71,54 +71,20 @@ func supersedes(newer, older *event.Event) bool {
 // isLive tells live changes from what a listing found.
 func isLive(e *event.Event) bool { return !e.Listed && e.Operation != event.SeedSync }
 
-// fifo is a list of entries, doubly linked.
-type fifo struct{ front, back *entry }
-
-func (f *fifo) pushBack(e *entry) {
-	e.prev, e.next = f.back, nil
-	if f.back != nil {
-		f.back.next = e
-	} else {
-		f.front = e
-	}
-	f.back = e
-}
-
-func (f *fifo) pushFront(e *entry) {
-	e.prev, e.next = nil, f.front
-	if f.front != nil {
-		f.front.prev = e
-	} else {
-		f.back = e
-	}
-	f.front = e
-}
-
-func (f *fifo) remove(e *entry) {
-	if e.prev != nil {
-		e.prev.next = e.next
-	} else {
-		f.front = e.next
-	}
-	if e.next != nil {
-		e.next.prev = e.prev
-	} else {
-		f.back = e.prev
-	}
-	e.prev, e.next = nil, nil
-}
+// fifo has items in the order in which they are handed out.
+type fifo = list[item, *item]
 
 // slot is what a newer event may supersede an older one in. That of a SeedSync has the zero ID.
-type slot struct {
-	to *target
-	id event.ID
+type objectKey struct {
+	flow *flow
+	id   event.ID
 }
 
 // target is a destination of which the queue holds something, waiting or in hand.
-type target struct {
+type flow struct {
 	dst     destination.Destination
 	hash    uint64
-	next    *target // another one with this hash
+	next    *flow // another one with this hash
 	line    *line
 	waiting load
 	inHand  int
@@ -130,10 +96,10 @@ type line struct {
 
 	// live and seeds hold what waits: all waiting events of one object stand in one of the two, so that either may be
 	// handed out before the other. passed counts the batches in a row that left all seeds behind.
-	live, seeds fifo
-	passed      int
+	live, seeds    fifo
+	skippedBatches int
 	// index finds the entries of live and seeds. It is nil while there are few.
-	index map[slot]*entry
+	index map[objectKey]*item
 
 	waiting, inHand load
 	liveWaiting     int // live events of waiting
@@ -142,18 +108,18 @@ type line struct {
 	// added to. overdue: due whatever they say, since it is the rest of a batch, a Retry, woken, or out of room.
 	window      *Window
 	first, last time.Duration
-	overdue     bool
+	dueNow      bool
 
-	lease   *lease   // nil unless in hand
-	woken   bool     // by Wake while in hand: a Retry does not back off
-	failure *failure // nil unless the last try failed
-	spent   bool     // the last try of a shutdown failed: not handed out again
+	lease         *lease   // nil unless in hand
+	woken         bool     // by Wake while in hand: a Retry does not back off
+	failure       *failure // nil unless the last try failed
+	lastTryFailed bool     // the last try of a shutdown failed: not handed out again
 
-	// While waiting, not in hand and not spent, a line is in the heap of those that are not due, at position pos and with
-	// a time that is never later than when it is due, or has a turn in one of the two lists. pos is -1 and turn nil otherwise.
-	pos                int
-	turn               *turns
-	prevTurn, nextTurn *line
+	// pos is the place of the line in scheduler.timed, -1 if it is not there. ready is the list of
+	// lines that are due in which it stands, nil if it is in none.
+	pos   int
+	ready *readyList
+	links[line]
 
 	waiters   []*waiter // blocked calls, first come first
 	refusedBy int64     // bytes of the last event that TryAdd refused: Room waits for as much
@@ -168,7 +134,7 @@ type failure struct {
 	since, until time.Duration
 }
 
-func (l *line) fifo(e *entry) *fifo {
+func (l *line) fifo(e *item) *fifo {
 	if e.seed {
 		return &l.seeds
 	}
@@ -176,8 +142,8 @@ func (l *line) fifo(e *entry) *fifo {
 }
 
 // waits yields all entries that wait, in no order.
-func (l *line) waits() iter.Seq[*entry] {
-	return func(yield func(*entry) bool) {
+func (l *line) waits() iter.Seq[*item] {
+	return func(yield func(*item) bool) {
 		for _, f := range [...]*fifo{&l.live, &l.seeds} {
 			for top := f.front; top != nil; top = top.next {
 				for e := top; e != nil; e = e.before {
@@ -191,13 +157,13 @@ func (l *line) waits() iter.Seq[*entry] {
 }
 
 // find returns the newest waiting entry in a slot, or nil.
-func (l *line) find(s slot) *entry {
+func (l *line) find(s objectKey) *item {
 	if l.index != nil {
 		return l.index[s]
 	}
 	for _, f := range []*fifo{&l.live, &l.seeds} {
 		for e := f.back; e != nil; e = e.prev {
-			if e.event.Resource.ID == s.id && e.to == s.to {
+			if e.event.Resource.ID == s.id && e.flow == s.flow {
 				return e
 			}
 		}
@@ -206,31 +172,31 @@ func (l *line) find(s slot) *entry {
 }
 
 // link puts e, with what hangs below it, at the tail or in front.
-func (l *line) link(e *entry, inFront bool) {
+func (l *line) link(e *item, inFront bool) {
 	if inFront {
 		l.fifo(e).pushFront(e)
 	} else {
 		l.fifo(e).pushBack(e)
 	}
 	if l.index != nil {
-		l.index[slot{e.to, e.event.Resource.ID}] = e
+		l.index[objectKey{e.flow, e.event.Resource.ID}] = e
 	} else if l.waiting.events >= indexFrom {
 		l.buildIndex()
 	}
 }
 
-func (l *line) unlink(e *entry) {
+func (l *line) unlink(e *item) {
 	l.fifo(e).remove(e)
-	if s := (slot{e.to, e.event.Resource.ID}); l.index[s] == e {
+	if s := (objectKey{e.flow, e.event.Resource.ID}); l.index[s] == e {
 		delete(l.index, s)
 	}
 }
 
 func (l *line) buildIndex() {
-	l.index = make(map[slot]*entry, 2*indexFrom)
+	l.index = make(map[objectKey]*item, 2*indexFrom)
 	for _, f := range []*fifo{&l.live, &l.seeds} {
 		for e := f.front; e != nil; e = e.next {
-			l.index[slot{e.to, e.event.Resource.ID}] = e
+			l.index[objectKey{e.flow, e.event.Resource.ID}] = e
 		}
 	}
 }
@@ -238,7 +204,7 @@ func (l *line) buildIndex() {
 // due is when the line is due; backoff included. The past may be any time that is past.
 func (l *line) due() time.Duration {
 	var at time.Duration
-	if !l.overdue && l.liveWaiting < l.window.Count && l.waiting.bytes < l.window.Bytes {
+	if !l.dueNow && l.liveWaiting < l.window.Count && l.waiting.bytes < l.window.Bytes {
 		at = min(l.first+l.window.MaxWait, l.last+l.window.Debounce)
 	}
 	if l.failure != nil && l.failure.parked {

@@ -53,7 +53,7 @@ type RunOptions struct {
 // Runner takes the batches of a Queue, calls a Handler for each and settles the leases. Make it with NewRunner.
 //
 // Every leased batch has a goroutine of its own, which waits until its group and the total allow it to run. So a group that
-// hangs holds leases, and a goroutine for each of its keys, but no place that another group could have.
+// hangs holds leases, and a goroutine for each of its keys, but no slot that another group could have.
 type Runner struct {
 	queue   Queue
 	handler Handler
@@ -62,14 +62,14 @@ type Runner struct {
 	total   chan struct{} // has a value for each running handler
 
 	mu      sync.Mutex
-	groups  map[string]*group               // those with a batch in hand
+	groups  map[string]*slotGroup           // those with a batch in hand
 	running map[destination.Destination]int // running handlers, by the destination of the first event
 }
 
-// group holds the places of a group.
-type group struct {
+// slotGroup has the slots of a group: MaxPerGroup handlers of it run at a time.
+type slotGroup struct {
 	running chan struct{} // has a value for each running handler
-	members int           // batches in hand
+	batches int           // in hand
 }
 
 // NewRunner returns a Runner that has not started. nil options mean the defaults.
@@ -92,7 +92,7 @@ func NewRunner(q Queue, h Handler, opts *RunOptions) *Runner {
 		queue: q, handler: h, opts: o,
 		meters: newRunnerMeters(o.MeterProvider, o.Logger),
 		total:  make(chan struct{}, o.MaxConcurrent),
-		groups: map[string]*group{}, running: map[destination.Destination]int{},
+		groups: map[string]*slotGroup{}, running: map[destination.Destination]int{},
 	}
 }
 
@@ -150,16 +150,16 @@ func (r *Runner) lease(ctx context.Context, handling *sync.WaitGroup) error {
 	}
 }
 
-// run handles a batch once there is a place for it, and settles it whatever happens.
+// run handles a batch once there is a slot for it, and settles it whatever happens.
 func (r *Runner) run(ctx context.Context, b Batch) {
 	err := errGoexit // whatever ends this goroutine before the handler returned, nothing is done
 	defer func() { r.settle(ctx, b, err) }()
-	var leave func()
-	if leave, err = r.enter(ctx, r.opts.Group(b.Events[0].Destination)); err != nil {
+	var release func()
+	if release, err = r.acquire(ctx, r.opts.Group(b.Events[0].Destination)); err != nil {
 		return
 	}
-	defer leave()
-	if err = ctx.Err(); err != nil { // both may have been ready: a place, and the end
+	defer release()
+	if err = ctx.Err(); err != nil { // both may have been ready: a slot, and the end
 		return
 	}
 	r.meters.run(ctx, 1)
@@ -205,20 +205,20 @@ func outcome(ctx context.Context, b Batch, err error) string {
 	return outcomeFailed
 }
 
-// enter waits for a place in the group and in total; leave gives it back.
-func (r *Runner) enter(ctx context.Context, name string) (leave func(), err error) {
+// acquire waits for a slot in the group and one in total; release gives both back.
+func (r *Runner) acquire(ctx context.Context, name string) (release func(), err error) {
 	r.mu.Lock()
 	g := r.groups[name]
 	if g == nil {
-		g = &group{running: make(chan struct{}, r.opts.MaxPerGroup)}
+		g = &slotGroup{running: make(chan struct{}, r.opts.MaxPerGroup)}
 		r.groups[name] = g
 	}
-	g.members++
+	g.batches++
 	r.mu.Unlock()
 	forget := func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if g.members--; g.members == 0 {
+		if g.batches--; g.batches == 0 {
 			delete(r.groups, name)
 		}
 	}
@@ -228,7 +228,7 @@ func (r *Runner) enter(ctx context.Context, name string) (leave func(), err erro
 		forget()
 		return nil, err
 	}
-	// The place in the group comes first: those that wait for their group must not take up the total.
+	// The slot of the group comes first: those that wait for their group must not take up the total.
 	if err := take(ctx, r.total); err != nil {
 		<-g.running
 		forget()
@@ -241,9 +241,9 @@ func (r *Runner) enter(ctx context.Context, name string) (leave func(), err erro
 	}, nil
 }
 
-func take(ctx context.Context, places chan<- struct{}) error {
+func take(ctx context.Context, slots chan<- struct{}) error {
 	select {
-	case places <- struct{}{}:
+	case slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -59,6 +59,7 @@ func TestShardedRefusesAnIncompleteEventAlsoForADestinationItKnows(t *testing.T)
 		"name":         func(e *event.Event) { e.Resource.Name = "" },
 		"content":      func(e *event.Event) { e.Content = nil },
 		"live":         func(e *event.Event) { e.Inventory = noLive{} },
+		"precondition": func(e *event.Event) { e.Precondition = -1 },
 		"sync":         func(e *event.Event) { *e = seedSync(prod); e.Inventory = nil },
 		"sync content": func(e *event.Event) { *e = seedSync(prod); e.Content = []byte("x") },
 		"sync of":      func(e *event.Event) { *e = seedSync(prod); e.Resource.Kind = "ConfigMap" },
@@ -374,7 +375,7 @@ func TestAListingIsNotStarvedByLiveChangesOfOtherLines(t *testing.T) {
 			}
 			done(t, b)
 			turns++
-			require.LessOrEqual(t, turns, seedTurn)
+			require.LessOrEqual(t, turns, maxLiveInRow)
 		}
 	})
 }
@@ -384,7 +385,7 @@ func TestAListingIsNotStarvedByLiveChangesOfItsLine(t *testing.T) {
 		q := NewSharded(&Options{Window: Window{Bytes: 10}})
 		add(t, q, listed(prod, "a", "1"))
 		for batches := 0; ; batches++ {
-			require.LessOrEqual(t, batches, seedTurn)
+			require.LessOrEqual(t, batches, maxLiveInRow)
 			add(t, q, write(prod, "b", "0123456789"))
 			b := next(t, q)
 			done(t, b)

@@ -44,8 +44,8 @@ func (q *Sharded) close() {
 	q.blocked = nil
 	now := q.now()
 	for _, l := range q.lines.entries {
-		l.overdue = true
-		q.unpark(l)
+		l.dueNow = true
+		q.scheduler.unpark(l)
 		q.schedule(l, now)
 	}
 	q.checkDrained()
@@ -53,7 +53,7 @@ func (q *Sharded) close() {
 
 // checkDrained must be called when the last event of a line may be gone, or its last try may be over.
 func (q *Sharded) checkDrained() {
-	if !q.closing || len(q.lines.entries) != q.spent {
+	if !q.closing || len(q.lines.entries) != q.lastTriesFailed {
 		return
 	}
 	select {
@@ -69,7 +69,7 @@ func (q *Sharded) remaining(ctx context.Context) error {
 		return nil
 	}
 	left := map[destination.Ref]int{}
-	q.targets.all(func(t *target) { left[t.dst.Ref] += t.waiting.events + t.inHand })
+	q.flows.all(func(t *flow) { left[t.dst.Ref] += t.waiting.events + t.inHand })
 	var causes []error
 	select {
 	case <-q.drained:

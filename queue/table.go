@@ -44,20 +44,20 @@ func (t *table[K, V]) drop(k K) {
 
 // targets finds the targets by their destinations. The keys of the map are hashes, so it takes an eighth of the memory,
 // and a destination is hashed outside of the lock.
-type targets struct {
+type flows struct {
 	seed   maphash.Seed
-	byHash table[uint64, *target] // the first of those with a hash, see target.next
+	byHash table[uint64, *flow] // the first of those with a hash, see target.next
 	len    int
 }
 
-func newTargets() targets {
-	return targets{seed: maphash.MakeSeed(), byHash: newTable[uint64, *target]()}
+func newFlows() flows {
+	return flows{seed: maphash.MakeSeed(), byHash: newTable[uint64, *flow]()}
 }
 
-func (t *targets) hash(d *destination.Destination) uint64 { return maphash.Comparable(t.seed, *d) }
+func (t *flows) hash(d *destination.Destination) uint64 { return maphash.Comparable(t.seed, *d) }
 
 // find returns the target of a destination, or nil.
-func (t *targets) find(hash uint64, d *destination.Destination) *target {
+func (t *flows) find(hash uint64, d *destination.Destination) *flow {
 	for found := t.byHash.entries[hash]; found != nil; found = found.next {
 		if found.dst == *d {
 			return found
@@ -67,14 +67,14 @@ func (t *targets) find(hash uint64, d *destination.Destination) *target {
 }
 
 // put adds a target that is not there.
-func (t *targets) put(added *target) {
+func (t *flows) put(added *flow) {
 	added.next = t.byHash.entries[added.hash]
 	t.byHash.put(added.hash, added)
 	t.len++
 }
 
 // drop removes a target that is there.
-func (t *targets) drop(gone *target) {
+func (t *flows) drop(gone *flow) {
 	first := t.byHash.entries[gone.hash]
 	switch {
 	case first != gone:
@@ -93,7 +93,7 @@ func (t *targets) drop(gone *target) {
 }
 
 // all calls f for each target.
-func (t *targets) all(f func(*target)) {
+func (t *flows) all(f func(*flow)) {
 	for _, found := range t.byHash.entries {
 		for ; found != nil; found = found.next {
 			f(found)

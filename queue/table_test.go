@@ -49,10 +49,10 @@ func TestTheHeapHandsOutLinesInTheOrderOfTheirTimesWhateverIsMovedAndRemoved(t *
 }
 
 func TestTargetsWithOneHashAreKeptApart(t *testing.T) {
-	all := newTargets()
-	var some []*target
+	all := newFlows()
+	var some []*flow
 	for i := range 10 {
-		some = append(some, &target{dst: dst("repo", fmt.Sprint(i)), hash: uint64(i % 2)})
+		some = append(some, &flow{dst: dst("repo", fmt.Sprint(i)), hash: uint64(i % 2)})
 		all.put(some[i])
 	}
 	for _, gone := range []int{4, 0, 9, 1, 8, 2, 3, 5, 7, 6} {
@@ -60,7 +60,7 @@ func TestTargetsWithOneHashAreKeptApart(t *testing.T) {
 		all.drop(some[gone])
 		require.Nil(t, all.find(some[gone].hash, &some[gone].dst))
 		left := map[destination.Destination]bool{}
-		all.all(func(t *target) { left[t.dst] = true })
+		all.all(func(t *flow) { left[t.dst] = true })
 		require.Len(t, left, all.len)
 	}
 	require.Empty(t, all.byHash.entries)

@@ -53,7 +53,7 @@ func (s *RuleSet) Match(in Input) []Match {
 	return combine(hits)
 }
 
-func appendHits(hits []hit, entries []compiled.Entry, in *Input) []hit {
+func appendHits(hits []hit, entries []compiled.Candidate, in *Input) []hit {
 	for _, e := range entries {
 		if !e.Selection.InScope(in.Resource.Namespace != "") || !e.Selection.InVersion(in.Resource.Version) || !selects(e.Rule, in) {
 			continue

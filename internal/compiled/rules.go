@@ -39,15 +39,15 @@ func KeysOf(group, resource string) [4]Key {
 }
 
 // Entry is one selection of one rule.
-type Entry struct {
+type Candidate struct {
 	Rule      *Rule
 	Selection *Selection
 }
 
 // Bucket holds the entries of one key, so that matching never looks at rules of other namespaces.
 type Bucket struct {
-	Cluster    []Entry            // of rules without a namespace
-	Namespaced map[string][]Entry // of the others, by the rule's namespace
+	Cluster    []Candidate            // of rules without a namespace
+	Namespaced map[string][]Candidate // of the others, by the rule's namespace
 }
 
 // Index finds the rules for a type.
@@ -57,7 +57,7 @@ func (x Index) add(r *Rule) {
 	for i := range r.Selections {
 		for _, group := range OrWildcard(r.Selections[i].Groups) {
 			for _, resource := range OrWildcard(r.Selections[i].Resources) {
-				x.bucket(Key{group, resource}).add(Entry{r, &r.Selections[i]})
+				x.bucket(Key{group, resource}).add(Candidate{r, &r.Selections[i]})
 			}
 		}
 	}
@@ -66,13 +66,13 @@ func (x Index) add(r *Rule) {
 func (x Index) bucket(key Key) *Bucket {
 	b, ok := x[key]
 	if !ok {
-		b = &Bucket{Namespaced: make(map[string][]Entry)}
+		b = &Bucket{Namespaced: make(map[string][]Candidate)}
 		x[key] = b
 	}
 	return b
 }
 
-func (b *Bucket) add(e Entry) {
+func (b *Bucket) add(e Candidate) {
 	if ns := e.Rule.Name.Namespace; ns != "" {
 		b.Namespaced[ns] = append(b.Namespaced[ns], e)
 	} else {
@@ -91,7 +91,7 @@ func OrWildcard(list []string) []string {
 // For returns the rules of some indexes that have a selection for the type, in their order.
 func For(group, resource string, indexes ...Index) []*Rule {
 	var rules []*Rule
-	collect := func(entries []Entry) {
+	collect := func(entries []Candidate) {
 		for _, e := range entries {
 			rules = append(rules, e.Rule)
 		}

@@ -18,10 +18,10 @@ func (q *Sharded) Forget(_ context.Context, d destination.Destination) error {
 
 // forget returns how many events were dropped and how many are in hand.
 func (q *Sharded) forget(d destination.Destination) (waited, inHand int) {
-	hash := q.targets.hash(&d)
+	hash := q.flows.hash(&d)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	t := q.targets.find(hash, &d)
+	t := q.flows.find(hash, &d)
 	if t == nil {
 		return 0, 0
 	}
@@ -30,7 +30,7 @@ func (q *Sharded) forget(d destination.Destination) (waited, inHand int) {
 	for _, f := range []*fifo{&l.live, &l.seeds} {
 		for e := f.front; e != nil; {
 			next := e.next
-			if e.to == t {
+			if e.flow == t {
 				l.unlink(e)
 				q.counts.Forgotten += q.unwait(e, nil)
 			}
@@ -39,7 +39,7 @@ func (q *Sharded) forget(d destination.Destination) (waited, inHand int) {
 	}
 	if l.lease != nil {
 		for e := l.lease.hand.front; e != nil; e = e.next {
-			e.forgotten = e.forgotten || e.to == t
+			e.forgotten = e.forgotten || e.flow == t
 		}
 	}
 	q.release(t)
@@ -52,32 +52,32 @@ func (q *Sharded) forget(d destination.Destination) (waited, inHand int) {
 // Wake implements Inspector. While a batch of the line is in hand, it means its Retry too: a try that began before what was
 // wrong was mended says nothing about the next.
 func (q *Sharded) Wake(d destination.Destination) {
-	hash := q.targets.hash(&d)
+	hash := q.flows.hash(&d)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	t := q.targets.find(hash, &d)
+	t := q.flows.find(hash, &d)
 	if t == nil {
 		return
 	}
 	l := t.line
-	l.overdue = true
+	l.dueNow = true
 	l.woken = l.lease != nil
-	q.unpark(l)
+	q.scheduler.unpark(l)
 	q.schedule(l, q.now())
 }
 
 // Line implements Inspector. Where destinations share a line, the numbers of events are d's own, and the rest is the line's.
 func (q *Sharded) Line(d destination.Destination) (KeyStats, bool) {
-	hash := q.targets.hash(&d)
+	hash := q.flows.hash(&d)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	t := q.targets.find(hash, &d)
+	t := q.flows.find(hash, &d)
 	if t == nil {
 		return KeyStats{}, false
 	}
 	s := q.stats(t, q.now())
 	for e := range t.line.waits() {
-		if e.to == t {
+		if e.flow == t {
 			s.Oldest = q.older(s.Oldest, e)
 		}
 	}
@@ -90,12 +90,12 @@ func (q *Sharded) Snapshot() map[destination.Destination]KeyStats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := q.now()
-	all := make(map[destination.Destination]KeyStats, q.targets.len)
-	q.targets.all(func(t *target) { all[t.dst] = q.stats(t, now) })
+	all := make(map[destination.Destination]KeyStats, q.flows.len)
+	q.flows.all(func(t *flow) { all[t.dst] = q.stats(t, now) })
 	for _, l := range q.lines.entries {
-		oldest := map[*target]time.Time{}
+		oldest := map[*flow]time.Time{}
 		for e := range l.waits() {
-			oldest[e.to] = q.older(oldest[e.to], e)
+			oldest[e.flow] = q.older(oldest[e.flow], e)
 		}
 		for t, at := range oldest {
 			s := all[t.dst]
@@ -107,7 +107,7 @@ func (q *Sharded) Snapshot() map[destination.Destination]KeyStats {
 }
 
 // stats are those of a target, but for Oldest.
-func (q *Sharded) stats(t *target, now time.Duration) KeyStats {
+func (q *Sharded) stats(t *flow, now time.Duration) KeyStats {
 	s := KeyStats{Waiting: t.waiting.events, Bytes: t.waiting.bytes, InHand: t.inHand}
 	if f := t.line.failure; f != nil {
 		s.Attempts, s.Permanent, s.Err = f.attempts, f.permanent, f.err
@@ -118,7 +118,7 @@ func (q *Sharded) stats(t *target, now time.Duration) KeyStats {
 	return s
 }
 
-func (q *Sharded) older(than time.Time, e *entry) time.Time {
+func (q *Sharded) older(than time.Time, e *item) time.Time {
 	if at := q.epoch.Add(e.arrived); than.IsZero() || at.Before(than) {
 		return at
 	}
@@ -133,7 +133,7 @@ func (q *Sharded) oldest() time.Duration {
 	now := q.now()
 	var age time.Duration
 	for _, l := range q.lines.entries {
-		for _, e := range [...]*entry{l.live.front, l.seeds.front} {
+		for _, e := range [...]*item{l.live.front, l.seeds.front} {
 			if e != nil {
 				age = max(age, now-e.oldest().arrived)
 			}
@@ -146,13 +146,13 @@ func (q *Sharded) oldest() time.Duration {
 func (q *Sharded) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.promote() // whose backoff has passed is not parked
+	q.scheduler.promote(q.now()) // whose backoff has passed is not parked
 	return Stats{
 		Lines:   len(q.lines.entries),
 		Waiting: q.waiting.events,
 		InHand:  q.inHand.events,
 		Bytes:   q.waiting.bytes + q.inHand.bytes,
-		Parked:  q.parked,
+		Parked:  q.scheduler.parked,
 		Counts:  q.counts,
 	}
 }

@@ -45,7 +45,7 @@ func TestAListingThatAlwaysComesAlongGoesNeverFirst(t *testing.T) {
 		for i := range 20 {
 			add(t, q, listed(prod, fmt.Sprint("s", i), "1"))
 		}
-		for i := range 2 * seedTurn {
+		for i := range 2 * maxLiveInRow {
 			add(t, q, write(prod, fmt.Sprint("l", i), "1"))
 			b := next(t, q)
 			require.Equal(t, []string{fmt.Sprint("l", i, "=1"), fmt.Sprint("s", i, "=1")}, texts(b.Events))
