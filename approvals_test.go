@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event/source"
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
@@ -64,7 +65,9 @@ func grow(t *testing.T, prepare func(*grown)) *grown {
 	if prepare != nil {
 		prepare(g)
 	}
-	m, err := kubescribe.New(g.cluster.Config(), quick(kubescribe.Options{Rediscover: 100 * time.Millisecond, GitSink: g.sink}))
+	m, err := kubescribe.New(g.cluster.Config(), quick(kubescribe.Options{
+		Source: source.Options{Rediscover: 100 * time.Millisecond}, GitSink: g.sink,
+	}))
 	require.NoError(t, err)
 	g.Mirror = m
 	require.NoError(t, m.SetRules(g.rules))

@@ -10,7 +10,6 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/kubescribe/kubescribe"
-	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event/source"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/queue"
@@ -19,8 +18,12 @@ import (
 func TestChangesOfTwoPeopleInOneWindowAreTwoCommitsInTheirOrder(t *testing.T) {
 	c := cluster(t)
 	sink, repo := newFake()
-	opts := quick(kubescribe.Options{GitSink: sink, Attribute: source.FieldManager, CommitPer: gitsink.PerAuthor})
-	opts.Window = func(destination.Destination) queue.Window { return queue.Window{Debounce: time.Second} }
+	opts := quick(kubescribe.Options{
+		GitSink: sink,
+		Source:  source.Options{Attribute: source.FieldManager},
+		Write:   gitsink.WriterOptions{CommitPer: gitsink.PerAuthor},
+	})
+	opts.Queue.Window = queue.Window{Debounce: time.Second}
 	m, err := kubescribe.New(c.Config(), opts)
 	require.NoError(t, err)
 	require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))

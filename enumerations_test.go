@@ -53,7 +53,7 @@ func TestAnUnknownValueOfAnEnumerationIsAnErrorAtTheDoor(t *testing.T) {
 			return err
 		}, []string{"CommitPer", "7", "Batch", "PerAuthor", "PerEvent"}},
 		"gitsink.CommitPer of a Mirror": {func() error {
-			_, err := kubescribe.New(&rest.Config{Host: "https://127.0.0.1:1"}, &kubescribe.Options{CommitPer: -1})
+			_, err := kubescribe.New(&rest.Config{Host: "https://127.0.0.1:1"}, &kubescribe.Options{Write: gitsink.WriterOptions{CommitPer: -1}})
 			return err
 		}, []string{"CommitPer", "-1", "Batch", "PerAuthor", "PerEvent"}},
 		"event.Precondition": {func() error {

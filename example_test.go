@@ -14,6 +14,7 @@ import (
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
+	"github.com/kubescribe/kubescribe/gitsink/gogit"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
@@ -35,8 +36,8 @@ func Example() {
 	defer cleanUp()
 
 	mirror, err := kubescribe.New(config, &kubescribe.Options{
-		Window:              func(destination.Destination) queue.Window { return queue.Window{Debounce: 50 * time.Millisecond} },
-		AllowedLocalFolders: []string{repository}, // servers need no permission
+		Queue: queue.Options{Window: queue.Window{Debounce: 50 * time.Millisecond}},
+		Git:   gogit.Options{AllowedLocalFolders: []string{repository}}, // servers need no permission
 	})
 	if err != nil {
 		panic(err)

@@ -83,7 +83,7 @@ func TestWhatHasAFilterIsLeftOutWhereThatIsRefused(t *testing.T) {
 	configMap(t, c, "a", "one")
 	configMap(t, c, "b", "one")
 	repo.Commit("main", map[string]gitservertest.File{attributes: {Content: "a.yaml filter=git-crypt\n"}}, "filters")
-	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{RefuseFiltered: true}))
+	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{Write: gitsink.WriterOptions{RefuseFiltered: true}}))
 	require.NoError(t, err)
 	require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))
 	stop := start(t, m)

@@ -9,6 +9,7 @@ import (
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/gitsink/gogit"
 )
 
 func TestALocalRepositoryIsMirroredOnlyToAnAllowedFolder(t *testing.T) {
@@ -17,7 +18,7 @@ func TestALocalRepositoryIsMirroredOnlyToAnAllowedFolder(t *testing.T) {
 	rules := rulesFor(repo, prodRef)
 	rules.Repositories[0].URL = repo.FileURL()
 	for _, folders := range [][]string{nil, {repo.Dir() + "2"}, {repo.Dir()}} {
-		m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{AllowedLocalFolders: folders}))
+		m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{Git: gogit.Options{AllowedLocalFolders: folders}}))
 		require.NoError(t, err)
 		err = m.SetRules(rules)
 		if len(folders) == 0 || folders[0] != repo.Dir() {
@@ -37,6 +38,6 @@ func TestALocalRepositoryIsMirroredOnlyToAnAllowedFolder(t *testing.T) {
 }
 
 func TestAnAllowedFolderThatIsNoneIsAnErrorAtTheDoor(t *testing.T) {
-	_, err := kubescribe.New(&rest.Config{Host: "https://127.0.0.1:1"}, &kubescribe.Options{AllowedLocalFolders: []string{"repos"}})
+	_, err := kubescribe.New(&rest.Config{Host: "https://127.0.0.1:1"}, &kubescribe.Options{Git: gogit.Options{AllowedLocalFolders: []string{"repos"}}})
 	require.ErrorContains(t, err, `kubescribe: Options: destination: AllowedLocalFolders: "repos": invalid: a path must be absolute`)
 }

@@ -49,10 +49,10 @@ type Mirror struct {
 // are not set: the API server's Priority and Fairness does that better. If config has no WarningHandler, Options.Logger gets
 // each warning of the API server once.
 func New(config *rest.Config, opts *Options) (*Mirror, error) {
-	o := opts.withDefaults()
-	if err := errors.Join(o.CommitPer.Validate(), o.policy().Validate()); err != nil {
+	if err := opts.validate(); err != nil {
 		return nil, fmt.Errorf("kubescribe: Options: %w", err)
 	}
+	o := opts.withDefaults()
 	config = rest.CopyConfig(config)
 	if config.QPS == 0 {
 		config.QPS = -1 // of no meaning beside a RateLimiter
@@ -68,32 +68,20 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 	m := &Mirror{
 		opts:      o,
 		client:    client,
-		queue:     o.Queue,
+		queue:     o.QueueImpl,
 		sink:      o.GitSink,
 		ended:     make(chan struct{}),
 		written:   map[destination.Ref]gitsink.Status{},
 		approvals: map[destination.Ref]*approvals{},
 	}
 	if m.queue == nil {
-		m.queue = queue.NewSharded(&queue.Options{WindowFor: o.Window, MeterProvider: o.MeterProvider, Logger: o.Logger})
+		m.queue = queue.NewSharded(&o.Queue)
 	}
 	if m.sink == nil {
 		m.ownsSink = true
-		m.sink = gogit.New(&gogit.Options{
-			Auth: o.Auth, Signer: o.Signer, RateLimit: o.RateLimit, Logger: o.Logger,
-			AllowedPlainTextHosts: o.AllowedPlainTextHosts, AllowedLocalFolders: o.AllowedLocalFolders,
-		})
+		m.sink = gogit.New(&o.Git)
 	}
-	m.watcher = source.New(client, disco, m.queue, &source.Options{
-		Rediscover: o.Rediscover,
-		Collapse:   o.Collapse,
-		Resync:     o.Resync,
-		Encryptor:  o.Encryptor,
-		Attribute:  o.Attribute,
-		Logger:     o.Logger,
-
-		InitialEvents: o.InitialEvents,
-	})
+	m.watcher = source.New(client, disco, m.queue, &o.Source)
 	return m, nil
 }
 
@@ -102,7 +90,7 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 // repository, branch or folder changed is seeded anew; what it wrote elsewhere stays there. One whose Orphans are faulty is
 // not written to until they are corrected.
 func (m *Mirror) SetRules(r Rules) error {
-	set, errSet := m.opts.policy().Resolve(r.Repositories, r.Destinations)
+	set, errSet := m.opts.policyOfDestinations().Resolve(r.Repositories, r.Destinations)
 	compiled, errRules := ruleset.Compile(set, r.Rules...)
 	errOrphans := validateOrphans(r.Orphans)
 	m.mu.Lock()
@@ -165,13 +153,7 @@ func (m *Mirror) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	runner := queue.NewRunner(m.queue, m.handler(writer), &queue.RunOptions{
-		DrainTimeout:  m.opts.DrainTimeout,
-		Drain:         func() bool { return m.isLeader(context.WithoutCancel(ctx)) },
-		EndTimeout:    handlersEnd,
-		MeterProvider: m.opts.MeterProvider,
-		Logger:        m.opts.Logger,
-	})
+	runner := queue.NewRunner(m.queue, m.handler(writer), m.runOptions(ctx))
 	watchCtx, stop := context.WithCancel(ctx)
 	defer stop()
 	watched := m.watch(watchCtx)
@@ -236,17 +218,20 @@ func (m *Mirror) closeSink() {
 func (m *Mirror) NeedLeaderElection() bool { return true }
 
 func (m *Mirror) writerOptions() *gitsink.WriterOptions {
-	return &gitsink.WriterOptions{
-		Layout:    m.opts.Layout,
-		Encryptor: m.opts.Encryptor,
-		Message:   m.opts.Message,
-		Committer: m.opts.Committer,
-		CommitPer: m.opts.CommitPer,
-		Policy:    m.policy,
-		OnReport:  m.observe,
-
-		RefuseFiltered: m.opts.RefuseFiltered,
+	opts := m.opts.Write
+	opts.Policy = m.policy
+	opts.OnReport = func(r gitsink.Report) {
+		m.observe(r)
+		m.opts.Write.OnReport(r)
 	}
+	return &opts
+}
+
+func (m *Mirror) runOptions(ctx context.Context) *queue.RunOptions {
+	opts := m.opts.Run
+	opts.DrainTimeout, opts.EndTimeout = m.opts.DrainTimeout, handlersEnd
+	opts.Drain = func() bool { return m.isLeader(context.WithoutCancel(ctx)) && m.opts.Run.Drain() }
+	return &opts
 }
 
 // handler adds the question of leadership to that of the lease.

@@ -66,8 +66,8 @@ func rulesFor(repo interface{ URL() string }, refs ...destination.Ref) kubescrib
 }
 
 func quick(o kubescribe.Options) *kubescribe.Options {
-	o.Window = func(destination.Destination) queue.Window { return queue.Window{Debounce: 20 * time.Millisecond} }
-	o.RateLimit = func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} }
+	o.Queue.Window = queue.Window{Debounce: 20 * time.Millisecond}
+	o.Git.RateLimit = func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} }
 	return &o
 }
 

@@ -2,14 +2,14 @@ package kubescribe
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel/metric"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubescribe/kubescribe/destination"
-	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/event/source"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
 	"github.com/kubescribe/kubescribe/orphan"
@@ -17,7 +17,8 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// Rules say what is written where. They are data: where they come from, custom resources or files, is the caller's affair.
+// Rules say what is written where. They are data: where they come from, custom resources or files, is the
+// caller's affair.
 type Rules struct {
 	Repositories []destination.Repository
 	Destinations []destination.Spec
@@ -27,70 +28,80 @@ type Rules struct {
 }
 
 // Options change what a Mirror does. Nil and the zero value mean the defaults.
+//
+// The options of a part are those of its package. What a Mirror has to set in them itself is named at the
+// field; New refuses it from anybody else, with an error that says what to set instead.
 type Options struct {
-	// Auth returns the credentials for a destination, and an error for one that may not use them; see gogit.Options. It is of
-	// use to the default GitSink only. Default: no credentials.
-	Auth func(context.Context, destination.Destination) (gogit.Auth, error)
-	// Signer returns what signs the commits of a destination. It is of use to the default GitSink only. Default: commits are
-	// not signed.
-	Signer func(context.Context, destination.Destination) (gogit.Signer, error)
-	// RateLimit says how often the repository of a destination may be pushed to. It is of use to the default GitSink only.
-	// Default: gogit's defaults, 6 pushes a minute.
-	RateLimit func(destination.Destination) gogit.RateLimit
-	// AllowedPlainTextHosts are the hosts that credentials may be sent to over http; see gogit.Options. It is of use to the
-	// default GitSink only. Default: this machine.
-	AllowedPlainTextHosts []string
-	// AllowedLocalFolders are the folders of this machine in which repositories may be, whoever named them; see
-	// destination.Policy. SetRules refuses others, and so does the default GitSink. Default: none.
-	AllowedLocalFolders []string
-	// GitSink writes the commits. The Mirror does not close one that is given here. Default: gogit.New.
-	GitSink gitsink.GitSink
-	// Queue lines events up. Default: queue.NewSharded with Window.
-	Queue queue.Queue
-	// Window says when a batch of a destination is due. It is of use to the default Queue only. Default: queue's defaults.
-	Window func(destination.Destination) queue.Window
-	// ClusterID names the cluster in the ownership file of each folder; no other cluster may have the same. Default: the
-	// UID of the namespace kube-system.
+	// ClusterID names the cluster in the ownership file of each folder; no other cluster may have the
+	// same. Default: the UID of the namespace kube-system.
 	ClusterID string
-	// Layout, Encryptor, Message, Committer and CommitPer are passed on to gitsink.WriterOptions.
-	Layout    event.Layout
-	Encryptor event.Encryptor
-	Message   func(destination.Destination, []event.Event) string
-	Committer gitsink.Signature
-	CommitPer gitsink.CommitPer
-	// RefuseFiltered leaves out what a .gitattributes gives a filter. Default: it is written as it is. See gitsink.WriterOptions.
-	RefuseFiltered bool
-	// Attribute says who made a change; event/source.FieldManager is a ready-made one, and CommitPer says whether changes of
-	// several authors share a commit, which then has none of them. Default: unknown, so the author of a commit is its
-	// committer. See event/source.Options.
-	Attribute func(ctx context.Context, obj *unstructured.Unstructured, op event.Operation) event.Author
-	// OnStatus is told when the status of a destination has changed because of a push or a failed one. It must be quick;
-	// calls may be concurrent. Default: none.
-	OnStatus func(destination.Ref, DestinationStatus)
-	// StillLeader is asked before each run of a plan and when the context of Start ends; when it says no, nothing more is
-	// written. See HoldsLease. Default: always.
+	// StillLeader is asked before each run of a plan and when the context of Start ends; when it says no,
+	// nothing more is written. See HoldsLease. Default: always.
 	StillLeader func(context.Context) bool
-	// Handover is when every folder is looked at again after Start, and then three times more, each after twice the time: a push
-	// that the leader before had begun may come in behind a seed that found nothing to write. Negative: never. Default: 1 min
-	// if StillLeader is set, else never.
+	// Handover is the time after Start when every folder is rechecked, and then three times more, each
+	// after twice the time: a push that the leader before had begun may come in behind a seed that found
+	// nothing to write. Negative: never. Default: 1 min if StillLeader is set, else never.
 	Handover time.Duration
-	// DrainTimeout bounds what Start does after its context has ended: push what was accepted. Default: 20 s.
+	// DrainTimeout bounds what Start does after its context has ended: push what was accepted. Default:
+	// 20 s.
 	DrainTimeout time.Duration
-	// Resync is how often every destination is seeded anew. Negative: never. Default: 1 h.
-	Resync time.Duration
-	// Rediscover is how often the API server is asked for new types. Default: 30 s.
-	Rediscover time.Duration
-	// Collapse is for how many namespaces a type is watched one by one; rules for more share one watch of all. Negative:
-	// any number. Default: 50. See event/source.Options.
-	Collapse int
-	// InitialEvents has listings come by watches, where the server can do it, which takes less memory where objects are large.
-	// Default: pages. See event/source.Options.
-	InitialEvents bool
-	// MeterProvider gets the metrics of the queue and its Runner, which package queue lists. Of the Queue it is of use to the
-	// default one only. Default: nothing is measured.
+
+	// Git are the options of the default GitSink: credentials, signatures, rates, bounds. With a GitSink
+	// of one's own only Git.AllowedLocalFolders counts: SetRules refuses repositories in other folders.
+	Git gogit.Options
+	// GitSink writes the commits. The Mirror does not close one that is given here. Default: a gogit.Sink
+	// with Git.
+	GitSink gitsink.GitSink
+
+	// Queue are the options of the default queue: windows, bounds, backoff, and KeepEvery, which
+	// gitsink.PerEvent wants. They are of no use with a QueueImpl.
+	Queue queue.Options
+	// QueueImpl keeps the events until they are written. The Mirror shuts it down when Start ends.
+	// Default: a queue.Sharded with Queue.
+	QueueImpl queue.Queue
+	// Run are the options of the Runner: how many batches are written at a time. The Mirror sets
+	// DrainTimeout (use Options.DrainTimeout) and EndTimeout. A Drain is asked after StillLeader, and
+	// nothing is pushed at the end unless both say yes.
+	Run queue.RunOptions
+
+	// Source are the options of what follows the cluster: pages, watches, resyncs, and who made a change.
+	// The Mirror sets Encryptor, to Write.Encryptor.
+	Source source.Options
+	// Write are the options of the Writer: layout, encryption, commits and their messages. The Mirror sets
+	// Policy, from Rules.Orphans, Approve, Adopt and Prune. An OnReport is called after OnStatus.
+	Write gitsink.WriterOptions
+
+	// OnStatus gets the status of a destination when it has changed because of a push or a failed one. It
+	// must be quick; calls may be concurrent. Default: none.
+	OnStatus func(destination.Ref, DestinationStatus)
+	// MeterProvider gets the metrics of the default queue and of the Runner, which package queue lists,
+	// unless Queue or Run has one of its own. Default: nothing is measured.
 	MeterProvider metric.MeterProvider
-	// Logger gets what an operator of the program wants to know, and more at V(1). Default: none.
+	// Logger gets what an operator of the program wants to know, and more at V(1). It is that of all
+	// parts that have none of their own. Default: none.
 	Logger logr.Logger
+}
+
+// validate returns an error for each option that cannot be, or that is not the caller's to set.
+func (o *Options) validate() error {
+	if o == nil {
+		return nil
+	}
+	faults := []error{o.Write.CommitPer.Validate(), o.policyOfDestinations().Validate()}
+	for _, own := range []struct {
+		set    bool
+		refuse string
+	}{
+		{o.Run.DrainTimeout != 0, "Run.DrainTimeout is set by the Mirror: set DrainTimeout"},
+		{o.Run.EndTimeout != 0, "Run.EndTimeout is set by the Mirror: Start ends ten seconds after DrainTimeout"},
+		{o.Source.Encryptor != nil, "Source.Encryptor is set by the Mirror: set Write.Encryptor, which both use"},
+		{o.Write.Policy != nil, "Write.Policy is set by the Mirror: use Rules.Orphans, Approve, Adopt and Prune"},
+	} {
+		if own.set {
+			faults = append(faults, errors.New(own.refuse))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 func (o *Options) withDefaults() Options {
@@ -100,6 +111,12 @@ func (o *Options) withDefaults() Options {
 	}
 	if out.OnStatus == nil {
 		out.OnStatus = func(destination.Ref, DestinationStatus) {}
+	}
+	if out.Write.OnReport == nil {
+		out.Write.OnReport = func(gitsink.Report) {}
+	}
+	if out.Run.Drain == nil {
+		out.Run.Drain = func() bool { return true }
 	}
 	if out.Handover == 0 {
 		out.Handover = time.Minute
@@ -113,9 +130,20 @@ func (o *Options) withDefaults() Options {
 	if out.DrainTimeout <= 0 {
 		out.DrainTimeout = 20 * time.Second
 	}
+	out.Source.Encryptor = out.Write.Encryptor
+	for _, part := range []*logr.Logger{&out.Git.Logger, &out.Queue.Logger, &out.Run.Logger, &out.Source.Logger} {
+		if part.GetSink() == nil {
+			*part = out.Logger
+		}
+	}
+	for _, part := range []*metric.MeterProvider{&out.Queue.MeterProvider, &out.Run.MeterProvider} {
+		if *part == nil {
+			*part = out.MeterProvider
+		}
+	}
 	return out
 }
 
-func (o *Options) policy() destination.Policy {
-	return destination.Policy{AllowedLocalFolders: o.AllowedLocalFolders}
+func (o *Options) policyOfDestinations() destination.Policy {
+	return destination.Policy{AllowedLocalFolders: o.Git.AllowedLocalFolders}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/event/source"
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
@@ -66,9 +67,12 @@ func TestEachOptionOfWhatIsWrittenHasItsSay(t *testing.T) {
 	})
 	sink, repo := newFake()
 	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{
-		GitSink: sink, ClusterID: "the-cluster", Layout: elsewhere{event.DefaultLayout}, Encryptor: sealed{},
-		Committer: gitsink.Signature{Name: "Robot", Email: "robot@example.com"},
-		Message:   func(destination.Destination, []event.Event) string { return "In our words\n" },
+		GitSink: sink, ClusterID: "the-cluster",
+		Write: gitsink.WriterOptions{
+			Layout: elsewhere{event.DefaultLayout}, Encryptor: sealed{},
+			Committer: gitsink.Signature{Name: "Robot", Email: "robot@example.com"},
+			Message:   func(destination.Destination, []event.Event) string { return "In our words\n" },
+		},
 	}))
 	require.NoError(t, err)
 	rules := rulesFor(repo, prodRef)
@@ -92,7 +96,9 @@ func TestWhatHasAFilterIsLeftOutIfThatIsAskedFor(t *testing.T) {
 		configMap(t, c, "a", "one")
 		sink, repo := newFake()
 		repo.Commit("main", map[string]gitservertest.File{"prod/.gitattributes": {Content: "*.yaml filter=git-crypt\n"}}, "Crypt")
-		m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{GitSink: sink, RefuseFiltered: refuse}))
+		m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{
+			GitSink: sink, Write: gitsink.WriterOptions{RefuseFiltered: refuse},
+		}))
 		require.NoError(t, err)
 		require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))
 		start(t, m)
@@ -115,7 +121,7 @@ func TestEachOptionOfTheDefaultSinkHasItsSay(t *testing.T) {
 		defer mu.Unlock()
 		asked[what+" for "+d.Ref.Name]++
 	}
-	opts := quick(kubescribe.Options{
+	opts := quick(kubescribe.Options{Git: gogit.Options{
 		Auth: func(_ context.Context, d destination.Destination) (gogit.Auth, error) {
 			ask("Auth", d)
 			return gogit.Auth{}, nil
@@ -124,8 +130,8 @@ func TestEachOptionOfTheDefaultSinkHasItsSay(t *testing.T) {
 			ask("Signer", d)
 			return gogit.Unsigned, nil
 		},
-	})
-	opts.RateLimit = func(d destination.Destination) gogit.RateLimit {
+	}})
+	opts.Git.RateLimit = func(d destination.Destination) gogit.RateLimit {
 		ask("RateLimit", d)
 		return gogit.RateLimit{Interval: -1}
 	}
@@ -177,7 +183,9 @@ func TestEachOptionOfTheWatchesHasItsSay(t *testing.T) {
 		return nil
 	})
 	sink, repo := newFake()
-	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{GitSink: sink, Collapse: 1, InitialEvents: true}))
+	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{
+		GitSink: sink, Source: source.Options{Collapse: 1, InitialEvents: true},
+	}))
 	require.NoError(t, err)
 	rules := rulesFor(repo, prodRef)
 	rules.Destinations[0].AllowedNamespaces = []string{"*"}
@@ -193,6 +201,56 @@ func TestEachOptionOfTheWatchesHasItsSay(t *testing.T) {
 		require.Equal(t, "watch", r.Verb, "listings come by watches")
 		require.Empty(t, r.Namespace, "two namespaces are more than one")
 		require.NotNil(t, r.Options.SendInitialEvents)
+	}
+}
+
+func TestAListingHasPagesOfTheSizeThatIsSet(t *testing.T) {
+	c := cluster(t)
+	configMap(t, c, "a", "one")
+	configMap(t, c, "b", "one")
+	var asked atomic.Int64
+	c.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
+		if r.Verb == "list" && r.Resource.Resource == "configmaps" && r.Options.Limit == 1 {
+			asked.Add(1)
+		}
+		return nil
+	})
+	sink, repo := newFake()
+	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{GitSink: sink, Source: source.Options{PageSize: 1}}))
+	require.NoError(t, err)
+	require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))
+	start(t, m)
+	synced(t, m)
+	require.GreaterOrEqual(t, asked.Load(), int64(2))
+}
+
+func TestEveryChangeIsACommitWhereTheQueueKeepsAll(t *testing.T) {
+	for keep, commits := range map[bool]int{false: 1, true: 3} {
+		c := cluster(t)
+		sink, repo := newFake()
+		opts := quick(kubescribe.Options{GitSink: sink, Write: gitsink.WriterOptions{CommitPer: gitsink.PerEvent}})
+		opts.Queue = queue.Options{KeepEvery: keep, Window: queue.Window{Debounce: time.Hour, MaxWait: time.Hour}}
+		m, err := kubescribe.New(c.Config(), opts)
+		require.NoError(t, err)
+		require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))
+		stop := start(t, m)
+		waiting := func(n int) {
+			t.Helper()
+			require.Eventually(t, func() bool {
+				st, _ := m.DestinationStatus(prodRef)
+				return st.Watch.Idle() && st.Line.Waiting == n
+			}, 30*time.Second, 5*time.Millisecond)
+		}
+		for i, value := range []string{"one", "two", "three"} {
+			configMap(t, c, "a", value)
+			n := 1
+			if keep {
+				n += i
+			}
+			waiting(n + 1) // and the SeedSync
+		}
+		require.NoError(t, stop())
+		require.Len(t, repo.Log("main"), commits)
 	}
 }
 
@@ -241,9 +299,7 @@ func waiting(t *testing.T, o kubescribe.Options) (m *kubescribe.Mirror, repo fak
 	sink, repo := newFake()
 	o.GitSink = sink
 	opts := quick(o)
-	opts.Window = func(destination.Destination) queue.Window {
-		return queue.Window{Debounce: time.Hour, MaxWait: time.Hour}
-	}
+	opts.Queue.Window = queue.Window{Debounce: time.Hour, MaxWait: time.Hour}
 	m, err := kubescribe.New(c.Config(), opts)
 	require.NoError(t, err)
 	require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))
@@ -273,14 +329,16 @@ func TestTheWatcherHasTimeToEnd(t *testing.T) {
 	sink, repo := newFake()
 	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{
 		GitSink: sink, DrainTimeout: time.Millisecond,
-		Attribute: func(ctx context.Context, _ *unstructured.Unstructured, _ event.Operation) event.Author {
-			select {
-			case began <- struct{}{}:
-			default:
-			}
-			<-ctx.Done()
-			time.Sleep(200 * time.Millisecond) // a slow answer of somebody else's
-			return event.Author{}
+		Source: source.Options{
+			Attribute: func(ctx context.Context, _ *unstructured.Unstructured, _ event.Operation) event.Author {
+				select {
+				case began <- struct{}{}:
+				default:
+				}
+				<-ctx.Done()
+				time.Sleep(200 * time.Millisecond) // a slow answer of somebody else's
+				return event.Author{}
+			},
 		},
 	}))
 	require.NoError(t, err)
@@ -293,7 +351,7 @@ func TestTheWatcherHasTimeToEnd(t *testing.T) {
 
 func TestFoldersAreLookedAtAgainWhileItRuns(t *testing.T) {
 	for name, opts := range map[string]kubescribe.Options{
-		"after a handover": {Handover: 100 * time.Millisecond}, "at times": {Resync: 100 * time.Millisecond},
+		"after a handover": {Handover: 100 * time.Millisecond}, "at times": {Source: source.Options{Resync: 100 * time.Millisecond}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := cluster(t)
@@ -356,7 +414,7 @@ func TestWaitSyncedSaysWhatWillNotBeSynced(t *testing.T) {
 			return nil
 		})
 		sink, repo := newFake()
-		opts.GitSink, opts.Encryptor = sink, sealed{}
+		opts.GitSink, opts.Write.Encryptor = sink, sealed{}
 		m, err := kubescribe.New(c.Config(), opts)
 		require.NoError(t, err)
 		rules := rulesFor(repo, prodRef)
@@ -385,9 +443,7 @@ func TestWaitSyncedSaysWhatWillNotBeSynced(t *testing.T) {
 	})
 	t.Run("but not while others wait", func(t *testing.T) {
 		opts := quick(kubescribe.Options{})
-		opts.Window = func(destination.Destination) queue.Window {
-			return queue.Window{Debounce: time.Hour, MaxWait: time.Hour}
-		}
+		opts.Queue.Window = queue.Window{Debounce: time.Hour, MaxWait: time.Hour}
 		m := refusing(t, opts, apierrors.NewForbidden(secrets, "", nil))
 		waits(t, m, func(st kubescribe.DestinationStatus) bool { return st.Line.Waiting > 0 })
 	})

@@ -150,7 +150,7 @@ func TestWhatIsOrderedOfADestinationWakesItsLine(t *testing.T) {
 
 func TestAQueueThatFailsEndsTheMirror(t *testing.T) {
 	q := &made{Queue: queue.NewSharded(nil)}
-	m, err := New(&rest.Config{Host: "http://127.0.0.1:1"}, &Options{ClusterID: "c", Queue: q, GitSink: &closing{}})
+	m, err := New(&rest.Config{Host: "http://127.0.0.1:1"}, &Options{ClusterID: "c", QueueImpl: q, GitSink: &closing{}})
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()

@@ -65,7 +65,7 @@ func run(ctx context.Context, out io.Writer) error {
 func mirror(ctx context.Context, cluster *clustertest.Cluster, sink gitsink.GitSink) error {
 	m, err := kubescribe.New(cluster.Config(), &kubescribe.Options{
 		GitSink: sink,
-		Window:  func(destination.Destination) queue.Window { return queue.Window{Debounce: 50 * time.Millisecond} },
+		Queue:   queue.Options{Window: queue.Window{Debounce: 50 * time.Millisecond}},
 	})
 	if err != nil {
 		return err

@@ -76,19 +76,19 @@ func (f *flags) options(m *manifest.Config, cluster *rest.Config, stdout io.Writ
 		return nil, err
 	}
 	opts := &kubescribe.Options{
-		Auth:      creds.auth,
-		Window:    func(destination.Destination) queue.Window { return queue.Window{Debounce: f.quiet} },
-		RateLimit: pace(m),
-		Logger:    log,
+		Git: gogit.Options{
+			Auth:      creds.auth,
+			RateLimit: pace(m),
+			Logger:    log,
 
-		AllowedLocalFolders:   f.local,
-		AllowedPlainTextHosts: f.plainText,
+			AllowedLocalFolders:   f.local,
+			AllowedPlainTextHosts: f.plainText,
+		},
+		Queue:  queue.Options{Window: queue.Window{Debounce: f.quiet}},
+		Logger: log,
 	}
 	if f.dryRun {
-		opts.GitSink = &dryRun{out: stdout, sink: gogit.New(&gogit.Options{
-			Auth: opts.Auth, RateLimit: opts.RateLimit, Logger: log,
-			AllowedLocalFolders: f.local, AllowedPlainTextHosts: f.plainText,
-		})}
+		opts.GitSink = &dryRun{out: stdout, sink: gogit.New(&opts.Git)}
 	}
 	return opts, nil
 }

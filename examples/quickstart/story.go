@@ -12,8 +12,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubescribe/kubescribe"
-	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
+	"github.com/kubescribe/kubescribe/gitsink/gogit"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset/manifest"
 )
@@ -82,8 +82,8 @@ func play(ctx context.Context, repo repository, out io.Writer) error {
 // start runs a Mirror until stop is called.
 func start(ctx context.Context, config *rest.Config, rules kubescribe.Rules, repo repository) (m *kubescribe.Mirror, stop func() error, err error) {
 	m, err = kubescribe.New(config, &kubescribe.Options{
-		Window:              func(destination.Destination) queue.Window { return queue.Window{Debounce: 200 * time.Millisecond} },
-		AllowedLocalFolders: []string{repo.dir}, // servers need no permission
+		Queue: queue.Options{Window: queue.Window{Debounce: 200 * time.Millisecond}},
+		Git:   gogit.Options{AllowedLocalFolders: []string{repo.dir}}, // servers need no permission
 	})
 	if err != nil {
 		return nil, nil, err

@@ -125,10 +125,10 @@ const mirrorWindow = time.Second
 func newMirrorFollower(job watchJob, config *rest.Config) (follower, error) {
 	f := &mirrorFollower{job: job, ended: make(chan error, 1), arrivals: make(arrivals, len(job.Repositories))}
 	mirror, err := library.New(config, &library.Options{
-		Window:    func(destination.Destination) queue.Window { return queue.Window{Debounce: mirrorWindow} },
-		RateLimit: func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} },
 		ClusterID: "bench",
-		Committer: gitsink.Signature{Name: authorName, Email: authorEmail},
+		Git:       gogit.Options{RateLimit: func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} }},
+		Queue:     queue.Options{Window: queue.Window{Debounce: mirrorWindow}},
+		Write:     gitsink.WriterOptions{Committer: gitsink.Signature{Name: authorName, Email: authorEmail}},
 		OnStatus:  f.report,
 	})
 	if err != nil {

@@ -118,7 +118,7 @@ func TestEachBranchHoldsExactlyItsOwnObjects(t *testing.T) {
 
 	whole := &wholeQueue{Queue: queue.NewSharded(&queue.Options{Window: queue.Window{Debounce: 200 * time.Millisecond}}), t: t}
 	opts := options(t)
-	opts.Queue = whole
+	opts.QueueImpl = whole
 	m := start(c, load(t, seedDocument, "NS", ns, "REPO", repo.URL(), "GROUP", group), opts)
 	m.synced()
 
@@ -187,7 +187,7 @@ func TestAGracefulStopPushesWhatWasAccepted(t *testing.T) {
 	repo := gitservertest.NewServer(t, nil).NewRepo("stop.git")
 	opts := options(t)
 	accepted := &countingQueue{Queue: queue.NewSharded(&queue.Options{Window: queue.Window{Debounce: time.Hour, MaxWait: time.Hour}})}
-	opts.Queue = accepted
+	opts.QueueImpl = accepted
 	m := start(c, load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f"), opts)
 	c.configMap(ns, "a", "one")
 	c.configMap(ns, "b", "one")

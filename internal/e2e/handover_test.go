@@ -103,7 +103,7 @@ func (h *handover) candidate() *candidate {
 	h.last++
 	me := h.last
 	opts := options(h.t)
-	sink := &trapped{GitSink: gogit.New(&gogit.Options{RateLimit: opts.RateLimit})}
+	sink := &trapped{GitSink: gogit.New(&gogit.Options{RateLimit: opts.Git.RateLimit})}
 	opts.GitSink = sink
 	opts.DrainTimeout = time.Second
 	opts.Handover = 500 * time.Millisecond // a push of the old leader may come in behind the seed of the next one

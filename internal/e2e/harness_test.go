@@ -28,6 +28,7 @@ import (
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event/source"
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
@@ -229,10 +230,10 @@ type mirror struct {
 // options are those of most tests: a short quiet time, so that tests are quick, and a log.
 func options(t *testing.T) *kubescribe.Options {
 	return &kubescribe.Options{
-		Window:     func(destination.Destination) queue.Window { return queue.Window{Debounce: 200 * time.Millisecond} },
-		RateLimit:  func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} },
-		Rediscover: 500 * time.Millisecond,
-		Logger:     logger(t),
+		Queue:  queue.Options{Window: queue.Window{Debounce: 200 * time.Millisecond}},
+		Git:    gogit.Options{RateLimit: func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} }},
+		Source: source.Options{Rediscover: 500 * time.Millisecond},
+		Logger: logger(t),
 	}
 }
 

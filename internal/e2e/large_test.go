@@ -129,11 +129,11 @@ func (l *large) run(t *testing.T, rules kubescribe.Rules) *listings {
 	c := newCluster(t, rest.CopyConfig(l.config), l.kubeconfig)
 	c.config.Wrap(counting.count)
 	opts := options(t)
-	opts.Queue = queue.NewSharded(&queue.Options{
+	opts.Queue = queue.Options{
 		MaxBytesPerKey: l.room, MaxBytes: l.room, MaxEventsPerKey: int(l.room), MaxEvents: int(l.room),
 		// Batches are as large as they may be as long as the listing does not pause for longer than the quiet time.
 		Window: queue.Window{Debounce: 5 * time.Second, MaxWait: time.Hour, Bytes: batchBytes},
-	})
+	}
 	m := start(c, rules, opts)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute) // the full size takes longer than others' patience
 	defer cancel()
@@ -177,7 +177,7 @@ func TestAListingByAWatchSeedsTheSame(t *testing.T) {
 	counted.config = rest.CopyConfig(c.config)
 	counted.config.Wrap(counting.count)
 	opts := options(t)
-	opts.InitialEvents = true
+	opts.Source.InitialEvents = true
 	m := start(&counted, load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f"), opts)
 	m.synced()
 	becomes(t, repo, "main", "f", configMapFiles(ns, "a", "v0", "b", "v0", "c", "v0"))

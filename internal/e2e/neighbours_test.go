@@ -188,9 +188,9 @@ func TestTwoMirrorsInNeighbouringFoldersKeepEveryCommitOfBoth(t *testing.T) {
 	for _, name := range names {
 		ns := c.namespace()
 		opts := options(t)
-		opts.CommitPer = gitsink.PerEvent
+		opts.Write.CommitPer = gitsink.PerEvent
 		// A commit for each change and a push for every few, so that the two meet all the time.
-		opts.Queue = queue.NewSharded(&queue.Options{KeepEvery: true, Window: queue.Window{Debounce: time.Millisecond, Bytes: 600}})
+		opts.Queue = queue.Options{KeepEvery: true, Window: queue.Window{Debounce: time.Millisecond, Bytes: 600}}
 		m := start(c, load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "clusters/"+name), opts)
 		m.synced() // what follows comes from the watch
 		spaces, mirrors = append(spaces, ns), append(mirrors, m)

@@ -132,7 +132,7 @@ func (p *partial) start() *mirror {
 	p.t.Helper()
 	opts := options(p.t)
 	opts.GitSink = p.sink
-	opts.Window = func(destination.Destination) queue.Window { return queue.Window{Debounce: 20 * time.Millisecond} }
+	opts.Queue.Window = queue.Window{Debounce: 20 * time.Millisecond}
 	return start(newCluster(p.t, p.cluster.Config(), ""), p.rules, opts)
 }
 

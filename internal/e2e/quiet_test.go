@@ -181,7 +181,7 @@ func (q *quiet) mirror(name string, resync time.Duration, rules ...string) *quie
 	c.config.Wrap(m.requests.wrap)
 	opts := options(q.t)
 	opts.Logger = opts.Logger.WithName(name)
-	opts.Rediscover, opts.Resync, opts.Encryptor = quietRediscover, resync, quietSeal{}
+	opts.Source.Rediscover, opts.Source.Resync, opts.Write.Encryptor = quietRediscover, resync, quietSeal{}
 	m.mirror = start(&c, load(q.t, quietDestinations+strings.Join(rules, ""), "REPO", m.repo.URL()), opts)
 	return m
 }

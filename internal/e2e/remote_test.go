@@ -96,7 +96,7 @@ func TestWrongCredentialsAreSaidClearlyAndOthersGoOn(t *testing.T) {
 	c.configMap(ns, "a", "one")
 	var password = "wr0ng-s3cret"
 	opts := options(t)
-	opts.Auth = func(_ context.Context, d destination.Destination) (gogit.Auth, error) {
+	opts.Git.Auth = func(_ context.Context, d destination.Destination) (gogit.Auth, error) {
 		if d.Ref.Name == "good" {
 			return gogit.Auth{}, nil
 		}

@@ -57,7 +57,7 @@ func TestABranchFollowsAClusterThatIsSetBackToASnapshot(t *testing.T) {
 
 			log := &counted{}
 			mirrored := options(t)
-			mirrored.Resync, mirrored.Logger = -1, log.logger(t)
+			mirrored.Source.Resync, mirrored.Logger = -1, log.logger(t)
 			m := start(c, load(t, restored, "REPO", repo.URL(), "NS", ns), mirrored)
 			m.synced()
 			c.delete(configMaps, ns, "deleted-later")

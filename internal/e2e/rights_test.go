@@ -46,7 +46,7 @@ func TestRightsInSingleNamespacesAreEnoughForTheirRules(t *testing.T) {
 	require.True(t, apierrors.IsForbidden(err), "%v", err)
 
 	opts := options(t)
-	opts.Collapse, opts.ClusterID = 1, "rights"
+	opts.Source.Collapse, opts.ClusterID = 1, "rights"
 	m := start(reader, rules, opts)
 	m.synced()
 	for _, ns := range []string{one, two} {

@@ -208,7 +208,7 @@ func (s *site) requireEveryType() {
 func (s *site) mirror(name string) map[string]string {
 	repo := gitservertest.NewServer(s.t, nil).NewRepo(name)
 	opts := options(s.t)
-	opts.Encryptor, opts.ClusterID, opts.Rediscover = reversible{}, "roundtrip", 0
+	opts.Write.Encryptor, opts.ClusterID, opts.Source.Rediscover = reversible{}, "roundtrip", 0
 	m := start(s.cluster, load(s.t, wholeCluster, "REPO", repo.URL()), opts)
 	m.synced()
 	st, _ := m.DestinationStatus(ref("default", "all"))

@@ -18,7 +18,7 @@ func TestRulesOfManyNamespacesShareAWatchAndEachFolderHoldsItsOwn(t *testing.T) 
 		c.configMap(ns, "b", "v0")
 	}
 	opts := options(t)
-	opts.Collapse = 1
+	opts.Source.Collapse = 1
 	var rules kubescribe.Rules
 	for _, ns := range []string{one, two} {
 		part := load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f-"+ns)

@@ -15,7 +15,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubescribe/kubescribe"
-	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
 )
@@ -132,9 +131,7 @@ func TestWhatHappenedDuringAStopIsOneCommitForEachDestination(t *testing.T) {
 		onMain, onDev = commits(repo, "main"), commits(repo, "dev")
 		opts := options(t)
 		// A seed is one commit as long as its listing does not pause for longer than the quiet time: not even on a busy machine.
-		opts.Window = func(destination.Destination) queue.Window {
-			return queue.Window{Debounce: 2 * time.Second, MaxWait: time.Minute}
-		}
+		opts.Queue.Window = queue.Window{Debounce: 2 * time.Second, MaxWait: time.Minute}
 		m := start(c, load(t, twoBranches, "NS", ns, "REPO", repo.URL()), opts)
 		m.synced()
 		m.stop()

@@ -20,6 +20,7 @@ import (
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event/source"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
 	"github.com/kubescribe/kubescribe/queue"
 )
@@ -62,14 +63,14 @@ func serveOrders(kubeconfig string, in io.Reader, out *json.Encoder) error {
 	began := time.Now()
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return listener{next} })
 	m, err := kubescribe.New(config, &kubescribe.Options{
-		Queue: queue.NewSharded(&queue.Options{
+		Queue: queue.Options{
 			// So little room is used up at once when the remote is down.
 			Window:         queue.Window{Debounce: 200 * time.Millisecond, MaxWait: 2 * time.Second, Bytes: 200_000},
 			MaxBytesPerKey: 400_000,
 			MaxBackoff:     4 * time.Second,
-		}),
-		RateLimit:  func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} },
-		Rediscover: 500 * time.Millisecond,
+		},
+		Git:    gogit.Options{RateLimit: func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} }},
+		Source: source.Options{Rediscover: 500 * time.Millisecond},
 		Logger: funcr.New(func(prefix, args string) {
 			fmt.Fprintf(os.Stderr, "%.3f %s %s\n", time.Since(began).Seconds(), prefix, args)
 		}, funcr.Options{Verbosity: 1}),
