@@ -30,3 +30,17 @@ func TestThePageOnSecurityNamesTestsThatExist(t *testing.T) {
 		require.Contains(t, sources.String(), "func "+name[1]+"(")
 	}
 }
+
+// What the README shows must be what the Example runs.
+func TestTheCodeOfTheReadmeIsThatOfTheExample(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	example, err := os.ReadFile("example_test.go")
+	require.NoError(t, err)
+	before, rest, found := strings.Cut(string(readme), "```go\n")
+	require.True(t, found)
+	code, _, found := strings.Cut(rest, "```\n")
+	require.True(t, found)
+	require.Contains(t, string(example), "\n\n"+code+"\n")
+	require.Less(t, strings.Count(before, "\n"), 30, "a reader sees code at once")
+}
