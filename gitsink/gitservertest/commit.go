@@ -14,9 +14,6 @@ const (
 	outsiderEmail = "outsider@example.com"
 )
 
-// temporaryRefs is where [Repo.Commit] keeps a commit until it is on its branch; no client is shown it.
-const temporaryRefs = "refs/gitservertest"
-
 // The modes of entries in a tree (gitformat-index(5), git-fast-import(1)).
 const (
 	ModeRegular    = "100644"
@@ -34,40 +31,20 @@ type File struct {
 
 // Commit commits the files on top of the branch's tip as somebody else and returns the commit's hash. It makes the branch
 // if there is none, with a root commit; no files make an empty commit. Paths are relative to the root of the repository.
-// Hooks do not run. The branch is moved by compare-and-swap: a commit that got there first is built upon.
+// Hooks do not run. The branch is moved by compare-and-swap, which is what git fast-import does: a commit that got there
+// first is built upon.
 func (r *Repo) Commit(branch string, files map[string]File, message string) string {
 	r.server.t.Helper()
 	for {
 		tip, _ := r.Tip(branch)
-		temporary := r.temporaryRef()
-		out := r.mustRun(fastImport(temporary, tip, files, message), "fast-import", "--quiet", "--date-format=now")
-		commit := strings.TrimSpace(string(out))
-		moves := swap(branch, tip, commit) + "delete " + temporary + "\n"
-		_, _, err := r.run(strings.NewReader(moves), "update-ref", "--stdin")
+		out, _, err := r.run(fastImport("refs/heads/"+branch, tip, files, message), "fast-import", "--quiet", "--date-format=now")
 		if err == nil {
-			return commit
+			return strings.TrimSpace(string(out))
 		}
-		r.Git("update-ref", "-d", temporary)
 		if now, _ := r.Tip(branch); now == tip {
 			r.server.t.Fatalf("gitservertest: repository %s: branch %s: %v", r.name, branch, err)
 		}
 	}
-}
-
-func (r *Repo) temporaryRef() string {
-	r.server.mu.Lock()
-	defer r.server.mu.Unlock()
-	r.server.temporary++
-	return fmt.Sprintf("%s/%d", temporaryRefs, r.server.temporary)
-}
-
-// swap moves a branch for git update-ref --stdin, if its tip is still this one or, for "", if there
-// is no such branch.
-func swap(branch, tip, commit string) string {
-	if tip == "" {
-		return fmt.Sprintf("create refs/heads/%s %s\n", branch, commit)
-	}
-	return fmt.Sprintf("update refs/heads/%s %s %s\n", branch, commit, tip)
 }
 
 // fastImport writes the commit in the language of git-fast-import(1), removals first, so that a file can take the place

@@ -1,6 +1,7 @@
 package gitservertest_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,7 +46,6 @@ func TestAnOutsideCommitHoldsExactlyItsFiles(t *testing.T) {
 	repo.Fsck()
 	repo.Linear("dev", first)
 	require.Equal(t, []string{"dev"}, repo.Branches())
-	require.Empty(t, repo.Git("for-each-ref", "refs/gitservertest"))
 
 	want := []gitservertest.CommitInfo{
 		{Hash: second, Parents: []string{first}, Subject: "second"},
@@ -105,7 +105,7 @@ func TestTheJudgeEndsTheTest(t *testing.T) {
 		"want a clean relative":  func() { server.NewRepo("../app") },
 		"there is a repository":  func() { server.NewRepo("app") },
 		"has no SSHServer":       func() { repo.SSHURL() },
-		"branch main/sub: git u": func() { repo.Commit("main/sub", nil, "a branch below a branch") },
+		"branch main/sub: git fast-import": func() { repo.Commit("main/sub", nil, "a branch below a branch") },
 	} {
 		r.requireVerdict(t, name, f)
 	}
@@ -133,4 +133,35 @@ func TestFsckComplainsAboutDamage(t *testing.T) {
 		damage(repo)
 		r.requireVerdict(t, "fsck --strict", repo.Fsck)
 	}
+}
+
+// NewRepo makes repositories without git: they must be what git would make.
+func TestARepositoryIsMadeAsGitWouldMakeIt(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"sha1", "sha256"} {
+		server := gitservertest.NewServer(t, &gitservertest.ServerOptions{ObjectFormat: format})
+		made := server.NewRepo("made.git")
+		git := filepath.Join(t.TempDir(), "git.git")
+		made.Git("-C", filepath.Dir(git), "init", "--quiet", "--bare", "--template=", "--initial-branch=main", "--object-format="+format, git)
+		require.Equal(t, entries(t, git), entries(t, made.Dir()))
+		head, err := os.ReadFile(filepath.Join(git, "HEAD"))
+		require.NoError(t, err)
+		own, err := os.ReadFile(filepath.Join(made.Dir(), "HEAD"))
+		require.NoError(t, err)
+		require.Equal(t, string(head), string(own))
+		settings := made.Git("config", "--list", "--local")
+		for line := range strings.Lines(made.Git("config", "--list", "--file", filepath.Join(git, "config"))) {
+			require.Contains(t, settings, strings.TrimSpace(line))
+		}
+	}
+}
+
+// entries are the files and folders below a folder.
+func entries(t *testing.T, folder string) (paths []string) {
+	t.Helper()
+	require.NoError(t, fs.WalkDir(os.DirFS(folder), ".", func(path string, _ fs.DirEntry, err error) error {
+		paths = append(paths, path)
+		return err
+	}))
+	return paths
 }

@@ -91,7 +91,6 @@ type Server struct {
 	onRequest   func(Request)
 	intercept   func(Request) Fault
 	meter       meter
-	temporary   int // names the temporary references of [Repo.Commit]
 }
 
 // programs remembers what programsOf has found, by the path of git.
