@@ -34,12 +34,17 @@ verify: ## everything, as CI does
 	.ci/run
 
 .PHONY: test
-test: ## the tests that need nothing but Go and git
+test: ## the tests that need nothing but Go and git, with a short form of every proof
 	go test ./...
 
+# See internal/testsize.
+.PHONY: proofs
+proofs: ## the same tests with every proof at the size of CI
+	KUBESCRIBE_LONG=1 go test -timeout $(RACE_TIMEOUT) ./...
+
 .PHONY: race
-race: ## the same tests with the race detector
-	go test -race -timeout $(RACE_TIMEOUT) ./...
+race: ## proofs, with the race detector
+	KUBESCRIBE_LONG=1 go test -race -timeout $(RACE_TIMEOUT) ./...
 
 .PHONY: format
 format: ## fail if gofmt would change a file, and name it
@@ -111,7 +116,7 @@ gitea: ## build Gitea into the user's cache, unless it is there, and print its f
 .PHONY: gitea-test
 gitea-test: ## the tests against a real Gitea; the first time it is built
 	@folder=$$($(MAKE) gitea); set -x; \
-	KUBESCRIBE_GITEA=$$folder go test -count=1 -parallel 4 -timeout $(E2E_TIMEOUT) -run Gitea ./internal/testenv ./gitsink/gogit
+	KUBESCRIBE_LONG=1 KUBESCRIBE_GITEA=$$folder go test -count=1 -parallel 4 -timeout $(E2E_TIMEOUT) -run Gitea ./internal/testenv ./gitsink/gogit
 
 # What runs against a real API server. The assignment stands alone, so that a failed build ends the recipe.
 define against-api-server
@@ -120,11 +125,11 @@ endef
 
 .PHONY: e2e
 e2e: ## the tests against a real API server
-	$(call against-api-server,go test -race -count=1 -timeout $(E2E_TIMEOUT) ./internal/testenv/... ./internal/e2e/...)
+	$(call against-api-server,KUBESCRIBE_LONG=1 go test -race -count=1 -timeout $(E2E_TIMEOUT) ./internal/testenv/... ./internal/e2e/...)
 
 .PHONY: quiet
 quiet: ## a cluster that is left alone is not written, in two minutes; part of e2e, and of soak for an hour
-	$(call against-api-server,go test -race -v -count=1 -timeout $(E2E_TIMEOUT) -run TestAClusterLeftAlone ./internal/e2e)
+	$(call against-api-server,KUBESCRIBE_LONG=1 go test -race -v -count=1 -timeout $(E2E_TIMEOUT) -run TestAClusterLeftAlone ./internal/e2e)
 
 .PHONY: soak
 soak: ## the proofs and the end-to-end tests at full size
@@ -139,7 +144,7 @@ MUTANTS ?=
 
 .PHONY: mutants
 mutants: ## small changes to the core that no test notices: make mutants CORE=queue MUTANTS="-sample 100"
-	go run ./internal/mutants $(MUTANTS) $(addprefix ./,$(CORE))
+	KUBESCRIBE_LONG=1 go run ./internal/mutants $(MUTANTS) $(addprefix ./,$(CORE))
 
 .PHONY: mutants-sample
 mutants-sample: ## a few of them, in the packages whose tests are quick

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
@@ -29,16 +29,12 @@ import (
 // ever since the file was written. And when all have come to rest, the files are what the rules
 // say.
 func TestWhateverTheOrderOfListingsWatchesRulesAndPlansNoFileIsLost(t *testing.T) {
-	schedules := 300
-	if os.Getenv("KUBESCRIBE_SOAK") != "" {
-		schedules = 20_000
-	}
-	first := rand.Uint64()
-	if s := os.Getenv("KUBESCRIBE_SEED"); s != "" {
-		_, err := fmt.Sscan(s, &first)
-		require.NoError(t, err)
+	t.Parallel()
+	schedules := testsize.Sizes{Short: 30, Usual: 100, Long: 300, Soak: 20_000}.Pick()
+	if testsize.Repeats() {
 		schedules = 1
 	}
+	first := testsize.Seed(t)
 	for i := range uint64(schedules) {
 		ok := t.Run(fmt.Sprintf("KUBESCRIBE_SEED=%d", first+i), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { newSchedule(t, first+i).run(60) })

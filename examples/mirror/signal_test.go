@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // The kubeconfig is a named pipe that nobody writes to, so the program hangs in a call that looks at no context.
@@ -62,9 +65,7 @@ func TestASecondSignalEndsAProgramThatHangs(t *testing.T) {
 }
 
 func TestOneSignalEndsAProgramThatHangs(t *testing.T) {
-	if os.Getenv("KUBESCRIBE_SOAK") == "" {
-		t.Skip("takes", endTimeout)
-	}
+	testsize.NeedsSoak(t, fmt.Sprint("it takes ", endTimeout))
 	t.Parallel()
 	cmd := hanging(t)
 	done := ended(cmd)

@@ -12,6 +12,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // inChild runs the test in a process of its own: what it takes in memory is its own there, and a crash is a failure of this
@@ -35,7 +36,7 @@ func TestHostileRepositoriesAreSurvived(t *testing.T) {
 	if inChild(t) {
 		gitsinktest.TestHostile(t, func(testing.TB) gitsink.GitSink {
 			return gogit.New(&gogit.Options{RateLimit: func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} }})
-		}, gitsinktest.HostileRepositories())
+		}, testsize.Some(t, gitsinktest.HostileRepositories(), 6))
 	}
 }
 
@@ -52,6 +53,6 @@ func TestHostileServersAreSurvived(t *testing.T) {
 				Auth:      func(context.Context, destination.Destination) (gogit.Auth, error) { return auth, nil },
 				RateLimit: func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} },
 			})
-		}, gitsinktest.HostileServers())
+		}, testsize.Some(t, gitsinktest.HostileServers(), 16))
 	}
 }

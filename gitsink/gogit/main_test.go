@@ -13,6 +13,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
@@ -105,11 +106,13 @@ func paths(tree gitsink.Tree, prefix string) []string {
 	return slices.Collect(maps.Keys(maps.Collect(tree.Paths(prefix))))
 }
 
-// each runs the test over http and over file.
+// each runs the test over http and over file; the usual run draws one of them for each test.
 func each(t *testing.T, test func(t *testing.T, server *gitservertest.Server, repo *gitservertest.Repo, url string)) {
 	t.Helper()
-	for _, protocol := range []string{"http", "file"} {
+	name := t.Name()
+	for i, protocol := range []string{"http", "file"} {
 		t.Run(protocol, func(t *testing.T) {
+			testsize.OneOf(t, name, i, 2)
 			server := gitservertest.NewServer(t, nil)
 			repo := server.NewRepo("app.git")
 			url := map[string]string{"http": repo.URL(), "file": repo.FileURL()}[protocol]

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,6 +17,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/stretchr/testify/require"
 )
@@ -306,14 +305,7 @@ func insist(apply func() error) error {
 // with KUBESCRIBE_SOAK, else a sample. KUBESCRIBE_SEED repeats a run.
 func TestNoScheduleOfFaultsLosesOrRepeatsACommit(t *testing.T) {
 	const requests = 14 // without faults there are 8
-	soak := os.Getenv("KUBESCRIBE_SOAK") != ""
-	seed := rand.Uint64()
-	if s := os.Getenv("KUBESCRIBE_SEED"); s != "" {
-		_, err := fmt.Sscan(s, &seed)
-		require.NoError(t, err)
-	}
-	t.Logf("KUBESCRIBE_SEED=%d", seed)
-	chance := rand.New(rand.NewPCG(seed, 0))
+	soak, chance := testsize.Soak(), testsize.Chance(t)
 	var all []schedule
 	for n := 1; n <= requests; n++ {
 		for what := nothingHappens; what < acts; what++ {
@@ -325,11 +317,7 @@ func TestNoScheduleOfFaultsLosesOrRepeatsACommit(t *testing.T) {
 			}
 		}
 	}
-	some := 200
-	if soak {
-		some = 5000
-	}
-	for range some {
+	for range (testsize.Sizes{Usual: 200, Soak: 5000}).Pick() {
 		s := schedule{}
 		for range 2 + chance.IntN(3) {
 			s[1+chance.IntN(2*requests)] = 1 + act(chance.IntN(int(acts)-1))

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/kubescribe/kubescribe/internal/testenv"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // TestAGapOfAnyLengthConverges lets things happen while no Mirror runs, whole types and namespaces going and coming back
@@ -16,10 +17,10 @@ func TestAGapOfAnyLengthConverges(t *testing.T) {
 		}
 	}
 	w := newWalk(t, server(t))
-	w.populate(soak(5000, 1000))
+	w.populate(testsize.Sizes{Usual: 200, Long: 1000, Soak: 5000}.Pick())
 	w.revive()
 	w.quiet(false)
-	for gap := range soak(20, 5) {
+	for gap := range (testsize.Sizes{Usual: 2, Long: 5, Soak: 20}).Pick() {
 		w.kill()
 		for range 1 + w.chance.IntN(1<<w.chance.IntN(10)) {
 			w.count++

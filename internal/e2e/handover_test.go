@@ -17,6 +17,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // stage is where an old leader is held up while the next one takes over.
@@ -136,14 +137,14 @@ func (h *handover) mark(name string) {
 // TestAnOldLeaderThatStillPushesBringsNothingBack has leaders follow each other while the old one is in the middle of
 // writing, does not know that it has lost the lease, and comes through at some time later.
 func TestAnOldLeaderThatStillPushesBringsNothingBack(t *testing.T) {
-	h := &handover{t: t, c: sharedCluster(t), chance: seed(t), git: gitservertest.NewServer(t, nil)}
+	h := &handover{t: t, c: sharedCluster(t), chance: testsize.Chance(t), git: gitservertest.NewServer(t, nil)}
 	h.ns, h.repo = h.c.namespace(), h.git.NewRepo("handover.git")
 	h.rules = load(t, oneDestination, "NS", h.ns, "REPO", h.repo.URL(), "DEST", "dest", "FOLDER", "f")
 	h.mark("marker")
 	old := h.candidate()
 	old.synced()
 	first := h.repo.Git("rev-list", "--max-parents=0", "main")
-	for round := range soak(60, 8) {
+	for round := range (testsize.Sizes{Usual: int(stages), Long: 8, Soak: 60}).Pick() {
 		old = h.round(old, stage(round)%stages)
 		h.repo.Linear("main", first)
 		h.onlyNewer()

@@ -3,10 +3,10 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -60,26 +60,6 @@ func (r tidying) Run() int {
 
 // real tells whether the API server is the real one.
 func real() bool { return os.Getenv("KUBEBUILDER_ASSETS") != "" }
-
-// soak chooses the full size of a proof or the one for CI.
-func soak(full, ci int) int {
-	if os.Getenv("KUBESCRIBE_SOAK") != "" {
-		return full
-	}
-	return ci
-}
-
-// seed returns a source of chance whose seed is shown; KUBESCRIBE_SEED repeats a run.
-func seed(t *testing.T) *rand.Rand {
-	t.Helper()
-	n := rand.Uint64()
-	if s := os.Getenv("KUBESCRIBE_SEED"); s != "" {
-		_, err := fmt.Sscan(s, &n)
-		require.NoError(t, err)
-	}
-	t.Logf("KUBESCRIBE_SEED=%d", n)
-	return rand.New(rand.NewPCG(n, n))
-}
 
 var (
 	namespaces  = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
@@ -304,15 +284,37 @@ func eventually(t *testing.T, f func() bool, explain func() string) {
 // folder returns the files below a folder of a branch, without the ownership file.
 func folder(repo *gitservertest.Repo, branch, name string) map[string]string {
 	files := map[string]string{}
-	if _, ok := repo.Tip(branch); !ok {
-		return files
-	}
-	for path, content := range repo.Tree(branch) {
+	for path, content := range treeOf(repo, branch) {
 		if rest, ok := strings.CutPrefix(path, name+"/"); ok && rest != ".kubescribe" {
 			files[rest] = content
 		}
 	}
 	return files
+}
+
+// look is the newest tree of a branch that treeOf has read.
+type look struct {
+	tip  string
+	tree map[string]string
+}
+
+// looks has what was seen of each branch: a test that waits for a commit runs git when there is one, and not at every look.
+var looks sync.Map // by the repository's folder and the branch
+
+func treeOf(repo *gitservertest.Repo, branch string) map[string]string {
+	tip, ok := repo.Tip(branch)
+	if !ok {
+		return nil
+	}
+	key := repo.Dir() + "\x00" + branch
+	if last, ok := looks.Load(key); ok && last.(look).tip == tip {
+		return last.(look).tree
+	}
+	tree := repo.Tree(branch)
+	if now, _ := repo.Tip(branch); now == tip {
+		looks.Store(key, look{tip, tree})
+	}
+	return tree
 }
 
 // becomes waits until a folder holds just these files.

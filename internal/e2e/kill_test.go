@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // binaryDir holds the trial binary; TestMain removes it.
@@ -54,12 +55,13 @@ func mirrorProcess(t *testing.T, c *cluster, manifests string, args ...string) p
 
 func TestKilledInTheMiddleOfABurstAndStartedAgainItConverges(t *testing.T) {
 	c := sharedCluster(t)
-	chance := seed(t)
+	chance := testsize.Chance(t)
 	ns := c.namespace()
 	repo := gitservertest.NewServer(t, nil).NewRepo("kill.git")
 	manifests := replace(oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f")
 	const objects = 200
-	changes, kills := soak(2000, 300), soak(10, 3)
+	changes := testsize.Sizes{Usual: 60, Long: 300, Soak: 2000}.Pick()
+	kills := testsize.Sizes{Usual: 1, Long: 3, Soak: 10}.Pick()
 	if real() {
 		changes = 2000
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -67,7 +68,7 @@ func twoKB(i int) string {
 func TestALargeClusterIsSeededOnceAndARestartWritesNothing(t *testing.T) {
 	c := sharedCluster(t)
 	ns := c.namespace()
-	objects := soak(100_000, 5_000)
+	objects := testsize.Sizes{Usual: 1_000, Long: 5_000, Soak: 100_000}.Pick()
 	each(t, objects, func(ctx context.Context, i int) error {
 		obj := parse(t, configMapYAML(ns, fmt.Sprintf("cm-%06d", i), twoKB(i)))
 		_, err := c.client.Resource(configMaps).Namespace(ns).Create(ctx, obj, metav1.CreateOptions{})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // manyRepositories mirrors the ConfigMaps of a namespace to main of every repository of the URLs, to the folder f. The
@@ -46,7 +47,8 @@ func TestSixtyFourDescriptorsAreEnoughForMoreRepositories(t *testing.T) {
 	ssh := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{Server: git})
 	var repos []*gitservertest.Repo
 	var urls []string
-	byHTTP, byOthers := soak(80, 16), soak(10, 2)
+	byHTTP := testsize.Sizes{Usual: 6, Long: 16, Soak: 80}.Pick()
+	byOthers := testsize.Sizes{Usual: 1, Long: 2, Soak: 10}.Pick()
 	for i := range byHTTP + 2*byOthers {
 		repo := git.NewRepo(fmt.Sprintf("repo-%d.git", i))
 		repos = append(repos, repo)

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // TestALargeClusterIsMirroredWithLittleMemory bounds the heap of the process softly, as Go does, and counts what it really
@@ -20,7 +21,7 @@ func TestALargeClusterIsMirroredWithLittleMemory(t *testing.T) {
 	t.Parallel()
 	c := memoryCluster(t)
 	ns := c.namespace()
-	objects := soak(100_000, 3_000)
+	objects := testsize.Sizes{Usual: 1_500, Long: 3_000, Soak: 100_000}.Pick()
 	each(t, objects, func(ctx context.Context, i int) error {
 		obj := parse(t, configMapYAML(ns, fmt.Sprintf("cm-%06d", i), twoKB(i)))
 		_, err := c.client.Resource(configMaps).Namespace(ns).Create(ctx, obj, metav1.CreateOptions{})
@@ -36,14 +37,14 @@ func TestALargeClusterIsMirroredWithLittleMemory(t *testing.T) {
 	})
 	// Without an object the heap takes 10 MiB. A bound below what it needs costs time (half of it is the collector's), not
 	// the process.
-	limit := soak(100, 20)
+	limit := testsize.Sizes{Usual: 20, Long: 20, Soak: 100}.Pick()
 	p := startLimited(t, limits{memory: fmt.Sprintf("%dMiB", limit)}, c.kubeconfig,
 		replace(oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f"))
 	<-asked
-	time.Sleep(time.Duration(soak(30, 2)) * time.Second) // the remote hangs
+	time.Sleep(time.Duration(testsize.Sizes{Usual: 1, Long: 2, Soak: 30}.Pick()) * time.Second) // the remote hangs
 	idle := p.mebibytes("VmHWM")
 	close(hung)
-	p.eventuallyWithin(time.Duration(soak(40, 2))*time.Minute, func() bool { return filesIn(repo) == objects },
+	p.eventuallyWithin(time.Duration(testsize.Sizes{Usual: 2, Long: 2, Soak: 40}.Pick())*time.Minute, func() bool { return filesIn(repo) == objects },
 		func() string { return fmt.Sprint(filesIn(repo), " files") })
 	c.configMap(ns, "one-more", "v0")
 	p.eventually(func() bool { return filesIn(repo) == objects+1 }, func() string { return "the last change is not there" })

@@ -16,6 +16,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/internal/testenv"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -206,7 +207,7 @@ func TestTwoMirrorsInNeighbouringFoldersKeepEveryCommitOfBoth(t *testing.T) {
 		}
 	})
 
-	objects := soak(60, 15)
+	objects := testsize.Sizes{Usual: 8, Long: 15, Soak: 60}.Pick()
 	want := map[string]int{"Start": 1}
 	for _, ns := range spaces {
 		for i := range objects {

@@ -159,10 +159,10 @@ func TestAFolderThatHeldFilesLosesNoneBeforeItIsAdopted(t *testing.T) {
 	holds := func() {
 		t.Helper()
 		eventually(t, func() bool {
-			got := repo.Tree("main")
+			got := maps.Clone(treeOf(repo, "main"))
 			delete(got, "f/.kubescribe")
 			return cmp.Equal(want, got)
-		}, func() string { return cmp.Diff(want, repo.Tree("main")) })
+		}, func() string { return cmp.Diff(want, treeOf(repo, "main")) })
 	}
 	gone := func(names ...string) {
 		for _, name := range names {

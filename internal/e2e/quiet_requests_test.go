@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // quietRequests counts the requests of a Mirror, at its own end of the wire.
@@ -37,7 +39,7 @@ func (q *quietRequests) wrap(next http.RoundTripper) http.RoundTripper {
 	return quietTripper(func(r *http.Request) (*http.Response, error) {
 		query := r.URL.Query()
 		if q.count(r.Method, r.URL.Path, query.Has("watch"), query.Has("continue"), strings.Contains(query.Get("fieldSelector"), "kubescribe-asks")) {
-			if query.Has("timeoutSeconds") && soak(1, 0) == 0 {
+			if query.Has("timeoutSeconds") && !testsize.Soak() {
 				query.Set("timeoutSeconds", strconv.Itoa(20+rand.IntN(20)))
 				r = r.Clone(r.Context())
 				r.URL.RawQuery = query.Encode()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/internal/testenv"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 const (
@@ -47,7 +48,7 @@ func TestAClusterLeftAloneIsNeitherWrittenNorListedAgain(t *testing.T) {
 	for _, m := range mirrors {
 		m.requests.forget()
 	}
-	length := time.Duration(soak(3600, 120)) * second
+	length := time.Duration(testsize.Sizes{Usual: 120, Long: 120, Soak: 3600}.Pick()) * second
 	for time.Since(began) < length {
 		time.Sleep(second) // what is proved is that nothing happens
 		for _, m := range mirrors {

@@ -13,6 +13,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -53,7 +54,7 @@ func TestARemoteThatIsDownForAWhileGetsEverythingWhenItIsBack(t *testing.T) {
 	st := m.status(ref(ns, "dest"), func(st kubescribe.DestinationStatus) bool { return st.Err != nil })
 	require.ErrorIs(t, st.Err, gitsink.ErrUnavailable)
 	require.False(t, st.Line.Permanent)
-	outage := time.Duration(soak(20, 3)) * time.Second
+	outage := time.Duration(testsize.Sizes{Usual: 3, Long: 3, Soak: 20}.Pick()) * time.Second
 	if real() {
 		outage = 20 * time.Second
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -112,7 +113,7 @@ func TestWhatHappenedDuringAStopIsOneCommitForEachDestination(t *testing.T) {
 	repo := server.NewRepo("stopped.git")
 	repo.Commit("main", map[string]gitservertest.File{"README.md": {Content: "ours\n"}}, "Start")
 	repo.Git("branch", "dev", "main")
-	changes := soak(1000, 150)
+	changes := testsize.Sizes{Usual: 50, Long: 150, Soak: 1000}.Pick()
 	deleted, changed, total := changes*3/10, changes*4/10, changes*3/2
 	prod, dev := map[string]string{}, map[string]string{} // what the folders should hold
 	var mu sync.Mutex

@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/internal/testenv"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // TestWalkInProcess does at random what can happen to a cluster, to what is mirrored and to the process that mirrors it.
@@ -76,7 +77,7 @@ func newWalk(t *testing.T, server *walkServer) *walk {
 	require.NoError(t, err)
 	git := gitservertest.NewServer(t, nil)
 	w := &walk{
-		walkServer: server, chance: seed(t), log: log, names: 1000, git: git, repo: git.NewRepo("walk.git"),
+		walkServer: server, chance: testsize.Chance(t), log: log, names: 1000, git: git, repo: git.NewRepo("walk.git"),
 		objects: map[walkKey]*unstructured.Unstructured{}, served: map[walkType]bool{}, blobs: map[blobKey]string{},
 		history: map[walkKey][]string{}, touched: map[walkKey]bool{}, touchedTypes: map[walkType]bool{},
 		namespacesSeen: map[string][]map[string]string{}, servedSeen: map[walkType][]bool{}, tips: map[string]string{},
@@ -110,10 +111,11 @@ func (w *walk) note(k walkKey, format string, args ...any) {
 }
 
 func (w *walk) run() {
-	const objects = 5000
+	objects := testsize.Sizes{Usual: 300, Long: 5000, Soak: 5000}.Pick()
 	w.populate(objects)
 	w.revive()
-	operations, points := soak(20_000, 2000), soak(50, 10)
+	operations := testsize.Sizes{Usual: 250, Long: 2000, Soak: 20_000}.Pick()
+	points := testsize.Sizes{Usual: 3, Long: 10, Soak: 50}.Pick()
 	w.quiet(true)
 	for point := range points {
 		for range operations / points {

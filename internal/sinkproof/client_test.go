@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // patience bounds the life of a client that nothing kills.
@@ -68,9 +69,9 @@ type lives struct {
 }
 
 func TestKilledClientLosesNothing(t *testing.T) {
-	kills := soak(50, 5)
+	kills := testsize.Sizes{Usual: 2, Long: 5, Soak: 50}.Pick()
 	eachProtocol(t, func(t *testing.T, s site) {
-		l := &lives{site: s, chance: seed(t), present: &victim{spare: -1, survived: make(chan struct{})}}
+		l := &lives{site: s, chance: testsize.Chance(t), present: &victim{spare: -1, survived: make(chan struct{})}}
 		l.watch(t.Context())
 		seen := map[moment]int{}
 		for range kills {

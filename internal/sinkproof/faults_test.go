@@ -3,6 +3,7 @@ package sinkproof
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -11,15 +12,18 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // Whichever network operation of a story fails, and wherever in it, the story ends the same: every commit is there once, in
 // order, and no failure is taken for one that trying again would not help.
 func TestEveryNetworkOperationMayFail(t *testing.T) {
-	for name, transport := range cutTransports {
+	for i, name := range slices.Sorted(maps.Keys(cutTransports)) {
+		transport := cutTransports[name]
 		t.Run(name, func(t *testing.T) {
+			testsize.OneOf(t, "transport", i, len(cutTransports))
 			server := gitservertest.NewServer(t, nil)
-			chance := seed(t)
+			chance := testsize.Chance(t)
 			c, way := transport(t, server)
 			tell := func(t *testing.T, id string, at int, where place, expected int) (lengths []int, cut bool) {
 				st := newStory(t, server.NewRepo(id))
@@ -32,7 +36,7 @@ func TestEveryNetworkOperationMayFail(t *testing.T) {
 			}
 			lengths, _ := tell(t, "whole", -1, 0, 0)
 			total := len(lengths) * int(places)
-			step := soak(1, max(total/3, 1))
+			step := testsize.Sizes{Usual: max(total/2, 1), Long: max(total/3, 1), Soak: 1}.Pick()
 			if step > 1 && step%int(places) == 0 {
 				step++ // or all cuts would be in one place
 			}

@@ -1,16 +1,14 @@
 package sinkproof
 
 import (
-	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // TestMain is also where a child process begins: see [spawn], and [shimMain].
@@ -29,26 +27,6 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// soak chooses the full size of a proof or the one for CI.
-func soak(full, ci int) int {
-	if os.Getenv("KUBESCRIBE_SOAK") != "" {
-		return full
-	}
-	return ci
-}
-
-// seed returns a source of chance whose seed is shown; KUBESCRIBE_SEED repeats a run.
-func seed(t *testing.T) *rand.Rand {
-	t.Helper()
-	n := rand.Uint64()
-	if s := os.Getenv("KUBESCRIBE_SEED"); s != "" {
-		_, err := fmt.Sscan(s, &n)
-		require.NoError(t, err)
-	}
-	t.Logf("KUBESCRIBE_SEED=%d", n)
-	return rand.New(rand.NewPCG(n, n))
-}
-
 // site is a repository with one commit on main, and the way to it over one protocol.
 type site struct {
 	server *gitservertest.Server
@@ -60,8 +38,10 @@ type site struct {
 // eachProtocol runs the test over HTTP and over SSH, each on a repository of its own.
 func eachProtocol(t *testing.T, test func(t *testing.T, s site)) {
 	t.Helper()
-	for _, protocol := range []string{"http", "ssh"} {
+	name := t.Name()
+	for i, protocol := range []string{"http", "ssh"} {
 		t.Run(protocol, func(t *testing.T) {
+			testsize.OneOf(t, name, i, 2)
 			s := site{server: gitservertest.NewServer(t, nil)}
 			s.repo = s.server.NewRepo("team/app.git")
 			s.repo.Git("config", "core.logAllRefUpdates", "true") // the log of the branch counts the pushes that have landed

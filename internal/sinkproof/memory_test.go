@@ -12,6 +12,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // slack is what the heap may grow by for reasons of others: buffers of connections, the test's own.
@@ -27,7 +28,7 @@ func heap() int64 {
 }
 
 func TestMemoryIsFlatOverTheCommitsOfALane(t *testing.T) {
-	commits := soak(10_000, 300)
+	commits := testsize.Sizes{Usual: 60, Long: 300, Soak: 10_000}.Pick()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	sink := access{}.sink()
@@ -54,10 +55,10 @@ func TestMemoryIsFlatOverTheCommitsOfALane(t *testing.T) {
 }
 
 func TestMemoryIsFlatOverRepositoriesThatAreTouchedOnce(t *testing.T) {
-	repositories := soak(1000, 200)
-	const cache = 1 << 20 // a lane is charged 16 KiB at least, so most of them have to go
+	repositories := testsize.Sizes{Usual: 40, Long: 200, Soak: 1000}.Pick()
+	cache := testsize.Sizes{Usual: 1 << 18, Long: 1 << 20}.Pick() // a lane is charged 16 KiB at least, so most of them have to go
 	server := gitservertest.NewServer(t, nil)
-	sink := gogit.New(&gogit.Options{CacheBytes: cache})
+	sink := gogit.New(&gogit.Options{CacheBytes: int64(cache)})
 	defer func() { require.NoError(t, sink.Close()) }()
 	touch := func(i int) {
 		repo := server.NewRepo(fmt.Sprintf("repo%d", i))
@@ -70,7 +71,7 @@ func TestMemoryIsFlatOverRepositoriesThatAreTouchedOnce(t *testing.T) {
 		})
 		require.NoError(t, err)
 	}
-	const first = 70 // until the cache is full
+	first := cache>>14 + 6 // until the cache is full
 	for i := range first {
 		touch(i)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // race is processes that write one branch. Every stride rounds, those that are ahead wait for the others: a process that
@@ -20,7 +21,7 @@ type race struct {
 }
 
 func TestTwoProcessesWriteOneBranch(t *testing.T) {
-	r := race{processes: 2, goroutines: 4, rounds: soak(200, 25), stride: 2}
+	r := race{processes: 2, goroutines: 4, rounds: testsize.Sizes{Usual: 5, Long: 25, Soak: 200}.Pick(), stride: 2}
 	eachProtocol(t, func(t *testing.T, s site) {
 		began := time.Now()
 		r.run(t, s)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // The hooks in which git receive-pack is killed. Not while it holds the lock of a reference: that would stay behind, and
@@ -78,9 +79,9 @@ func (sc schedule) left() (bool, error) {
 
 func TestKilledServerLosesNothing(t *testing.T) {
 	const sinks, goroutines = 2, 2
-	kills := soak(50, 5)
+	kills := testsize.Sizes{Usual: 2, Long: 5, Soak: 50}.Pick()
 	eachProtocol(t, func(t *testing.T, s site) {
-		sc := plot(t, s, seed(t), kills)
+		sc := plot(t, s, testsize.Chance(t), kills)
 		var running sync.WaitGroup
 		var mu sync.Mutex // guards what follows
 		var sum tally

@@ -11,9 +11,13 @@
 package testsize
 
 import (
+	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
+	"sync"
 	"testing"
 )
 
@@ -76,23 +80,70 @@ func NeedsLong(t testing.TB, instead string) {
 	}
 }
 
-// NotShort skips a test with -short, and names what is left of it there.
-func NotShort(t testing.TB, instead string) {
+// OneOf skips a test unless it is the one that this run draws of n alternatives, which say the same in different ways: over
+// one transport or another. They have the key in common, and each its own number from 0 to n-1. Long runs them all.
+func OneOf(t testing.TB, key string, number, n int) {
 	t.Helper()
-	if testing.Short() && !Long() {
-		t.Skipf("not with -short; there is %s", instead)
+	if !Long() && draw(key, n) != number {
+		t.Skipf("another one of %d was drawn by %s=%d; %s=1 runs them all", n, seedVariable, ofProcess(), longVariable)
 	}
+}
+
+// Some returns n of all, drawn at random, in their order; Long returns all. With -short there are half as many, but one at
+// least.
+func Some[T any](t testing.TB, all []T, n int) []T {
+	t.Helper()
+	if testing.Short() {
+		n = max(n/2, 1)
+	}
+	if Long() || n >= len(all) {
+		return all
+	}
+	t.Logf("%d of %d, drawn by %s=%d; %s=1 runs them all", n, len(all), seedVariable, ofProcess(), longVariable)
+	chosen := rand.New(rand.NewPCG(ofProcess(), uint64(draw(t.Name(), 1<<30)))).Perm(len(all))[:n]
+	slices.Sort(chosen)
+	some := make([]T, 0, n)
+	for _, i := range chosen {
+		some = append(some, all[i])
+	}
+	return some
+}
+
+// draw returns a number below n, another one in every run.
+func draw(key string, n int) int {
+	h := fnv.New64a()
+	_, _ = fmt.Fprintf(h, "%d %s", ofProcess(), key)
+	return int(h.Sum64() % uint64(n))
+}
+
+// ofProcess is the seed of everything that a run of the tests draws.
+var ofProcess = sync.OnceValue(func() uint64 {
+	n, err := given()
+	if err != nil {
+		panic(err)
+	}
+	return n
+})
+
+// given returns the seed of the environment, or a new one.
+func given() (uint64, error) {
+	text := os.Getenv(seedVariable)
+	if text == "" {
+		return rand.Uint64(), nil
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", seedVariable, err)
+	}
+	return n, nil
 }
 
 // Seed returns the seed of a random test: that of KUBESCRIBE_SEED, or another one in every run. It is in the test's log.
 func Seed(t testing.TB) uint64 {
 	t.Helper()
-	n := rand.Uint64()
-	if given := os.Getenv(seedVariable); given != "" {
-		var err error
-		if n, err = strconv.ParseUint(given, 10, 64); err != nil {
-			t.Fatalf("%s: %v", seedVariable, err)
-		}
+	n, err := given()
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Logf("%s=%d", seedVariable, n)
 	return n

@@ -30,7 +30,7 @@ func TestTheVariablesAndShortChooseTheSize(t *testing.T) {
 			require.Equal(t, c.ofUsual, Sizes{Usual: 7, Long: 9}.Pick())
 			require.Equal(t, c.want >= 3, runs(t, func(t *testing.T) { NeedsLong(t, "x") }))
 			require.Equal(t, c.want == 4, runs(t, func(t *testing.T) { NeedsSoak(t, "x") }))
-			require.Equal(t, c.want > 1, runs(t, func(t *testing.T) { NotShort(t, "x") }))
+			require.Equal(t, c.want >= 3, len(Some(t, make([]int, 9), 4)) == 9)
 		})
 	}
 }
@@ -43,6 +43,38 @@ func TestASeedIsRepeated(t *testing.T) {
 	t.Setenv(seedVariable, "")
 	require.False(t, Repeats())
 	require.NotEqual(t, Seed(t), Seed(t))
+}
+
+func TestOneOfSeveralAlternativesRunsAndAllOfThemInTheLongRun(t *testing.T) {
+	ran := func() (n int) {
+		for i := range 3 {
+			if runs(t, func(t *testing.T) { OneOf(t, "key", i, 3) }) {
+				n++
+			}
+		}
+		return n
+	}
+	t.Setenv(longVariable, "")
+	require.Equal(t, 1, ran())
+	t.Setenv(longVariable, "1")
+	require.Equal(t, 3, ran())
+}
+
+func TestSomeAreDrawnOnceAndInTheirOrder(t *testing.T) {
+	t.Setenv(longVariable, "")
+	setShort(t, false)
+	all := make([]int, 100)
+	for i := range all {
+		all[i] = i
+	}
+	some := Some(t, all, 20)
+	require.Len(t, some, 20)
+	require.IsIncreasing(t, some)
+	require.Equal(t, some, Some(t, all, 20), "a run draws the same again")
+	require.Equal(t, all, Some(t, all, 100))
+	setShort(t, true)
+	require.Len(t, Some(t, all, 20), 10)
+	require.Len(t, Some(t, all, 1), 1)
 }
 
 // setShort changes -short for the rest of the test.

@@ -2,22 +2,16 @@ package queuetest
 
 import (
 	"math/rand/v2"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
-// TestNothingIsLostDoubledOrOutOfOrderInAStormOfTenThousandKeys runs at full size, a million events, with KUBESCRIBE_SOAK=1,
-// and with a tenth of them otherwise.
+// The full size is a million events: `make soak`.
 func TestNothingIsLostDoubledOrOutOfOrderInAStormOfTenThousandKeys(t *testing.T) {
-	s := &storm{keys: 10_000, objects: 4, events: 100_000, producers: 8, workers: 64, seed: rand.Uint64()}
-	if os.Getenv("KUBESCRIBE_SOAK") != "" {
-		s.events = 1_000_000
-	}
-	if testing.Short() {
-		s.events = 10_000
-	}
+	s := &storm{keys: 10_000, objects: 4, events: testsize.Sizes{Short: 10_000, Usual: 30_000, Long: 100_000, Soak: 1_000_000}.Pick(), producers: 8, workers: 64, seed: rand.Uint64()}
 	t.Logf("seed %d, %d events", s.seed, s.events)
 	c := check{run: func(e *env) error { return s.rage(e, e.open(s.options(e))) }}
 	require.NoError(t, c.against(t, sharded()))

@@ -7,13 +7,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
 	"runtime/debug"
 	"strings"
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/stretchr/testify/require"
 )
 
@@ -58,7 +58,7 @@ func TestDeltasThatWaitForEachOtherAreAWorkListOfABoundedLength(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, got.Trees, maxDeltaChain+1)
 	sizes := map[int]string{maxDeltaChain + 2: "a chain of more than 4095 deltas", 100_000: "a chain of more than 4095 deltas", 180_000: "MaxHeldBytes"}
-	if os.Getenv("KUBESCRIBE_SOAK") != "" {
+	if testsize.Soak() {
 		sizes[3_000_000] = "MaxHeldBytes" // 198 MB, which once overflowed the stack
 	}
 	for n, says := range sizes {
