@@ -99,12 +99,12 @@ func TestTheJudgeEndsTheTest(t *testing.T) {
 	repo.Git("update-ref", "refs/heads/merged", merge)
 	r.requireVerdict(t, "has merges", func() { repo.Linear("merged", first) })
 	for name, f := range map[string]func(){
-		"ls-tree":                func() { repo.Tree("missing") },
-		"log":                    func() { repo.Log("missing") },
-		"nonsense":               func() { repo.Git("nonsense") },
-		"want a clean relative":  func() { server.NewRepo("../app") },
-		"there is a repository":  func() { server.NewRepo("app") },
-		"has no SSHServer":       func() { repo.SSHURL() },
+		"ls-tree":                          func() { repo.Tree("missing") },
+		"log":                              func() { repo.Log("missing") },
+		"nonsense":                         func() { repo.Git("nonsense") },
+		"want a clean relative":            func() { server.NewRepo("../app") },
+		"there is a repository":            func() { server.NewRepo("app") },
+		"has no SSHServer":                 func() { repo.SSHURL() },
 		"branch main/sub: git fast-import": func() { repo.Commit("main/sub", nil, "a branch below a branch") },
 	} {
 		r.requireVerdict(t, name, f)

@@ -29,7 +29,7 @@ func aTest(t *testing.T) {
 
 	mirror, err := kubescribe.New(cluster.Config(), &kubescribe.Options{
 		GitSink: sink,
-		Window:  func(destination.Destination) queue.Window { return queue.Window{Debounce: 10 * time.Millisecond} },
+		Queue:   queue.Options{Window: queue.Window{Debounce: 10 * time.Millisecond}},
 	})
 	if err != nil {
 		t.Fatal(err)
