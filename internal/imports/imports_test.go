@@ -65,7 +65,8 @@ var reach = map[string][]string{
 	"sigs.k8s.io/controller-runtime": {},
 	"github.com/stretchr/testify":    {},
 	"go.opentelemetry.io/otel/metric": {
-		".", "event/source", "gitsink", "gitsink/gitsinktest", "gitsink/gogit", "queue", "queue/queuetest",
+		".", "event/source", "gitsink", "gitsink/gitsinktest", "gitsink/gogit", "gitsink/gogit/internal/object",
+		"gitsink/gogit/internal/smart", "queue", "queue/queuetest",
 	},
 	"go.opentelemetry.io/otel/sdk": {},
 	"testing": {
