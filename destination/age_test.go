@@ -64,7 +64,8 @@ func TestAnOverlapTellsATenantNothingOfAnother(t *testing.T) {
 	}
 }
 
-// Against the rule itself, pair by pair: all ages known and different, so the older ones are settled first.
+// Against the rule itself, pair by pair: all ages known and different, so the older ones are
+// settled first.
 func TestAgesAreThoseThatComparingEachPairFinds(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

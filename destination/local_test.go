@@ -41,7 +41,8 @@ func TestALocalRepositoryIsRefusedUnlessItsFolderIsAllowed(t *testing.T) {
 	}
 }
 
-// Every spelling that leads out of a folder, or to a program in place of a repository, is no valid URL at all.
+// Every spelling that leads out of a folder, or to a program in place of a repository, is no valid
+// URL at all.
 func TestNoSpellingLeadsOutOfAnAllowedFolder(t *testing.T) {
 	for _, url := range []string{
 		"/srv/git/../../etc/app", "file:///srv/git/../x", "file:///srv/git/%2e%2e/x", "file:///srv/git%2f..%2fx", "/srv/git/..",

@@ -14,7 +14,8 @@ func allowsNamespace(allowed []string, namespace string) bool {
 	return slices.Contains(allowed, namespace) || slices.Contains(allowed, allNamespaces)
 }
 
-// checkNamespaces checks AllowedNamespaces: a misspelt name or a pattern must not pass for a permission that it is not.
+// checkNamespaces checks AllowedNamespaces: a misspelt name or a pattern must not pass for a
+// permission that it is not.
 func checkNamespaces(kind string, ref Ref, allowed []string) error {
 	var faults []error
 	for _, namespace := range allowed {

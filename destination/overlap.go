@@ -8,15 +8,17 @@ import (
 	"time"
 )
 
-// claimed is a destination without a fault of its own, and since when it is there; zero: nobody knows.
+// claimed is a destination without a fault of its own, and since when it is there; zero: nobody
+// knows.
 type claimed struct {
 	Destination
 	since time.Time
 }
 
-// refuseOverlaps finds the destinations of one remote branch whose base folders are equal or nested. Of two the older one keeps its
-// folder, since a tenant cannot choose his age; where neither is known to be older, both are refused. What an older one has
-// refused stands in nobody's way.
+// refuseOverlaps finds the destinations of one remote branch whose base folders are equal or
+// nested. Of two the older one keeps its folder, since a tenant cannot choose his age; where
+// neither is known to be older, both are refused. What an older one has refused stands in nobody's
+// way.
 func (r *resolver) refuseOverlaps(remoteBranch RemoteBranch, destinations []claimed) {
 	slices.SortFunc(destinations, func(a, b claimed) int {
 		return cmp.Or(a.since.Compare(b.since), compareFolders(a.BaseFolder, b.BaseFolder), compareRefs(a.Ref, b.Ref))
@@ -47,7 +49,8 @@ func (r *resolver) refuseOverlaps(remoteBranch RemoteBranch, destinations []clai
 	}
 }
 
-// refuseOverlap refuses d if one of the others overlaps with it. Its error names nothing of another namespace's.
+// refuseOverlap refuses d if one of the others overlaps with it. Its error names nothing of another
+// namespace's.
 func (r *resolver) refuseOverlap(remoteBranch RemoteBranch, d claimed, others folders) bool {
 	with, ok := others.overlapping(d.Destination)
 	if !ok {
@@ -93,7 +96,8 @@ func (f folders) add(d claimed) {
 	}
 }
 
-// overlapping returns a destination other than d itself whose folder is d's, lies around it, the nearest first, or in it.
+// overlapping returns a destination other than d itself whose folder is d's, lies around it, the
+// nearest first, or in it.
 func (f folders) overlapping(d Destination) (claimed, bool) {
 	for _, other := range f.at[d.BaseFolder] {
 		if other.Ref != d.Ref {

@@ -120,9 +120,9 @@ func isDotGit(plain string) bool {
 	return plain == ".git" || ok && len(number) == 1 && '1' <= number[0] && number[0] <= '9'
 }
 
-// isFileOfGit reports whether fsck takes an entry of this name for a
-// .gitmodules or .gitattributes, and a folder for a broken one. The short names are those that NTFS gives the
-// two, as in is_ntfs_dot_generic of Git's path.c.
+// isFileOfGit reports whether fsck takes an entry of this name for a .gitmodules or .gitattributes,
+// and a folder for a broken one. The short names are those that NTFS gives the two, as in
+// is_ntfs_dot_generic of Git's path.c.
 func isFileOfGit(plain string) bool {
 	if plain == ".gitmodules" || plain == ".gitattributes" {
 		return true

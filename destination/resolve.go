@@ -106,7 +106,8 @@ type resolver struct {
 	repositories   map[Ref]checkedRepository
 	remoteBranches map[RemoteBranch][]claimed // without fault so far
 	faults         map[Ref]error              // of destinations
-	allowed        map[Ref][]string           // AllowedNamespaces of the destinations without fault so far
+	// AllowedNamespaces of the destinations without fault so far
+	allowed map[Ref][]string
 }
 
 // add checks a spec, one of so many of its Ref, and puts the destination in its
@@ -141,8 +142,9 @@ func (r *resolver) add(spec Spec, named int) {
 	r.remoteBranches[remoteBranch] = append(r.remoteBranches[remoteBranch], claimed{d, spec.Created})
 }
 
-// repository finds the repository of a spec. One of another namespace that does not allow this one is not told apart from one
-// that is not there, and a fault of one that does is its owner's to read.
+// repository finds the repository of a spec. One of another namespace that does not allow this one
+// is not told apart from one that is not there, and a fault of one that does is its owner's to
+// read.
 func (r *resolver) repository(spec Spec) (checkedRepository, error) {
 	repository, ok := r.repositories[spec.RepositoryRef]
 	foreign := spec.Ref.Namespace != "" && spec.Ref.Namespace != spec.RepositoryRef.Namespace
@@ -218,7 +220,8 @@ func (p Policy) checkRepository(given Repository, named int) checkedRepository {
 	return r
 }
 
-// allows checks a branch for a destination of a namespace. What the repository allows is not for others to read.
+// allows checks a branch for a destination of a namespace. What the repository allows is not for
+// others to read.
 func (r checkedRepository) allows(branch, namespace string) error {
 	if len(r.allowed) == 0 || slices.ContainsFunc(r.allowed, func(g *regexp.Regexp) bool { return g.MatchString(branch) }) {
 		return nil
@@ -233,7 +236,7 @@ func errDuplicate(n int) error {
 	return invalid("%d objects have this namespace and name: remove all but one", n)
 }
 
-// count returns how many objects each Ref has.
+// count returns the number of objects of each Ref.
 func count[T any](objects []T, ref func(T) Ref) map[Ref]int {
 	named := make(map[Ref]int, len(objects))
 	for _, o := range objects {

@@ -45,7 +45,8 @@ func TestResolveKeepsEveryValidDestinationAndNamesTheOthers(t *testing.T) {
 		spec("b/twice-repo", "b/twice", "main", "e"),
 		spec("b/unknown", "b/none", "main", "f"),
 		spec("b/folder", "b/repo", "main", "../a"),
-		spec("b/head", "b/repo", "HEAD", "clusters/prod"), // has a fault of its own, and overlaps nobody
+		// has a fault of its own, and overlaps nobody
+		spec("b/head", "b/repo", "HEAD", "clusters/prod"),
 		spec("b/", "b/repo", "main", "g"),
 	}
 	wantErr := map[string]error{
@@ -145,7 +146,8 @@ func TestBothSidesOfAnOverlapAreRefusedAndNameEachOther(t *testing.T) {
 	}
 }
 
-// Whatever is wrong with what one tenant gives, and however often, the destination of another one stays.
+// Whatever is wrong with what one tenant gives, and however often, the destination of another one
+// stays.
 func TestAFaultOfOneTenantNeverTakesAnothersDestinationAway(t *testing.T) {
 	good := []Repository{repositories[0]}
 	prod := spec("a/prod", "a/repo", "main", "clusters/prod")

@@ -32,8 +32,9 @@ func canonicalURL(raw string) (string, error) {
 	return u.String(), nil
 }
 
-// isPlainURL knows the URLs that most people have: https://host/path of letters, digits and "-_.", no component beginning
-// with a sign. canonicalURL accepts every one of them, at twenty times the cost.
+// isPlainURL knows the URLs that most people have: https://host/path of letters, digits and "-_.",
+// no component beginning with a sign. canonicalURL accepts every one of them, at twenty times the
+// cost.
 func isPlainURL(raw string) bool {
 	rest, ok := strings.CutPrefix(raw, "https://")
 	slash := strings.IndexByte(rest, '/')

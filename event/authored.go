@@ -9,22 +9,23 @@ import (
 
 const lastAppliedConfiguration = "kubectl.kubernetes.io/last-applied-configuration"
 
-// assigners are the field managers of those who assign values to other people's objects. The names are the programs': the
-// small distributions run all of a control plane in one.
+// assigners are the field managers of those who assign values to other people's objects. The names
+// are the programs': the small distributions run all of a control plane in one.
 var assigners = map[string]bool{
 	"kube-apiserver": true, "kube-controller-manager": true, "kube-scheduler": true, "k3s": true, "kubelite": true,
 }
 
-// beforeFirstApply is the field manager that the API server gives to all that stood in an object when its managers were not yet
-// recorded: nobody can tell who wrote that.
+// beforeFirstApply is the field manager that the API server gives to all that stood in an object
+// when its managers were not yet recorded: nobody can tell who wrote that.
 const beforeFirstApply = "before-first-apply"
 
 // records tell who wrote which field of an object.
 type records struct {
-	obj         map[string]any
-	managers    []map[string]any // the fields of each field manager that may be an author, in the words of FieldsV1
-	untold      bool             // there are fields of which nobody can tell
-	lastApplied map[string]any   // what kubectl apply was given at last, nil without it
+	obj map[string]any
+	// the fields of each field manager that may be an author, in the words of FieldsV1
+	managers    []map[string]any
+	untold      bool           // there are fields of which nobody can tell
+	lastApplied map[string]any // what kubectl apply was given at last, nil without it
 }
 
 func recordsOf(obj map[string]any) *records {
@@ -45,12 +46,13 @@ func recordsOf(obj map[string]any) *records {
 	return r
 }
 
-// known tells whether a field that nobody is known to have written was assigned.
+// known reports whether a field that nobody is known to have written was assigned.
 func (r *records) known() bool { return !r.untold }
 
-// authored tells whether the field at path was written by an author: it has a field manager who does not just assign
-// values, or kubectl apply was given the value that it has. Someone who applies what an allocator has chosen before changes
-// nothing and becomes no manager of it, but wants it to stay.
+// authored reports whether the field at path was written by an author: it has a field manager who
+// does not just assign values, or kubectl apply was given the value that it has. Someone who
+// applies what an allocator has chosen before changes nothing and becomes no manager of it, but
+// wants it to stay.
 func (r *records) authored(path ...string) bool {
 	last := len(path) - 1
 	words := make([]string, len(path))
@@ -78,7 +80,8 @@ func (r *records) authoredPort(port map[string]any) bool {
 	return false
 }
 
-// managed tells whether an author is a field manager of the field, whose path is in the words of FieldsV1.
+// managed reports whether an author is a field manager of the field, whose path is in the words of
+// FieldsV1.
 func (r *records) managed(path []string) bool {
 	last := len(path) - 1
 	for _, fields := range r.managers {
@@ -89,8 +92,8 @@ func (r *records) managed(path []string) bool {
 	return false
 }
 
-// same tells whether what kubectl apply was given is what the object has: every field of it, where it is a map. A null is a field
-// that is not there.
+// same reports whether what kubectl apply was given is what the object has: every field of it, where
+// it is a map. A null is a field that is not there.
 func same(applied, live any) bool {
 	given, ok := applied.(map[string]any)
 	if !ok {

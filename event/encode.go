@@ -18,20 +18,22 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Encode returns obj as canonical YAML: one document in block style, two spaces of indentation, lists not indented, keys
-// in byte order. It looks as kubectl prints it, except that no line is broken but where the text has a break.
+// Encode returns obj as canonical YAML: one document in block style, two spaces of indentation,
+// lists not indented, keys in byte order. It looks as kubectl prints it, except that no line is
+// broken but where the text has a break.
 //
-// Text of several lines keeps them apart: it is a literal block, or where it cannot be one (a line ends in a blank, as
-// trailing blanks get lost on the way; the first line is empty or begins with one; there are control characters or carriage
-// returns) double-quoted with each line break both written out and escaped:
+// Text of several lines keeps them apart: it is a literal block, or where it cannot be one (a line
+// ends in a blank, as trailing blanks get lost on the way; the first line is empty or begins with
+// one; there are control characters or carriage returns) double-quoted with each line break both
+// written out and escaped:
 //
 //	text: "one \n\
 //	  two\n"
 //
-// A YAML 1.1 and a YAML 1.2 parser read the same values back, namely those of the object's JSON: a float without a fraction
-// is an integer, text that either version would take for something else is quoted, and floats have a point and a signed
-// exponent. Values that JSON does not have (NaN, text that is not UTF-8, other Go types) are an error; it names the type
-// and not the value.
+// A YAML 1.1 and a YAML 1.2 parser read the same values back, namely those of the object's JSON: a
+// float without a fraction is an integer, text that either version would take for something else is
+// quoted, and floats have a point and a signed exponent. Values that JSON does not have (NaN, text
+// that is not UTF-8, other Go types) are an error; it names the type and not the value.
 func Encode(obj *unstructured.Unstructured) ([]byte, error) {
 	if obj == nil {
 		return nil, errors.New("event: cannot encode a nil object")
@@ -46,7 +48,8 @@ func Encode(obj *unstructured.Unstructured) ([]byte, error) {
 	}
 }
 
-// encode returns false if the mark is of no use, since the object has it. With mark 0 nothing is folded.
+// encode returns false if the mark is of no use, since the object has it. With mark 0 nothing is
+// folded.
 func encode(obj map[string]any, mark rune) ([]byte, bool, error) {
 	e := encoder{mark: mark}
 	root, err := e.mapping(obj, 0)
@@ -60,7 +63,8 @@ func encode(obj map[string]any, mark rune) ([]byte, bool, error) {
 	emitter.SetIndent(indentation)
 	emitter.CompactSeqIndent()
 	if err := errors.Join(emitter.Encode(root), emitter.Close()); err != nil {
-		return nil, false, errors.New("event: cannot encode the object as YAML") // the emitter's words could quote the content
+		// the emitter's words could quote the content
+		return nil, false, errors.New("event: cannot encode the object as YAML")
 	}
 	if len(e.folded) == 0 {
 		return bytes.Clone(emitted.Bytes()), true, nil
@@ -74,13 +78,14 @@ func encode(obj map[string]any, mark rune) ([]byte, bool, error) {
 	return bytes.Clone(filled.Bytes()), true, nil
 }
 
-// buffers are written to by Encode. A buffer that grows is up to twice as large as what is in it, and content waits in queues
-// in great numbers: what is counted there must be what is held.
+// buffers are written to by Encode. A buffer that grows is up to twice as large as what is in it,
+// and content waits in queues in great numbers: what is counted there must be what is held.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 const indentation = 2
 
-// encoder makes the nodes of one document. Each method is given the column at which its value's own lines begin.
+// encoder makes the nodes of one document. Each method is given the column at which its value's own
+// lines begin.
 type encoder struct {
 	mark   rune
 	folded []foldedText // what stands at each mark, in the order of the document
@@ -152,7 +157,8 @@ func (e *encoder) sequence(list []any, column int) (*yaml.Node, error) {
 	return n, nil
 }
 
-// formatFloat writes what JSON writes, and makes a float of it for YAML 1.1 too, whose exponents need a point and a sign.
+// formatFloat writes what JSON writes, and makes a float of it for YAML 1.1 too, whose exponents
+// need a point and a sign.
 func formatFloat(f float64) string {
 	if f == 0 {
 		return "0" // of -0, too
@@ -167,8 +173,8 @@ func formatFloat(f float64) string {
 	return mantissa + "e" + exponent
 }
 
-// style chooses how text is written. The zero Style leaves it to the emitter: plain, or single quotes where the syntax
-// needs them.
+// style chooses how text is written. The zero Style leaves it to the emitter: plain, or single
+// quotes where the syntax needs them.
 func style(s string) yaml.Style {
 	switch {
 	case strings.ContainsFunc(s, needsEscape), isAmbiguous(s):
@@ -182,14 +188,15 @@ func style(s string) yaml.Style {
 	}
 }
 
-// needsEscape is true for what a parser may refuse, drop, or take for the end of a line, and for what the emitter escapes
-// although it need not.
+// needsEscape is true for what a parser may refuse, drop, or take for the end of a line, and for
+// what the emitter escapes although it need not.
 func needsEscape(r rune) bool {
 	return r != '\n' && r != '\t' && unicode.IsControl(r) ||
 		r == '\u2028' || r == '\u2029' || r == '\ufeff' || r == '\ufffe' || r >= '\uffff'
 }
 
-// isAmbiguous tells whether a parser of YAML 1.1 or 1.2 could take plain s for a null, bool, number, time or merge key.
+// isAmbiguous reports whether a parser of YAML 1.1 or 1.2 could take plain s for a null, bool,
+// number, time or merge key.
 func isAmbiguous(s string) bool {
 	if s == "" {
 		return true

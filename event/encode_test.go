@@ -119,7 +119,8 @@ func TestTextWithTabsIsABlock(t *testing.T) {
 func TestEncodedContentTakesNoMoreThanItsLength(t *testing.T) {
 	for _, size := range []int{1, 100, 1000, 2100, 5000, 33_000, 600_000} {
 		text := encode(t, map[string]any{"data": strings.Repeat("x", size)})
-		require.LessOrEqual(t, cap(text), len(text)*5/4+16, "%d bytes", len(text)) // the allocator rounds up
+		// the allocator rounds up
+		require.LessOrEqual(t, cap(text), len(text)*5/4+16, "%d bytes", len(text))
 	}
 }
 
@@ -197,7 +198,8 @@ func TestEncodeRefusesWhatJSONCannotHoldAndDoesNotQuoteIt(t *testing.T) {
 	require.Error(t, err)
 }
 
-// FuzzEncode states that both YAML versions read any JSON object back, and that equal objects have equal bytes.
+// FuzzEncode states that both YAML versions read any JSON object back, and that equal objects have
+// equal bytes.
 func FuzzEncode(f *testing.F) {
 	for _, text := range []string{
 		`{}`, `{"a":{"b":[{},[],null,true,-1,1.5,1e300,"x"]}}`, `{"a":[[["x\ny"]],{"b":[{"c":"\n x"}]}]}`, `{"":""}`, `{"yes":"no","1":"2"}`,

@@ -13,8 +13,8 @@ import (
 	"github.com/kubescribe/kubescribe/internal/quote"
 )
 
-// Operation says what happened to an object, in the words of the Kubernetes watch and admission APIs, or, for SeedSync,
-// that a listing is complete.
+// Operation says what happened to an object, in the words of the Kubernetes watch and admission
+// APIs, or, for SeedSync, that a listing is complete.
 type Operation string
 
 // The operations an Event can carry.
@@ -25,8 +25,9 @@ const (
 	SeedSync Operation = "SEED_SYNC"
 )
 
-// Precondition restricts when an event may write its file. It exists because CREATE and UPDATE cannot be told apart after a
-// restart: a rule that asks for one of them only is answered by what the folder holds.
+// Precondition restricts when an event may write its file. It exists because CREATE and UPDATE
+// cannot be told apart after a restart: a rule that asks for one of them only is answered by what
+// the folder holds.
 type Precondition int
 
 // The conditions, from the weakest to the strongest.
@@ -50,7 +51,8 @@ func (c Precondition) String() string {
 	}
 }
 
-// ID is what a file stands for. It carries no version and no kind, so that a new API version of a type moves no file.
+// ID is what a file stands for. It carries no version and no kind, so that a new API version of a
+// type moves no file.
 type ID struct {
 	Group     string // API group, "" for the core group
 	Resource  string // plural resource name, "deployments"
@@ -58,8 +60,9 @@ type ID struct {
 	Name      string
 }
 
-// String returns the ID as resource[.group]/[namespace/]name, for logs, errors and commit messages. What could be read there
-// as something else than a name, such as a line break or "[skip ci]", is written as %XX.
+// String returns the ID as resource[.group]/[namespace/]name, for logs, errors and commit messages.
+// What could be read there as something else than a name, such as a line break or "[skip ci]", is
+// written as %XX.
 func (id ID) String() string {
 	s := quote.Name(id.Resource)
 	if id.Group != "" {
@@ -90,24 +93,26 @@ type Author struct {
 	When  time.Time // zero: unknown, then the time when the change was observed stands in
 }
 
-// Same tells whether two changes have one author, whenever they made them.
+// Same reports whether two changes have one author, whenever they made them.
 func (a Author) Same(b Author) bool { return a.Name == b.Name && a.Email == b.Email }
 
-// Event is one change for one destination. An Event is a value: it is never changed once it was made, and Content may be
-// shared between the events of several destinations.
+// Event is one change for one destination. An Event is a value: it is never changed once it was
+// made, and Content may be shared between the events of several destinations.
 type Event struct {
 	Destination  destination.Destination // always whole
 	Operation    Operation
 	Resource     Resource     // zero for SeedSync
 	Content      []byte       // canonical YAML; nil for Delete and SeedSync
 	Precondition Precondition // Create and Update only
-	Listed       bool         // found by a listing rather than delivered by a watch: live changes go first
-	Author       Author
-	Inventory    Inventory // SeedSync only
-	Time         time.Time // when it was observed
+	// found by a listing rather than delivered by a watch: live changes go first
+	Listed    bool
+	Author    Author
+	Inventory Inventory // SeedSync only
+	Time      time.Time // when it was observed
 }
 
-// ErrIncomplete is matched by the error of Validate: the event lacks something without which it must not travel.
+// ErrIncomplete is matched by the error of Validate: the event lacks something without which it
+// must not travel.
 var ErrIncomplete = errors.New("event: incomplete event")
 
 // DestinationRef names the destination.
@@ -119,11 +124,11 @@ func (e Event) Branch() string { return e.Destination.Branch }
 // BaseFolder is the folder that the event is for, "" for the root of the repository.
 func (e Event) BaseFolder() string { return e.Destination.BaseFolder }
 
-// Writes tells whether the event carries content to be written.
+// Writes reports whether the event carries content to be written.
 func (e Event) Writes() bool { return e.Operation == Create || e.Operation == Update }
 
-// Validate returns an error that matches ErrIncomplete and names every missing or contradictory field,
-// or nil.
+// Validate returns an error that matches ErrIncomplete and names every missing or contradictory
+// field, or nil.
 func (e Event) Validate() error {
 	faults := e.changeFaults()
 	if err := e.Destination.Validate(); err != nil {

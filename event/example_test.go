@@ -41,7 +41,8 @@ func Example() {
 	//   namespace: default
 }
 
-// The lister of an informer tells what lives. The informer's HasSynced must hold before anything is listed.
+// The lister of an informer tells what lives. The informer's HasSynced must hold before anything is
+// listed.
 func ExampleNewInventory() {
 	indexer := cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
 	_ = indexer.Add(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}})

@@ -7,28 +7,31 @@ import (
 	"unicode/utf8"
 )
 
-// isBlock tells whether text of several lines can be a literal block: the emitter makes no block, and some parsers read none,
-// of text with a character that must be escaped, a line that ends in a blank, or a blank or an empty line at the start, for
-// which a block needs an indentation indicator.
+// isBlock reports whether text of several lines can be a literal block: the emitter makes no block,
+// and some parsers read none, of text with a character that must be escaped, a line that ends in a
+// blank, or a blank or an empty line at the start, for which a block needs an indentation
+// indicator.
 func isBlock(s string) bool {
 	return !strings.ContainsFunc(s, needsEscape) && !strings.Contains(s, " \n") && s[len(s)-1] != ' ' &&
 		!strings.ContainsAny(s[:1], " \t\n")
 }
 
-// isFolded tells whether text is written with line breaks that are escaped: it has lines, and cannot be a block.
+// isFolded reports whether text is written with line breaks that are escaped: it has lines, and
+// cannot be a block.
 func isFolded(s string) bool {
 	return strings.Contains(s, "\n") && !isBlock(s)
 }
 
-// The emitter writes double-quoted text in one line, so that every diff of it shows the whole. In the place of such text it is
-// given a mark, a character for private use that is found again in what it has written.
+// The emitter writes double-quoted text in one line, so that every diff of it shows the whole. In
+// the place of such text it is given a mark, a character for private use that is found again in
+// what it has written.
 const (
 	firstMark = '\ue000'
 	lastMark  = '\uefff' // the emitter would escape those behind it
 )
 
-// fill puts the folded texts where the marks stand, both in the order of the document. It returns false if the object itself
-// has the mark somewhere else.
+// fill puts the folded texts where the marks stand, both in the order of the document. It returns
+// false if the object itself has the mark somewhere else.
 func fill(b *bytes.Buffer, text []byte, mark rune, folded []foldedText) bool {
 	parts := bytes.Split(text, []byte(string(mark)))
 	if len(parts) != len(folded)+1 {
@@ -48,8 +51,8 @@ type foldedText struct {
 	indent int
 }
 
-// write escapes each line break: a parser of any version drops it together with the blanks that follow, which is why a
-// line's own blank at the start needs an escape.
+// write escapes each line break: a parser of any version drops it together with the blanks that
+// follow, which is why a line's own blank at the start needs an escape.
 func (f foldedText) write(b *bytes.Buffer) {
 	b.WriteByte('"')
 	first := true

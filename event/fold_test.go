@@ -116,7 +116,8 @@ func texts(r *rand.Rand) string {
 	return b.String()
 }
 
-// Folded text is what the emitter writes, but for the line breaks; no value of several lines is written in one.
+// Folded text is what the emitter writes, but for the line breaks; no value of several lines is
+// written in one.
 func TestFoldedTextIsTheEmittersWithLineBreaks(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

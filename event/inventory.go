@@ -6,14 +6,15 @@ import (
 	"slices"
 )
 
-// Inventory knows the objects that live in the cluster and belong to one destination. A SeedSync carries an Inventory and
-// no list of objects: it is asked when the plan runs. A list would lose files once events around it are coalesced or
-// retried (delete X, a sync without X, create X: the sync would remove the file of X, although X lives).
+// Inventory knows the objects that live in the cluster and belong to one destination. A SeedSync
+// carries an Inventory and no list of objects: it is asked when the plan runs. A list would lose
+// files once events around it are coalesced or retried (delete X, a sync without X, create X: the
+// sync would remove the file of X, although X lives).
 //
 // An implementation must be safe for concurrent use.
 type Inventory interface {
-	// View calls f with one consistent Snapshot and returns f's error. The Snapshot is valid only during the call. f must
-	// not block: the source may hold a lock meanwhile.
+	// View calls f with one consistent Snapshot and returns f's error. The Snapshot is valid only
+	// during the call. f must not block: the source may hold a lock meanwhile.
 	View(f func(Snapshot) error) error
 }
 
@@ -21,18 +22,20 @@ type Inventory interface {
 type Snapshot interface {
 	// Collections returns those that were listed completely and may be swept for this destination.
 	Collections() []Collection
-	// Resources yields the living objects of one of the Collections that belong to this destination.
+	// Resources yields the living objects of one of the Collections that belong to this
+	// destination.
 	Resources(Collection) iter.Seq[Resource]
-	// Uncovered reports whether it is certain that no rule of the destination covers a type in one namespace, or at
-	// cluster scope (the Collection never has All): no rule selects it, or the server serves the type no more. In doubt it
-	// is false: a rule that might select the type is faulty, discovery of its API group failed, the rules have just
-	// changed. Files of uncovered types are reported, and removed by a prune alone. A source that does not know the rules
+	// Uncovered reports whether it is certain that no rule of the destination covers a type in one
+	// namespace, or at cluster scope (the Collection never has All): no rule selects it, or the
+	// server serves the type no more. In doubt it is false: a rule that might select the type is
+	// faulty, discovery of its API group failed, the rules have just changed. Files of uncovered
+	// types are reported, and removed by a prune alone. A source that does not know the rules
 	// answers false.
 	Uncovered(Collection) bool
 }
 
-// Collection is a part of the cluster that is listed, and swept, as one: the objects of a type in one namespace, or all
-// objects of the type. The term is that of the Kubernetes API.
+// Collection is a part of the cluster that is listed, and swept, as one: the objects of a type in
+// one namespace, or all objects of the type. The term is that of the Kubernetes API.
 type Collection struct {
 	Group     string
 	Resource  string
@@ -65,10 +68,11 @@ func (c Collection) Covers(other Collection) bool {
 	return c.All || (!other.All && c.Namespace == other.Namespace)
 }
 
-// NewInventory returns an Inventory for users with informers or clients of their own. list returns the living objects of a
-// collection that belong to the destination. It is called for every collection in each View, before anything is removed,
-// and must be safe for concurrent use. As long as the answer is not certain (the informer has not synced, a request
-// failed) list must return an error: View then returns that error, and no file is removed.
+// NewInventory returns an Inventory for users with informers or clients of their own. list returns
+// the living objects of a collection that belong to the destination. It is called for every
+// collection in each View, before anything is removed, and must be safe for concurrent use. As long
+// as the answer is not certain (the informer has not synced, a request failed) list must return an
+// error: View then returns that error, and no file is removed.
 func NewInventory(collections []Collection, list func(Collection) ([]Resource, error)) Inventory {
 	return &listedInventory{collections: slices.Clone(collections), list: list}
 }

@@ -7,17 +7,19 @@ import (
 	"strings"
 )
 
-// Layout decides the file in which an object is kept. An implementation must be pure: the same Resource has the same Path
-// for ever, since files written yesterday are recognised by it. All methods may be called concurrently.
+// Layout decides the file in which an object is kept. An implementation must be pure: the same
+// Resource has the same Path for ever, since files written yesterday are recognised by it. All
+// methods may be called concurrently.
 type Layout interface {
-	// Name identifies the layout in the ownership file of a folder. A folder is written only with the layout that it was
-	// begun with.
+	// Name identifies the layout in the ownership file of a folder. A folder is written only with
+	// the layout that it was begun with.
 	Name() string
-	// Path returns the slash-separated path below the base folder. Two different IDs never have the same path, also on a
-	// file system that ignores case. Version and Kind play no part.
+	// Path returns the slash-separated path below the base folder. Two different IDs never have the
+	// same path, also on a file system that ignores case. Version and Kind play no part.
 	Path(Resource) string
-	// Collection returns the type and namespace that a path belongs to, if this layout wrote it. False means that it did
-	// not, or that the path does not tell. Collection(Path(r)) is r's own collection, with All false.
+	// Collection returns the type and namespace that a path belongs to, if this layout wrote it.
+	// False means that it did not, or that the path does not tell. Collection(Path(r)) is r's own
+	// collection, with All false.
 	Collection(path string) (Collection, bool)
 }
 
@@ -27,18 +29,19 @@ type Layout interface {
 //	default/services/web.yaml
 //	default/deployments.apps/web.yaml
 //
-// Every byte outside [a-z0-9.-] is written as %XX with upper-case digits, the UTF-8 bytes of other characters one by one.
-// Escaped as well are the first and the last dot of a name, a dot in a resource (Kubernetes allows none), and the first
-// letter of a name that Windows keeps for a device (con, nul.x) or that a tool reads as instructions (kustomization.yaml).
-// So no two names meet on a case-blind disk, none is hidden or leaves the folder, and none can be _cluster.
+// Every byte outside [a-z0-9.-] is written as %XX with upper-case digits, the UTF-8 bytes of other
+// characters one by one. Escaped as well are the first and the last dot of a name, a dot in a
+// resource (Kubernetes allows none), and the first letter of a name that Windows keeps for a device
+// (con, nul.x) or that a tool reads as instructions (kustomization.yaml). So no two names meet on a
+// case-blind disk, none is hidden or leaves the folder, and none can be _cluster.
 //
-// A component of more than 200 bytes (the ".yaml" not counted) is cut and ends in "~" and 128 bits of the SHA-256 of the
-// whole, which keeps it below the 255 bytes that file systems allow.
+// A component of more than 200 bytes (the ".yaml" not counted) is cut and ends in "~" and 128 bits
+// of the SHA-256 of the whole, which keeps it below the 255 bytes that file systems allow.
 //
-// Collection accepts exactly the paths that Path returns, a "~" component taken at its word, with one exception: the type or
-// namespace of a component that was cut cannot be told. Kubernetes' own limits let that happen only to resource and group
-// of together more than 199 bytes; the files of such a type are written and deleted like others, but never found to be
-// orphans.
+// Collection accepts exactly the paths that Path returns, a "~" component taken at its word, with
+// one exception: the type or namespace of a component that was cut cannot be told. Kubernetes' own
+// limits let that happen only to resource and group of together more than 199 bytes; the files of
+// such a type are written and deleted like others, but never found to be orphans.
 var DefaultLayout Layout = defaultLayout{}
 
 type defaultLayout struct{}
@@ -82,7 +85,8 @@ func (defaultLayout) Collection(path string) (Collection, bool) {
 	return Collection{Group: group, Resource: resource, Namespace: namespace}, ok
 }
 
-// typeComponent joins resource and group by the first dot of the component: a dot inside resource is escaped.
+// typeComponent joins resource and group by the first dot of the component: a dot inside resource
+// is escaped.
 func typeComponent(resource, group string) string {
 	s := strings.ReplaceAll(escape(resource), ".", "%2E")
 	if group != "" {
@@ -96,12 +100,13 @@ func splitType(component string) (resource, group string, ok bool) {
 		return "", "", false
 	}
 	before, after, _ := strings.Cut(component, ".")
-	resource, _ = url.PathUnescape(before) // what is no escape is "", which is written as no other component
+	// what is no escape is "", which is written as no other component
+	resource, _ = url.PathUnescape(before)
 	group, _ = url.PathUnescape(after)
 	return resource, group, typeComponent(resource, group) == component
 }
 
-// isName tells whether a name can have been written as component, in whole or cut.
+// isName reports whether a name can have been written as component, in whole or cut.
 func isName(component string) bool {
 	head, hash, cut := strings.Cut(component, "~")
 	if !cut {
@@ -114,7 +119,8 @@ func isName(component string) bool {
 	if len(component) > maxComponent || len(component) < maxComponent-len("%X") {
 		return false
 	}
-	_, ok := unescape(head + "-") // something followed, so that a dot at the end of head is not the last
+	// something followed, so that a dot at the end of head is not the last
+	_, ok := unescape(head + "-")
 	return ok
 }
 
@@ -131,7 +137,8 @@ func shorten(component string) string {
 	return head + "~" + hex.EncodeToString(sum[:hashBytes])
 }
 
-// escape writes s as a component. Escaped text holds neither "_" nor "~", and no letters in the other case.
+// escape writes s as a component. Escaped text holds neither "_" nor "~", and no letters in the
+// other case.
 func escape(s string) string {
 	if s == "" {
 		return "_" // in no valid event; it keeps paths well-formed all the same
@@ -157,12 +164,14 @@ func escape(s string) string {
 	return string(escaped)
 }
 
-// unescape returns the one string that escape writes as component, if there is one and it was not cut.
+// unescape returns the one string that escape writes as component, if there is one and it was not
+// cut.
 func unescape(component string) (string, bool) {
 	if len(component) > maxComponent {
 		return "", false
 	}
-	s, _ := url.PathUnescape(component) // what is no escape is "", which is written as no other component
+	// what is no escape is "", which is written as no other component
+	s, _ := url.PathUnescape(component)
 	return s, escape(s) == component
 }
 
@@ -170,8 +179,9 @@ func isEscaped(c rune) bool {
 	return !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '.')
 }
 
-// isReserved tells whether a file of this name plus extension means something to others: Windows opens a device whatever
-// follows the first dot, and kustomize takes kustomization.yaml for its instructions.
+// isReserved reports whether a file of this name plus extension means something to others: Windows
+// opens a device whatever follows the first dot, and kustomize takes kustomization.yaml for its
+// instructions.
 func isReserved(s string) bool {
 	if s == "kustomization" {
 		return true

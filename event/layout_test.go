@@ -161,15 +161,17 @@ func git(t *testing.T, folder, stdin string, args ...string) string {
 	return string(out)
 }
 
-// isLegal tells whether the API server accepts these names and the default layout promises their scope.
+// isLegal reports whether the API server accepts these names and the default layout promises their
+// scope.
 func isLegal(r event.Resource) bool {
 	legal := len(validation.IsDNS1035Label(r.Resource)) == 0 && len(content.IsPathSegmentName(r.Name)) == 0 && r.Name != ""
 	legal = legal && (r.Group == "" || len(validation.IsDNS1123Subdomain(r.Group)) == 0) && len(r.Resource)+len(r.Group) < 200
 	return legal && (r.Namespace == "" || len(validation.IsDNS1123Label(r.Namespace)) == 0)
 }
 
-// FuzzLayout states the promises of DefaultLayout for any two objects: no path leaves the folder or upsets Git, different
-// objects never meet even on a case-blind disk, and Collection is right for legal names and never wrong.
+// FuzzLayout states the promises of DefaultLayout for any two objects: no path leaves the folder or
+// upsets Git, different objects never meet even on a case-blind disk, and Collection is right for
+// legal names and never wrong.
 func FuzzLayout(f *testing.F) {
 	for i, name := range hostile {
 		f.Add(name, name, name, name, "apps", "deployments", "default", hostile[(i+1)%len(hostile)])

@@ -14,13 +14,15 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 )
 
-// Options complete what FromObject and Content know from the object. The zero value and nil mean the defaults.
+// Options complete what FromObject and Content know from the object. The zero value and nil mean
+// the defaults.
 type Options struct {
-	// Encryptor says that Secrets will be encrypted: without it a core v1 Secret is refused with ErrSecret. It is not
-	// called here, since ciphertext is made when the file is written. Default: nil.
+	// Encryptor says that Secrets will be encrypted: without it a core v1 Secret is refused with
+	// ErrSecret. It is not called here, since ciphertext is made when the file is written. Default:
+	// nil.
 	Encryptor Encryptor
-	// Kind is the kind of an object that does not say it itself, as typed objects read by a client do not.
-	// Default: the object's own.
+	// Kind is the kind of an object that does not say it itself, as typed objects read by a client
+	// do not. Default: the object's own.
 	Kind string
 	// Precondition restricts when a Create or Update writes its file. Default: Always.
 	Precondition Precondition
@@ -32,12 +34,13 @@ type Options struct {
 	Time time.Time
 }
 
-// FromObject makes the event for a change of obj, which is unstructured or typed and is not changed. Namespace and name are
-// the object's, group, resource and version are those of gvr. A Create and an Update carry the Content of obj, whatever
-// its deletionTimestamp says; a Delete carries none.
+// FromObject makes the event for a change of obj, which is unstructured or typed and is not
+// changed. Namespace and name are the object's, group, resource and version are those of gvr. A
+// Create and an Update carry the Content of obj, whatever its deletionTimestamp says; a Delete
+// carries none.
 //
-// The error matches ErrSecret for a Secret without an Encryptor and for one whose kind and resource disagree, and ErrIncomplete
-// if something is missing.
+// The error matches ErrSecret for a Secret without an Encryptor and for one whose kind and resource
+// disagree, and ErrIncomplete if something is missing.
 func FromObject(d destination.Destination, op Operation, gvr schema.GroupVersionResource, obj runtime.Object, opts *Options) (Event, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -63,14 +66,15 @@ func FromObject(d destination.Destination, op Operation, gvr schema.GroupVersion
 	return validated(e)
 }
 
-// FromResource makes the event for a Delete, of which no more than the identity is known. The error matches ErrIncomplete
-// if something is missing, and for every other operation.
+// FromResource makes the event for a Delete, of which no more than the identity is known. The error
+// matches ErrIncomplete if something is missing, and for every other operation.
 func FromResource(d destination.Destination, op Operation, r Resource) (Event, error) {
 	return validated(newEvent(d, op, r, &Options{}))
 }
 
-// Content returns the sanitised and encoded content of obj, for those who make the events of several destinations from one
-// change. obj is not changed. A core v1 Secret without an Encryptor is ErrSecret.
+// Content returns the sanitised and encoded content of obj, for those who make the events of
+// several destinations from one change. obj is not changed. A core v1 Secret without an Encryptor
+// is ErrSecret.
 func Content(obj *unstructured.Unstructured, opts *Options) ([]byte, error) {
 	if obj == nil {
 		return nil, errors.New("event: no content: the object is nil")
@@ -100,12 +104,14 @@ func validated(e Event) (Event, error) {
 	return e, nil
 }
 
-// contentOf is Content for an object that may be typed, and whose resource is known beside its kind.
+// contentOf is Content for an object that may be typed, and whose resource is known beside its
+// kind.
 func contentOf(r Resource, obj runtime.Object, opts *Options) ([]byte, error) {
 	if IsSecret(r.ID) && opts.Encryptor == nil {
 		return nil, fmt.Errorf("%w: set Options.Encryptor", ErrSecret)
 	}
-	// The resource decides whether an object is encrypted, so kind and resource must agree about Secrets.
+	// The resource decides whether an object is encrypted, so kind and resource must agree about
+	// Secrets.
 	if IsSecretKind(r) != IsSecret(r.ID) && r.Kind != "" {
 		return nil, fmt.Errorf("%w: its kind is %q, its resource %q", ErrSecret, r.Kind, r.Resource)
 	}

@@ -9,8 +9,8 @@ import (
 // serverFields are set by the API server on objects of every kind, whatever a client sends.
 // https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/
 //
-// Owner references go with them: they hold the uid of another object, and applied to a cluster where that uid does not
-// exist they make the garbage collector delete the object.
+// Owner references go with them: they hold the uid of another object, and applied to a cluster
+// where that uid does not exist they make the garbage collector delete the object.
 var serverFields = [][]string{
 	{"status"},
 	{"metadata", "managedFields"},
@@ -24,8 +24,8 @@ var serverFields = [][]string{
 	{"metadata", "ownerReferences"},
 }
 
-// serverAnnotations are written by kubectl, the API server and the built-in controllers for their own use.
-// https://kubernetes.io/docs/reference/labels-annotations-taints/
+// serverAnnotations are written by kubectl, the API server and the built-in controllers for their
+// own use. https://kubernetes.io/docs/reference/labels-annotations-taints/
 var serverAnnotations = []string{
 	"autoscaling.alpha.kubernetes.io/conditions",
 	"autoscaling.alpha.kubernetes.io/current-metrics",
@@ -45,27 +45,32 @@ var serverAnnotations = []string{
 	"volume.kubernetes.io/storage-provisioner",
 }
 
-// Sanitize returns a copy of obj without what the server owns, and does not change obj. It is a deny list: whatever is not
-// named here stays, also empty values, defaults, and fields of kinds that it has never heard of. A map that becomes empty
-// because of what was removed goes too where the kind is known to allow that, as all do for labels and annotations; elsewhere it
-// stays, since a schema may require it.
+// Sanitize returns a copy of obj without what the server owns, and does not change obj. It is a
+// deny list: whatever is not named here stays, also empty values, defaults, and fields of kinds
+// that it has never heard of. A map that becomes empty because of what was removed goes too where
+// the kind is known to allow that, as all do for labels and annotations; elsewhere it stays, since
+// a schema may require it.
 //
-// What the author of an object wrote stays, even if the server assigns it elsewhere: metadata.managedFields tell, or, where
-// they name who assigned the value first, the last-applied-configuration of kubectl.
+// What the author of an object wrote stays, even if the server assigns it elsewhere:
+// metadata.managedFields tell, or, where they name who assigned the value first, the
+// last-applied-configuration of kubectl.
 //
-// Removed from every kind: status; metadata's managedFields, uid, resourceVersion, generation, creationTimestamp, selfLink,
-// deletionTimestamp, deletionGracePeriodSeconds and ownerReferences; annotations that kubectl and the built-in controllers
-// keep for themselves, last-applied-configuration and deployment revisions among them; in pod templates the
-// "creationTimestamp: null" that is an artefact of Go. Removed from single kinds is what the server assigns there:
+// Removed from every kind: status; metadata's managedFields, uid, resourceVersion, generation,
+// creationTimestamp, selfLink, deletionTimestamp, deletionGracePeriodSeconds and ownerReferences;
+// annotations that kubectl and the built-in controllers keep for themselves,
+// last-applied-configuration and deployment revisions among them; in pod templates the
+// "creationTimestamp: null" that is an artefact of Go. Removed from single kinds is what the server
+// assigns there:
 //
 //   - CertificateSigningRequest: spec.uid, username, groups, extra
 //   - ClusterRole with an aggregationRule: rules, which the control plane overwrites
 //   - Job: selector and labels that the server generates, unless manualSelector is set
 //   - Namespace: the finalizer "kubernetes" and the label kubernetes.io/metadata.name
-//   - PersistentVolume: claimRef's uid and resourceVersion, and all of it if a controller did the binding
+//   - PersistentVolume: claimRef's uid and resourceVersion, and all of it if a controller did the
+//     binding
 //   - PersistentVolumeClaim: volumeName, if a controller did the binding
-//   - Service: clusterIP and clusterIPs other than None, unless the author chose them; node ports that the server chose
-//     (without managedFields they stay)
+//   - Service: clusterIP and clusterIPs other than None, unless the author chose them; node ports
+//     that the server chose (without managedFields they stay)
 //   - ServiceAccount: token Secrets that the server made
 //   - StatefulSet: status of volumeClaimTemplates
 //
@@ -104,7 +109,8 @@ var withTemplate = map[string]bool{
 	"CronJob.batch": true, "Job.batch": true,
 }
 
-// templatePaths are where the built-in kinds, and those made after them, keep the metadata of a pod or job template.
+// templatePaths are where the built-in kinds, and those made after them, keep the metadata of a pod
+// or job template.
 var templatePaths = [][]string{
 	{"spec", "template", "metadata"},
 	{"spec", "jobTemplate", "metadata"},
@@ -112,8 +118,8 @@ var templatePaths = [][]string{
 	{"template", "metadata"},
 }
 
-// clone copies maps and lists. Unlike DeepCopy of unstructured it does not panic at values that JSON does not know: Encode
-// returns an error for them.
+// clone copies maps and lists. Unlike DeepCopy of unstructured it does not panic at values that
+// JSON does not know: Encode returns an error for them.
 func clone(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -133,7 +139,8 @@ func clone(v any) any {
 	}
 }
 
-// remove deletes the field at path. Of the maps around it, so many of the innermost go too if they become empty by that.
+// remove deletes the field at path. Of the maps around it, so many of the innermost go too if they
+// become empty by that.
 func remove(m map[string]any, optional int, path ...string) {
 	if len(path) == 1 {
 		delete(m, path[0])
@@ -171,8 +178,8 @@ func text(m map[string]any, path ...string) string {
 	return s
 }
 
-// replaceList puts what keep accepts in the place of the list at path, and removes a list that becomes empty by that, with
-// as many of the maps around it as remove does.
+// replaceList puts what keep accepts in the place of the list at path, and removes a list that
+// becomes empty by that, with as many of the maps around it as remove does.
 func replaceList(m map[string]any, keep func(any) bool, optional int, path ...string) {
 	var kept []any
 	values := list(m, path...)
@@ -191,7 +198,8 @@ func replaceList(m map[string]any, keep func(any) bool, optional int, path ...st
 	}
 }
 
-// isGenerated tells whether name is base followed by a suffix as the API server makes it for generateName.
+// isGenerated reports whether name is base followed by a suffix as the API server makes it for
+// generateName.
 func isGenerated(name, base string) bool {
 	suffix, ok := strings.CutPrefix(name, base)
 	return ok && len(suffix) == 5 && strings.Trim(suffix, "bcdfghjklmnpqrstvwxz2456789") == ""

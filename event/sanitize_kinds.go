@@ -1,7 +1,7 @@
 package event
 
-// sanitizers remove what the server assigns in objects of one kind, by kind[.group]. They see the metadata as the server
-// sent it.
+// sanitizers remove what the server assigns in objects of one kind, by kind[.group]. They see the
+// metadata as the server sent it.
 var sanitizers = map[string]func(obj map[string]any){
 	"CertificateSigningRequest.certificates.k8s.io": sanitizeSigningRequest,
 	"ClusterRole.rbac.authorization.k8s.io":         sanitizeClusterRole,
@@ -64,9 +64,9 @@ func sanitizeClaim(obj map[string]any) {
 	}
 }
 
-// sanitizeService removes addresses that nobody is known to have chosen, since they are out of the range of this one cluster.
-// Ports mean something elsewhere too, so where nobody can tell they stay. The API server records field managers before it
-// allocates.
+// sanitizeService removes addresses that nobody is known to have chosen, since they are out of the
+// range of this one cluster. Ports mean something elsewhere too, so where nobody can tell they
+// stay. The API server records field managers before it allocates.
 func sanitizeService(obj map[string]any) {
 	r := recordsOf(obj)
 	if text(obj, "spec", "clusterIP") != "None" {

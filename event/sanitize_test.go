@@ -169,7 +169,8 @@ func TestSanitizeAcceptsNothing(t *testing.T) {
 	require.Empty(t, event.Sanitize(&unstructured.Unstructured{}).Object)
 }
 
-// FuzzSanitize states that Sanitize copes with any JSON, changes neither its input nor, a second time, its output.
+// FuzzSanitize states that Sanitize copes with any JSON, changes neither its input nor, a second
+// time, its output.
 func FuzzSanitize(f *testing.F) {
 	for _, kind := range []string{
 		"v1 Service", "v1 Namespace", "v1 PersistentVolume", "v1 PersistentVolumeClaim", "v1 ServiceAccount", "batch/v1 Job", "apps/v1 StatefulSet",
@@ -206,7 +207,8 @@ func FuzzSanitize(f *testing.F) {
 	})
 }
 
-// withoutAddress leaves out what only the records tell to be the author's; they are gone when an object was sanitised once.
+// withoutAddress leaves out what only the records tell to be the author's; they are gone when an
+// object was sanitised once.
 func withoutAddress(obj *unstructured.Unstructured) map[string]any {
 	if obj.GroupVersionKind().GroupKind().String() != "Service" {
 		return obj.Object

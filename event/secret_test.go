@@ -13,8 +13,8 @@ import (
 	"github.com/kubescribe/kubescribe/event"
 )
 
-// An aggregated API, or a mistake of the caller's, shows a Secret under the name of another resource: only the resource
-// decides whether the content is encrypted.
+// An aggregated API, or a mistake of the caller's, shows a Secret under the name of another
+// resource: only the resource decides whether the content is encrypted.
 func TestASecretUnderAnotherResourceIsRefused(t *testing.T) {
 	object := func(apiVersion, kind string) *unstructured.Unstructured {
 		return &unstructured.Unstructured{Object: map[string]any{

@@ -52,7 +52,8 @@ func BenchmarkSharded(b *testing.B) {
 	}
 }
 
-// BenchmarkShardedMemory reports what a waiting event takes beside its content, and what is left once all are done.
+// BenchmarkShardedMemory reports what a waiting event takes beside its content, and what is left
+// once all are done.
 func BenchmarkShardedMemory(b *testing.B) {
 	for _, keys := range []int{1, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("keys=%d", keys), func(b *testing.B) {

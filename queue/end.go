@@ -8,15 +8,16 @@ import (
 	"time"
 )
 
-// drainAnswer is how long RunOptions.Drain may take.
+// drainAnswer bounds the time that RunOptions.Drain may take to answer.
 const drainAnswer = 3 * time.Second
 
-// ErrLeftBehind is matched by the error of Runner.Start if something ignored the end of its context and was not waited for
-// any longer.
+// ErrLeftBehind is matched by the error of Runner.Start if something ignored the end of its context
+// and was not waited for any longer.
 var ErrLeftBehind = errors.New("queue: left behind, since it ignores the end of its context")
 
-// end shuts the queue down, ends the work and waits until it has ended. It returns what the shutdown said, and whether all
-// has ended: nothing that ignores its context is waited for any longer than EndTimeout.
+// end shuts the queue down, ends the work and waits until it has ended. It returns what the
+// shutdown said, and whether all has ended: nothing that ignores its context is waited for any
+// longer than EndTimeout.
 func (r *Runner) end(ctx context.Context, stop func(), wait func()) (err error, clean bool) {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.opts.DrainTimeout)
 	defer cancel()

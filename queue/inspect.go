@@ -7,8 +7,8 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 )
 
-// Forget implements Inspector. It never blocks, and succeeds also if ctx has ended. Calls of Add that are blocked are not
-// concerned: their events come in afterwards.
+// Forget implements Inspector. It never blocks, and succeeds also if ctx has ended. Calls of Add
+// that are blocked are not concerned: their events come in afterwards.
 func (q *Sharded) Forget(_ context.Context, d destination.Destination) error {
 	if waited, inHand := q.forget(d); waited+inHand > 0 {
 		q.opts.Logger.V(1).Info("Line forgotten", "destination", d, "dropped", waited, "inHand", inHand)
@@ -16,7 +16,7 @@ func (q *Sharded) Forget(_ context.Context, d destination.Destination) error {
 	return nil
 }
 
-// forget returns how many events were dropped and how many are in hand.
+// forget returns the number of events that were dropped, and of those that are in hand.
 func (q *Sharded) forget(d destination.Destination) (waited, inHand int) {
 	hash := q.flows.hash(&d)
 	q.mu.Lock()
@@ -49,8 +49,8 @@ func (q *Sharded) forget(d destination.Destination) (waited, inHand int) {
 	return waited, inHand
 }
 
-// Wake implements Inspector. While a batch of the line is in hand, it means its Retry too: a try that began before what was
-// wrong was mended says nothing about the next.
+// Wake implements Inspector. While a batch of the line is in hand, it means its Retry too: a try
+// that began before what was wrong was mended says nothing about the next.
 func (q *Sharded) Wake(d destination.Destination) {
 	hash := q.flows.hash(&d)
 	q.mu.Lock()
@@ -66,7 +66,8 @@ func (q *Sharded) Wake(d destination.Destination) {
 	q.schedule(l, q.now())
 }
 
-// Line implements Inspector. Where destinations share a line, the numbers of events are d's own, and the rest is the line's.
+// Line implements Inspector. Where destinations share a line, the numbers of events are d's own,
+// and the rest is the line's.
 func (q *Sharded) Line(d destination.Destination) (KeyStats, bool) {
 	hash := q.flows.hash(&d)
 	q.mu.Lock()
@@ -84,8 +85,9 @@ func (q *Sharded) Line(d destination.Destination) (KeyStats, bool) {
 	return s, true
 }
 
-// Snapshot describes the lines of all destinations of which the queue holds something, for a status page. It looks at every
-// event that waits, with the queue locked: some milliseconds for a hundred thousand.
+// Snapshot describes the lines of all destinations of which the queue holds something, for a status
+// page. It looks at every event that waits, with the queue locked: some milliseconds for a hundred
+// thousand.
 func (q *Sharded) Snapshot() map[destination.Destination]KeyStats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -125,8 +127,9 @@ func (q *Sharded) older(than time.Time, e *item) time.Time {
 	return than
 }
 
-// oldest returns the age of the oldest event that waits. A line's oldest stands in front, but for what was put back with a
-// newer event of its object: the age may be a little low, and no event need be looked at but those in front.
+// oldest returns the age of the oldest event that waits. A line's oldest stands in front, but for
+// what was put back with a newer event of its object: the age may be a little low, and no event
+// need be looked at but those in front.
 func (q *Sharded) oldest() time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 type lease struct {
 	q    *Sharded
 	line *line
-	// hand is what was handed out, in order; empty once settled. Batch.Events is a copy: what a handler does to it does not
-	// reach the line.
+	// hand is what was handed out, in order; empty once settled. Batch.Events is a copy: what a
+	// handler does to it does not reach the line.
 	hand fifo
 	last bool // handed out after Shutdown began: the last try
 }
@@ -40,8 +40,9 @@ func (l *lease) Done(context.Context) error {
 	return nil
 }
 
-// Retry implements Lease. It settles also if ctx has ended. Events are known by destination, operation, ID, Precondition and
-// the Content's place in memory. If one of them is not of the batch, all of the batch is put back and an error says so.
+// Retry implements Lease. It settles also if ctx has ended. Events are known by destination,
+// operation, ID, Precondition and the Content's place in memory. If one of them is not of the
+// batch, all of the batch is put back and an error says so.
 func (l *lease) Retry(_ context.Context, cause error, events ...event.Event) error {
 	f, err := l.retry(cause, events)
 	if f != nil {
@@ -114,8 +115,8 @@ func (l *lease) choose(events []event.Event) error {
 	return err
 }
 
-// empty takes everything out of hand: what is marked goes back into the line, the rest is done. True: an event is back, or
-// was superseded; false: all are done or forgotten.
+// empty takes everything out of hand: what is marked goes back into the line, the rest is done.
+// True: an event is back, or was superseded; false: all are done or forgotten.
 func (q *Sharded) empty(le *lease) (back bool) {
 	for e := le.hand.back; e != nil; {
 		before, size := e.prev, loadOf(&e.event)
@@ -139,8 +140,8 @@ func (q *Sharded) empty(le *lease) (back bool) {
 	return back
 }
 
-// putBack puts an entry in front of what waits, unless it was superseded. An entry goes where a newer one of its object
-// waits, which comes to the front with it.
+// putBack puts an entry in front of what waits, unless it was superseded. An entry goes where a
+// newer one of its object waits, which comes to the front with it.
 func (q *Sharded) putBack(e *item) {
 	l := e.flow.line
 	e.seed = !isLive(&e.event) && !q.opts.KeepEvery

@@ -8,11 +8,13 @@ import (
 	"github.com/kubescribe/kubescribe/event"
 )
 
-// bareBytes is what an event without content counts as, so that the bounds in bytes bound these too.
+// bareBytes is what an event without content counts as, so that the bounds in bytes bound these
+// too.
 const bareBytes = 256
 
-// indexFrom is the number of waiting events from which a line keeps an index. Most lines hold a handful, where looking
-// through them is as quick and an index would cost more memory than the events.
+// indexFrom is the number of waiting events from which a line keeps an index. Most lines hold a
+// handful, where looking through them is as quick and an index would cost more memory than the
+// events.
 const indexFrom = 16
 
 // load is a number of events and their bytes.
@@ -31,14 +33,15 @@ func loadOf(e *event.Event) load {
 	return load{1, int64(len(e.Content))}
 }
 
-// entry is an event that waits or is in hand. Waiting, it stands in a fifo of its line, or hangs below the entry of the
-// same object that does; in hand, it stands in the fifo of its lease.
+// entry is an event that waits or is in hand. Waiting, it stands in a fifo of its line, or hangs
+// below the entry of the same object that does; in hand, it stands in the fifo of its lease.
 type item struct {
 	event   event.Event
 	flow    *flow
 	arrived time.Duration
-	// before is the next older waiting event of the same object, which this one does not supersede. They are handed out
-	// together: no batch ends between them, so they cannot be put back in the wrong order.
+	// before is the next older waiting event of the same object, which this one does not supersede.
+	// They are handed out together: no batch ends between them, so they cannot be put back in the
+	// wrong order.
 	before *item
 	links[item]
 	seed      bool // stands in line.seeds
@@ -62,8 +65,9 @@ func (e *item) oldest() *item {
 	return e
 }
 
-// supersedes tells whether a file ends the same, whatever it was before, if older is left out before newer. (Two writes
-// with the same Precondition are not quite that: the newer content is what a listing a moment later would have found.)
+// supersedes reports whether a file ends the same, whatever it was before, if older is left out
+// before newer. (Two writes with the same Precondition are not quite that: the newer content is
+// what a listing a moment later would have found.)
 func supersedes(newer, older *event.Event) bool {
 	return !newer.Writes() || newer.Precondition == event.Always || older.Writes() && older.Precondition == newer.Precondition
 }
@@ -94,8 +98,9 @@ type flow struct {
 type line struct {
 	key string
 
-	// live and seeds hold what waits: all waiting events of one object stand in one of the two, so that either may be
-	// handed out before the other. passed counts the batches in a row that left all seeds behind.
+	// live and seeds hold what waits: all waiting events of one object stand in one of the two, so
+	// that either may be handed out before the other. passed counts the batches in a row that left
+	// all seeds behind.
 	live, seeds    fifo
 	skippedBatches int
 	// index finds the entries of live and seeds. It is nil while there are few.
@@ -104,8 +109,9 @@ type line struct {
 	waiting, inHand load
 	liveWaiting     int // live events of waiting
 
-	// window is that of the time when the line was last empty. first and last are when waiting began and when it was last
-	// added to. overdue: due whatever they say, since it is the rest of a batch, a Retry, woken, or out of room.
+	// window is that of the time when the line was last empty. first and last are when waiting
+	// began and when it was last added to. overdue: due whatever they say, since it is the rest of
+	// a batch, a Retry, woken, or out of room.
 	window      *Window
 	first, last time.Duration
 	dueNow      bool
@@ -125,7 +131,7 @@ type line struct {
 	refusedBy int64     // bytes of the last event that TryAdd refused: Room waits for as much
 }
 
-// failure is why and how often the tries of a line failed in a row.
+// failure is the state of a line whose last tries failed.
 type failure struct {
 	attempts     int
 	err          error

@@ -13,8 +13,8 @@ import (
 // scope names what measures, for a metric.MeterProvider.
 const scope = "github.com/kubescribe/kubescribe/queue"
 
-// instruments makes the instruments of a meter. An instrument that could not be made is one that measures nothing, so an
-// error is told and not returned: what is measured goes on.
+// instruments makes the instruments of a meter. An instrument that could not be made is one that
+// measures nothing, so an error is told and not returned: what is measured goes on.
 type instruments struct {
 	meter  metric.Meter
 	faults []error
@@ -33,8 +33,9 @@ func (s *instruments) report(log logr.Logger) {
 	}
 }
 
-// shardedMeters is what a Sharded measures. Nil measures nothing. All totals are read from the queue when somebody
-// collects them, so they cost nothing between; only batches are recorded as they come.
+// shardedMeters is what a Sharded measures. Nil measures nothing. All totals are read from the
+// queue when somebody collects them, so they cost nothing between; only batches are recorded as
+// they come.
 type shardedMeters struct {
 	events, bytes  metric.Int64Histogram
 	wait           metric.Float64Histogram
@@ -65,7 +66,8 @@ func newShardedMeters(q *Sharded, provider metric.MeterProvider, log logr.Logger
 	return m
 }
 
-// seconds are the boundaries of durations, from what is not waited for to what somebody should look at.
+// seconds are the boundaries of durations, from what is not waited for to what somebody should look
+// at.
 var seconds = []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200}
 
 // observe registers what is read from the queue when it is collected.
@@ -124,7 +126,8 @@ func (m *shardedMeters) end() error {
 	return m.unregistration()
 }
 
-// handed records a batch. It is called without the lock of the queue, since what collects holds one of its own.
+// handed records a batch. It is called without the lock of the queue, since what collects holds one
+// of its own.
 func (m *shardedMeters) handed(ctx context.Context, size load, waited time.Duration) {
 	if m != nil {
 		m.events.Record(ctx, int64(size.events))
@@ -133,7 +136,8 @@ func (m *shardedMeters) handed(ctx context.Context, size load, waited time.Durat
 	}
 }
 
-// The outcomes of a handler, as the attribute "outcome" of kubescribe.queue.handler.duration has them.
+// The outcomes of a handler, as the attribute "outcome" of kubescribe.queue.handler.duration has
+// them.
 const (
 	outcomeDone      = "done"
 	outcomePartial   = "partial"

@@ -16,8 +16,8 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 )
 
-// recorder is a MeterProvider that remembers what is measured, by name and attributes, and like an SDK holds a lock of its
-// own while it collects.
+// recorder is a MeterProvider that remembers what is measured, by name and attributes, and like an
+// SDK holds a lock of its own while it collects.
 type recorder struct {
 	noop.MeterProvider
 	mu        sync.Mutex

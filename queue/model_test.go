@@ -22,7 +22,8 @@ var (
 	steps = flag.Int("steps", 0, "length of the schedules that are tried, 0: 7, and 5 with -race")
 )
 
-// world is a small cluster and the folder of one destination: what a queue between them must keep equal.
+// world is a small cluster and the folder of one destination: what a queue between them must keep
+// equal.
 type world struct {
 	q         *Sharded
 	condition event.Precondition
@@ -133,10 +134,11 @@ func (w *world) push(events []event.Event) {
 	}
 }
 
-// wrong runs a schedule, then all that waits, and tells whether the folder is not what lives. possible is false if a step
-// is not: the schedule is the same as a shorter one.
+// wrong runs a schedule, then all that waits, and reports whether the folder is not what lives.
+// possible is false if a step is not: the schedule is the same as a shorter one.
 func wrong(t *testing.T, schedule []byte, w world) (wrong, possible bool) {
-	w.q = NewSharded(&Options{Window: Window{Bytes: 300}}) // so that a SeedSync is often cut off from what is around it
+	// so that a SeedSync is often cut off from what is around it
+	w.q = NewSharded(&Options{Window: Window{Bytes: 300}})
 	w.living, w.files = map[string]string{}, map[string]string{}
 	w.step(t, 'a')
 	w.step(t, 'n')
@@ -151,7 +153,8 @@ func wrong(t *testing.T, schedule []byte, w world) (wrong, possible bool) {
 	return !maps.Equal(w.living, w.files), true
 }
 
-// explore tries all schedules of up to n steps that begin with prefix, and returns the first that goes wrong.
+// explore tries all schedules of up to n steps that begin with prefix, and returns the first that
+// goes wrong.
 func explore(t *testing.T, prefix []byte, n int, w world, tried *int) []byte {
 	bad, possible := wrong(t, prefix, w)
 	if bad {
@@ -201,8 +204,8 @@ func TestALiveThatCopiesWhatLivesWouldLoseFiles(t *testing.T) { // and so the sc
 	})
 }
 
-// TestRandomOperationsKeepEveryPromise drives several lines at random and checks against a small model: for each object
-// what must still come, oldest first.
+// TestRandomOperationsKeepEveryPromise drives several lines at random and checks against a small
+// model: for each object what must still come, oldest first.
 func TestRandomOperationsKeepEveryPromise(t *testing.T) {
 	s := *seed
 	if s == 0 {
@@ -225,8 +228,8 @@ var modelOptions = []Options{
 	{}, {Key: ByRepository}, {KeepEvery: true}, {Key: ByRepository, KeepEvery: true, MaxEventsPerKey: 20}, {MaxBytes: 2000, Window: Window{Bytes: 100}},
 }
 
-// tape is randomness that a fuzzer writes: a byte for each decision. What is needed beyond its end is not zero for ever, as
-// rand.Rand would go on asking.
+// tape is randomness that a fuzzer writes: a byte for each decision. What is needed beyond its end
+// is not zero for ever, as rand.Rand would go on asking.
 type tape struct {
 	left  []byte
 	after uint64
@@ -288,7 +291,8 @@ func newModel(opts Options) *model {
 	return &model{q: NewSharded(&opts), keep: opts.KeepEvery, waiting: map[object][]event.Event{}, hand: map[string]*inHand{}}
 }
 
-// end has everything handed out and done: then nothing may be left, neither in the queue nor in the model.
+// end has everything handed out and done: then nothing may be left, neither in the queue nor in the
+// model.
 func (m *model) end(t *testing.T) {
 	for _, h := range m.hand {
 		done(t, h.Batch)

@@ -19,7 +19,8 @@ func (q *Sharded) Next(ctx context.Context) (Batch, error) {
 func (q *Sharded) next(ctx context.Context) (b Batch, size load, waited time.Duration, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	defer q.scheduler.signal() // this call may have taken the token of another, or there is more to take
+	// this call may have taken the token of another, or there is more to take
+	defer q.scheduler.signal()
 	for {
 		if err := ctx.Err(); err != nil {
 			return Batch{}, load{}, 0, err
@@ -37,14 +38,16 @@ func (q *Sharded) next(ctx context.Context) (b Batch, size load, waited time.Dur
 	}
 }
 
-// hand leases the line, taking a batch from it, and says how large that is and how long its oldest event has waited.
+// hand leases the line, taking a batch from it, and says how large that is and how long its oldest
+// event has waited.
 func (q *Sharded) hand(l *line) (b Batch, size load, waited time.Duration) {
 	l.lease = &lease{q: q, line: l, last: q.closing}
 	aged := l.dueNow || q.now() >= min(l.first+l.window.MaxWait, l.last+l.window.Debounce)
 	size = q.cut(l, &l.lease.hand)
 	q.inHand.add(size)
 	l.inHand.add(size)
-	l.dueNow = aged && l.waiting.events > 0 // the rest of a batch that was due by its age; by its size, the rest is none
+	// the rest of a batch that was due by its age; by its size, the rest is none
+	l.dueNow = aged && l.waiting.events > 0
 	b = Batch{Key: l.key, Attempt: 1, Lease: l.lease, Events: make([]event.Event, 0, size.events)}
 	if l.failure != nil {
 		b.Attempt += l.failure.attempts
@@ -58,7 +61,8 @@ func (q *Sharded) hand(l *line) (b Batch, size load, waited time.Duration) {
 	return b, size, waited
 }
 
-// cut moves a batch of up to Window.Bytes of what waits to hand, live changes first, unless they were first too often.
+// cut moves a batch of up to Window.Bytes of what waits to hand, live changes first, unless they
+// were first too often.
 func (q *Sharded) cut(l *line, hand *fifo) (size load) {
 	take := func(f *fifo) (taken bool) {
 		for e := f.front; e != nil; e = f.front {

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// maxLiveInRow is the number of times in a row that live changes go before what a listing found, among
-// the lines and within one. Then the listing has its turn.
+// maxLiveInRow is the number of times in a row that live changes go before what a listing found,
+// among the lines and within one. Then the listing has its turn.
 const maxLiveInRow = 4
 
 // readyList has lines that are due, in the order of their turns.
 type readyList = list[line, *line]
 
-// scheduler says which line is handed out next. It has neither a lock nor a clock:
-// Sharded holds its own lock around each call, and tells the time. Only sleep gives the lock back.
+// scheduler says which line is handed out next. It has neither a lock nor a clock: Sharded holds
+// its own lock around each call, and tells the time. Only sleep gives the lock back.
 //
 // A line that has events, is not leased and has not failed its last try is in one place of three:
 //
@@ -66,8 +66,8 @@ func (s *scheduler) remove(l *line) {
 	}
 }
 
-// makeReady puts a line that is due at the end of the lines with its kind of events. A line of seeds
-// that got a live change moves to those of live.
+// makeReady puts a line that is due at the end of the lines with its kind of events. A line of
+// seeds that got a live change moves to those of live.
 func (s *scheduler) makeReady(l *line) {
 	to := &s.seeds
 	if l.liveWaiting > 0 {
@@ -129,8 +129,8 @@ func (s *scheduler) unpark(l *line) {
 	}
 }
 
-// signal makes one of the sleepers look again, if there are any. Whoever was woken signals on when it
-// leaves Next, so that no token is lost to a call that could not use it.
+// signal makes one of the sleepers look again, if there are any. Whoever was woken signals on when
+// it leaves Next, so that no token is lost to a call that could not use it.
 func (s *scheduler) signal() {
 	if s.sleepers > 0 {
 		select {

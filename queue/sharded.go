@@ -14,8 +14,8 @@ type Sharded struct {
 	meters *shardedMeters
 
 	mu sync.Mutex
-	// lines has the lines that hold an event, waiting or in hand, and no other, by key; targets the destinations of these
-	// events. A destination in targets is known to be valid.
+	// lines has the lines that hold an event, waiting or in hand, and no other, by key; targets the
+	// destinations of these events. A destination in targets is known to be valid.
 	lines table[string, *line]
 	flows flows
 	// waiting and inHand are the sums over all lines.
@@ -24,11 +24,12 @@ type Sharded struct {
 
 	scheduler scheduler // of all lines
 
-	// blocked has the lines with waiters. None of these lines is empty, as one that is has room for anything.
+	// blocked has the lines with waiters. None of these lines is empty, as one that is has room for
+	// anything.
 	blocked []*line
 
-	// closing is set by Shutdown. lastTriesFailed is the number of lines that have failed their last try
-	// since. drained is closed once these are all that is left.
+	// closing is set by Shutdown. lastTriesFailed is the number of lines that have failed their
+	// last try since. drained is closed once these are all that is left.
 	closing         bool
 	lastTriesFailed int
 	drained         chan struct{}
@@ -52,7 +53,8 @@ func NewSharded(opts *Options) *Sharded {
 
 func (q *Sharded) now() time.Duration { return time.Since(q.epoch) }
 
-// target returns the target of a destination. One that was made must be given an event, or be released.
+// target returns the target of a destination. One that was made must be given an event, or be
+// released.
 func (q *Sharded) flowOf(key string, hash uint64, d *destination.Destination) *flow {
 	if t := q.flows.find(hash, d); t != nil {
 		return t
@@ -85,7 +87,8 @@ func (q *Sharded) enwait(e *item) {
 	}
 }
 
-// unwait counts an entry and what hangs below it, up to but without end, as waiting no longer, and says how many they are.
+// unwait counts an entry and what hangs below it, up to but without end, as waiting no longer, and
+// says how many they are.
 func (q *Sharded) unwait(e, end *item) (n uint64) {
 	for ; e != end; e = e.before {
 		n++

@@ -10,11 +10,11 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 )
 
-// maxCauses bounds how many lines' failures a RemainingError tells.
+// maxCauses bounds the number of failures that a RemainingError names.
 const maxCauses = 10
 
-// Shutdown implements Queue. A try that is under way when it is first called is not the last one: if it fails, another
-// follows at once. If nothing is left it returns nil, even if ctx has ended.
+// Shutdown implements Queue. A try that is under way when it is first called is not the last one:
+// if it fails, another follows at once. If nothing is left it returns nil, even if ctx has ended.
 func (q *Sharded) Shutdown(ctx context.Context) error {
 	q.mu.Lock()
 	if !q.closing {
@@ -51,7 +51,8 @@ func (q *Sharded) close() {
 	q.checkDrained()
 }
 
-// checkDrained must be called when the last event of a line may be gone, or its last try may be over.
+// checkDrained must be called when the last event of a line may be gone, or its last try may be
+// over.
 func (q *Sharded) checkDrained() {
 	if !q.closing || len(q.lines.entries) != q.lastTriesFailed {
 		return

@@ -42,8 +42,8 @@ func (t *table[K, V]) drop(k K) {
 	t.entries, t.peak = fresh, len(fresh)
 }
 
-// targets finds the targets by their destinations. The keys of the map are hashes, so it takes an eighth of the memory,
-// and a destination is hashed outside of the lock.
+// targets finds the targets by their destinations. The keys of the map are hashes, so it takes an
+// eighth of the memory, and a destination is hashed outside of the lock.
 type flows struct {
 	seed   maphash.Seed
 	byHash table[uint64, *flow] // the first of those with a hash, see target.next

@@ -77,8 +77,8 @@ func checkWatched(t *testing.T, s *ruleset.RuleSet, watches []ruleset.Watch, obj
 	return wanted
 }
 
-// versionsOf are those in which an object of the discovered types could be wanted: the one in which its type is read, or else
-// all that are served.
+// versionsOf are those in which an object of the discovered types could be wanted: the one in which
+// its type is read, or else all that are served.
 func versionsOf(watches []ruleset.Watch, r event.Resource) []string {
 	var versions []string
 	for _, list := range discovered {

@@ -22,19 +22,20 @@ type Type struct {
 
 func (t *Type) compiled() *compiled.Type { return (*compiled.Type)(t) }
 
-// Served is what a server serves, as discovery's ServerGroupsAndResources tells it. No order in it means anything:
-// client-go makes the lists of an aggregated discovery by ranging over a map.
+// Served is what a server serves, as discovery's ServerGroupsAndResources tells it. No order in it
+// means anything: client-go makes the lists of an aggregated discovery by ranging over a map.
 //
-// If discovery could not read one version of a group, leave the whole group out, as Without does, and keep what is watched
-// of it, else the next version would be read in its place for as long as that lasts.
+// If discovery could not read one version of a group, leave the whole group out, as Without does,
+// and keep what is watched of it, else the next version would be read in its place for as long as
+// that lasts.
 type Served struct {
 	// Groups say which version each group prefers. A group that is absent prefers none.
 	Groups []*metav1.APIGroup
 	// Resources are the resources of all served versions of all groups.
 	Resources []*metav1.APIResourceList
-	// Keep has the version in which a type is read already. It is kept while it is served and some rule allows it: a new
-	// rule, or a new version beside it, must not write all files of the type anew. Leave a type out once its
-	// group prefers another version than it did. Default: none.
+	// Keep has the version in which a type is read already. It is kept while it is served and some
+	// rule allows it: a new rule, or a new version beside it, must not write all files of the type
+	// anew. Leave a type out once its group prefers another version than it did. Default: none.
 	Keep map[schema.GroupResource]string
 }
 
@@ -64,8 +65,8 @@ func (s Served) Without(groups map[string]bool) Served {
 	return left
 }
 
-// Types returns each served type once, in the version in which it is read if all versions are allowed and can be watched,
-// by group and resource. What cannot be read in Resources is left out.
+// Types returns each served type once, in the version in which it is read if all versions are
+// allowed and can be watched, by group and resource. What cannot be read in Resources is left out.
 func (s Served) Types() []Type {
 	served, _ := readDiscovery(s)
 	types := make([]Type, 0, len(served.types))
@@ -133,7 +134,8 @@ func readDiscovery(from Served) (discovery, []error) {
 	return d, faults
 }
 
-// compareVersions orders the versions of a type: the preferred one of its group, then by Kubernetes' version priority.
+// compareVersions orders the versions of a type: the preferred one of its group, then by
+// Kubernetes' version priority.
 func compareVersions(a, b, preferred string) int {
 	if a != b && (a == preferred || b == preferred) {
 		if a == preferred {
@@ -148,8 +150,9 @@ func (t *servedType) groupResource() schema.GroupResource {
 	return schema.GroupResource{Group: t.group, Resource: t.resource}
 }
 
-// choose returns the version in which the type is read, as Watches says. It does not depend on how many rules allow a
-// version, so that a rule of one team cannot change in which version the files of all others are written.
+// choose returns the version in which the type is read, as Watches says. It does not depend on how
+// many rules allow a version, so that a rule of one team cannot change in which version the files
+// of all others are written.
 func (t *servedType) choose(rules []*compiled.Rule, keep string) (chosen *Type, ok bool) {
 	for i := range t.versions {
 		v := &t.versions[i]

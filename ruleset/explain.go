@@ -14,22 +14,26 @@ import (
 // Reason is what decided about a rule and an object. The first in this order that applies is given.
 type Reason string
 
-// The reasons. With the last three the destination claims the object: it gets a file, or keeps the one that it has.
+// The reasons. With the last three the destination claims the object: it gets a file, or keeps the
+// one that it has.
 const (
-	ReasonInvalid           Reason = "Invalid"           // the rule has faults, see RuleSet.Err
-	ReasonOtherNamespace    Reason = "OtherNamespace"    // the rule has a namespace, and it is not the object's
-	ReasonResources         Reason = "Resources"         // no ResourceRule selects the object's type in this version
+	ReasonInvalid Reason = "Invalid" // the rule has faults, see RuleSet.Err
+	// the rule has a namespace, and it is not the object's
+	ReasonOtherNamespace Reason = "OtherNamespace"
+	// no ResourceRule selects the object's type in this version
+	ReasonResources         Reason = "Resources"
 	ReasonControlled        Reason = "Controlled"        // SkipControlled
 	ReasonObjectSelector    Reason = "ObjectSelector"    // the object's labels
 	ReasonNamespaceSelector Reason = "NamespaceSelector" // the labels of its namespace
 	ReasonExcluded          Reason = "Excluded"          // Exclude, Skip or DefaultPresets
 	ReasonCondition         Reason = "Condition"         // Condition does not hold
-	ReasonConditionError    Reason = "ConditionError"    // Condition could not be evaluated: the file stays as it is
-	ReasonIgnoredManagers   Reason = "IgnoredManagers"   // IgnoreManagers: the file stays as it is
-	ReasonSelected          Reason = "Selected"
+	// Condition could not be evaluated: the file stays as it is
+	ReasonConditionError  Reason = "ConditionError"
+	ReasonIgnoredManagers Reason = "IgnoredManagers" // IgnoreManagers: the file stays as it is
+	ReasonSelected        Reason = "Selected"
 )
 
-// Claims tells whether a destination claims an object for this reason.
+// Claims reports whether a destination claims an object for this reason.
 func (r Reason) Claims() bool {
 	return r == ReasonSelected || r == ReasonIgnoredManagers || r == ReasonConditionError
 }
@@ -39,8 +43,9 @@ type Verdict struct {
 	Rule        types.NamespacedName
 	Destination destination.Ref
 	Reason      Reason
-	Operations  []event.Operation // what the rule asks for: Create, Update, Delete; nil if it does not claim the object
-	Message     string            // the reason in full, naming fields and values of the rule
+	// what the rule asks for: Create, Update, Delete; nil if it does not claim the object
+	Operations []event.Operation
+	Message    string // the reason in full, naming fields and values of the rule
 }
 
 // Explanation says for one object which rule sent it where, or why not.
@@ -50,8 +55,8 @@ type Explanation struct {
 	Verdicts []Verdict // of every rule, invalid ones included, by destination and rule
 }
 
-// Explain says what each rule makes of an object, and why. It asks the rules as Match does, but all of them, one after the
-// other, and is meant for people.
+// Explain says what each rule makes of an object, and why. It asks the rules as Match does, but all
+// of them, one after the other, and is meant for people.
 func (s *RuleSet) Explain(in Input) Explanation {
 	e := Explanation{Resource: in.Resource, Matches: s.Match(in)}
 	for _, r := range s.rules.All {
@@ -109,8 +114,8 @@ func explainChange(r *compiled.Rule, in *Input, asked compiled.Operations) Verdi
 	return v
 }
 
-// ask returns what the ResourceRules ask for, whatever else there is in the rule, and why each of the others does not
-// select the object.
+// ask returns what the ResourceRules ask for, whatever else there is in the rule, and why each of
+// the others does not select the object.
 func ask(r *compiled.Rule, in *Input) (asked compiled.Operations, misses []string) {
 	for i := range r.Selections {
 		if why := miss(&r.Selections[i], &in.Resource); why != "" {
@@ -180,7 +185,8 @@ func join(list []event.Operation) string {
 	return strings.Join(names, ", ")
 }
 
-// String returns the explanation in lines: the object, each destination that wants it, and what each rule says.
+// String returns the explanation in lines: the object, each destination that wants it, and what
+// each rule says.
 func (e Explanation) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (version %s)\n", e.Resource.ID, e.Resource.Version)
@@ -199,7 +205,7 @@ func (e Explanation) String() string {
 	return b.String()
 }
 
-// action says what a Match does.
+// action describes in words what a Match asks for.
 func (m *Match) action() string {
 	var actions []string
 	switch {

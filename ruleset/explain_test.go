@@ -15,7 +15,8 @@ import (
 
 var red = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "red"}}
 
-// reasons is also a table in docs/rules.md. Each change of a rule for everything and of a Pod x/p leads to one reason.
+// reasons is also a table in docs/rules.md. Each change of a rule for everything and of a Pod x/p
+// leads to one reason.
 var reasons = []struct {
 	reason  ruleset.Reason
 	message string

@@ -10,18 +10,23 @@ import (
 	"github.com/kubescribe/kubescribe/event"
 )
 
-// Input is what matching looks at: an object in its newest state, or in its last one before it was deleted.
+// Input is what matching looks at: an object in its newest state, or in its last one before it was
+// deleted.
 type Input struct {
-	Resource        event.Resource    // in the version that it was read in; Namespace is "" for cluster-scoped objects
+	// in the version that it was read in; Namespace is "" for cluster-scoped objects
+	Resource        event.Resource
 	Labels          map[string]string // of the object
 	NamespaceLabels map[string]string // of its namespace; nil for cluster-scoped objects
 	Controlled      bool              // it has a controller owner
 	Managers        []string          // who made this change; empty: unknown, or a delete
-	Object          map[string]any    // the whole object, as in unstructured.Unstructured; only Conditions and Exclusion.Managers look at it
+	// the whole object, as in unstructured.Unstructured; only Conditions and Exclusion.Managers
+	// look at it
+	Object map[string]any
 }
 
-// NewInput returns what matching looks at in an object of a type, as the API server sent it, except for Managers: set them
-// to LastManagers where the object's last change is what is asked about. The Input shares the object's content.
+// NewInput returns what matching looks at in an object of a type, as the API server sent it, except
+// for Managers: set them to LastManagers where the object's last change is what is asked about. The
+// Input shares the object's content.
 func NewInput(t Type, obj *unstructured.Unstructured, namespaceLabels map[string]string) Input {
 	return Input{
 		Resource: event.Resource{
@@ -36,8 +41,9 @@ func NewInput(t Type, obj *unstructured.Unstructured, namespaceLabels map[string
 	}
 }
 
-// LastManagers returns who made the last change of an object, and when: the field managers with the newest time, each once,
-// those of subresources left out. It reads all managedFields, which takes longer than a Match.
+// LastManagers returns who made the last change of an object, and when: the field managers with the
+// newest time, each once, those of subresources left out. It reads all managedFields, which takes
+// longer than a Match.
 func LastManagers(obj *unstructured.Unstructured) (names []string, newest time.Time) {
 	for _, f := range obj.GetManagedFields() {
 		if f.Time == nil || f.Subresource != "" || f.Time.Time.Before(newest) {

@@ -14,15 +14,18 @@ import (
 
 // Match is one destination that wants an object.
 //
-// With neither Writes nor Delete the destination claims the object, but this change is not to be written, since managers
-// that the rules ignore made it, or since Err: the file stays as it is and is no orphan.
+// With neither Writes nor Delete the destination claims the object, but this change is not to be
+// written, since managers that the rules ignore made it, or since Err: the file stays as it is and
+// is no orphan.
 type Match struct {
-	Destination  destination.Destination
-	Rules        []types.NamespacedName // which rules said so, in the order of their names
-	Writes       bool                   // some rule asks for CREATE or UPDATE
-	Precondition event.Precondition     // of a write, the weakest of all rules; Always if not Writes
-	Delete       bool                   // some rule asks for DELETE
-	Err          error                  // *ConditionError, joined: Conditions that could not be evaluated; their rules ask for no write
+	Destination destination.Destination
+	Rules       []types.NamespacedName // which rules said so, in the order of their names
+	Writes      bool                   // some rule asks for CREATE or UPDATE
+	// of a write, the weakest of all rules; Always if not Writes
+	Precondition event.Precondition
+	Delete       bool // some rule asks for DELETE
+	// *ConditionError, joined: Conditions that could not be evaluated; their rules ask for no write
+	Err error
 }
 
 // hit is a rule that claims the object, with what it asks for.
@@ -32,9 +35,9 @@ type hit struct {
 	err   error // its condition could not be evaluated
 }
 
-// Match returns the destinations that want the object, each once, in the order of their names; nil if there are none. It
-// looks only at rules for the object's own type and namespace, takes no lock, and may be called concurrently. The caller
-// owns the result.
+// Match returns the destinations that want the object, each once, in the order of their names; nil
+// if there are none. It looks only at rules for the object's own type and namespace, takes no lock,
+// and may be called concurrently. The caller owns the result.
 func (s *RuleSet) Match(in Input) []Match {
 	var few [16]hit // stays on the stack: matching nothing, the common case, allocates nothing
 	hits := few[:0]
@@ -44,7 +47,8 @@ func (s *RuleSet) Match(in Input) []Match {
 			continue
 		}
 		hits = appendHits(hits, b.Cluster, &in)
-		hits = appendHits(hits, b.Namespaced[in.Resource.Namespace], &in) // none for a cluster-scoped object
+		// none for a cluster-scoped object
+		hits = appendHits(hits, b.Namespaced[in.Resource.Namespace], &in)
 	}
 	slices.SortFunc(hits, func(a, b hit) int { return cmp.Compare(a.rule.Order, b.rule.Order) })
 	if hits = settle(hits, &in); len(hits) == 0 {
@@ -70,8 +74,8 @@ func appendHits(hits []hit, entries []compiled.Candidate, in *Input) []hit {
 	return hits
 }
 
-// settle makes one hit of those of a rule, and asks the rule's condition, once. Where that cannot be evaluated, the rule
-// claims the object and still asks for its delete, but for no write.
+// settle makes one hit of those of a rule, and asks the rule's condition, once. Where that cannot
+// be evaluated, the rule claims the object and still asks for its delete, but for no write.
 func settle(hits []hit, in *Input) []hit {
 	settled := hits[:0]
 	for len(hits) > 0 {
@@ -92,7 +96,8 @@ func settle(hits []hit, in *Input) []hit {
 	return settled
 }
 
-// combine makes one Match of all hits of a destination. The order of rules puts them next to each other.
+// combine makes one Match of all hits of a destination. The order of rules puts them next to each
+// other.
 func combine(hits []hit) []Match {
 	matches := make([]Match, 0, count(hits))
 	names := make([]types.NamespacedName, 0, len(hits))

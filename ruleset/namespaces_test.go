@@ -54,7 +54,8 @@ func TestARuleReachesDestinationsOfOthersOnlyIfTheyAllowIt(t *testing.T) {
 	}
 }
 
-// A rule with a fault forbids pruning of what it covers: that must be no way into another's folder either.
+// A rule with a fault forbids pruning of what it covers: that must be no way into another's folder
+// either.
 func TestARuleThatMayNotReachADestinationHasNoSayThere(t *testing.T) {
 	own := rule("victim", "own", "d", resources("configmaps"))
 	own.Destination = name("victim", "d")

@@ -9,31 +9,38 @@ import (
 	"github.com/kubescribe/kubescribe/internal/compiled"
 )
 
-// Preset is a ready-made Exclusion of what changes by itself and is rarely wanted in Git. One applies if a Rule names it in
-// Skip; those of DefaultPresets apply unless a Rule names them in Keep. As an Exclusion does, one of whole types takes them out of
-// the rule: they are not even watched for it, and files that it had written are left as they are.
+// Preset is a ready-made Exclusion of what changes by itself and is rarely wanted in Git. One
+// applies if a Rule names it in Skip; those of DefaultPresets apply unless a Rule names them in
+// Keep. As an Exclusion does, one of whole types takes them out of the rule: they are not even
+// watched for it, and files that it had written are left as they are.
 type Preset string
 
 // The presets.
 const (
-	// SkipEvents leaves out events, of the core group and of events.k8s.io, where the same objects are served again.
+	// SkipEvents leaves out events, of the core group and of events.k8s.io, where the same objects
+	// are served again.
 	SkipEvents Preset = "Events"
 
-	// SkipLeases leaves out leases of coordination.k8s.io: each node and each leader renews one every few seconds.
+	// SkipLeases leaves out leases of coordination.k8s.io: each node and each leader renews one
+	// every few seconds.
 	SkipLeases Preset = "Leases"
 
-	// SkipEndpoints leaves out the endpoints and the endpointslices of discovery.k8s.io that controllers make of the Pods of a
-	// Service, or of other endpoints. Those that somebody wrote stay.
+	// SkipEndpoints leaves out the endpoints and the endpointslices of discovery.k8s.io that
+	// controllers make of the Pods of a Service, or of other endpoints. Those that somebody wrote
+	// stay.
 	SkipEndpoints Preset = "Endpoints"
 
-	// SkipRootCA leaves out the ConfigMap kube-root-ca.crt, which Kubernetes puts in each namespace.
+	// SkipRootCA leaves out the ConfigMap kube-root-ca.crt, which Kubernetes puts in each
+	// namespace.
 	SkipRootCA Preset = "RootCA"
 
-	// SkipGenerated leaves out what a cluster makes for itself, and would make again: SkipEndpoints and SkipRootCA; what
-	// the API server says of its own address, identity, certificates and address ranges; the IPAddress beside the address that
-	// it has allocated to a Service; the APIServices that it registers for its own types and those of CRDs; the leases by
-	// which kubelets say that they live. It is one of DefaultPresets: each of these follows from another object or from this
-	// one cluster, would be wrong in another, and says nothing that anybody wrote.
+	// SkipGenerated leaves out what a cluster makes for itself, and would make again: SkipEndpoints
+	// and SkipRootCA; what the API server says of its own address, identity, certificates and
+	// address ranges; the IPAddress beside the address that it has allocated to a Service; the
+	// APIServices that it registers for its own types and those of CRDs; the leases by which
+	// kubelets say that they live. It is one of DefaultPresets: each of these follows from another
+	// object or from this one cluster, would be wrong in another, and says nothing that anybody
+	// wrote.
 	SkipGenerated Preset = "Generated"
 )
 
@@ -72,11 +79,12 @@ func (p Preset) Exclusions() []Exclusion {
 	return nil
 }
 
-// endpoints are told by the label of the controller that made them, and those from before Kubernetes 1.33, which had none, by
-// their field managers.
+// endpoints are told by the label of the controller that made them, and those from before
+// Kubernetes 1.33, which had none, by their field managers.
 func endpoints() []Exclusion {
 	unlabelled := ofType("", "endpoints")
-	unlabelled.Managers = []string{"kube-controller-manager", "k3s", "kubelite"} // and distributions in one program
+	// and distributions in one program
+	unlabelled.Managers = []string{"kube-controller-manager", "k3s", "kubelite"}
 	return []Exclusion{
 		labelled("", "endpoints", "endpoints.kubernetes.io/managed-by", "endpoint-controller"),
 		unlabelled,
@@ -113,7 +121,8 @@ func labelled(group, resource, label string, values ...string) Exclusion {
 	return e
 }
 
-// presets returns the exclusions of the presets that a rule skips, and of the defaults that it does not keep.
+// presets returns the exclusions of the presets that a rule skips, and of the defaults that it does
+// not keep.
 func (c *compiler) presets(skip, keep []Preset) []compiled.Exclusion {
 	var exclusions []compiled.Exclusion
 	add := func(field string, p Preset) {

@@ -137,7 +137,8 @@ func TestPresetsOfWholeTypesAreNotWatched(t *testing.T) {
 	r.Skip = ruleset.Presets()
 	watches, err := compile(t, r).Watches(served(lists))
 	require.NoError(t, err)
-	// Of endpoints some are wanted: they must be watched, and what is left out of them may be swept.
+	// Of endpoints some are wanted: they must be watched, and what is left out of them may be
+	// swept.
 	require.Equal(t, "configmaps.v1. in all\n  a: all, prune\nendpoints.v1. in all\n  a: all, prune\n"+
 		"endpointslices.v1.discovery.k8s.io in all\n  a: all, prune", show(watches))
 	r.Skip = nil

@@ -18,7 +18,8 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// The oracle asks one rule about one request at a time, as admission does, without an index and without sets.
+// The oracle asks one rule about one request at a time, as admission does, without an index and
+// without sets.
 
 func oracleList(items []string, requested string) bool {
 	return len(items) == 0 || slices.Contains(items, "*") || slices.Contains(items, requested)
@@ -69,7 +70,8 @@ func (c lengthOfName) Holds(in ruleset.Input) (bool, error) {
 	return len(in.Resource.Name) == int(c), nil
 }
 
-// oracle returns whether the rule claims the object for the operation, and whether this change is to be written or deleted.
+// oracle returns whether the rule claims the object for the operation, and whether this change is
+// to be written or deleted.
 func oracle(r ruleset.Rule, in ruleset.Input, op event.Operation) (claims, acts bool) {
 	if r.Name.Namespace != "" && in.Resource.Namespace != r.Name.Namespace {
 		return false, false
@@ -258,7 +260,8 @@ func checkMatch(t *testing.T, set destination.Set, s *ruleset.RuleSet, rules []r
 	return want
 }
 
-// tape is a source of chance that a fuzzer steers: each byte decides one draw, and after the last one a generator goes on.
+// tape is a source of chance that a fuzzer steers: each byte decides one draw, and after the last
+// one a generator goes on.
 type tape struct {
 	bytes []byte
 	after *rand.PCG
@@ -273,7 +276,8 @@ func (t *tape) Uint64() uint64 {
 	return uint64(b)<<56 | 0xaaaaaaaaaaaaaa
 }
 
-// FuzzMatch checks Match and Explain against the oracle, for rules and objects that the fuzzer puts together.
+// FuzzMatch checks Match and Explain against the oracle, for rules and objects that the fuzzer puts
+// together.
 func FuzzMatch(f *testing.F) {
 	set := destinations(f, "a", "b")
 	for seed := range uint64(20) {

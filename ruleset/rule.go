@@ -14,9 +14,11 @@ import (
 // ones. It reaches the destinations of that namespace, others only if AllowedNamespaces of
 // destination.Spec say so. A Rule without one is the administrator's: it sees and reaches all.
 type Rule struct {
-	Name              types.NamespacedName // the WatchRule, or the ClusterWatchRule (empty Namespace)
-	Destination       destination.Ref
-	Resources         []ResourceRule        // an object is selected if one of them selects it; none is a fault
+	// the WatchRule, or the ClusterWatchRule (empty Namespace)
+	Name        types.NamespacedName
+	Destination destination.Ref
+	// an object is selected if one of them selects it; none is a fault
+	Resources         []ResourceRule
 	NamespaceSelector *metav1.LabelSelector // nil: every namespace; of cluster rules only
 	ObjectSelector    *metav1.LabelSelector // nil: every object
 	Condition         Condition             // nil: every object
@@ -27,8 +29,8 @@ type Rule struct {
 	IgnoreManagers    []string // do not write changes that these field managers alone have made
 }
 
-// ResourceRule selects types and operations, as RuleWithOperations of admission webhooks does, but an
-// empty list means all, as "*" does. "*" stands for a whole value: "apps*" is a fault.
+// ResourceRule selects types and operations, as RuleWithOperations of admission webhooks does, but
+// an empty list means all, as "*" does. "*" stands for a whole value: "apps*" is a fault.
 type ResourceRule struct {
 	Operations  []event.Operation // Create, Update, Delete; "*"
 	APIGroups   []string          // "" is the core group
@@ -40,7 +42,8 @@ type ResourceRule struct {
 // AllOperations in ResourceRule.Operations means all of them, as the empty list does.
 const AllOperations event.Operation = "*"
 
-// Scope restricts a ResourceRule to cluster-scoped or to namespaced objects, as in RuleWithOperations.
+// Scope restricts a ResourceRule to cluster-scoped or to namespaced objects, as in
+// RuleWithOperations.
 type Scope string
 
 // The scopes; the empty one means AllScopes.
@@ -53,12 +56,14 @@ const (
 // Exclusion takes objects, or some operations on them, out of a rule again. It wins over every
 // ResourceRule of the rule. All that is set must hold.
 //
-// An Exclusion that sets nothing but the ResourceRule speaks of whole types. If it leaves no operation,
-// the rule does not even watch them.
+// An Exclusion that sets nothing but the ResourceRule speaks of whole types. If it leaves no
+// operation, the rule does not even watch them.
 type Exclusion struct {
 	ResourceRule
-	Names          []string              // globs as in path.Match; empty: every name
-	Namespaces     []string              // names; empty: every namespace, and cluster-scoped objects
+	Names []string // globs as in path.Match; empty: every name
+	// names; empty: every namespace, and cluster-scoped objects
+	Namespaces     []string
 	ObjectSelector *metav1.LabelSelector // nil: every object
-	Managers       []string              // objects of which each field is managed by one of these; empty: every object
+	// objects of which each field is managed by one of these; empty: every object
+	Managers []string
 }

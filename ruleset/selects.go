@@ -9,8 +9,8 @@ import (
 	"github.com/kubescribe/kubescribe/internal/compiled"
 )
 
-// selects reports whether a rule selects an object, as far as that depends on the object and not on its
-// type: SkipControlled and the selectors, but not the exclusions and the condition.
+// selects reports whether a rule selects an object, as far as that depends on the object and not on
+// its type: SkipControlled and the selectors, but not the exclusions and the condition.
 func selects(r *compiled.Rule, in *Input) bool {
 	if r.SkipControlled && in.Controlled {
 		return false

@@ -15,34 +15,36 @@ import (
 type Watch struct {
 	Resource  Type
 	Namespace string // "": all namespaces, or a cluster-scoped type
-	// Coverage says which destinations this watch feeds and how far, in the order of destination and namespace. A
-	// destination that a cluster rule feeds is there once, for the whole watch; one that only rules of single namespaces
-	// feed is there once for each.
+	// Coverage says which destinations this watch feeds and how far, in the order of destination
+	// and namespace. A destination that a cluster rule feeds is there once, for the whole watch;
+	// one that only rules of single namespaces feed is there once for each.
 	Coverage []Coverage
 }
 
 // Coverage is what one destination gets from a Watch.
 type Coverage struct {
 	Destination destination.Destination
-	// Collection is what of the watch the destination's rules cover, whatever their selectors: All namespaces of a
-	// namespaced type, one namespace, or the objects of a cluster-scoped type (neither All nor Namespace).
+	// Collection is what of the watch the destination's rules cover, whatever their selectors: All
+	// namespaces of a namespaced type, one namespace, or the objects of a cluster-scoped type
+	// (neither All nor Namespace).
 	Collection event.Collection
-	// Prune tells that the scope may be swept once it was listed completely: every rule of the destination that covers
-	// any of it is valid, allows DELETE there and gets what it asks for in the version that is read.
+	// Sweepable: files of the Collection may be swept once it was listed completely, since every rule of the
+	// destination that covers any of it is valid, allows DELETE there and gets what it asks for in
+	// the version that is read.
 	Sweepable bool
 }
 
-// Watches returns the smallest set of watches that feeds every valid rule, by group, resource and namespace. It is a pure
-// function of the rules and of what the server serves, in whatever order. What is not served gives no Watch; nobody takes
-// it for empty.
+// Watches returns the smallest set of watches that feeds every valid rule, by group, resource and
+// namespace. It is a pure function of the rules and of what the server serves, in whatever order.
+// What is not served gives no Watch; nobody takes it for empty.
 //
-// A type is read in one version: its version in Served.Keep, else the preferred version of its group, else the first by
-// Kubernetes' version priority (v2, v1, v1beta2, v1beta1, v1alpha1, others by name). A version counts
-// only if it can be listed and watched and some rule allows it.
+// A type is read in one version: its version in Served.Keep, else the preferred version of its
+// group, else the first by Kubernetes' version priority (v2, v1, v1beta2, v1beta1, v1alpha1, others
+// by name). A version counts only if it can be listed and watched and some rule allows it.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/#version-priority
 //
-// The error joins a *TypeError for each type that a rule names and does not get. It does not make the watches any less
-// complete for all else.
+// The error joins a *TypeError for each type that a rule names and does not get. It does not make
+// the watches any less complete for all else.
 func (s *RuleSet) Watches(from Served) ([]Watch, error) {
 	served, faults := readDiscovery(from)
 	var watches []Watch
@@ -65,7 +67,8 @@ func (s *RuleSet) Watches(from Served) ([]Watch, error) {
 	return watches, errors.Join(faults...)
 }
 
-// watchesOf makes the watches of one type from the rules that have a selection for it, in their order.
+// watchesOf makes the watches of one type from the rules that have a selection for it, in their
+// order.
 func watchesOf(t *Type, rules []*compiled.Rule) []Watch {
 	wide := slices.ContainsFunc(rules, func(r *compiled.Rule) bool {
 		return r.Valid && r.Name.Namespace == "" && r.Asks(t.compiled(), false) != 0
@@ -97,16 +100,18 @@ func watchesOf(t *Type, rules []*compiled.Rule) []Watch {
 	return watches
 }
 
-// reach is what the rules of one destination that lie in one namespace, or in none, come to for a type.
+// reach is what the rules of one destination that lie in one namespace, or in none, come to for a
+// type.
 type reach struct {
 	covered bool // by a valid rule: there is something to watch
 	kept    bool // some rule forbids pruning
 }
 
-// coverageOf returns what one destination gets of a type. rules are all of its rules for the type, invalid ones included.
+// coverageOf returns what one destination gets of a type. rules are all of its rules for the type,
+// invalid ones included.
 //
-// If a cluster rule covers the type, its scope is the whole type, and a rule of any namespace that forbids pruning forbids
-// it for the whole: a scope cannot leave out a namespace.
+// If a cluster rule covers the type, its scope is the whole type, and a rule of any namespace that
+// forbids pruning forbids it for the whole: a scope cannot leave out a namespace.
 func coverageOf(t *Type, rules []*compiled.Rule) []Coverage {
 	reached := make(map[string]reach)
 	keptAnywhere := false
@@ -136,7 +141,8 @@ func coverageOf(t *Type, rules []*compiled.Rule) []Coverage {
 	return covered
 }
 
-// otherVersion returns a *TypeError if the rule asks for more in another served version than in the one that is read.
+// otherVersion returns a *TypeError if the rule asks for more in another served version than in the
+// one that is read.
 func (t *servedType) otherVersion(chosen *Type, r *compiled.Rule) error {
 	if !r.Valid {
 		return nil
@@ -154,8 +160,8 @@ func (t *servedType) otherVersion(chosen *Type, r *compiled.Rule) error {
 		"%w: %s, which another rule asks for and the server prefers; allow it in apiVersions", ErrOtherVersion, chosen.Version)}
 }
 
-// missing returns a *TypeError for each resource that the selection names and that none of its groups has, and, if it
-// names no resources, for each group that has none.
+// missing returns a *TypeError for each resource that the selection names and that none of its
+// groups has, and, if it names no resources, for each group that has none.
 func (d *discovery) missing(r *compiled.Rule, s *compiled.Selection) []error {
 	var faults []error
 	report := func(groups []string, resource string) {
@@ -174,7 +180,8 @@ func (d *discovery) missing(r *compiled.Rule, s *compiled.Selection) []error {
 	return faults
 }
 
-// find returns nil if one of the groups has the resource as the rule wants it, and otherwise what stands in the way.
+// find returns nil if one of the groups has the resource as the rule wants it, and otherwise what
+// stands in the way.
 func (d *discovery) find(r *compiled.Rule, s *compiled.Selection, groups []string, resource string) error {
 	allowed := false
 	var others []string

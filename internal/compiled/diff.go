@@ -10,12 +10,13 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 )
 
-// Diff returns the objects of a type of which s says something else than old did, so that they have to
-// be matched again when s takes its place: all of them, or those of some namespaces, in their order.
-// What old says of destinations for which gone returns true does not count.
+// Diff returns the objects of a type of which s says something else than old did, so that they have
+// to be matched again when s takes its place: all of them, or those of some namespaces, in their
+// order. What old says of destinations for which gone returns true does not count.
 //
-// Conditions are compared with ==, and taken for different where what they hold does not allow that: a
-// rule that stays as it was needs the Condition that it had, and nothing is listed again for its sake.
+// Conditions are compared with ==, and taken for different where what they hold does not allow
+// that: a rule that stays as it was needs the Condition that it had, and nothing is listed again
+// for its sake.
 func (s *Rules) Diff(old *Rules, t Type, gone func(destination.Destination) bool) (all bool, namespaces []string) {
 	mine, theirs := s.feeding(&t), old.feeding(&t)
 	same := func(a, b *Rule) bool { return a.sameFor(b, &t) }
@@ -37,7 +38,8 @@ func (s *Rules) Diff(old *Rules, t Type, gone func(destination.Destination) bool
 	return false, namespaces
 }
 
-// feeding returns the valid rules that select objects of a type, in their order, by their namespace.
+// feeding returns the valid rules that select objects of a type, in their order, by their
+// namespace.
 func (s *Rules) feeding(t *Type) map[string][]*Rule {
 	rules := map[string][]*Rule{}
 	for _, r := range For(t.Group, t.Resource, s.Index) {
@@ -48,7 +50,8 @@ func (s *Rules) feeding(t *Type) map[string][]*Rule {
 	return rules
 }
 
-// sameFor reports whether two rules say the same of every object of a type, whatever they say of others.
+// sameFor reports whether two rules say the same of every object of a type, whatever they say of
+// others.
 func (r *Rule) sameFor(o *Rule, t *Type) bool {
 	return r.selected(t) == o.selected(t) && slices.EqualFunc(r.excluded(t), o.excluded(t), Exclusion.sameObjects) && r.sameFilters(o)
 }
@@ -100,8 +103,8 @@ func sameCondition(a, b any) bool {
 	return reflect.ValueOf(a).Comparable() && a == b // if a can be compared, then with anything
 }
 
-// ChangedDestinations returns the destinations whose rules, valid or not, are others than they were in
-// old, in the order of their names.
+// ChangedDestinations returns the destinations whose rules, valid or not, are others than they were
+// in old, in the order of their names.
 func (s *Rules) ChangedDestinations(old *Rules) []destination.Ref {
 	mine, theirs := byDestination(s.All), byDestination(old.All)
 	var changed []destination.Ref

@@ -15,8 +15,8 @@ func (s *Rules) SelectsNamespaces() bool {
 }
 
 // Relabelled reports whether objects of a type in a namespace may move in or out of a rule when the
-// labels of the namespace change from one of had to the next: the NamespaceSelector of a rule decides
-// otherwise, or a Condition may.
+// labels of the namespace change from one of had to the next: the NamespaceSelector of a rule
+// decides otherwise, or a Condition may.
 func (s *Rules) Relabelled(t Type, namespace string, had ...map[string]string) bool {
 	if !t.Namespaced || len(had) == 0 {
 		return false

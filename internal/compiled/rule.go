@@ -94,11 +94,12 @@ func (e *Exclusion) Partial() bool {
 
 // Rule is a compiled ruleset.Rule.
 type Rule struct {
-	Order             int // among all rules: by destination, then by name
-	Name              types.NamespacedName
-	Ref               destination.Ref
-	Destination       destination.Destination // zero if there is none of this ref
-	Valid             bool                    // false: it only keeps what it covers from being swept, and has no exclusions
+	Order       int // among all rules: by destination, then by name
+	Name        types.NamespacedName
+	Ref         destination.Ref
+	Destination destination.Destination // zero if there is none of this ref
+	// false: it only keeps what it covers from being swept, and has no exclusions
+	Valid             bool
 	Selections        []Selection
 	Exclude           []Exclusion
 	NamespaceSelector labels.Selector // nil: all
@@ -132,8 +133,8 @@ func (r *Rule) Asks(t *Type, anyVersion bool) Operations {
 // Sweeps reports whether the rule, which covers the type, lets its files be swept: it is valid, it
 // gets in this version whatever it asks for in any, and it asks for DELETE of all that it wants.
 //
-// A rule for a version that is no longer read selects nothing now, but the files that it has written
-// stand where those of this version do.
+// A rule for a version that is no longer read selects nothing now, but the files that it has
+// written stand where those of this version do.
 func (r *Rule) Sweeps(t *Type) bool {
 	asked := r.Asks(t, false)
 	if !r.Valid || asked&Deletes == 0 || asked != r.Asks(t, true) {

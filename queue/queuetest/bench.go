@@ -9,7 +9,8 @@ import (
 	"github.com/kubescribe/kubescribe/queue"
 )
 
-// BenchmarkQueue measures Add + Next + Done for each event, with three events for each of 1, 100 and 10,000 keys.
+// BenchmarkQueue measures Add + Next + Done for each event, with three events for each of 1, 100
+// and 10,000 keys.
 func BenchmarkQueue(b *testing.B, h Harness) {
 	b.Helper()
 	for _, keys := range []int{1, 100, 10_000} {

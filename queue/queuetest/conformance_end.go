@@ -338,7 +338,7 @@ func (e *env) closed(q queue.Queue, drained bool) error {
 	return nil
 }
 
-// remaining wants Shutdown to tell that so much is left.
+// remaining wants the error of Shutdown to name what is left.
 func remaining(err error, want map[destination.Ref]int) error {
 	var left *queue.RemainingError
 	if !errors.As(err, &left) {

@@ -34,8 +34,9 @@ var togetherChecks = []check{
 	},
 }
 
-// storm puts events of many keys in at once, while workers take, fail, put back, die and come again, and writes down what
-// happens. Each object has its versions counted up by one producer. The record is judged afterwards.
+// storm puts events of many keys in at once, while workers take, fail, put back, die and come
+// again, and writes down what happens. Each object has its versions counted up by one producer. The
+// record is judged afterwards.
 type storm struct {
 	keys, objects, events int // objects of each key, events in all
 	producers, workers    int
@@ -94,7 +95,8 @@ func (s *storm) rage(e *env, q queue.Queue) error {
 		producers.Go(func() { faults <- s.produce(ctx, q, i, last) })
 	}
 	producers.Wait()
-	if err := e.before(e.patience, func() error { // what fails its last try in a shutdown would be left
+	// what fails its last try in a shutdown would be left
+	if err := e.before(e.patience, func() error {
 		if st := q.Stats(); st.Waiting+st.InHand > 0 {
 			return fmt.Errorf("%d events wait and %d are in hand although workers are there", st.Waiting, st.InHand)
 		}
@@ -204,7 +206,8 @@ func (s *storm) write(what happening, events []event.Event) error {
 	return nil
 }
 
-// judge reads the record: one holder for each key, versions in order, none after its Done, and the last one done last.
+// judge reads the record: one holder for each key, versions in order, none after its Done, and the
+// last one done last.
 func (s *storm) judge(last []int32) error {
 	type state struct {
 		inHand       int   // versions of it

@@ -12,21 +12,22 @@ import (
 	"github.com/kubescribe/kubescribe/queue"
 )
 
-// Harness says how [TestQueue] comes by queues.
+// Harness makes the queues that [TestQueue] checks.
 type Harness struct {
-	// New makes an empty queue. Of the options the kit sets Key, Window, the bounds, the backoffs and KeepEvery. What the queue
-	// needs besides is let go of by t.Cleanup. Required.
+	// New makes an empty queue. Of the options the kit sets Key, Window, the bounds, the backoffs
+	// and KeepEvery. What the queue needs besides is let go of by t.Cleanup. Required.
 	New func(t testing.TB, opts queue.Options) queue.Queue
 
-	// Reopen ends a queue as the end of its process would, without Shutdown, and opens what it kept with the same options. Nil:
-	// the queue forgets, and the checks that need it are skipped.
+	// Reopen ends a queue as the end of its process would, without Shutdown, and opens what it kept
+	// with the same options. Nil: the queue forgets, and the checks that need it are skipped.
 	Reopen func(t testing.TB, q queue.Queue, opts queue.Options) queue.Queue
 
-	// Lose takes the lease of a batch away from its holder, as the queue does that gives it to another. Nil: a lease is
-	// never lost, and the checks that need it are skipped.
+	// Lose takes the lease of a batch away from its holder, as the queue does that gives it to
+	// another. Nil: a lease is never lost, and the checks that need it are skipped.
 	Lose func(t testing.TB, q queue.Queue, b queue.Batch)
 
-	// RealTime: the checks run by the clock of the machine. Default: each in a testing/synctest bubble.
+	// RealTime: the checks run by the clock of the machine. Default: each in a testing/synctest
+	// bubble.
 	RealTime bool
 }
 
@@ -65,8 +66,8 @@ func checks() []check {
 	return all
 }
 
-// TestQueue checks that a queue keeps the contract of package queue. Each check is a subtest with queues of its own; one that
-// fails quotes the promise that was broken.
+// TestQueue checks that a queue keeps the contract of package queue. Each check is a subtest with
+// queues of its own; one that fails quotes the promise that was broken.
 func TestQueue(t *testing.T, h Harness) {
 	t.Helper()
 	for _, c := range checks() {
@@ -119,7 +120,8 @@ type env struct {
 	going    sync.WaitGroup
 }
 
-// options are those of most checks: a quiet time of a tick, a longest wait of 5, backoffs from 4 ticks to 60.
+// options are those of most checks: a quiet time of a tick, a longest wait of 5, backoffs from 4
+// ticks to 60.
 func (e *env) options() queue.Options {
 	return queue.Options{
 		Window:     queue.Window{Debounce: e.tick, MaxWait: 5 * e.tick},
@@ -136,7 +138,8 @@ func (e *env) open(change ...func(o *queue.Options)) queue.Queue {
 	return e.New(e.t, o)
 }
 
-// start runs something on a goroutine that ends before the check does, and returns where its result comes.
+// start runs something on a goroutine that ends before the check does, and returns where its result
+// comes.
 func (e *env) start(f func() error) <-chan error {
 	result := make(chan error, 1)
 	e.going.Go(func() { result <- f() })
@@ -146,7 +149,8 @@ func (e *env) start(f func() error) <-chan error {
 // pause lets time pass.
 func (e *env) pause(ticks float64) { time.Sleep(time.Duration(ticks * float64(e.tick))) }
 
-// within returns the result of start, if it comes within so many ticks, or with patience if the clock is real.
+// within returns the result of start, if it comes within so many ticks, or with patience if the
+// clock is real.
 func (e *env) within(ticks float64, result <-chan error) (error, bool) {
 	limit := time.Duration(ticks * float64(e.tick))
 	if e.RealTime {
@@ -162,8 +166,9 @@ func (e *env) within(ticks float64, result <-chan error) (error, bool) {
 	}
 }
 
-// took wants f to take as long as least and most say, in ticks. With a real clock only what is far too early is refused, and
-// since this goroutine may have been held up, time counts from when something happened last.
+// took wants f to take as long as least and most say, in ticks. With a real clock only what is far
+// too early is refused, and since this goroutine may have been held up, time counts from when
+// something happened last.
 func (e *env) took(least, most float64, what string, f func() error) error {
 	began := time.Now()
 	if e.RealTime {

@@ -106,7 +106,8 @@ func TestAnExpressionMayCostWhatTheAPIServerAllows(t *testing.T) {
 		list[i] = int64(i)
 	}
 	in := configMap(map[string]any{"list": list})
-	dear := "object.list.all(a, object.list.all(b, object.list.all(c, a + b + c >= 0)))" // 27,000,000 steps
+	// 27,000,000 steps
+	dear := "object.list.all(a, object.list.all(b, object.list.all(c, a + b + c >= 0)))"
 	_, err := compile(t, dear).Holds(in)
 	require.ErrorIs(t, err, cel.ErrCost)
 	require.ErrorContains(t, err, "more than 1000000")

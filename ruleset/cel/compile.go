@@ -30,7 +30,8 @@ const maxExpressions = 64
 
 // Expression is one of a webhook's matchConditions.
 type Expression struct {
-	Name       string // unique among the expressions of a Condition; a qualified name, as "exclude-kubelets"
+	// unique among the expressions of a Condition; a qualified name, as "exclude-kubelets"
+	Name       string
 	Expression string // in CEL, of type bool
 }
 
@@ -47,8 +48,9 @@ func (e *Error) Error() string { return fmt.Sprintf("expressions%s %q: %v", e.Fi
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Compile checks the expressions and makes a Condition that holds for an object if all of them do. The error joins an *Error
-// for each fault. The Condition may be used in any number of rules, concurrently.
+// Compile checks the expressions and makes a Condition that holds for an object if all of them do.
+// The error joins an *Error for each fault. The Condition may be used in any number of rules,
+// concurrently.
 func Compile(expressions ...Expression) (ruleset.Condition, error) {
 	env, err := environmentOnce()
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 // condition is immutable; its programs may be evaluated concurrently.
 type condition struct{ expressions []expression }
 
-// costOfAll is what the expressions may cost together on one object; the environment limits each of them.
+// costOfAll is what the expressions may cost together on one object; the environment limits each of
+// them.
 const costOfAll uint64 = celconfig.RuntimeCELCostBudgetMatchConditions
 
 type expression struct {

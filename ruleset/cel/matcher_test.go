@@ -19,7 +19,8 @@ var admissionCompiler = sync.OnceValue(func() apiservercel.ConditionCompiler {
 	return apiservercel.NewConditionCompiler(environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion()))
 })
 
-// inAdmission evaluates expressions on an update with the API server's own matcher of matchConditions.
+// inAdmission evaluates expressions on an update with the API server's own matcher of
+// matchConditions.
 func inAdmission(t *testing.T, object map[string]any, expressions ...string) matchconditions.MatchResult {
 	t.Helper()
 	var accessors []apiservercel.ExpressionAccessor

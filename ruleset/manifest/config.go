@@ -13,8 +13,8 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// Config is what the manifests of a folder say, in the order of files and documents. It is never changed after Load, and
-// may be read concurrently.
+// Config is what the manifests of a folder say, in the order of files and documents. It is never
+// changed after Load, and may be read concurrently.
 type Config struct {
 	Repositories []destination.Repository
 	Destinations []destination.Spec
@@ -24,8 +24,8 @@ type Config struct {
 	Orphans map[destination.Ref]orphan.Options
 	// Push has the GitRepoConfigs with a push field.
 	Push map[destination.Ref]Push
-	// Credentials names the Secret of each GitRepoConfig with a secretRef. If Secrets has no such Secret, it is to be
-	// read from the cluster.
+	// Credentials names the Secret of each GitRepoConfig with a secretRef. If Secrets has no such
+	// Secret, it is to be read from the cluster.
 	Credentials map[destination.Ref]types.NamespacedName
 	// Secrets has the Secrets of the folder.
 	Secrets map[types.NamespacedName]Secret
@@ -39,7 +39,8 @@ type Push struct {
 	MaxCommits int           // in one push
 }
 
-// Secret is the data of a Secret: its stringData merged over its decoded data. It is not printed, whatever the verb.
+// Secret is the data of a Secret: its stringData merged over its decoded data. It is not printed,
+// whatever the verb.
 type Secret map[string][]byte
 
 // Format implements fmt.Formatter.
@@ -48,9 +49,9 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("(secret)"))
 // MarshalJSON keeps structured loggers from printing the data.
 func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"(secret)"`), nil }
 
-// Load reads the manifests of a folder. The error joins an *Error for each fault of each file, in the order of files and
-// lines; the Config is nil then. A folder without manifests is an error. So is a file that is not a regular one or larger than
-// 1 MiB, and a folder of more than 10,000 files.
+// Load reads the manifests of a folder. The error joins an *Error for each fault of each file, in
+// the order of files and lines; the Config is nil then. A folder without manifests is an error. So
+// is a file that is not a regular one or larger than 1 MiB, and a folder of more than 10,000 files.
 func Load(fsys fs.FS) (*Config, error) {
 	files, err := list(fsys)
 	if err != nil {

@@ -89,13 +89,15 @@ func typeOf(n *yaml.Node) string {
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
 
-// decode reads a value into the variable that it was made for. What is wrong with the value becomes a fault of o.
+// decode reads a value into the variable that it was made for. What is wrong with the value becomes
+// a fault of o.
 type decode func(o *object, path string, n *yaml.Node)
 
 // fields says how the fields of a mapping are read.
 type fields map[string]decode
 
-// mapping reads the known fields of a mapping. Others are faults, and so is the absence of a required one.
+// mapping reads the known fields of a mapping. Others are faults, and so is the absence of a
+// required one.
 func mapping(known fields, required ...string) decode {
 	return func(o *object, path string, n *yaml.Node) {
 		if n.Kind != yaml.MappingNode {
@@ -212,7 +214,8 @@ func text[T ~string](to *T) decode {
 
 var arrowNote = regexp.MustCompile(`\s+←.*$`)
 
-// branch reads a string and cuts off a note behind an arrow. No branch has a space in it, so the note is no part of it.
+// branch reads a string and cuts off a note behind an arrow. No branch has a space in it, so the
+// note is no part of it.
 func branch(to *string) decode {
 	return func(o *object, path string, n *yaml.Node) {
 		text(to)(o, path, n)

@@ -19,35 +19,39 @@
 //	Secret:                 [data], [stringData], [type], [immutable]
 //	metadata:               name, [namespace], [labels], [annotations]
 //
-// A push.interval, "10s" as in time.ParseDuration, is the least time between two pushes and more than 0; push.maxCommits
-// is at least 1. orphans.maxFiles is at least 1, or -1 for no limit. skip lists ready-made exclusions: Events, Leases,
-// Endpoints, RootCA. A note behind a branch, set off by spaces and an arrow instead of "#", is left out if the branch is not
-// in quotes: "branch: main  ← production" means main.
+// A push.interval, "10s" as in time.ParseDuration, is the least time between two pushes and more
+// than 0; push.maxCommits is at least 1. orphans.maxFiles is at least 1, or -1 for no limit. skip
+// lists ready-made exclusions: Events, Leases, Endpoints, RootCA. A note behind a branch, set off
+// by spaces and an arrow instead of "#", is left out if the branch is not in quotes: "branch: main
+// ← production" means main.
 //
 // # Files
 //
-// Load reads every file that ends with .yaml, .yml or .json, at any depth, in the byte order of the paths. A file may
-// hold many documents. Files and folders whose name begins with "." are left out, and links to folders are not followed:
-// so a mounted ConfigMap or Secret, whose files are links into a hidden folder, is read once. JSON is read as YAML, which
-// knows neither \/ nor surrogate pairs in strings.
+// Load reads every file that ends with .yaml, .yml or .json, at any depth, in the byte order of the
+// paths. A file may hold many documents. Files and folders whose name begins with "." are left out,
+// and links to folders are not followed: so a mounted ConfigMap or Secret, whose files are links
+// into a hidden folder, is read once. JSON is read as YAML, which knows neither \/ nor surrogate
+// pairs in strings.
 //
 // # Namespaces
 //
-// A manifest without metadata.namespace is in the namespace "default"; a ClusterWatchRule is in none. A reference without
-// a namespace means the namespace of the manifest that it stands in. A secretRef has no other. A GitDestination reaches a
-// GitRepoConfig of another namespace, and a WatchRule a GitDestination of another, only if that one's allowedNamespaces have
-// the namespace, or "*": destination.Resolve and ruleset.Compile check it. A ClusterWatchRule reaches all.
+// A manifest without metadata.namespace is in the namespace "default"; a ClusterWatchRule is in
+// none. A reference without a namespace means the namespace of the manifest that it stands in. A
+// secretRef has no other. A GitDestination reaches a GitRepoConfig of another namespace, and a
+// WatchRule a GitDestination of another, only if that one's allowedNamespaces have the namespace,
+// or "*": destination.Resolve and ruleset.Compile check it. A ClusterWatchRule reaches all.
 //
 // # Strictness
 //
-// Unknown fields, fields that are there twice, values of another type, missing required fields, other kinds, a second
-// object of one name, and references to what the folder does not hold are faults. Only the Secret of a secretRef may be
-// elsewhere, in the cluster. A field that is null is absent, as in Kubernetes. YAML aliases and merge keys are refused:
-// each value has one line.
+// Unknown fields, fields that are there twice, values of another type, missing required fields,
+// other kinds, a second object of one name, and references to what the folder does not hold are
+// faults. Only the Secret of a secretRef may be elsewhere, in the cluster. A field that is null is
+// absent, as in Kubernetes. YAML aliases and merge keys are refused: each value has one line.
 //
 // # Errors
 //
-// All faults of all files are reported at once. Each is an *Error that begins with file:line and names the object, the
-// field and, unless it could be a secret, the value. Config.Explain does the same for what destination.Resolve and
-// ruleset.Compile find. Data of Secrets is in no error, and fmt and encoding/json do not print it.
+// All faults of all files are reported at once. Each is an *Error that begins with file:line and
+// names the object, the field and, unless it could be a secret, the value. Config.Explain does the
+// same for what destination.Resolve and ruleset.Compile find. Data of Secrets is in no error, and
+// fmt and encoding/json do not print it.
 package manifest

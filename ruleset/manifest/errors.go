@@ -60,9 +60,10 @@ func (c *Config) Locate(kind string, ref types.NamespacedName) Position {
 	return Position{}
 }
 
-// Explain returns err with each *destination.Error and *ruleset.RuleError in it as an *Error that names the file, the line
-// and the field of the manifest. What else err holds stays as it is. A fault that is only there because of another one in
-// err, as that of a rule whose destination is invalid, is left out.
+// Explain returns err with each *destination.Error and *ruleset.RuleError in it as an *Error that
+// names the file, the line and the field of the manifest. What else err holds stays as it is. A
+// fault that is only there because of another one in err, as that of a rule whose destination is
+// invalid, is left out.
 func (c *Config) Explain(err error) error {
 	leaves := flatten(err)
 	faulty := make(map[id]bool)
@@ -100,7 +101,8 @@ func flatten(err error) []error {
 	return []error{err}
 }
 
-// causeOf returns the fault of another object that the one in leaf comes from, nil if there is none.
+// causeOf returns the fault of another object that the one in leaf comes from, nil if there is
+// none.
 func causeOf(leaf error) *destination.Error {
 	var cause *destination.Error
 	switch e := leaf.(type) { //nolint:errorlint // flatten's leaves
@@ -126,8 +128,8 @@ func (c *Config) explain(leaf error) error {
 	return leaf
 }
 
-// fault returns the *Error for a fault of the field of an object. If it comes from faults of another object, it names
-// those with their lines.
+// fault returns the *Error for a fault of the field of an object. If it comes from faults of
+// another object, it names those with their lines.
 func (c *Config) fault(of id, field, value string, what, explained error) error {
 	o, ok := c.objects[of]
 	if !ok {
@@ -147,7 +149,8 @@ func (c *Config) fault(of id, field, value string, what, explained error) error 
 	}
 }
 
-// destinationField returns the field of the manifest that a field of a Repository or a Spec comes from.
+// destinationField returns the field of the manifest that a field of a Repository or a Spec comes
+// from.
 func (c *Config) destinationField(e *destination.Error) string {
 	switch e.Field {
 	case "URL":
@@ -204,8 +207,8 @@ func fieldOfRule(e *ruleset.RuleError) string {
 
 var firstResources = regexp.MustCompile(`^Resources\b`)
 
-// ruleField returns the field of the manifest that a field of a Rule comes from: "spec.rules[0].resources[1]" for
-// "Resources[0].Resources[1]".
+// ruleField returns the field of the manifest that a field of a Rule comes from:
+// "spec.rules[0].resources[1]" for "Resources[0].Resources[1]".
 func ruleField(field string) string {
 	switch field {
 	case "Name":

@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// The bounds of a folder of manifests. Load has no context, so nothing that it reads may be without an end.
+// The bounds of a folder of manifests. Load has no context, so nothing that it reads may be without
+// an end.
 const (
 	maxFile  = 1 << 20 // bytes of a file, as much as etcd takes of one object
 	maxFiles = 10_000
@@ -39,8 +40,9 @@ func list(fsys fs.FS) ([]string, error) {
 	return files, err
 }
 
-// readFile reads a regular file, also by a symbolic link, as those that Kubernetes mounts are. It does not open anything
-// else: a named pipe would be waited for without an end, and a device has none.
+// readFile reads a regular file, also by a symbolic link, as those that Kubernetes mounts are. It
+// does not open anything else: a named pipe would be waited for without an end, and a device has
+// none.
 func readFile(fsys fs.FS, name string) ([]byte, error) {
 	info, err := fs.Stat(fsys, name)
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Opening a named pipe waits for a writer, and /dev/zero has no end; Load has no context that could end it.
+// Opening a named pipe waits for a writer, and /dev/zero has no end; Load has no context that could
+// end it.
 func TestLoadReadsOnlyRegularFilesOfAtMostAMebibyte(t *testing.T) {
 	const rule = "apiVersion: configbutler.ai/v1alpha1\nkind: ClusterWatchRule\nmetadata: {name: r}\n"
 	for name, c := range map[string]struct {

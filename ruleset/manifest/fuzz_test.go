@@ -10,8 +10,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// FuzzLoad checks that whatever a file holds, each fault is one line that begins with its position in that file, and that
-// what loads can be resolved, compiled and explained.
+// FuzzLoad checks that whatever a file holds, each fault is one line that begins with its position
+// in that file, and that what loads can be resolved, compiled and explained.
 func FuzzLoad(f *testing.F) {
 	archives, err := filepath.Glob("testdata/*.txtar")
 	require.NoError(f, err)

@@ -146,7 +146,8 @@ func (l *loader) rule(o *object, r ruleset.Rule) {
 	l.Rules = append(l.Rules, r)
 }
 
-// ruleFields returns the fields that both kinds of rules have, with resources as those of a ResourceRule.
+// ruleFields returns the fields that both kinds of rules have, with resources as those of a
+// ResourceRule.
 func ruleFields(r *ruleset.Rule, resources func(*ruleset.ResourceRule) fields) fields {
 	return fields{
 		"rules": sequence(&r.Resources, func(to *ruleset.ResourceRule) decode { return mapping(resources(to)) }),

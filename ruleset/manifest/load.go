@@ -100,7 +100,8 @@ func child(n *yaml.Node, key string) *yaml.Node {
 	return &yaml.Node{}
 }
 
-// refer remembers the reference at path, whose namespace is by default that of the object it stands in.
+// refer remembers the reference at path, whose namespace is by default that of the object it stands
+// in.
 func (l *loader) refer(o *object, path, kind string, ref *types.NamespacedName) {
 	ref.Namespace = cmp.Or(ref.Namespace, o.ref.Namespace)
 	if ref.Name != "" {
@@ -138,9 +139,9 @@ var (
 	ofParser      = regexp.MustCompile(`^did not find expected (?:<|node content|'-'|key|',')`)
 )
 
-// syntaxError returns the line and the text of an error of package yaml, which counts lines from 0 where its parser, and
-// from 1 where its scanner finds it. It does not repeat the name of an unknown anchor: that may be a password which begins
-// with "*" and stands without quotes.
+// syntaxError returns the line and the text of an error of package yaml, which counts lines from 0
+// where its parser, and from 1 where its scanner finds it. It does not repeat the name of an
+// unknown anchor: that may be a password which begins with "*" and stands without quotes.
 func syntaxError(err error, content []byte) (int, string) {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
 	if anchor := unknownAnchor.FindStringSubmatch(message); anchor != nil {

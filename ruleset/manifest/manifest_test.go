@@ -23,8 +23,9 @@ import (
 
 var update = flag.Bool("update", false, "write what comes out into testdata")
 
-// TestFolders checks each archive: the folder that its files make comes out as its file "want" says, which is the
-// faults of Load, or else those of Resolve and Compile as Explain puts them, or else the Config.
+// TestFolders checks each archive: the folder that its files make comes out as its file "want"
+// says, which is the faults of Load, or else those of Resolve and Compile as Explain puts them, or
+// else the Config.
 func TestFolders(t *testing.T) {
 	archives, err := filepath.Glob("testdata/*.txtar")
 	require.NoError(t, err)
