@@ -41,9 +41,9 @@ func (q *Sharded) Add(ctx context.Context, e event.Event) error {
 	return q.wait(ctx, t.line, &waiter{key: t.line.key, hash: hash, dst: &e.Destination, event: &e, done: make(chan error, 1)})
 }
 
-// admit returns the flow of an event that is valid, made if there was none. Validating a
-// destination and making its key take longer than all the rest. So both are done only for a
-// destination of which the queue holds nothing, and without the lock, since Key is not ours.
+// admit checks an event and returns its flow, made if there was none. To check a destination and to
+// make its key takes longer than all the rest. So both are done only for a destination of which the
+// queue holds nothing, and without the lock, since Options.Key is not ours.
 func (q *Sharded) admit(e *event.Event, hash uint64) (*flow, error) {
 	f := q.flows.find(hash, &e.Destination)
 	if f == nil || e.ValidateChange() != nil {
@@ -66,8 +66,7 @@ func (q *Sharded) admit(e *event.Event, hash uint64) (*flow, error) {
 	return f, nil
 }
 
-// offer puts e into its line if there is room. A newcomer does not pass the calls of Add that are
-// waiting.
+// offer puts e into its line if there is room. A newcomer does not pass the calls of Add that wait.
 func (q *Sharded) offer(t *flow, e *event.Event, newcomer bool) bool {
 	l, size := t.line, loadOf(e)
 	var old, kept *item // the newest in e's slot, and what of it e does not supersede
@@ -104,7 +103,7 @@ func (q *Sharded) offer(t *flow, e *event.Event, newcomer bool) bool {
 	return true
 }
 
-// coalesces reports whether events in the slot of e supersede each other.
+// coalesces reports whether a newer event may take the place of e.
 func (q *Sharded) coalesces(e *event.Event) bool {
 	return !q.opts.KeepEvery || e.Operation == event.SeedSync
 }

@@ -12,12 +12,12 @@ import (
 const drainAnswer = 3 * time.Second
 
 // ErrLeftBehind is matched by the error of Runner.Start if something ignored the end of its context
-// and was not waited for any longer.
+// for longer than EndTimeout, and still runs.
 var ErrLeftBehind = errors.New("queue: left behind, since it ignores the end of its context")
 
-// end shuts the queue down, ends the work and waits until it has ended. It returns what the
-// shutdown said, and whether all has ended: nothing that ignores its context is waited for any
-// longer than EndTimeout.
+// end shuts the queue down, ends the handlers and waits until they have returned. It returns the
+// error of Shutdown, and whether everything has ended: what ignores its context is left behind
+// after EndTimeout.
 func (r *Runner) end(ctx context.Context, stop func(), wait func()) (err error, clean bool) {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.opts.DrainTimeout)
 	defer cancel()
@@ -79,7 +79,7 @@ func (r *Runner) drains() bool {
 	}
 }
 
-// leave adds to the error what is left behind.
+// leave adds to the error the names of what is left behind.
 func (r *Runner) leave(err error) error {
 	r.mu.Lock()
 	var names []string

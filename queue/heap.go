@@ -2,9 +2,9 @@ package queue
 
 import "time"
 
-// timed is a heap of lines, the one whose time comes first in front. It has four branches, and the
-// times beside the lines, since with many thousand lines most of its cost is in memory that is not
-// in the cache.
+// timed is a heap of lines; the one that is due first is in front. It has four branches, and keeps
+// the times beside the lines: with many thousand lines most of its cost is memory that is not in
+// the cache.
 type timed []timedLine
 
 type timedLine struct {

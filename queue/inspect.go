@@ -7,8 +7,8 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 )
 
-// Forget implements Inspector. It never blocks, and succeeds also if ctx has ended. Calls of Add
-// that are blocked are not concerned: their events come in afterwards.
+// Forget implements Inspector. It never blocks, and succeeds also if ctx has ended. The event of a
+// blocked Add comes in afterwards and stays.
 func (q *Sharded) Forget(_ context.Context, d destination.Destination) error {
 	if waited, inHand := q.forget(d); waited+inHand > 0 {
 		q.opts.Logger.V(1).Info("Line forgotten", "destination", d, "dropped", waited, "inHand", inHand)
@@ -49,8 +49,8 @@ func (q *Sharded) forget(d destination.Destination) (waited, inHand int) {
 	return waited, inHand
 }
 
-// Wake implements Inspector. While a batch of the line is in hand, it means its Retry too: a try
-// that began before what was wrong was mended says nothing about the next.
+// Wake implements Inspector. While a batch of the line is in hand, Wake speaks for its Retry too: a
+// try that began before the cause was mended says nothing about the next.
 func (q *Sharded) Wake(d destination.Destination) {
 	hash := q.flows.hash(&d)
 	q.mu.Lock()
@@ -66,8 +66,8 @@ func (q *Sharded) Wake(d destination.Destination) {
 	q.schedule(l, q.now())
 }
 
-// Line implements Inspector. Where destinations share a line, the numbers of events are d's own,
-// and the rest is the line's.
+// Line implements Inspector. Where destinations share a line, the numbers of events are those of d,
+// and the rest is that of the line.
 func (q *Sharded) Line(d destination.Destination) (KeyStats, bool) {
 	hash := q.flows.hash(&d)
 	q.mu.Lock()
@@ -86,8 +86,8 @@ func (q *Sharded) Line(d destination.Destination) (KeyStats, bool) {
 }
 
 // Snapshot describes the lines of all destinations of which the queue holds something, for a status
-// page. It looks at every event that waits, with the queue locked: some milliseconds for a hundred
-// thousand.
+// page. It looks at every waiting event with the queue locked: that takes some milliseconds for
+// 100,000 events.
 func (q *Sharded) Snapshot() map[destination.Destination]KeyStats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -108,7 +108,7 @@ func (q *Sharded) Snapshot() map[destination.Destination]KeyStats {
 	return all
 }
 
-// stats are those of a target, but for Oldest.
+// stats returns the KeyStats of a flow, but for Oldest.
 func (q *Sharded) stats(t *flow, now time.Duration) KeyStats {
 	s := KeyStats{Waiting: t.waiting.events, Bytes: t.waiting.bytes, InHand: t.inHand}
 	if f := t.line.failure; f != nil {
@@ -127,9 +127,8 @@ func (q *Sharded) older(than time.Time, e *item) time.Time {
 	return than
 }
 
-// oldest returns the age of the oldest event that waits. A line's oldest stands in front, but for
-// what was put back with a newer event of its object: the age may be a little low, and no event
-// need be looked at but those in front.
+// oldest returns the age of the oldest waiting event. It looks only at the front of each line: an
+// event that was put back behind a newer one of its object may be a little older.
 func (q *Sharded) oldest() time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()

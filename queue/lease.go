@@ -11,12 +11,12 @@ import (
 	"github.com/kubescribe/kubescribe/event"
 )
 
-// lease is the Lease of a Sharded. It is lost only by being settled.
+// lease is the Lease of a Sharded. Nothing ends it but Done and Retry.
 type lease struct {
 	q    *Sharded
 	line *line
-	// hand is what was handed out, in order; empty once settled. Batch.Events is a copy: what a
-	// handler does to it does not reach the line.
+	// hand has what was handed out, in order; it is empty once settled. Batch.Events is a copy:
+	// what a handler does to it does not reach the line.
 	hand fifo
 	last bool // handed out after Shutdown began: the last try
 }
@@ -40,9 +40,9 @@ func (l *lease) Done(context.Context) error {
 	return nil
 }
 
-// Retry implements Lease. It settles also if ctx has ended. Events are known by destination,
-// operation, ID, Precondition and the Content's place in memory. If one of them is not of the
-// batch, all of the batch is put back and an error says so.
+// Retry implements Lease. It settles also if ctx has ended. An event is recognised by its
+// destination, operation, ID and Precondition, and by the address of its Content. If one of them is
+// not of the batch, the whole batch is put back and an error says so.
 func (l *lease) Retry(_ context.Context, cause error, events ...event.Event) error {
 	f, err := l.retry(cause, events)
 	if f != nil {
@@ -90,7 +90,7 @@ func identify(e *event.Event) identity {
 	return i
 }
 
-// choose marks the entries in hand of these events, or all if there are none.
+// choose marks those items in hand that are to be put back: these events, or all if there are none.
 func (l *lease) choose(events []event.Event) error {
 	wanted := make(map[identity]bool, len(events)) // true once found
 	for i := range events {
@@ -115,8 +115,9 @@ func (l *lease) choose(events []event.Event) error {
 	return err
 }
 
-// empty takes everything out of hand: what is marked goes back into the line, the rest is done.
-// True: an event is back, or was superseded; false: all are done or forgotten.
+// empty ends the lease of everything in hand: a marked item goes back into the line, any other is
+// done. It reports whether an item went back or was superseded; otherwise all are done or
+// forgotten.
 func (q *Sharded) empty(le *lease) (back bool) {
 	for e := le.hand.back; e != nil; {
 		before, size := e.prev, loadOf(&e.event)
@@ -140,8 +141,8 @@ func (q *Sharded) empty(le *lease) (back bool) {
 	return back
 }
 
-// putBack puts an entry in front of what waits, unless it was superseded. An entry goes where a
-// newer one of its object waits, which comes to the front with it.
+// putBack puts an item in front of what waits, unless it was superseded. If a newer event of its
+// object waits that does not supersede it, the two come to the front together.
 func (q *Sharded) putBack(e *item) {
 	l := e.flow.line
 	e.seed = !isLive(&e.event) && !q.opts.KeepEvery
@@ -166,7 +167,7 @@ func (q *Sharded) putBack(e *item) {
 	q.counts.Retried++
 }
 
-// fail counts a failed try and parks the line.
+// fail counts a failed try, and makes the line back off.
 func (q *Sharded) fail(le *lease, cause error) {
 	l := le.line
 	if l.failure == nil {
@@ -185,7 +186,7 @@ func (q *Sharded) fail(le *lease, cause error) {
 	}
 }
 
-// backoff returns for how long a line backs off after a failure.
+// backoff returns the time that a line is not tried after a failure.
 func (o *Options) backoff(f *failure) time.Duration {
 	d := o.MinBackoff
 	for i := 1; i < f.attempts && d < o.MaxBackoff; i++ {
@@ -201,7 +202,7 @@ func (o *Options) backoff(f *failure) time.Duration {
 	return d
 }
 
-// settle ends the lease of a line, whose hand is empty.
+// settle ends the lease of a line. Its hand is empty.
 func (q *Sharded) settle(l *line, f *failure) {
 	l.lease, l.woken, l.failure = nil, false, f
 	q.serveAll()

@@ -8,13 +8,12 @@ import (
 	"github.com/kubescribe/kubescribe/event"
 )
 
-// bareBytes is what an event without content counts as, so that the bounds in bytes bound these
-// too.
+// bareBytes is the size that an event without content counts as, so that the bounds in bytes bound
+// the number of these events too.
 const bareBytes = 256
 
 // indexFrom is the number of waiting events from which a line keeps an index. Most lines hold a
-// handful, where looking through them is as quick and an index would cost more memory than the
-// events.
+// handful: there a search is as quick, and an index would take more memory than the events.
 const indexFrom = 16
 
 // load is a number of events and their bytes.
@@ -33,15 +32,14 @@ func loadOf(e *event.Event) load {
 	return load{1, int64(len(e.Content))}
 }
 
-// entry is an event that waits or is in hand. Waiting, it stands in a fifo of its line, or hangs
-// below the entry of the same object that does; in hand, it stands in the fifo of its lease.
+// item is one queued or leased event. Queued, it is in live or seeds of its line, or chained
+// through before behind a newer event of the same object. Leased, it is in the list of its lease.
 type item struct {
 	event   event.Event
 	flow    *flow
 	arrived time.Duration
-	// before is the next older waiting event of the same object, which this one does not supersede.
-	// They are handed out together: no batch ends between them, so they cannot be put back in the
-	// wrong order.
+	// before is the next older waiting event of the same object, if this one does not supersede it.
+	// No batch ends between the two, so a Retry cannot put them back in the wrong order.
 	before *item
 	links[item]
 	seed      bool // stands in line.seeds
@@ -49,7 +47,7 @@ type item struct {
 	forgotten bool // in hand when its destination was forgotten: not put back
 }
 
-// load is that of the entry and all that hang below it.
+// load returns the sum over the item and all that is chained behind it.
 func (e *item) load() load {
 	var sum load
 	for ; e != nil; e = e.before {
@@ -65,26 +63,27 @@ func (e *item) oldest() *item {
 	return e
 }
 
-// supersedes reports whether a file ends the same, whatever it was before, if older is left out
-// before newer. (Two writes with the same Precondition are not quite that: the newer content is
-// what a listing a moment later would have found.)
+// supersedes reports whether older can be left out before newer: the file ends the same, whatever
+// it was before. Two writes with the same Precondition may end differently, but the newer content
+// is what a listing a moment later would have found.
 func supersedes(newer, older *event.Event) bool {
 	return !newer.Writes() || newer.Precondition == event.Always || older.Writes() && older.Precondition == newer.Precondition
 }
 
-// isLive tells live changes from what a listing found.
+// isLive reports whether the event is a live change, and not found by a listing.
 func isLive(e *event.Event) bool { return !e.Listed && e.Operation != event.SeedSync }
 
 // fifo has items in the order in which they are handed out.
 type fifo = list[item, *item]
 
-// slot is what a newer event may supersede an older one in. That of a SeedSync has the zero ID.
+// objectKey is what coalescing compares: the destination and the object. That of a SeedSync has the
+// zero ID.
 type objectKey struct {
 	flow *flow
 	id   event.ID
 }
 
-// target is a destination of which the queue holds something, waiting or in hand.
+// flow is what the queue holds of one destination, waiting or in hand. It is never empty.
 type flow struct {
 	dst     destination.Destination
 	hash    uint64
@@ -98,20 +97,20 @@ type flow struct {
 type line struct {
 	key string
 
-	// live and seeds hold what waits: all waiting events of one object stand in one of the two, so
-	// that either may be handed out before the other. passed counts the batches in a row that left
-	// all seeds behind.
+	// live and seeds hold the waiting events. All events of one object are in one of the two, so
+	// that either list may be handed out before the other. skippedBatches is the number of batches
+	// in a row that left all seeds behind.
 	live, seeds    fifo
 	skippedBatches int
-	// index finds the entries of live and seeds. It is nil while there are few.
+	// index finds the items of live and seeds. It is nil while there are few.
 	index map[objectKey]*item
 
 	waiting, inHand load
 	liveWaiting     int // live events of waiting
 
-	// window is that of the time when the line was last empty. first and last are when waiting
-	// began and when it was last added to. overdue: due whatever they say, since it is the rest of
-	// a batch, a Retry, woken, or out of room.
+	// window is that of the moment when the line was last empty. first is when the oldest event
+	// came in since, last when the newest did. With dueNow the line is due whatever they say: it
+	// holds the rest of a batch or a Retry, was woken, or had no room for an event.
 	window      *Window
 	first, last time.Duration
 	dueNow      bool
@@ -147,7 +146,7 @@ func (l *line) fifo(e *item) *fifo {
 	return &l.live
 }
 
-// waits yields all entries that wait, in no order.
+// waits yields all items that wait, in no order.
 func (l *line) waits() iter.Seq[*item] {
 	return func(yield func(*item) bool) {
 		for _, f := range [...]*fifo{&l.live, &l.seeds} {
@@ -162,7 +161,7 @@ func (l *line) waits() iter.Seq[*item] {
 	}
 }
 
-// find returns the newest waiting entry in a slot, or nil.
+// find returns the newest waiting item of an object, or nil.
 func (l *line) find(s objectKey) *item {
 	if l.index != nil {
 		return l.index[s]
@@ -177,7 +176,7 @@ func (l *line) find(s objectKey) *item {
 	return nil
 }
 
-// link puts e, with what hangs below it, at the tail or in front.
+// link puts e, with what is chained behind it, at the tail or in front.
 func (l *line) link(e *item, inFront bool) {
 	if inFront {
 		l.fifo(e).pushFront(e)
@@ -207,7 +206,8 @@ func (l *line) buildIndex() {
 	}
 }
 
-// due is when the line is due; backoff included. The past may be any time that is past.
+// due returns the time at which the line is due, backoff included. Any time that has passed means
+// now.
 func (l *line) due() time.Duration {
 	var at time.Duration
 	if !l.dueNow && l.liveWaiting < l.window.Count && l.waiting.bytes < l.window.Bytes {

@@ -38,15 +38,16 @@ func (q *Sharded) next(ctx context.Context) (b Batch, size load, waited time.Dur
 	}
 }
 
-// hand leases the line, taking a batch from it, and says how large that is and how long its oldest
-// event has waited.
+// hand leases the line and takes a batch from it. It returns the batch, its size, and the time that
+// its oldest event has waited.
 func (q *Sharded) hand(l *line) (b Batch, size load, waited time.Duration) {
 	l.lease = &lease{q: q, line: l, last: q.closing}
 	aged := l.dueNow || q.now() >= min(l.first+l.window.MaxWait, l.last+l.window.Debounce)
 	size = q.cut(l, &l.lease.hand)
 	q.inHand.add(size)
 	l.inHand.add(size)
-	// the rest of a batch that was due by its age; by its size, the rest is none
+	// the remainder of a batch that age made due; after one that size made due, it waits for its
+	// window
 	l.dueNow = aged && l.waiting.events > 0
 	b = Batch{Key: l.key, Attempt: 1, Lease: l.lease, Events: make([]event.Event, 0, size.events)}
 	if l.failure != nil {
@@ -61,8 +62,8 @@ func (q *Sharded) hand(l *line) (b Batch, size load, waited time.Duration) {
 	return b, size, waited
 }
 
-// cut moves a batch of up to Window.Bytes of what waits to hand, live changes first, unless they
-// were first too often.
+// cut moves up to Window.Bytes of the waiting events to hand: live changes first, unless they were
+// first maxLiveInRow times.
 func (q *Sharded) cut(l *line, hand *fifo) (size load) {
 	take := func(f *fifo) (taken bool) {
 		for e := f.front; e != nil; e = f.front {
@@ -91,7 +92,7 @@ func (q *Sharded) cut(l *line, hand *fifo) (size load) {
 	return size
 }
 
-// unchain appends an entry and what hangs below it, oldest first, and takes them apart.
+// unchain appends an item and what is chained behind it, oldest first, and takes the chain apart.
 func unchain(hand *fifo, e *item) {
 	if e.before != nil {
 		unchain(hand, e.before)

@@ -12,42 +12,42 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 )
 
-// Options configure a Sharded. The zero value, like nil, means the defaults, and so does a field
-// that is not positive.
+// Options configure a Sharded. Nil and the zero value mean the defaults, and so does a field that
+// is not positive.
 type Options struct {
 	// Key names the line of a destination. Destinations with equal keys share one line, which is
-	// leased, backs off and is bounded as a whole. It is called once for as long as the queue holds
-	// something of a destination, and must always return the same. Default: ByDestination
+	// leased, backs off and is bounded as a whole. Key is called once for as long as the queue
+	// holds something of a destination, and must always return the same. Default: ByDestination
 	Key func(destination.Destination) string
 
 	// Window says when a batch is due. Default: see Window
 	Window Window
-	// WindowFor is asked when the first event comes into an empty line, for the destination of that
-	// event; its zero fields are taken from Window. It must be quick and must not call the queue.
-	// Default: Window for all
+	// WindowFor gives the window of one line. It is called when the first event comes into an empty
+	// line, with the destination of that event. Zero fields of its result are taken from Window. It
+	// must be quick and must not call the queue. Default: Window for all
 	WindowFor func(destination.Destination) Window
 
-	// MaxBytesPerKey and MaxBytes bound the content that a line and the queue hold, waiting and in
-	// hand. Content counts in each line that holds it, and an event without content as 256 bytes.
-	// Default: 8 MiB and 32 MiB
+	// MaxBytesPerKey and MaxBytes bound the content of a line and of the queue, waiting and in
+	// hand. Content that several lines share counts in each, and an event without content counts as
+	// 256 bytes. Default: 8 MiB and 32 MiB
 	MaxBytesPerKey, MaxBytes int64
-	// MaxEventsPerKey and MaxEvents bound the number of events likewise. Default: 10,000 and
+	// MaxEventsPerKey and MaxEvents bound the number of events in the same way. Default: 10,000 and
 	// 100,000
 	MaxEventsPerKey, MaxEvents int
 
-	// MinBackoff is the backoff after the first failure. It doubles with each failure in a row up
+	// MinBackoff is the backoff after the first failure. It doubles with each failure in a row, up
 	// to MaxBackoff. Each backoff is shortened at random, by half at most, so that lines that
 	// failed together do not come back together. Default: 1 s and 5 min
 	MinBackoff, MaxBackoff time.Duration
 
-	// KeepEvery turns the coalescing of changes off: every event is handed out. Default: the newest
-	// of an object counts
+	// KeepEvery turns coalescing of changes off: every event is handed out. Default: only the
+	// newest of an object is
 	KeepEvery bool
 
-	// MeterProvider gets the metrics that the package documentation lists, until Shutdown has
-	// emptied the queue. Default: nothing is measured
+	// MeterProvider gets the metrics of the package documentation, until Shutdown has emptied the
+	// queue. Default: nothing is measured
 	MeterProvider metric.MeterProvider
-	// Logger gets lines that back off and lines that were forgotten, at V(1). Default: nothing is
+	// Logger gets a message when a line backs off or is forgotten, at V(1). Default: nothing is
 	// logged
 	Logger logr.Logger
 }
@@ -70,7 +70,7 @@ func (o *Options) withDefaults() Options {
 	return d
 }
 
-// or returns w with what is not set taken from other.
+// or returns w, with fields that are not set taken from other.
 func (w Window) or(other Window) Window {
 	return Window{
 		Debounce: positive(w.Debounce, other.Debounce),
@@ -89,9 +89,9 @@ func positive[T cmp.Ordered](v, byDefault T) T {
 	return byDefault
 }
 
-// ByDestination gives each destination a line of its own: its Ref and a digest of all its fields,
-// so that a destination that was changed in any way is another key. No part of the URL can be read
-// from it.
+// ByDestination gives each destination a line of its own. The key is its Ref and a digest of all
+// its fields, so that a destination that was changed in any way has another key. No part of the URL
+// can be read from it.
 func ByDestination(d destination.Destination) string {
 	var room [256]byte // usually enough, and no allocation
 	text := append(room[:0], d.Ref.Namespace...)
@@ -103,6 +103,7 @@ func ByDestination(d destination.Destination) string {
 	return string(hex.AppendEncode(key, digest[:16]))
 }
 
-// ByRepository lets all destinations of a repository share a line: its canonical URL. A batch may
-// then hold events of several destinations, and one that fails holds up the others.
+// ByRepository lets all destinations of a repository share a line: the key is the canonical URL. A
+// batch may then hold events of several destinations, and one destination that fails delays the
+// others.
 func ByRepository(d destination.Destination) string { return d.RemoteBranch().Repository }

@@ -18,47 +18,47 @@ type Queue interface {
 	Inspector
 
 	// Shutdown refuses new events, makes every line due at once and waits until all events are
-	// done, each line being tried once more at most. When ctx ends first, or lines failed their
-	// last try, it returns a *RemainingError that says what was left. Calling it again waits again.
+	// done. It tries each line once more. If ctx ends first, or a last try fails, it returns a
+	// *RemainingError with what was left. Called again, it waits again.
 	Shutdown(ctx context.Context) error
 }
 
-// Producer is the side that events come in at.
+// Producer is the side of a Queue where events come in.
 type Producer interface {
-	// Add puts e into its line. It blocks while there is no room, until ctx ends. An event that is
-	// not complete is refused with an error that matches event.ErrIncomplete, a closed queue
+	// Add puts e into its line. It blocks while there is no room, until ctx ends. It refuses an
+	// event that is not complete with an error that matches event.ErrIncomplete; a closed queue
 	// refuses with ErrShutdown.
 	Add(ctx context.Context, e event.Event) error
-	// TryAdd is Add that returns ErrFull instead of blocking.
+	// TryAdd is Add, but returns ErrFull where Add would block.
 	TryAdd(e event.Event) error
-	// Room waits until a TryAdd for d may succeed, until ctx ends or the queue shuts down
-	// (ErrShutdown).
+	// Room waits until a TryAdd for d may succeed. It returns the error of ctx if that ends first,
+	// or ErrShutdown if the queue shuts down.
 	Room(ctx context.Context, d destination.Destination) error
 }
 
-// Consumer is the side that batches go out at.
+// Consumer is the side of a Queue where batches go out.
 type Consumer interface {
 	// Next waits for a key whose batch is due and leases it: nobody else gets that key until the
 	// Lease is settled. It returns ErrShutdown once the queue is shut down and nothing is left to
-	// hand out, or ctx's error once that has ended. Any other error is fatal to the consumer: an
-	// implementation deals with momentary ones itself.
+	// hand out, and the error of ctx once that has ended. Any other error is fatal to the consumer:
+	// an implementation deals with temporary ones itself.
 	Next(ctx context.Context) (Batch, error)
 }
 
 // Inspector looks at single lines and steers them.
 type Inspector interface {
-	// Forget drops what waits for d. A batch in hand is not waited for; its Retry becomes Done for
-	// the events of d. Events of d that come in afterwards are kept.
+	// Forget drops what waits for d. It does not wait for a batch in hand, whose Retry becomes Done
+	// for the events of d. Events of d that come in afterwards are kept.
 	Forget(ctx context.Context, d destination.Destination) error
 	// Wake ends the backoff of d's line and makes it due at once.
 	Wake(d destination.Destination)
-	// Line describes d's line; false if the queue holds nothing of d.
+	// Line describes the line of d; false if the queue holds nothing of d.
 	Line(d destination.Destination) (KeyStats, bool)
-	// Stats returns totals.
+	// Stats returns the totals of all lines.
 	Stats() Stats
 }
 
-// Batch is what a lease hands out: the events of one key in their order, at least one. Events must
+// Batch is a batch with its Lease: the events of one key in their order, at least one. Events must
 // not be modified.
 type Batch struct {
 	Key     string
@@ -70,16 +70,16 @@ type Batch struct {
 // Lease is the exclusive right to a key's batch. Exactly one of Done and Retry settles it; a second
 // call returns ErrLeaseLost, as does any call after the lease was lost.
 type Lease interface {
-	// Held reports whether the lease is still ours. It is asked before each run of a plan, so that a
-	// worker whose lease was lost never writes old content over new. In doubt, or when ctx has
-	// ended, it is false.
+	// Held reports whether the lease is still ours. The writer asks before each run of a plan, so
+	// that a worker that has lost its lease never writes old content over new. In doubt, or when
+	// ctx has ended, it is false.
 	Held(ctx context.Context) bool
-	// Done forgets the events of the batch, and only these: what came in meanwhile stays.
+	// Done removes the events of the batch, and only these: what came in meanwhile stays.
 	Done(ctx context.Context) error
-	// Retry puts these events (none given: all of the batch) back into the line, in front of what
-	// came later and without what was superseded meanwhile; the rest of the batch is done. The key
-	// backs off, also if few of many failed; cause is shown in KeyStats. The events keep the order
-	// of the batch, whatever order they are given in.
+	// Retry puts these events back into the line, or the whole batch if none are given; the rest of
+	// the batch is done. They go in front of what came later, in the order of the batch, without
+	// those that were superseded meanwhile. The key backs off, even if few of many failed. KeyStats
+	// shows cause.
 	Retry(ctx context.Context, cause error, events ...event.Event) error
 }
 
@@ -106,12 +106,11 @@ type Stats struct {
 	Counts  Counts // since the queue was made or opened
 }
 
-// Counts tell what became of events. Added is the sum of Coalesced, Done and Forgotten, and of what
-// waits and is in hand.
+// Counts has the numbers of events by what became of them. Added is the sum of Coalesced, Done and
+// Forgotten, and of the events that wait and are in hand.
 type Counts struct {
-	Added uint64 // events that were accepted
-	// of these, superseded by a newer one, waiting or when they would have been put back
-	Coalesced uint64
+	Added     uint64 // events that were accepted
+	Coalesced uint64 // superseded by a newer event, while waiting or in hand
 	Done      uint64 // handed out and done
 	Forgotten uint64 // dropped by Forget
 	Retried   uint64 // times that an event was put back
@@ -131,12 +130,12 @@ var (
 	ErrPermanent = errors.New("queue: permanent failure")
 )
 
-// RetryDelayer is what an error of a Handler may implement, itself or in its chain, to say how long
-// the line must not be tried: a server that limits its clients names a time (RFC 9110, section
-// 10.2.3). The line backs off for as long at least; 0 and less say nothing.
+// RetryDelayer may be implemented by the error of a Handler, or by one in its chain, to say when
+// the line may be tried again: a server that limits its clients names a time (RFC 9110, section
+// 10.2.3). The line backs off at least that long; 0 and less say nothing.
 type RetryDelayer interface{ RetryDelay() time.Duration }
 
-// PartialError is returned by a Handler that has dealt with its batch except for Events, which go
+// PartialError is returned by a Handler that has dealt with its batch except for Events. These go
 // back into the line.
 type PartialError struct {
 	Events []event.Event
@@ -169,21 +168,25 @@ func (e *RemainingError) Error() string {
 // Unwrap returns the cause.
 func (e *RemainingError) Unwrap() error { return e.Err }
 
-// Handler deals with a batch and never settles its lease; the Runner does. It returns nil if
-// everything is dealt with, a *PartialError if some events are to be tried again, and any other
-// error, or panics, if all are. An error that matches ErrLeaseLost settles nothing, if the lease is
-// lost indeed: one that says so because its context ended is tried again. It is called
-// concurrently, for different keys.
+// Handler deals with a batch. It returns nil if everything is done, a *PartialError if some events
+// are to be tried again, and any other error if all are; a panic counts as one. It never settles
+// the lease: the Runner does.
+//
+// An error that matches ErrLeaseLost settles nothing if the lease is really lost; if the lease is
+// held, the batch is tried again. A Handler is called concurrently, for different keys.
 type Handler func(ctx context.Context, b Batch) error
 
 // Window says when a batch is due: when the first of its bounds is reached. Zero fields take the
 // defaults.
 type Window struct {
-	Debounce time.Duration // no new event for so long. Default: 1 s
-	MaxWait  time.Duration // the oldest event has waited for so long. Default: 5 s
-	// so many live events wait; events of a listing do not count, a seed is cut by Bytes. Default:
-	// 1,000
+	// Debounce is the time for which no new event has come in. Default: 1 s
+	Debounce time.Duration
+	// MaxWait is the time that the oldest event has waited. Default: 5 s
+	MaxWait time.Duration
+	// Count is the number of live events that wait. Events of a listing do not count: Bytes cuts a
+	// seed. Default: 1,000
 	Count int
-	// so much content waits; a batch is never larger, unless a single event is. Default: 4 MiB
+	// Bytes is the size of the content that waits. A batch is never larger, unless a single event
+	// is. Default: 4 MiB
 	Bytes int64
 }

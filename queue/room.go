@@ -10,7 +10,7 @@ import (
 )
 
 // Room implements Producer. There is room if the last event that TryAdd refused for this line would
-// fit. An invalid destination has none, and event.ErrIncomplete is returned.
+// fit. An invalid destination has none: Room returns event.ErrIncomplete.
 func (q *Sharded) Room(ctx context.Context, d destination.Destination) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("queue: room for %s: %w", d.Ref, err)
@@ -32,8 +32,8 @@ func (q *Sharded) Room(ctx context.Context, d destination.Destination) error {
 	return q.wait(ctx, l, &waiter{dst: &d, done: make(chan error, 1)})
 }
 
-// fits reports whether a line has room for size if it gives up freed. What does not make it larger
-// always fits.
+// fits reports whether a line has room for size if it gives up freed. An event that makes the line
+// no larger always fits.
 func (q *Sharded) fits(l *line, size, freed load) bool {
 	held, total := l.waiting, q.waiting
 	held.add(l.inHand)
@@ -47,9 +47,9 @@ func (q *Sharded) fits(l *line, size, freed load) bool {
 		held.bytes+size.bytes <= min(q.opts.MaxBytesPerKey, q.opts.MaxBytes-total.bytes)
 }
 
-// noRoom is ErrFull for a target. A listing that is larger than the room is refused object by
-// object, once for each destination, so refusing must cost nothing: no text is made before somebody
-// reads it.
+// noRoom is ErrFull for a flow. A listing that is larger than the room is refused object by object,
+// once for each destination, so a refusal must cost nothing: its text is made when somebody reads
+// it.
 type noRoom flow
 
 func (r *noRoom) Error() string {
@@ -68,8 +68,8 @@ type waiter struct {
 
 func (w *waiter) isAdd() bool { return w.event != nil }
 
-// wait blocks until w is served by serve, or ctx ends. It is called with the lock and returns
-// without.
+// wait blocks until serve has served w, or ctx ends. The caller holds the lock; wait returns
+// without it.
 func (q *Sharded) wait(ctx context.Context, l *line, w *waiter) error {
 	if len(l.waiters) == 0 {
 		q.blocked = append(q.blocked, l)
@@ -92,7 +92,7 @@ func (q *Sharded) wait(ctx context.Context, l *line, w *waiter) error {
 	return fmt.Errorf("queue: waiting for room for %s: %w", w.dst.Ref, ctx.Err())
 }
 
-// serveAll must be called whenever room became free: it puts the events of blocked calls in.
+// serveAll must be called whenever room became free. It puts the events of blocked calls in.
 func (q *Sharded) serveAll() {
 	q.blocked = slices.DeleteFunc(q.blocked, func(l *line) bool {
 		for len(l.waiters) > 0 && q.serve(l, l.waiters[0]) {

@@ -21,45 +21,44 @@ const settleTimeout = 10 * time.Second
 // errGoexit is the outcome of a handler that neither returned nor panicked.
 var errGoexit = errors.New("queue: the handler ended its goroutine")
 
-// errPanic is the outcome of one that panicked.
+// errPanic is the outcome of a handler that panicked.
 var errPanic = errors.New("queue: the handler panicked")
 
 // RunOptions configure a Runner. The zero value, like nil, means the defaults.
 type RunOptions struct {
 	// MaxConcurrent bounds the handlers that run at a time. A handler mostly waits for the network,
-	// and a sink can only push together what is inside it together, so the bound is generous.
+	// and a sink can only push together what is in its hands together, so the bound is generous.
 	// Default: 1,024
 	MaxConcurrent int
-	// MaxPerGroup bounds those of one group. Default: 256
+	// MaxPerGroup bounds the handlers of one group that run at a time. Default: 256
 	MaxPerGroup int
-	// Group names what hangs as a whole. A batch is of the group of its first event. Default: the
-	// canonical repository
+	// Group names what may hang as a whole: a server, a repository. A batch belongs to the group of
+	// its first event. Default: the canonical repository
 	Group func(destination.Destination) string
 
-	// DrainTimeout is how long the queue may take to shut down when the context of Start has ended.
+	// DrainTimeout is the time that the queue has to shut down when the context of Start has ended.
 	// Default: 20 s
 	DrainTimeout time.Duration
-	// Drain is asked then. False, since leadership was lost, say, ends the handlers at once, and so
-	// does no answer within 3 s. Default: drain always
+	// Drain is asked when the context of Start has ended. If it returns false (leadership was lost,
+	// for example) or does not answer within 3 s, the handlers end at once. Default: drain always
 	Drain func() bool
-	// EndTimeout is how long handlers, and a Queue, may go on after the end of their context before
+	// EndTimeout is the time that handlers and the Queue have after the end of their context. Then
 	// they are left behind. Default: 5 s
 	EndTimeout time.Duration
 
-	// MeterProvider gets the metrics that the package documentation lists. Default: nothing is
-	// measured
+	// MeterProvider gets the metrics of the package documentation. Default: nothing is measured
 	MeterProvider metric.MeterProvider
-	// Logger gets the failures of handlers as errors, the beginning and the end of a drain as
-	// information, and each batch that is done at V(1). Default: nothing is logged
+	// Logger gets failures of handlers as errors, begin and end of a drain as information, and each
+	// batch that is done at V(1). Default: nothing is logged
 	Logger logr.Logger
 }
 
 // Runner takes the batches of a Queue, calls a Handler for each and settles the leases. Make it
 // with NewRunner.
 //
-// Every leased batch has a goroutine of its own, which waits until its group and the total allow it
-// to run. So a group that hangs holds leases, and a goroutine for each of its keys, but no slot
-// that another group could have.
+// Every leased batch has a goroutine of its own, which waits for a slot of its group and one of the
+// total. So a group that hangs holds leases and goroutines, but no slot that another group could
+// use.
 type Runner struct {
 	queue   Queue
 	handler Handler
@@ -69,7 +68,7 @@ type Runner struct {
 
 	mu     sync.Mutex
 	groups map[string]*slotGroup // those with a batch in hand
-	// running handlers, by the destination of the first event
+	// number of running handlers, by the destination of the first event
 	running map[destination.Destination]int
 }
 
@@ -103,21 +102,21 @@ func NewRunner(q Queue, h Handler, opts *RunOptions) *Runner {
 	}
 }
 
-// NeedLeaderElection tells controller-runtime to start the Runner on the leader only.
+// NeedLeaderElection implements manager.LeaderElectionRunnable of controller-runtime: the Runner
+// runs on the leader only.
 func (r *Runner) NeedLeaderElection() bool { return true }
 
-// Start hands out batches until ctx ends or somebody else shuts the queue down. When ctx ends, it
-// shuts the queue down within DrainTimeout, during which handlers go on: the context of a handler
-// carries the values of ctx and ends only when that time is over. If Drain says no, it ends at
-// once.
+// Start hands out batches until ctx ends or somebody else shuts the queue down. When ctx ends,
+// Start shuts the queue down within DrainTimeout. Handlers go on meanwhile: their context carries
+// the values of ctx and ends only when that time is over. If Drain returns false, it ends at once.
 //
-// Start returns when all handlers have. One that ignores the end of its context is waited for
-// during EndTimeout: then it is left behind, with its goroutine, and the error matches
-// ErrLeftBehind and names its destination. So is a Queue whose Next or Shutdown does. Start returns
-// within DrainTimeout, or 3 s if Drain takes longer to answer than that, and EndTimeout.
+// Start returns when all handlers have. A handler that ignores the end of its context is left
+// behind after EndTimeout, with its goroutine; the error then matches ErrLeftBehind and names its
+// destination. So is a Queue whose Next or Shutdown ignores the end. Start returns within
+// DrainTimeout and EndTimeout, and 3 s for Drain at most.
 //
 // It returns nil if everything was done, the error of Shutdown (a *RemainingError) if not, or the
-// error of Next if that failed. Start is called once.
+// error of Next if that failed. Start must be called once only.
 func (r *Runner) Start(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -260,8 +259,8 @@ func take(ctx context.Context, slots chan<- struct{}) error {
 	}
 }
 
-// call calls the handler and makes an error of a panic, without its value: the handler has content
-// in hand.
+// call calls the handler. It turns a panic into an error without the value of the panic: that may
+// hold content.
 func (r *Runner) call(ctx context.Context, b Batch) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -272,8 +271,8 @@ func (r *Runner) call(ctx context.Context, b Batch) (err error) {
 	return r.handler(ctx, b)
 }
 
-// settle tells the lease what became of the batch. It does so also when ctx has ended, since that
-// says nothing about what was pushed.
+// settle ends the lease as the outcome demands. It does so also when ctx has ended, since that says
+// nothing about what was pushed.
 func (r *Runner) settle(ctx context.Context, b Batch, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()

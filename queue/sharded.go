@@ -14,8 +14,8 @@ type Sharded struct {
 	meters *shardedMeters
 
 	mu sync.Mutex
-	// lines has the lines that hold an event, waiting or in hand, and no other, by key; targets the
-	// destinations of these events. A destination in targets is known to be valid.
+	// lines has the lines that hold an event, waiting or in hand, by key. flows has the
+	// destinations of these events; each is known to be valid.
 	lines table[string, *line]
 	flows flows
 	// waiting and inHand are the sums over all lines.
@@ -24,8 +24,8 @@ type Sharded struct {
 
 	scheduler scheduler // of all lines
 
-	// blocked has the lines with waiters. None of these lines is empty, as one that is has room for
-	// anything.
+	// blocked has the lines with waiters. None of them is empty: an empty line has room for any
+	// event.
 	blocked []*line
 
 	// closing is set by Shutdown. lastTriesFailed is the number of lines that have failed their
@@ -53,8 +53,7 @@ func NewSharded(opts *Options) *Sharded {
 
 func (q *Sharded) now() time.Duration { return time.Since(q.epoch) }
 
-// target returns the target of a destination. One that was made must be given an event, or be
-// released.
+// flowOf returns the flow of a destination. A new one must be given an event, or be released.
 func (q *Sharded) flowOf(key string, hash uint64, d *destination.Destination) *flow {
 	if t := q.flows.find(hash, d); t != nil {
 		return t
@@ -69,14 +68,14 @@ func (q *Sharded) flowOf(key string, hash uint64, d *destination.Destination) *f
 	return t
 }
 
-// release forgets a target of which nothing is held.
+// release drops a flow that holds nothing.
 func (q *Sharded) release(t *flow) {
 	if t.waiting.events == 0 && t.inHand == 0 {
 		q.flows.drop(t)
 	}
 }
 
-// enwait counts an entry alone as waiting.
+// enwait counts one item as waiting.
 func (q *Sharded) enwait(e *item) {
 	size := loadOf(&e.event)
 	q.waiting.add(size)
@@ -87,8 +86,8 @@ func (q *Sharded) enwait(e *item) {
 	}
 }
 
-// unwait counts an entry and what hangs below it, up to but without end, as waiting no longer, and
-// says how many they are.
+// unwait counts an item and what is chained behind it, up to but without end, as no longer waiting.
+// It returns the number of items.
 func (q *Sharded) unwait(e, end *item) (n uint64) {
 	for ; e != end; e = e.before {
 		n++
@@ -103,7 +102,7 @@ func (q *Sharded) unwait(e, end *item) (n uint64) {
 	return n
 }
 
-// schedule must be called after any change of a line. An empty line goes.
+// schedule must be called after any change of a line. It drops a line that is empty.
 func (q *Sharded) schedule(l *line, now time.Duration) {
 	q.scheduler.place(l, now)
 	if l.waiting.events > 0 || l.lease != nil {

@@ -14,7 +14,8 @@ import (
 const maxCauses = 10
 
 // Shutdown implements Queue. A try that is under way when it is first called is not the last one:
-// if it fails, another follows at once. If nothing is left it returns nil, even if ctx has ended.
+// if it fails, another follows at once. If nothing is left, Shutdown returns nil even if ctx has
+// ended.
 func (q *Sharded) Shutdown(ctx context.Context) error {
 	q.mu.Lock()
 	if !q.closing {

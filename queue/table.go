@@ -7,10 +7,10 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 )
 
-// What shrinks is at least so large: below, it is not worth a copy.
+// shrinkFrom is the size from which it is worth a copy to give memory back.
 const shrinkFrom = 1024
 
-// shrunk gives back most of the room of a slice that was once far longer.
+// shrunk returns s, or a copy with less room if s was once far longer.
 func shrunk[E any](s []E) []E {
 	if cap(s) < shrinkFrom || len(s) > cap(s)/8 {
 		return s
@@ -42,8 +42,8 @@ func (t *table[K, V]) drop(k K) {
 	t.entries, t.peak = fresh, len(fresh)
 }
 
-// targets finds the targets by their destinations. The keys of the map are hashes, so it takes an
-// eighth of the memory, and a destination is hashed outside of the lock.
+// flows finds the flows by their destinations. The keys of the map are hashes: they take an eighth
+// of the memory, and a destination is hashed without the lock.
 type flows struct {
 	seed   maphash.Seed
 	byHash table[uint64, *flow] // the first of those with a hash, see target.next
@@ -56,7 +56,7 @@ func newFlows() flows {
 
 func (t *flows) hash(d *destination.Destination) uint64 { return maphash.Comparable(t.seed, *d) }
 
-// find returns the target of a destination, or nil.
+// find returns the flow of a destination, or nil.
 func (t *flows) find(hash uint64, d *destination.Destination) *flow {
 	for found := t.byHash.entries[hash]; found != nil; found = found.next {
 		if found.dst == *d {
@@ -66,14 +66,14 @@ func (t *flows) find(hash uint64, d *destination.Destination) *flow {
 	return nil
 }
 
-// put adds a target that is not there.
+// put adds a flow that is not there.
 func (t *flows) put(added *flow) {
 	added.next = t.byHash.entries[added.hash]
 	t.byHash.put(added.hash, added)
 	t.len++
 }
 
-// drop removes a target that is there.
+// drop removes a flow that is there.
 func (t *flows) drop(gone *flow) {
 	first := t.byHash.entries[gone.hash]
 	switch {
@@ -92,7 +92,7 @@ func (t *flows) drop(gone *flow) {
 	t.len--
 }
 
-// all calls f for each target.
+// all calls f for each flow.
 func (t *flows) all(f func(*flow)) {
 	for _, found := range t.byHash.entries {
 		for ; found != nil; found = found.next {

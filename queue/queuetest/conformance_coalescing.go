@@ -40,7 +40,7 @@ var coalescingChecks = []check{
 	},
 	{
 		name:    "the newest SeedSync of a destination speaks for all",
-		promise: "A new SeedSync supersedes the waiting one of its destination, since its Inventory speaks for all scopes.",
+		promise: "A new SeedSync supersedes the waiting one of its destination, since its Inventory speaks for all collections.",
 		run: func(e *env) error {
 			for _, keep := range []bool{false, true} {
 				q := e.open(func(o *queue.Options) { o.KeepEvery = keep })
@@ -97,7 +97,7 @@ var coalescingChecks = []check{
 	},
 	{
 		name:    "an event that comes in during the push survives Done",
-		promise: "An event that comes in while its object is being pushed is no part of that batch, and stays when it is done.",
+		promise: "An event that comes in while its object is being pushed is no part of that batch, and stays when the batch is done.",
 		run: func(e *env) error {
 			q := e.open()
 			var b queue.Batch

@@ -89,7 +89,7 @@ var dueChecks = []check{
 	},
 	{
 		name:    "a batch is cut at its bytes, and the rest is due at once if the batch was due by its age",
-		promise: "what was beyond that is due at once if the batch was due by its age, and else when it would be as a line of its own",
+		promise: "If age made it due, the remainder is due at once; if size did, the remainder waits for its own window",
 		run: func(e *env) error {
 			q := e.open(func(o *queue.Options) {
 				o.Window = queue.Window{Debounce: 10 * e.tick, MaxWait: 50 * e.tick, Bytes: 100}
@@ -207,7 +207,7 @@ var dueChecks = []check{
 	},
 	{
 		name:    "a listing is not starved by the live changes of other lines",
-		promise: "one that holds nothing but what a listing found waits four turns at most",
+		promise: "A line that holds nothing but what a listing found waits four turns at most.",
 		run: func(e *env) error {
 			q := e.open(func(o *queue.Options) { o.Window.Count = 1 })
 			if err := e.add(q, listed(dev, "x")); err != nil {
@@ -360,7 +360,7 @@ var backoffChecks = []check{
 	},
 	{
 		name:    "a failure that says when to come back is not tried before",
-		promise: "one that says when to come back (RetryDelayer) is not tried before",
+		promise: "One that names a time (RetryDelayer) is not tried before.",
 		run: func(e *env) error {
 			q := e.open()
 			return first(

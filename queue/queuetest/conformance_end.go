@@ -129,7 +129,7 @@ func gone(ctx context.Context, b queue.Batch) error {
 var endChecks = []check{
 	{
 		name:    "Forget drops what waits, and makes the Retry of what is in hand a Done",
-		promise: "Forget drops what waits for a destination, and makes the Retry of what is in hand a Done; what comes in afterwards is kept",
+		promise: "Forget drops what waits for a destination, and turns the Retry of what is in hand into a Done. What comes in afterwards is kept",
 		run: func(e *env) error {
 			q := e.open()
 			var b queue.Batch
@@ -221,7 +221,7 @@ var endChecks = []check{
 	},
 	{
 		name:    "Shutdown tries once more and tells what is left",
-		promise: "What is left after that try, or when its context ends, it tells (*RemainingError).",
+		promise: "If events are left after that try, or when its context ends, it returns a *RemainingError.",
 		run: func(e *env) error {
 			q := e.open()
 			if err := e.add(q, write(prod, "a", "1"), write(prod, "b", "1"), write(dev, "a", "1")); err != nil {

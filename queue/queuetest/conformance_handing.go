@@ -55,7 +55,7 @@ var handingChecks = []check{
 	},
 	{
 		name:    "an incomplete event is refused",
-		promise: "event.ErrIncomplete what it answers to an event that must not travel.",
+		promise: "It returns event.ErrIncomplete for an event that must not travel.",
 		run: func(e *env) error {
 			q := e.open()
 			if err := e.add(q, write(prod, "known", "1")); err != nil {

@@ -65,7 +65,7 @@ var roomChecks = []check{
 	},
 	{
 		name:    "one line does not use up the room of others",
-		promise: "One line cannot use up the room of others: a line takes no more than is still free in total beside it.",
+		promise: "A line may hold at most what is left in the queue's total.",
 		run: func(e *env) error {
 			q := e.open(func(o *queue.Options) { o.MaxEventsPerKey, o.MaxEvents = 100, 100 })
 			for i := range 1000 {
@@ -78,7 +78,7 @@ var roomChecks = []check{
 	},
 	{
 		name:    "a line that holds nothing takes an event, whatever its size",
-		promise: "a line that holds nothing takes one event, whatever its size",
+		promise: "An empty line always accepts one event of any size",
 		run: func(e *env) error {
 			q := e.open(func(o *queue.Options) { o.MaxBytesPerKey, o.MaxBytes = 10, 20 })
 			large := strings.Repeat("x", 1000)
