@@ -1,43 +1,21 @@
 package destination
 
 import (
-	"flag"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
+	"github.com/kubescribe/kubescribe/internal/doctable"
 )
-
-var update = flag.Bool("update", false, "write the tables into docs/destinations.md")
 
 // The rows of each table are those that other tests check.
 func TestTheTablesOfTheDocumentationAreThoseOfTheTests(t *testing.T) {
-	file := "../docs/destinations.md"
-	content, err := os.ReadFile(file)
-	require.NoError(t, err)
-	text := string(content)
-	for name, table := range map[string]string{
+	doctable.Require(t, "../docs/destinations.md", map[string]string{
 		"lanes": remoteBranchesTable(), "apart": apartTable(), "refused": refusedTable(), "branches": branchesTable(), "globs": globsTable(), "folders": foldersTable(),
-	} {
-		from, to := "<!-- "+name+" -->\n\n", "\n<!-- end of "+name+" -->"
-		before, rest, ok := strings.Cut(text, from)
-		require.True(t, ok, name)
-		got, after, ok := strings.Cut(rest, to)
-		require.True(t, ok, name)
-		if *update {
-			text = before + from + table + to + after
-			continue
-		}
-		require.Equal(t, table, got, "%s: go test ./destination -update", name)
-	}
-	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
-	}
+	})
 }
 
 // code shows a value as it is written, or quoted as in Go where that cannot be seen.

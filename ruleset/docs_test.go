@@ -1,42 +1,20 @@
 package ruleset_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/doctable"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-var update = flag.Bool("update", false, "write the tables into docs/rules.md")
-
 // The rows of each table are those that other tests check.
 func TestTheTablesOfTheDocumentationAreThoseOfTheTests(t *testing.T) {
-	file := "../docs/rules.md"
-	content, err := os.ReadFile(file)
-	require.NoError(t, err)
-	text := string(content)
-	for name, table := range map[string]string{"unions": unionTable(), "presets": presetTable(), "reasons": reasonTable()} {
-		from, to := "<!-- "+name+" -->\n\n", "\n<!-- end of "+name+" -->"
-		before, rest, ok := strings.Cut(text, from)
-		require.True(t, ok, name)
-		got, after, ok := strings.Cut(rest, to)
-		require.True(t, ok, name)
-		if *update {
-			text = before + from + table + to + after
-			continue
-		}
-		require.Equal(t, table, got, "%s: go test ./ruleset -update", name)
-	}
-	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
-	}
+	doctable.Require(t, "../docs/rules.md", map[string]string{"unions": unionTable(), "presets": presetTable(), "reasons": reasonTable()})
 }
 
 func unionTable() string {

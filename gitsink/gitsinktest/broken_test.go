@@ -5,10 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/internal/kittest"
 )
 
 // broken is a sink that breaks a promise on purpose.
@@ -27,37 +26,30 @@ func allBroken() []broken {
 }
 
 func TestEachBrokenSinkIsRefused(t *testing.T) {
+	kittest.RequireRefused(t, catalogue(), brokenSinks(), errSkipped)
+}
+
+func TestEachCheckRefusesABrokenSink(t *testing.T) { kittest.RequireUse(t, catalogue(), brokenSinks()) }
+
+func catalogue() (all []kittest.Check) {
+	for _, c := range checks() {
+		all = append(all, kittest.Check{Name: c.name, Promise: c.promise})
+	}
+	return all
+}
+
+func brokenSinks() (all []kittest.Broken) {
 	named := map[string]check{}
 	for _, c := range checks() {
 		named[c.name] = c
 	}
 	for _, b := range allBroken() {
-		t.Run(b.name, func(t *testing.T) {
-			require.NotEmpty(t, b.by)
-			for name, says := range b.by {
-				require.NotEmpty(t, says)
-				c, ok := named[name]
-				require.True(t, ok, "there is no check %q", name)
-				h := onFakes(func(f *Fake) gitsink.GitSink { return b.make(t, f) })
-				err := c.against(t, h, time.Second/2)
-				require.ErrorContains(t, err, says, "check %q", name)
-				require.NotErrorIs(t, err, errSkipped)
-				t.Logf("refused by %q: %v", name, err)
-			}
-		})
+		all = append(all, kittest.Broken{Name: b.name, By: b.by, Run: func(t *testing.T, name string) error {
+			h := onFakes(func(f *Fake) gitsink.GitSink { return b.make(t, f) })
+			return named[name].against(t, h, time.Second/2)
+		}})
 	}
-}
-
-func TestEachCheckRefusesABrokenSink(t *testing.T) {
-	refuses := map[string]bool{}
-	for _, b := range allBroken() {
-		for name := range b.by {
-			refuses[name] = true
-		}
-	}
-	for _, c := range checks() {
-		require.True(t, refuses[c.name], "no broken sink is refused by the check %q", c.name)
-	}
+	return all
 }
 
 // wrapped is a sink whose Apply is another.

@@ -2,13 +2,13 @@ package gitsinktest
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/internal/kittest"
 )
 
 const fakeURL = "https://git.example/team/app.git"
@@ -48,17 +48,8 @@ func TestTheFakeKeepsTheContract(t *testing.T) {
 }
 
 func TestEveryCheckQuotesTheDocumentation(t *testing.T) {
-	text := documentation(t, "../*.go", "doc.go")
-	names := map[string]bool{}
-	for _, c := range checks() {
-		require.Contains(t, text, oneLine(c.promise), "the promise of the check %q", c.name)
-		require.False(t, names[c.name], "two checks are called %q", c.name)
-		names[c.name] = true
-	}
+	kittest.RequireQuotes(t, catalogue(), "../*.go", "doc.go")
 }
-
-// oneLine has one space wherever the text has any.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func TestWhatAStoreLacksIsSkipped(t *testing.T) {
 	h := onFakes(func(f *Fake) gitsink.GitSink { return f })

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -20,6 +19,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/kittest"
 )
 
 // victim is a sink that does with a call what a test wants.
@@ -50,13 +50,11 @@ func meets(t *testing.T, c Hostile, v victim) error {
 func allHostile() []Hostile { return append(HostileRepositories(), HostileServers()...) }
 
 func TestEveryHostileCaseQuotesTheDocumentation(t *testing.T) {
-	text := documentation(t, "../*.go", "doc.go", "../gogit/doc.go")
-	names := map[string]bool{}
+	var quotes []kittest.Check
 	for _, c := range allHostile() {
-		require.Contains(t, text, oneLine(c.Promise), "the promise of %q", c.Name)
-		require.False(t, names[c.Name], "two cases are called %q", c.Name)
-		names[c.Name] = true
+		quotes = append(quotes, kittest.Check{Name: c.Name, Promise: c.Promise})
 	}
+	kittest.RequireQuotes(t, quotes, "../*.go", "doc.go", "../gogit/doc.go")
 }
 
 // A sink that does not ask cannot have survived anything, whatever it returns.
@@ -229,22 +227,4 @@ func TestTheKitRefusesWhatAHostileCaseMustNotDo(t *testing.T) {
 	require.ErrorContains(t, meets(t, c, func(context.Context, destination.Destination) error { return nil }), "judged")
 	c = Hostile{Make: c.Make, Want: gitsink.ErrTooLarge, Says: []string{"the bound"}}
 	require.ErrorContains(t, meets(t, c, func(context.Context, destination.Destination) error { return gitsink.ErrTooLarge }), `does not say "the bound"`)
-}
-
-// documentation is the text of Go files, without the marks of comments.
-func documentation(t *testing.T, patterns ...string) string {
-	t.Helper()
-	var docs strings.Builder
-	for _, pattern := range patterns {
-		files, err := filepath.Glob(pattern)
-		require.NoError(t, err)
-		for _, file := range files {
-			source, err := os.ReadFile(file)
-			require.NoError(t, err)
-			for line := range strings.Lines(string(source)) {
-				docs.WriteString(" " + strings.TrimPrefix(strings.TrimSpace(line), "//"))
-			}
-		}
-	}
-	return oneLine(docs.String())
 }

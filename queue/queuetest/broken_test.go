@@ -5,10 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/kittest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -42,36 +41,29 @@ func allBroken() []broken {
 }
 
 func TestEachBrokenQueueIsRefused(t *testing.T) {
+	kittest.RequireRefused(t, catalogue(), brokenQueues(), errSkipped)
+}
+
+func TestEachCheckRefusesABrokenQueue(t *testing.T) { kittest.RequireUse(t, catalogue(), brokenQueues()) }
+
+func catalogue() (all []kittest.Check) {
+	for _, c := range checks() {
+		all = append(all, kittest.Check{Name: c.name, Promise: c.promise})
+	}
+	return all
+}
+
+func brokenQueues() (all []kittest.Broken) {
 	named := map[string]check{}
 	for _, c := range checks() {
 		named[c.name] = c
 	}
 	for _, b := range allBroken() {
-		t.Run(b.name, func(t *testing.T) {
-			require.NotEmpty(t, b.by)
-			for name, says := range b.by {
-				require.NotEmpty(t, says)
-				c, ok := named[name]
-				require.True(t, ok, "there is no check %q", name)
-				err := c.against(t, b.harness())
-				require.ErrorContains(t, err, says, "check %q", name)
-				require.NotErrorIs(t, err, errSkipped)
-				t.Logf("refused by %q: %v", name, err)
-			}
-		})
+		all = append(all, kittest.Broken{Name: b.name, By: b.by, Run: func(t *testing.T, name string) error {
+			return named[name].against(t, b.harness())
+		}})
 	}
-}
-
-func TestEachCheckRefusesABrokenQueue(t *testing.T) {
-	refuses := map[string]bool{}
-	for _, b := range allBroken() {
-		for name := range b.by {
-			refuses[name] = true
-		}
-	}
-	for _, c := range checks() {
-		require.True(t, refuses[c.name], "no broken queue is refused by the check %q", c.name)
-	}
+	return all
 }
 
 // wrapped is a Sharded with some methods replaced.

@@ -1,14 +1,12 @@
 package queuetest
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/kubescribe/kubescribe/internal/kittest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -37,25 +35,8 @@ func TestShardedKeepsTheContractByTheClockOfTheMachine(t *testing.T) {
 func BenchmarkSharded(b *testing.B) { BenchmarkQueue(b, sharded()) }
 
 func TestEveryCheckQuotesTheDocumentation(t *testing.T) {
-	var docs strings.Builder
-	for _, file := range []string{"../doc.go", "../queue.go", "doc.go"} {
-		source, err := os.ReadFile(filepath.FromSlash(file))
-		require.NoError(t, err)
-		for line := range strings.Lines(string(source)) {
-			docs.WriteString(" " + strings.TrimPrefix(strings.TrimSpace(line), "//"))
-		}
-	}
-	text := oneLine(docs.String())
-	names := map[string]bool{}
-	for _, c := range checks() {
-		require.Contains(t, text, oneLine(c.promise), "the promise of the check %q", c.name)
-		require.False(t, names[c.name], "two checks are called %q", c.name)
-		names[c.name] = true
-	}
+	kittest.RequireQuotes(t, catalogue(), "../doc.go", "../queue.go", "doc.go")
 }
-
-// oneLine has one space wherever the text has any.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func TestWhatAHarnessLacksIsSkipped(t *testing.T) {
 	skipped := 0
