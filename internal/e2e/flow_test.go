@@ -95,6 +95,7 @@ spec:
 `
 
 func TestEachBranchHoldsExactlyItsOwnObjects(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	ns := c.namespace()
 	group := ns + ".example.com"
@@ -142,6 +143,7 @@ func TestEachBranchHoldsExactlyItsOwnObjects(t *testing.T) {
 }
 
 func TestLiveChangesArriveAndNothingElseMakesACommit(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	ns := c.namespace()
 	repo := gitservertest.NewServer(t, nil).NewRepo("live.git")
@@ -182,6 +184,7 @@ func TestLiveChangesArriveAndNothingElseMakesACommit(t *testing.T) {
 }
 
 func TestAGracefulStopPushesWhatWasAccepted(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	ns := c.namespace()
 	repo := gitservertest.NewServer(t, nil).NewRepo("stop.git")
@@ -199,6 +202,7 @@ func TestAGracefulStopPushesWhatWasAccepted(t *testing.T) {
 
 // The seed document's failure was a branch that some events lacked.
 func TestAnIncompleteEventIsRefusedByTheQueue(t *testing.T) {
+	inParallel(t)
 	q := queue.NewSharded(nil)
 	err := q.TryAdd(event.Event{Operation: event.SeedSync, Destination: destination.Destination{Ref: ref("default", "prod-dest")}})
 	require.ErrorIs(t, err, event.ErrIncomplete)

@@ -137,6 +137,7 @@ func (h *handover) mark(name string) {
 // TestAnOldLeaderThatStillPushesBringsNothingBack has leaders follow each other while the old one is in the middle of
 // writing, does not know that it has lost the lease, and comes through at some time later.
 func TestAnOldLeaderThatStillPushesBringsNothingBack(t *testing.T) {
+	inParallel(t)
 	h := &handover{t: t, c: sharedCluster(t), chance: testsize.Chance(t), git: gitservertest.NewServer(t, nil)}
 	h.ns, h.repo = h.c.namespace(), h.git.NewRepo("handover.git")
 	h.rules = load(t, oneDestination, "NS", h.ns, "REPO", h.repo.URL(), "DEST", "dest", "FOLDER", "f")
@@ -212,6 +213,7 @@ func (h *handover) round(old *candidate, at stage) *candidate {
 // The push of an old leader comes in behind the seed of the next one, which had nothing to write: the object is by now what
 // the branch held before.
 func TestAPushOfTheOldLeaderBehindASeedThatWroteNothingIsFound(t *testing.T) {
+	inParallel(t)
 	h := &handover{t: t, c: sharedCluster(t), git: gitservertest.NewServer(t, nil)}
 	h.ns, h.repo = h.c.namespace(), h.git.NewRepo("behind.git")
 	h.rules = load(t, oneDestination, "NS", h.ns, "REPO", h.repo.URL(), "DEST", "dest", "FOLDER", "f")

@@ -67,6 +67,13 @@ var (
 	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 )
 
+// inParallel runs the test beside others, unless they share the real API server.
+func inParallel(t *testing.T) {
+	if !real() {
+		t.Parallel()
+	}
+}
+
 // cluster is an API server.
 type cluster struct {
 	t          *testing.T
@@ -334,10 +341,19 @@ func configMapFiles(namespace string, pairs ...string) map[string]string {
 	return files
 }
 
-// commits returns how many commits a branch has.
+// lengths has the number of commits below each tip that commits was asked about.
+var lengths sync.Map
+
+// commits returns the number of commits that a branch has.
 func commits(repo *gitservertest.Repo, branch string) int {
-	if _, ok := repo.Tip(branch); !ok {
+	tip, ok := repo.Tip(branch)
+	if !ok {
 		return 0
 	}
-	return len(repo.Log(branch))
+	if n, ok := lengths.Load(tip); ok {
+		return n.(int)
+	}
+	n := len(strings.Fields(repo.Git("rev-list", tip)))
+	lengths.Store(tip, n)
+	return n
 }

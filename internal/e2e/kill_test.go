@@ -54,6 +54,7 @@ func mirrorProcess(t *testing.T, c *cluster, manifests string, args ...string) p
 }
 
 func TestKilledInTheMiddleOfABurstAndStartedAgainItConverges(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	chance := testsize.Chance(t)
 	ns := c.namespace()

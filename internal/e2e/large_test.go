@@ -167,6 +167,7 @@ func seededOnce(t *testing.T, repo *gitservertest.Repo, branch, folder string, o
 }
 
 func TestAListingByAWatchSeedsTheSame(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	ns := c.namespace()
 	for _, name := range []string{"a", "b", "c"} {

@@ -33,6 +33,7 @@ func hash(c gitservertest.CommitInfo) string    { return c.Hash }
 func subject(c gitservertest.CommitInfo) string { return c.Subject }
 
 func TestCommitsOfOthersBetweenOursStay(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	ns := c.namespace()
 	server := gitservertest.NewServer(t, nil)
@@ -93,6 +94,7 @@ func TestCommitsOfOthersBetweenOursStay(t *testing.T) {
 }
 
 func TestWhatOthersDoToOurFilesIsHealedAndTheirFilesStay(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	ns := c.namespace()
 	server := gitservertest.NewServer(t, nil)
@@ -153,6 +155,7 @@ func TestWhatOthersDoToOurFilesIsHealedAndTheirFilesStay(t *testing.T) {
 }
 
 func TestABranchThatOthersSetBackIsBroughtForward(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	ns := c.namespace()
 	repo := gitservertest.NewServer(t, nil).NewRepo("back.git")
@@ -179,6 +182,7 @@ func TestABranchThatOthersSetBackIsBroughtForward(t *testing.T) {
 }
 
 func TestTwoMirrorsInNeighbouringFoldersKeepEveryCommitOfBoth(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("neighbours.git")
@@ -264,6 +268,7 @@ func twoClusters(t *testing.T) []*cluster {
 }
 
 func TestOfTwoClustersWithOneConfigurationTheSecondIsRefusedUntilItAdopts(t *testing.T) {
+	inParallel(t)
 	clusters := twoClusters(t)
 	first, second := clusters[0], clusters[1]
 	ns := first.namespace()

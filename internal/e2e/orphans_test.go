@@ -52,6 +52,7 @@ func in(folder string, files map[string]gitservertest.File) map[string]gitserver
 }
 
 func TestOrphansGoAndWhatIsSomebodyElsesStaysByteForByte(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	ns := c.namespace()
 	repo := gitservertest.NewServer(t, nil).NewRepo("orphans.git")
@@ -99,6 +100,7 @@ func configMapsAsFiles(ns string, names ...string) map[string]gitservertest.File
 }
 
 func TestALinkOrSubmoduleWhereAnObjectBelongsStaysAndHoldsUpNothing(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	ns := c.namespace()
 	repo := gitservertest.NewServer(t, nil).NewRepo("links.git")
@@ -142,6 +144,7 @@ func TestALinkOrSubmoduleWhereAnObjectBelongsStaysAndHoldsUpNothing(t *testing.T
 }
 
 func TestAFolderThatHeldFilesLosesNoneBeforeItIsAdopted(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	ns := c.namespace()
 	repo := gitservertest.NewServer(t, nil).NewRepo("adopt.git")
@@ -208,6 +211,7 @@ func TestAFolderThatHeldFilesLosesNoneBeforeItIsAdopted(t *testing.T) {
 }
 
 func TestManyFilesInAFolderNeedBothAdoptionAndApprovalInAnyOrder(t *testing.T) {
+	inParallel(t)
 	for _, order := range []string{"adopt first", "approve first"} {
 		t.Run(order, func(t *testing.T) {
 			c := sharedCluster(t)

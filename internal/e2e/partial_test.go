@@ -144,6 +144,7 @@ func path(gvr schema.GroupVersionResource, name string) string {
 // that twelve rounds make every page of every type fail in every way. The Mirror has been restarted and knows nothing of
 // what lives: what a half listing leaves out would look deleted.
 func TestAPageThatFailsDeletesNotOneFile(t *testing.T) {
+	inParallel(t)
 	for page := range listPages {
 		for way := range breakages {
 			t.Run(fmt.Sprintf("page %d, first way %s", page+1, breakages[way].name), func(t *testing.T) {

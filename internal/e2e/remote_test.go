@@ -18,6 +18,7 @@ import (
 )
 
 func TestAnEmptyRemoteAndAMissingBranchJustWork(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	ns := c.namespace()
 	c.configMap(ns, "a", "one")
@@ -40,6 +41,7 @@ func TestAnEmptyRemoteAndAMissingBranchJustWork(t *testing.T) {
 }
 
 func TestARemoteThatIsDownForAWhileGetsEverythingWhenItIsBack(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	ns := c.namespace()
 	git := gitservertest.NewServer(t, nil)
@@ -89,6 +91,7 @@ spec:
 `
 
 func TestWrongCredentialsAreSaidClearlyAndOthersGoOn(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	ns := c.namespace()
 	locked := gitservertest.NewServer(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{User: "bot", Password: "right"}})
@@ -117,6 +120,7 @@ func TestWrongCredentialsAreSaidClearlyAndOthersGoOn(t *testing.T) {
 }
 
 func TestAProtectedBranchIsNamedWithTheServersTextAndOthersGoOn(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	ns := c.namespace()
 	git := gitservertest.NewServer(t, nil)

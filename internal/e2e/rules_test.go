@@ -10,6 +10,7 @@ import (
 )
 
 func TestRulesOfManyNamespacesShareAWatchAndEachFolderHoldsItsOwn(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	repo := gitservertest.NewServer(t, nil).NewRepo("collapsed.git")
 	one, two, other := c.namespace(), c.namespace(), c.namespace()
@@ -61,6 +62,7 @@ spec:
 `
 
 func TestObjectsComeAndGoWithTheirLabelsAndThoseOfTheirNamespace(t *testing.T) {
+	inParallel(t)
 	c := sharedCluster(t)
 	repo := gitservertest.NewServer(t, nil).NewRepo("selected.git")
 	first, second := c.namespace(), c.namespace()

@@ -127,6 +127,9 @@ func (w *walk) run() {
 	}
 	w.quiet(true)
 	gone, forbidden := w.end()
+	if !testsize.Long() {
+		return // a short walk may not come past either
+	}
 	require.Positive(w.t, forbidden)
 	if w.forgets {
 		require.Positive(w.t, gone)
