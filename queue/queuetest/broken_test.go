@@ -44,7 +44,9 @@ func TestEachBrokenQueueIsRefused(t *testing.T) {
 	kittest.RequireRefused(t, catalogue(), brokenQueues(), errSkipped)
 }
 
-func TestEachCheckRefusesABrokenQueue(t *testing.T) { kittest.RequireUse(t, catalogue(), brokenQueues()) }
+func TestEachCheckRefusesABrokenQueue(t *testing.T) {
+	kittest.RequireUse(t, catalogue(), brokenQueues())
+}
 
 func catalogue() (all []kittest.Check) {
 	for _, c := range checks() {
