@@ -72,7 +72,8 @@ var reach = map[string][]string{
 	},
 	"go.opentelemetry.io/otel/sdk": {},
 	"testing": {
-		"gitsink/gitservertest", "gitsink/gitsinktest", "gitsink/internal/loopback", "internal/testenv", "internal/testsize", "queue/queuetest",
+		"gitsink/gitservertest", "gitsink/gitsinktest", "gitsink/internal/loopback", "internal/doctable",
+		"internal/kittest", "internal/testenv", "internal/testsize", "queue/queuetest",
 	},
 }
 
