@@ -7,21 +7,18 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/dynamic"
 
-	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 )
 
 func TestWhatIsInDoubtHoldsUpNoOtherType(t *testing.T) {
 	for range 20 { // of the types, any may be looked at first
-		d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps", "services"))
-		d.ledger.streams[s.key()] = s
-		other := otherStream(d, "services", "", s.watch.Coverage...)
+		d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps", "services"))
+		other := d.feed("services", "", to)
 		d.object(t.Context(), s, configMap("default", "a", "1"), listed)
 		d.object(t.Context(), other, service("default", "b"), listed)
 		d.deleted(t.Context(), other, service("default", "b"), removed)
-		other.outdated = map[string]struct{}{"default": {}}
-		_, keys, _ := d.pick(to)
-		require.Len(t, keys, 1)
+		d.ledger.outdate(other, "default")
+		require.Len(t, d.ledger.choose(to).keys, 1)
 	}
 }
 
@@ -31,10 +28,10 @@ func TestWhatTheServerDoesNotFindIsDroppedAndRemembered(t *testing.T) {
 	client, err := dynamic.NewForConfig(cluster.Config())
 	require.NoError(t, err)
 	out := newLines(0)
-	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
-	s.client, s.page = clientFor(client, s.watch.Resource), 1
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
+	d.client, d.opts.PageSize = client, 1
 	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
-	require.NoError(t, d.refetch(t.Context(), to, s, d.keyed(s, "a")))
+	require.NoError(t, backfill{d.Watcher, to}.get(t.Context(), s, d.keyed(s, "a")))
 	require.Zero(t, to.backlog.count)
 	require.Contains(t, d.ledger.missing, d.keyed(s, "a"))
 
@@ -49,49 +46,50 @@ func TestWhatTheServerDoesNotFindIsDroppedAndRemembered(t *testing.T) {
 		return nil
 	})
 	out.setRoom(-1)
-	require.NoError(t, d.relist(t.Context(), to, s), "the next round begins anew, at once")
+	require.NoError(t, d.backfills(t.Context(), to, s), "the next round begins anew, at once")
 }
 
 func TestOfWhatWaitsOnlyThatIsMissedWhichAListingShouldHaveHad(t *testing.T) {
-	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
+	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 	for _, name := range []string{"missed", "heard-of-since", "dead"} {
 		d.object(t.Context(), s, configMap("default", name, "1"), listed)
 	}
 	asked := d.now()
 	d.object(t.Context(), s, configMap("default", "heard-of-since", "2"), modified)
 	d.deleted(t.Context(), s, configMap("default", "dead", "1"), removed)
-	d.miss(to, s, asked)
+	require.ErrorIs(t, d.ledger.fetchedAll(to, s, 0, asked), errNotListed)
 	require.Len(t, d.ledger.missing, 1)
 	require.Contains(t, d.ledger.missing, d.keyed(s, "missed"))
 
 	clear(d.ledger.missing)
-	s.watch.Coverage[0].Collection = event.Collection{Resource: "configmaps", Namespace: "other"}
-	d.miss(to, s, d.now())
+	d.ledger.cover(s, map[*target]reach{to: {"other": false}})
+	require.ErrorIs(t, d.ledger.fetchedAll(to, s, 0, d.now()), errNotListed)
 	require.Empty(t, d.ledger.missing, "the stream does not feed it with these")
 }
 
 func TestBeforeDiscoveryHasAnsweredWhatWaitsIsStuckAndNotDropped(t *testing.T) {
-	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
+	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
-	_, keys, _ := d.pick(to)
-	require.Empty(t, keys)
-	require.Equal(t, 1, to.stuck)
+	d.ledger.stop(s)
+	require.Empty(t, d.ledger.choose(to).keys)
+	require.Equal(t, 1, to.blocked)
 	require.Equal(t, 1, to.backlog.count)
 }
 
 func TestAListingThatCompletesWakesWhoseObjectsWereStuck(t *testing.T) {
-	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
+	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 	d.begin(s)
 	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
-	clear(d.ledger.kicked)
-	to.feeding, to.stuck, to.unsettled = false, 1, 2
+	clear(d.ledger.pending)
+	to.backfilling, to.blocked = false, 1
+	d.ledger.relist(d.feed("services", "", to))
 	d.completed(t.Context(), s)
-	require.Contains(t, d.ledger.kicked, to)
+	require.Contains(t, d.ledger.pending, to)
 }
 
 func TestADestinationThatIsNoTargetAnyMoreGetsNothing(t *testing.T) {
 	out := newLines(-1)
-	d, _, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d, _, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	clear(d.ledger.targets)
 	d.object(t.Context(), s, configMap("default", "a", "1"), added)
 	require.Empty(t, out.waiting)
@@ -99,22 +97,21 @@ func TestADestinationThatIsNoTargetAnyMoreGetsNothing(t *testing.T) {
 
 func TestASeedSyncSaysWhenItWasAskedFor(t *testing.T) {
 	out := newLines(-1)
-	d, to, _ := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d, to, _ := newRig(t, out, rule("prod", "prod", "configmaps"))
 	to.syncDue = true
-	d.sendSync(to)
+	d.ledger.sync(to)
 	require.False(t, out.waiting[0].Time.IsZero())
 }
 
 // A type is gone from the cluster, and with it its stream.
 func TestADeleteThatFoundNoRoomIsHonouredUnlessNoRuleAsksForItAnyMore(t *testing.T) {
-	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
-	other := otherStream(d, "services", "", s.watch.Coverage...)
-	d.ledger.coverage = &coverage{rules: d.match.Load().rules}
-	clear(d.ledger.streams)
-	for _, of := range []*stream{s, other} {
-		to.backlog.add(objectKey{d.ledger.typeOf(of.watch.Resource), d.keyed(s, "dead").name}, true)
+	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
+	other := d.feed("services", "", to)
+	clear(d.ledger.feeds)
+	for _, of := range []*feed{s, other} {
+		to.backlog.add(objectKey{d.ledger.typeOf(of.of), d.keyed(s, "dead").name}, true)
 	}
-	d.ledger.forgetUncovered()
+	d.ledger.disownUncovered()
 	require.Equal(t, 1, to.backlog.count)
 	waits, deleted := to.backlog.has(d.keyed(s, "dead"))
 	require.True(t, waits && deleted)

@@ -7,62 +7,62 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// What a destination without room still has to be sent is a set of places: each object of a type has a place, a small
+// What a destination without room still has to be sent is a set of slots: each object of a type has a slot, a small
 // number, and a set is one bit for each. A hundred thousand objects that wait for ten destinations take a quarter of a
 // megabyte; as a map for each destination they would take a hundred.
 
-// places numbers the objects of a type. An object keeps its place from when it is first heard of until it is dead and
+// slots numbers the objects of a type. An object keeps its slot from when it is first heard of until it is dead and
 // nobody waits for it, so that who missed its delete is still told.
-type places struct {
+type slots struct {
 	of    map[types.NamespacedName]uint32 // of those that are not among the entries any more
-	names []types.NamespacedName          // by place
-	marks []uint32                        // by place: in how many sets it is
+	names []types.NamespacedName          // by slot
+	refs  []uint32                        // by slot: in how many sets it is
 	free  []uint32
 }
 
-// take returns a place for an object that has none among the entries.
-func (p *places) take(name types.NamespacedName) uint32 {
-	if place, ok := p.of[name]; ok {
+// take returns a slot for an object that has none among the entries.
+func (p *slots) take(name types.NamespacedName) uint32 {
+	if slot, ok := p.of[name]; ok {
 		delete(p.of, name)
-		return place
+		return slot
 	}
 	if n := len(p.free); n > 0 {
-		place := p.free[n-1]
+		slot := p.free[n-1]
 		p.free = p.free[:n-1]
-		p.names[place] = name
-		return place
+		p.names[slot] = name
+		return slot
 	}
-	p.names, p.marks = append(p.names, name), append(p.marks, 0)
+	p.names, p.refs = append(p.names, name), append(p.refs, 0)
 	return uint32(len(p.names) - 1)
 }
 
-// bury takes an object out of the entries.
-func (p *places) bury(name types.NamespacedName, place uint32) {
-	p.of[name] = place
-	p.release(place)
+// retire takes an object out of the entries.
+func (p *slots) retire(name types.NamespacedName, slot uint32) {
+	p.of[name] = slot
+	p.release(slot)
 }
 
-// release frees a place that nobody needs any more.
-func (p *places) release(place uint32) {
-	name := p.names[place]
-	if _, buried := p.of[name]; !buried || p.marks[place] > 0 {
+// release frees a slot that nobody needs any more.
+func (p *slots) release(slot uint32) {
+	name := p.names[slot]
+	if _, retired := p.of[name]; !retired || p.refs[slot] > 0 {
 		return
 	}
 	delete(p.of, name)
-	p.names[place] = types.NamespacedName{}
-	p.free = append(p.free, place)
+	p.names[slot] = types.NamespacedName{}
+	p.free = append(p.free, slot)
 }
 
-// placeOf returns the place of an object, living or dead; false if it has none.
-func (tl *typeLedger) placeOf(name types.NamespacedName) (uint32, bool) {
+// slotOf returns the slot of an object, living or dead; false if it has none.
+func (tl *typeLedger) slotOf(name types.NamespacedName) (uint32, bool) {
 	if e, ok := tl.entries[name]; ok {
-		return e.place, true
+		return e.slot, true
 	}
-	place, ok := tl.places.of[name]
-	return place, ok
+	slot, ok := tl.slots.of[name]
+	return slot, ok
 }
 
-// backlog is what one target has not been sent. The ledger's mu guards it.
+// backlog is what one target has not been sent.
 type backlog struct {
 	types map[*typeLedger]*missed
 	count int
@@ -81,19 +81,19 @@ func (b *backlog) has(key objectKey) (waits, deleted bool) {
 	if m == nil {
 		return false, false
 	}
-	place, ok := key.of.placeOf(key.name)
-	if !ok || !m.objects.has(place) {
+	slot, ok := key.of.slotOf(key.name)
+	if !ok || !m.objects.has(slot) {
 		return false, false
 	}
-	return true, m.deletes.has(place)
+	return true, m.deletes.has(slot)
 }
 
-// add marks an object. Once a delete of it was not sent, that stays until the object is removed.
+// add refs an object. Once a delete of it was not sent, that stays until the object is removed.
 func (b *backlog) add(key objectKey, deleted bool) {
-	place, ok := key.of.placeOf(key.name)
+	slot, ok := key.of.slotOf(key.name)
 	if !ok {
-		place = key.of.places.take(key.name)
-		key.of.places.of[key.name] = place
+		slot = key.of.slots.take(key.name)
+		key.of.slots.of[key.name] = slot
 	}
 	m := b.types[key.of]
 	if m == nil {
@@ -103,13 +103,13 @@ func (b *backlog) add(key objectKey, deleted bool) {
 		m = &missed{}
 		b.types[key.of] = m
 	}
-	if m.objects.set(place) {
-		key.of.places.marks[place]++
+	if m.objects.set(slot) {
+		key.of.slots.refs[slot]++
 		m.count++
 		b.count++
 	}
 	if deleted {
-		m.deletes.set(place)
+		m.deletes.set(slot)
 	}
 }
 
@@ -119,15 +119,15 @@ func (b *backlog) remove(key objectKey) {
 	if m == nil {
 		return
 	}
-	if place, ok := key.of.placeOf(key.name); ok && m.objects.clear(place) {
-		m.deletes.clear(place)
-		b.unmark(key.of, m, place)
+	if slot, ok := key.of.slotOf(key.name); ok && m.objects.clear(slot) {
+		m.deletes.clear(slot)
+		b.unmark(key.of, m, slot)
 	}
 }
 
-func (b *backlog) unmark(tl *typeLedger, m *missed, place uint32) {
-	tl.places.marks[place]--
-	tl.places.release(place)
+func (b *backlog) unmark(tl *typeLedger, m *missed, slot uint32) {
+	tl.slots.refs[slot]--
+	tl.slots.release(slot)
 	m.count--
 	b.count--
 	if m.count == 0 {
@@ -135,11 +135,11 @@ func (b *backlog) unmark(tl *typeLedger, m *missed, place uint32) {
 	}
 }
 
-// drop takes all marks away, for a target that is gone: its places are of use to others.
+// drop takes all refs away, for a target that is gone: its slots are of use to others.
 func (b *backlog) drop() {
 	for tl, m := range b.types {
-		for place := range m.objects.all() {
-			b.unmark(tl, m, place)
+		for slot := range m.objects.all() {
+			b.unmark(tl, m, slot)
 		}
 	}
 }
@@ -151,8 +151,8 @@ func (b *backlog) of(tl *typeLedger) iter.Seq[objectKey] {
 		if m == nil {
 			return
 		}
-		for place := range m.objects.all() {
-			if !yield(objectKey{tl, tl.places.names[place]}) {
+		for slot := range m.objects.all() {
+			if !yield(objectKey{tl, tl.slots.names[slot]}) {
 				return
 			}
 		}

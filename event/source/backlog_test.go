@@ -17,7 +17,7 @@ func TestABacklogAgreesWithAMapAndGivesItsPlacesBack(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	chance := rand.New(rand.NewPCG(seed, 0))
-	l := newLedger()
+	l := newLedger(nil)
 	tl := l.typeOf(ruleset.Type{Version: "v1", Resource: "configmaps", Namespaced: true})
 	var backlogs [2]backlog
 	model := [2]map[objectKey]bool{{}, {}}
@@ -58,7 +58,7 @@ func TestABacklogAgreesWithAMapAndGivesItsPlacesBack(t *testing.T) {
 	for name := range tl.entries {
 		tl.remove(name)
 	}
-	require.Empty(t, tl.places.of)
-	require.Len(t, tl.places.free, len(tl.places.names), "every place is free")
-	require.LessOrEqual(t, len(tl.places.names), 100)
+	require.Empty(t, tl.slots.of)
+	require.Len(t, tl.slots.free, len(tl.slots.names), "every place is free")
+	require.LessOrEqual(t, len(tl.slots.names), 100)
 }

@@ -135,14 +135,11 @@ func TestNothingIsSweptOfANamespaceThatHasStillToBeListed(t *testing.T) {
 	<-reached
 	st, _ := f.watcher.Status(ref("prod"))
 	require.False(t, st.Idle())
-	f.watcher.ledger.mu.RLock()
-	to := f.watcher.ledger.targets[ref("prod")]
-	f.watcher.ledger.mu.RUnlock()
-	scopes, _ := view(t, event.Event{Inventory: live{f.watcher.ledger, to}})
+	scopes, _ := view(t, event.Event{Inventory: f.inventory("prod")})
 	require.ElementsMatch(t, []event.Collection{{Resource: "configmaps", Namespace: "one"}, {Resource: "configmaps", Namespace: "two"}}, scopes)
 	close(release)
 	f.seeded("prod")
-	scopes, living := view(t, event.Event{Inventory: live{f.watcher.ledger, to}})
+	scopes, living := view(t, event.Event{Inventory: f.inventory("prod")})
 	require.Len(t, scopes, 3)
 	require.Len(t, living, 3)
 }
@@ -174,9 +171,9 @@ func TestANamespaceThatIsBeingListedAnewIsListedOnceMoreForRulesThatComeMeanwhil
 	<-reached
 	f.setRules(specs, append(prod, inNamespaces("dev", "three")...)...)
 	require.Eventually(t, func() bool {
-		f.watcher.mu.Lock()
-		defer f.watcher.mu.Unlock()
-		return f.watcher.planned
+		f.watcher.mu.RLock()
+		defer f.watcher.mu.RUnlock()
+		return f.watcher.ledger.observed == f.watcher.ledger.desired.Load()
 	}, wait, tick)
 	close(release)
 	f.seeded("prod", "dev")
@@ -211,19 +208,19 @@ func TestAnObjectThatNoRuleWantsAnyMoreIsNotTakenForDeletedBeforeDiscoveryAnswer
 
 // The listing of a namespace overtakes the watch: what the watch then says of the time before must not come through.
 func TestAWatchThatIsBehindAListingOfTheNamespaceIsNotHeard(t *testing.T) {
-	s := &stream{ahead: map[string]string{"team": "20"}}
+	r := &reflector{listedAt: map[string]string{"team": "20"}}
 	at := func(namespace, version string) *unstructured.Unstructured {
 		obj := configMap(namespace, "a", "1")
 		obj.SetResourceVersion(version)
 		return obj
 	}
-	require.True(t, s.stale(at("team", "9")))
-	require.True(t, s.stale(at("team", "20")))
-	require.False(t, s.stale(at("other", "9")))
-	require.False(t, s.stale(at("team", "100")))
-	require.Empty(t, s.ahead)
-	s.ahead["team"] = "20"
-	require.False(t, s.stale(at("team", "opaque")), "nobody knows")
+	require.True(t, r.overtaken(at("team", "9")))
+	require.True(t, r.overtaken(at("team", "20")))
+	require.False(t, r.overtaken(at("other", "9")))
+	require.False(t, r.overtaken(at("team", "100")))
+	require.Empty(t, r.listedAt)
+	r.listedAt["team"] = "20"
+	require.False(t, r.overtaken(at("team", "opaque")), "nobody knows")
 }
 
 func TestAForbiddenWatchOfAllNamespacesDoesNotStarveRulesOfSingleOnes(t *testing.T) {

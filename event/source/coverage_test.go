@@ -28,12 +28,8 @@ func widgetsIn(namespace string) event.Collection {
 // uncovered asks the Inventory of a destination as a plan does.
 func (f *fixture) uncovered(to string, s event.Collection) bool {
 	f.t.Helper()
-	l := f.watcher.ledger
-	l.mu.RLock()
-	target := l.targets[ref(to)]
-	l.mu.RUnlock()
 	var is bool
-	require.NoError(f.t, live{l, target}.View(func(v event.Snapshot) error {
+	require.NoError(f.t, f.inventory(to).View(func(v event.Snapshot) error {
 		is = v.Uncovered(s)
 		return nil
 	}))
@@ -113,8 +109,8 @@ func TestNothingIsUncoveredBetweenTwoSetsOfRules(t *testing.T) {
 	close(hold)
 	f.seeded("prod")
 	require.False(t, f.uncovered("prod", services))
-	f.watcher.ledger.mu.Lock()
+	f.watcher.mu.Lock()
 	f.watcher.ledger.targets[ref("prod")].gone = true
-	f.watcher.ledger.mu.Unlock()
+	f.watcher.mu.Unlock()
 	require.False(t, f.uncovered("prod", event.Collection{Resource: "secrets", Namespace: "default"}), "a destination that is gone knows nothing")
 }

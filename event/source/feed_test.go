@@ -15,32 +15,14 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
-	"github.com/kubescribe/kubescribe/ruleset"
 )
-
-// newDesk returns a desk for the ConfigMaps of one destination, prod, and its stream, which does not run.
-func newDesk(t *testing.T, out *lines, r ruleset.Rule) (*desk, *target, *stream) {
-	t.Helper()
-	set, err := destination.Resolve([]destination.Repository{{Ref: ref("repo"), URL: "https://git.example/r.git"}}, []destination.Spec{spec("prod", "main")})
-	require.NoError(t, err)
-	rules, err := ruleset.Compile(set, r)
-	require.NoError(t, err)
-	d := &desk{ledger: newLedger(), out: out, opts: (*Options)(nil).withDefaults()}
-	d.match.Store(&matcher{rules: rules})
-	prod, _ := set.Get(ref("prod"))
-	to := &target{destination: prod, feeding: true}
-	d.ledger.targets[ref("prod")] = to
-	s := &stream{watch: ruleset.Watch{Resource: ruleset.Type{Version: "v1", Resource: "configmaps", Kind: "ConfigMap", Namespaced: true}}, to: d, lists: make(chan struct{}, 1), rewinds: newRewinds()}
-	s.watch.Coverage = []ruleset.Coverage{{Destination: prod, Collection: s.scope()}}
-	return d, to, s
-}
 
 // A feeder asks for an object; before the answer comes, the stream delivers a newer version, which finds room. The answer
 // must not be sent behind it.
 func TestAnAnswerThatIsOlderThanWhatTheStreamSaidIsDropped(t *testing.T) {
 	out := newLines(0)
-	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
-	a := objectKey{d.ledger.typeOf(s.watch.Resource), types.NamespacedName{Namespace: "default", Name: "a"}}
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
+	a := objectKey{d.ledger.typeOf(s.of), types.NamespacedName{Namespace: "default", Name: "a"}}
 	old, newer := configMap("default", "a", "old"), configMap("default", "a", "new")
 
 	d.object(t.Context(), s, old, added) // no room: it waits
@@ -88,10 +70,9 @@ func TestALaterPageIsAsOldAsTheFirst(t *testing.T) {
 	client, err := dynamic.NewForConfig(cluster.Config())
 	require.NoError(t, err)
 	out := newLines(0)
-	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	waits := make(chan struct{})
-	d.out = noticed{out, waits}
-	s.client, s.page = clientFor(client, s.watch.Resource), 1
+	d.out, d.client, d.opts.PageSize = noticed{out, waits}, client, 1
 	for _, name := range []string{"a", "b"} {
 		obj := configMap("default", name, "old")
 		require.NoError(t, cluster.Apply(obj))
@@ -99,7 +80,7 @@ func TestALaterPageIsAsOldAsTheFirst(t *testing.T) {
 	}
 	out.setRoom(1)
 	done := make(chan error)
-	go func() { done <- d.relist(t.Context(), to, s) }()
+	go func() { done <- d.backfills(t.Context(), to, s) }()
 	<-waits
 	newer := configMap("default", "b", "new")
 	require.NoError(t, cluster.Apply(newer))
@@ -108,7 +89,7 @@ func TestALaterPageIsAsOldAsTheFirst(t *testing.T) {
 	require.NoError(t, <-done)
 	require.Len(t, out.waiting, 1, "only a is sent")
 	require.Equal(t, 1, to.backlog.count, "b is asked for again")
-	require.NoError(t, d.relist(t.Context(), to, s))
+	require.NoError(t, d.backfills(t.Context(), to, s))
 	require.Len(t, out.waiting, 2)
 	require.Contains(t, string(out.waiting[1].Content), "new")
 	require.Zero(t, to.backlog.count)
@@ -147,7 +128,7 @@ func TestADeleteWithoutRoomIsSentBeforeTheCreateThatARuleWithOnlyCreateWants(t *
 	out := newLines(0)
 	r := rule("prod", "prod", "configmaps")
 	r.Resources[0].Operations = []event.Operation{event.Create, event.Delete}
-	d, to, s := newDesk(t, out, r)
+	d, to, s := newRig(t, out, r)
 	obj := configMap("default", "a", "1")
 	d.object(t.Context(), s, obj, added)
 	out.room = 1
@@ -171,18 +152,11 @@ func TestADeleteWithoutRoomIsSentBeforeTheCreateThatARuleWithOnlyCreateWants(t *
 // shared.
 func TestWhatOneTargetFetchesIsSentToAllThatWaitForIt(t *testing.T) {
 	out := newLines(0)
-	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
-	other := *to
-	other.destination.Ref, other.destination.BaseFolder, other.number = ref("dev"), "clusters/dev", 1
-	set, err := destination.Resolve([]destination.Repository{{Ref: ref("repo"), URL: "https://git.example/r.git"}},
-		[]destination.Spec{spec("prod", "main"), spec("dev", "main")})
-	require.NoError(t, err)
-	other.destination, _ = set.Get(ref("dev"))
-	rules, err := ruleset.Compile(set, rule("prod", "prod", "configmaps"), rule("dev", "dev", "configmaps"))
-	require.NoError(t, err)
-	d.match.Store(&matcher{rules: rules})
-	d.ledger.targets[ref("dev")] = &other
-	s.watch.Coverage = append(s.watch.Coverage, ruleset.Coverage{Destination: other.destination, Collection: s.scope()})
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
+	both := compiledRules(t, []destination.Spec{spec("prod", "main"), spec("dev", "main")}, rule("prod", "prod", "configmaps"), rule("dev", "dev", "configmaps"))
+	d.setRules(both.ruleSet)
+	other := d.target(t, both, "dev")
+	d.ledger.cover(s, map[*target]reach{to: {everywhere: false}, other: {everywhere: false}})
 
 	obj := configMap("default", "a", "1")
 	d.object(t.Context(), s, obj, added)
@@ -197,13 +171,13 @@ func TestWhatOneTargetFetchesIsSentToAllThatWaitForIt(t *testing.T) {
 // An object was delivered at the very moment from which on a namespace is listed again, and is not in that listing.
 func TestWhatANewListingOfANamespaceDoesNotShowIsGone(t *testing.T) {
 	out := newLines(-1)
-	d, _, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d, _, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	d.object(t.Context(), s, configMap("one", "old", "1"), added)
 	d.object(t.Context(), s, configMap("two", "other", "1"), added)
 	d.object(t.Context(), s, configMap("one", "newest", "1"), added)
-	_, since := d.outdated(s)
+	since := d.now()
 	d.object(t.Context(), s, configMap("one", "found", "1"), listed)
-	d.relisted(t.Context(), s, "one", since)
+	d.listed(t.Context(), s, listing{"one", since})
 	var deleted []string
 	for _, e := range out.waiting {
 		if e.Operation == event.Delete {
@@ -215,7 +189,7 @@ func TestWhatANewListingOfANamespaceDoesNotShowIsGone(t *testing.T) {
 
 func TestAStreamThatIsRefusedSaysNothingOfWhatLives(t *testing.T) {
 	out := newLines(-1)
-	d, _, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d, _, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	d.begin(s)
 	d.completed(t.Context(), s)
 	require.True(t, s.complete)
@@ -227,10 +201,10 @@ func TestAStreamThatIsRefusedSaysNothingOfWhatLives(t *testing.T) {
 
 func TestAnObjectThatWasRefusedIsForgottenWhenItIsGone(t *testing.T) {
 	out := newLines(-1)
-	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	obj := configMap("default", "a", "1")
 	d.object(t.Context(), s, obj, added)
-	d.refuse(to, objectKey{d.ledger.typeOf(s.watch.Resource), types.NamespacedName{Namespace: "default", Name: "a"}}, errors.New("too large"))
+	d.ledger.refuse(to, objectKey{d.ledger.typeOf(s.of), types.NamespacedName{Namespace: "default", Name: "a"}}, errors.New("too large"))
 	require.Len(t, to.refused, 1)
 	d.deleted(t.Context(), s, obj, removed)
 	require.Empty(t, to.refused)

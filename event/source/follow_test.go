@@ -61,11 +61,11 @@ func TestAListingThatIsCompleteIsNotTooLate(t *testing.T) {
 }
 
 func TestManyNamespacesAreWatchedOneByOneWhereCollapsingIsOff(t *testing.T) {
-	d, _, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	p := plannerOf(d)
+	d, _, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	p := newPlanner(d.Watcher)
 	for collapse, want := range map[int]bool{-1: false, 2: true, 3: false} {
 		d.opts.Collapse = collapse
-		require.Equal(t, want, p.collapses(s.watch.Resource, []string{"a", "b", "c"}), collapse)
+		require.Equal(t, want, p.collapses(s.of, []string{"a", "b", "c"}), collapse)
 	}
 }
 
@@ -88,8 +88,8 @@ func TestANewNamespaceIsNoReasonToListAnything(t *testing.T) {
 		obj.SetLabels(map[string]string{"team": "a"})
 		return obj
 	}
-	n.object(t.Context(), nil, team("new"), added)
+	n.upsert(team("new"), added)
 	require.Empty(t, told, "its objects come after it")
-	n.object(t.Context(), nil, team("heard-of-late"), modified)
+	n.upsert(team("heard-of-late"), modified)
 	require.Len(t, told, 1)
 }

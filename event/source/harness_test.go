@@ -255,6 +255,13 @@ func (f *fixture) quiet(to string) {
 	require.Equal(f.t, fmt.Sprintf("configmaps/default/marker for default/%s", to), e.String()[len("UPDATE "):], "an event came that should not")
 }
 
+// inventory returns the Inventory of a destination.
+func (f *fixture) inventory(to string) event.Inventory {
+	f.watcher.mu.RLock()
+	defer f.watcher.mu.RUnlock()
+	return inventory{f.watcher, f.watcher.ledger.targets[ref(to)]}
+}
+
 func view(t *testing.T, e event.Event) (scopes []event.Collection, living []string) {
 	t.Helper()
 	require.NoError(t, e.Inventory.View(func(v event.Snapshot) error {

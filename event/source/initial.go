@@ -56,41 +56,41 @@ func (p *paging) remember(group string) {
 }
 
 // listOnce delivers a listing, in the way that the server can.
-func (s *stream) listOnce(ctx context.Context) (place, error) {
-	if !s.initialEvents || s.broken || s.paging.needed(s.watch.Resource.Group) {
-		at, err := s.pages(ctx)
-		s.broken = s.broken && err != nil
-		return at, err
+func (r *reflector) listOnce(ctx context.Context) (listing, resumePoint, error) {
+	if !r.initialEvents || r.broken || r.paging.needed(r.of.Group) {
+		li, at, err := r.pages(ctx)
+		r.broken = r.broken && err != nil
+		return li, at, err
 	}
-	at, err := s.initial(ctx)
+	li, at, err := r.initial(ctx)
 	if errors.Is(err, errNoInitialEvents) && ctx.Err() == nil {
-		s.paging.remember(s.watch.Resource.Group)
-		return s.pages(ctx)
+		r.paging.remember(r.of.Group)
+		return r.pages(ctx)
 	}
-	s.broken = errors.Is(err, errBrokenOff) // it may do so each time, if there is more than fits into its time
-	return at, err
+	r.broken = errors.Is(err, errBrokenOff) // it may do so each time, if there is more than fits into its time
+	return li, at, err
 }
 
 // initial delivers a listing by a watch, which goes on. The unset resource version asks for a consistent read, see eachPage.
-func (s *stream) initial(ctx context.Context) (at place, err error) {
-	leave, err := enter(ctx, s.lists)
+func (r *reflector) initial(ctx context.Context) (li listing, at resumePoint, err error) {
+	leave, err := enter(ctx, r.lists)
 	if err != nil {
-		return place{}, err
+		return listing{}, resumePoint{}, err
 	}
 	defer leave()
-	s.begin()
+	li = r.begin()
 	yes, opts := true, watchOptions()
 	opts.SendInitialEvents, opts.ResourceVersionMatch = &yes, metav1.ResourceVersionMatchNotOlderThan
 	open, cancel := context.WithCancel(ctx)
 	late := time.AfterFunc(openTimeout, cancel) // a server may answer with the first event
-	w, err := s.in(s.watch.Namespace).Watch(open, opts)
+	w, err := r.in(r.namespace).Watch(open, opts)
 	if !late.Stop() && ctx.Err() == nil { // client-go may have waited for a busy server, so nothing is known of what it can do
 		err = errBrokenOff
 	}
 	if err == nil {
-		at = place{watch: &cancelled{w, cancel}}
-		if at.version, err = s.initialListing(ctx, w); err == nil {
-			return at, nil
+		at = resumePoint{watch: &cancelled{w, cancel}}
+		if at.version, err = r.initialListing(ctx, w); err == nil {
+			return li, at, nil
 		}
 	}
 	if w != nil {
@@ -100,7 +100,7 @@ func (s *stream) initial(ctx context.Context) (at place, err error) {
 	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsMethodNotSupported(err) {
 		err = fmt.Errorf("%w: %w", errNoInitialEvents, err)
 	}
-	return place{}, err
+	return li, resumePoint{}, err
 }
 
 // cancelled is a watch whose context ends with it.
@@ -117,7 +117,7 @@ func (c *cancelled) Stop() {
 
 // initialListing delivers objects until the bookmark that ends the listing, and returns its resource version: where the
 // watch stands. Changes of the meantime may come before it.
-func (s *stream) initialListing(ctx context.Context, w apiwatch.Interface) (version string, err error) {
+func (r *reflector) initialListing(ctx context.Context, w apiwatch.Interface) (version string, err error) {
 	quiet, bound := time.NewTimer(initialTimeout), time.NewTimer(initialBound)
 	defer quiet.Stop()
 	defer bound.Stop()
@@ -133,7 +133,7 @@ func (s *stream) initialListing(ctx context.Context, w apiwatch.Interface) (vers
 			if !ok {
 				return "", errBrokenOff
 			}
-			if version, err = s.initialEvent(ctx, e); version != "" || err != nil {
+			if version, err = r.initialEvent(ctx, e); version != "" || err != nil {
 				return version, err
 			}
 			if e.Type == apiwatch.Added { // the rest are no sign of a listing that goes on
@@ -144,7 +144,7 @@ func (s *stream) initialListing(ctx context.Context, w apiwatch.Interface) (vers
 }
 
 // initialEvent delivers one event. It returns a resource version if that was the last one.
-func (s *stream) initialEvent(ctx context.Context, e apiwatch.Event) (string, error) {
+func (r *reflector) initialEvent(ctx context.Context, e apiwatch.Event) (string, error) {
 	if e.Type == apiwatch.Error {
 		return "", apierrors.FromObject(e.Object)
 	}
@@ -154,11 +154,11 @@ func (s *stream) initialEvent(ctx context.Context, e apiwatch.Event) (string, er
 	}
 	switch e.Type {
 	case apiwatch.Added:
-		s.to.object(ctx, s, obj, listed)
+		r.handler.upsert(ctx, obj, listed)
 	case apiwatch.Modified:
-		s.to.object(ctx, s, obj, modified)
+		r.handler.upsert(ctx, obj, modified)
 	case apiwatch.Deleted:
-		s.to.deleted(ctx, s, obj, removed)
+		r.handler.delete(ctx, obj, removed)
 	case apiwatch.Bookmark:
 		if obj.GetAnnotations()[metav1.InitialEventsAnnotationKey] == "true" {
 			return obj.GetResourceVersion(), nil

@@ -8,56 +8,58 @@ import (
 	"github.com/kubescribe/kubescribe/event"
 )
 
-// live is the Inventory of one target. It reads the ledger when it is asked, so that it never speaks of the past.
-type live struct {
+// inventory is the Inventory of one target. It reads the ledger when it is asked, so that it never
+// speaks of the past.
+type inventory struct {
+	watcher *Watcher
+	to      *target
+}
+
+// View implements event.Inventory.
+func (i inventory) View(f func(event.Snapshot) error) (err error) {
+	i.watcher.read(func(l *ledger) { err = f(snapshot{l, i.to}) })
+	return err
+}
+
+// snapshot is the Snapshot of one target, valid while the Watcher's lock is held.
+type snapshot struct {
 	ledger *ledger
 	to     *target
 }
 
-// View implements event.Inventory.
-func (l live) View(f func(event.Snapshot) error) error {
-	l.ledger.mu.RLock()
-	defer l.ledger.mu.RUnlock()
-	return f(liveView(l))
-}
-
-type liveView live
-
-// Scopes implements event.Snapshot. A target that is gone has none: its last SeedSync may still be in a queue, while the
-// ledger no longer follows what it would have to know.
-func (v liveView) Collections() []event.Collection {
-	if v.to.gone {
+// Collections implements event.Snapshot. A target that is gone has none: its last SeedSync may still
+// be in a queue, while the ledger no longer follows what it would have to know.
+func (s snapshot) Collections() (collections []event.Collection) {
+	if s.to.gone {
 		return nil
 	}
-	var scopes []event.Collection
-	for _, s := range v.ledger.streams {
-		if !s.complete || s.doubted() {
-			continue
-		}
-		for _, c := range s.watch.Coverage {
-			if c.Sweepable && c.Destination == v.to.destination && !s.outdates(c) {
-				scopes = append(scopes, c.Collection)
+	for f := range s.to.feeds {
+		for namespace, sweepable := range f.reach[s.to] {
+			if sweepable && s.ledger.listedWhole(f, namespace) {
+				collections = append(collections, collectionOf(f.of, namespace))
 			}
 		}
 	}
-	return scopes
+	return collections
 }
 
 // Resources implements event.Snapshot.
-func (v liveView) Resources(scope event.Collection) iter.Seq[event.Resource] {
+func (s snapshot) Resources(c event.Collection) iter.Seq[event.Resource] {
 	return func(yield func(event.Resource) bool) {
-		tl := v.ledger.types[schema.GroupResource{Group: scope.Group, Resource: scope.Resource}]
+		tl := s.ledger.types[schema.GroupResource{Group: c.Group, Resource: c.Resource}]
 		if tl == nil {
 			return
 		}
 		for name, e := range tl.entries {
-			id := objectKey{tl, name}.id()
-			if !e.claims.have(v.to) || !scope.Contains(id) {
+			if !e.owners.have(s.to) || !c.Contains(objectKey{tl, name}.id()) {
 				continue
 			}
-			if !yield(event.Resource{ID: id, Version: tl.resource.Version, Kind: tl.resource.Kind}) {
+			if !yield(resourceOf(tl.resource, name)) {
 				return
 			}
 		}
 	}
 }
+
+// Uncovered implements event.Snapshot.
+func (s snapshot) Uncovered(c event.Collection) bool { return s.ledger.uncovered(s.to, c) }

@@ -25,28 +25,19 @@ func (l *lines) texts() (got []string) {
 	return got
 }
 
-// in returns a stream of the same type for one namespace, which feeds what s feeds.
-func (d *desk) in(s *stream, namespace string) *stream {
-	one := &stream{watch: s.watch, to: d, lists: s.lists, rewinds: s.rewinds}
-	one.watch.Namespace = namespace
-	one.watch.Coverage = []ruleset.Coverage{{Destination: s.watch.Coverage[0].Destination, Collection: one.scope(), Sweepable: true}}
-	return one
-}
-
 func TestAnEventSaysAllThatItsSinkNeeds(t *testing.T) {
 	out := newLines(-1)
 	r := rule("prod", "prod", "deployments")
 	r.Resources[0].APIGroups = []string{"apps"}
-	d, to, s := newDesk(t, out, r)
-	s.watch.Resource = ruleset.Type{Group: "apps", Version: "v1", Resource: "deployments", Kind: "Deployment", Namespaced: true}
-	s.watch.Coverage[0].Collection = s.scope()
+	d, to, s := newRig(t, out, r)
+	s.of = ruleset.Type{Group: "apps", Version: "v1", Resource: "deployments", Kind: "Deployment", Namespaced: true}
 	obj := object("apps/v1", "Deployment", "default", "a", map[string]any{"spec": map[string]any{"replicas": int64(1)}})
 	d.object(t.Context(), s, obj, added)
 	d.deleted(t.Context(), s, obj, removed)
 	d.object(t.Context(), s, obj, listed)
 	d.begin(s)
 	d.completed(t.Context(), s)
-	d.sendSync(to)
+	d.ledger.sync(to)
 	require.Len(t, out.waiting, 5)
 	for _, e := range out.waiting {
 		require.False(t, e.Time.IsZero(), e.String())
@@ -65,8 +56,8 @@ func TestAnEventSaysAllThatItsSinkNeeds(t *testing.T) {
 
 func TestAListingOfOneNamespaceSaysNothingOfOthers(t *testing.T) {
 	out := newLines(-1)
-	d, _, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
-	one, two := d.in(s, "one"), d.in(s, "two")
+	d, to, _ := newRig(t, out, rule("prod", "prod", "configmaps"))
+	one, two := d.feed("configmaps", "one", to), d.feed("configmaps", "two", to)
 	d.object(t.Context(), one, configMap("one", "a", "1"), added)
 	d.object(t.Context(), two, configMap("two", "a", "1"), added)
 	out.texts()
@@ -76,36 +67,33 @@ func TestAListingOfOneNamespaceSaysNothingOfOthers(t *testing.T) {
 }
 
 func TestOnlyWhatIsCompleteAndAllowsItMayBeSwept(t *testing.T) {
-	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	one, two := d.in(s, "one"), d.in(s, "two")
-	two.watch.Coverage[0].Sweepable = false
-	for _, s := range []*stream{one, two} {
-		d.ledger.streams[s.key()] = s
-	}
-	scopes := func() []event.Collection { return liveView{d.ledger, to}.Collections() }
-	require.Empty(t, scopes())
-	for _, s := range []*stream{one, two} {
+	d, to, _ := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	one, two := d.feed("configmaps", "one", to), d.feed("configmaps", "two", to)
+	d.ledger.cover(two, map[*target]reach{to: {"two": false}})
+	inOne := []event.Collection{{Resource: "configmaps", Namespace: "one"}}
+	require.Empty(t, d.sweepable(t, to))
+	for _, s := range []*feed{one, two} {
 		d.begin(s)
 		d.completed(t.Context(), s)
 	}
-	require.Equal(t, []event.Collection{one.scope()}, scopes(), "a rule without DELETE takes no file away")
+	require.Equal(t, inOne, d.sweepable(t, to), "a rule without DELETE takes no file away")
 	d.ledger.outdate(one, "one")
-	require.Empty(t, scopes())
+	require.Empty(t, d.sweepable(t, to))
 	d.begin(one)
-	require.Empty(t, scopes(), "it is being listed again")
+	require.Empty(t, d.sweepable(t, to), "it is being listed again")
 	d.completed(t.Context(), one)
-	require.Equal(t, []event.Collection{one.scope()}, scopes())
-	require.Empty(t, one.outdated)
+	require.Equal(t, inOne, d.sweepable(t, to))
+	require.Empty(t, one.stale)
 	to.gone = true
-	require.Empty(t, scopes())
-	require.ErrorIs(t, live{d.ledger, to}.View(func(event.Snapshot) error { return errNotListed }), errNotListed)
+	require.Empty(t, d.sweepable(t, to))
+	require.ErrorIs(t, inventory{d.Watcher, to}.View(func(event.Snapshot) error { return errNotListed }), errNotListed)
 }
 
 func TestALeavingObjectOfARuleWithoutDeleteIsNotWaitedFor(t *testing.T) {
 	out := newLines(0)
 	r := rule("prod", "prod", "configmaps")
 	r.Resources[0].Operations = []event.Operation{event.Create, event.Update}
-	d, to, s := newDesk(t, out, r)
+	d, to, s := newRig(t, out, r)
 	d.object(t.Context(), s, configMap("default", "a", "1"), added)
 	require.Equal(t, 1, to.backlog.count)
 	d.deleted(t.Context(), s, configMap("default", "a", "1"), removed)
@@ -119,21 +107,21 @@ func TestALeavingObjectOfARuleWithoutDeleteIsNotWaitedFor(t *testing.T) {
 // Of two objects of one type and one destination, a rule asks for the deletes of one.
 func TestADeleteIsSentForThoseObjectsAloneWhoseRuleAsksForIt(t *testing.T) {
 	out := newLines(-1)
-	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	keeps, deletes := rule("keeps", "prod", "configmaps"), rule("deletes", "prod", "configmaps")
 	keeps.Resources[0].Operations = []event.Operation{event.Create, event.Update}
 	deletes.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"mine": "yes"}}
 	rules, err := ruleset.Compile(setOf(t, "prod"), keeps, deletes)
 	require.NoError(t, err)
-	d.match.Store(&matcher{rules: rules})
+	d.reader.match.Store(&matcher{rules: rules})
 	mine := configMap("default", "mine", "1")
 	mine.SetLabels(map[string]string{"mine": "yes"})
 	others := []*unstructured.Unstructured{configMap("default", "a", "1"), configMap("default", "b", "1")}
 	for _, obj := range append(others, mine) {
 		d.object(t.Context(), s, obj, added)
 	}
-	tl := d.ledger.typeOf(s.watch.Resource)
-	require.Same(t, tl.entries[d.keyed(s, "a").name].claims, tl.entries[d.keyed(s, "b").name].claims, "it is memory for each object otherwise")
+	tl := d.ledger.typeOf(s.of)
+	require.Same(t, tl.entries[d.keyed(s, "a").name].owners, tl.entries[d.keyed(s, "b").name].owners, "it is memory for each object otherwise")
 	out.texts()
 	for _, obj := range append(others, mine) {
 		d.deleted(t.Context(), s, obj, removed)
@@ -143,7 +131,7 @@ func TestADeleteIsSentForThoseObjectsAloneWhoseRuleAsksForIt(t *testing.T) {
 }
 
 func TestWhatNobodyWantsCostsNeitherMemoryNorWork(t *testing.T) {
-	d, _, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	d, _, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
 	d.opts.Attribute = func(context.Context, *unstructured.Unstructured, event.Operation) event.Author {
 		require.Fail(t, "nobody wants to know")
 		return event.Author{}
@@ -152,9 +140,9 @@ func TestWhatNobodyWantsCostsNeitherMemoryNorWork(t *testing.T) {
 	r.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"mine": "yes"}}
 	rules, err := ruleset.Compile(setOf(t, "prod"), r)
 	require.NoError(t, err)
-	d.match.Store(&matcher{rules: rules})
+	d.reader.match.Store(&matcher{rules: rules})
 	d.object(t.Context(), s, configMap("default", "a", "1"), modified)
-	require.Empty(t, d.ledger.typeOf(s.watch.Resource).entries)
+	require.Empty(t, d.ledger.typeOf(s.of).entries)
 
 	dying := configMap("default", "a", "1")
 	now := metav1.Now()
@@ -164,7 +152,7 @@ func TestWhatNobodyWantsCostsNeitherMemoryNorWork(t *testing.T) {
 
 func TestAnEventThatCanNeverBeQueuedIsRefusedAndNotTriedAgain(t *testing.T) {
 	out := newLines(-1)
-	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	d.out = refusingLines{out, errors.New("too large")}
 	d.object(t.Context(), s, configMap("default", "a", "1"), added)
 	require.Len(t, to.refused, 1)
@@ -176,7 +164,7 @@ func TestAnEventThatCanNeverBeQueuedIsRefusedAndNotTriedAgain(t *testing.T) {
 	require.Equal(t, 2, to.backlog.count)
 	require.Len(t, to.refused, 1)
 	to.syncDue, to.backlog = true, backlog{}
-	d.sendSync(to)
+	d.ledger.sync(to)
 	require.True(t, to.syncDue, "it found no room either")
 	require.Zero(t, to.synced)
 }
@@ -188,115 +176,112 @@ type refusingLines struct {
 
 func (l refusingLines) TryAdd(event.Event) error { return l.err }
 
-func TestTheLastStreamToSettleAsksForTheSeedSync(t *testing.T) {
-	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	to.feeding, to.unsettled = false, 2
-	d.failed(d.in(s, "one"), errBroken)
+func TestTheLastReflectorThatEndsItsListingAsksForTheSeedSync(t *testing.T) {
+	d, to, _ := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	one, two := d.feed("configmaps", "one", to), d.feed("configmaps", "two", to)
+	d.ledger.relist(one)
+	d.ledger.relist(two)
+	to.backfilling = false
+	d.begin(one)
+	d.failed(one, errBroken)
 	require.False(t, to.syncDue)
-	require.Empty(t, d.ledger.kicked)
-	d.failed(d.in(s, "two"), errBroken)
+	require.Empty(t, d.ledger.pending)
+	d.begin(two)
+	d.failed(two, errBroken)
 	require.True(t, to.syncDue)
-	require.Contains(t, d.ledger.kicked, to)
+	require.Contains(t, d.ledger.pending, to)
 }
 
-// A destination is taken out of the rules while a stream that feeds it still runs.
-func TestAStreamOutlivesADestination(t *testing.T) {
+// A destination is taken out of the rules while a reflector that feeds it still runs.
+func TestAReflectorOutlivesADestination(t *testing.T) {
 	out := newLines(-1)
-	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
-	delete(d.ledger.targets, to.destination.Ref)
-	d.ledger.streams[s.key()] = s
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
+	d.ledger.drop(to)
 	d.begin(s)
 	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
 	d.ledger.outdate(s, "default")
-	_, since := d.outdated(s)
-	d.relisted(t.Context(), s, "default", since)
+	d.listed(t.Context(), s, listing{"default", d.now()})
 	d.completed(t.Context(), s)
 	d.ledger.resync(to)
-	d.ledger.again(s)
 	d.failed(s, errBroken)
-	d.ledger.feeds(s, nil)
-	d.ledger.forgetUncovered()
+	d.ledger.cover(s, nil)
+	d.ledger.disownUncovered()
 	require.Empty(t, out.waiting)
-	require.Zero(t, to.unsettled)
+	require.Empty(t, d.ledger.pending)
 }
 
-func TestOfTwoOutdatedNamespacesOneMayBecomeSoAgainWhileBothAreListed(t *testing.T) {
-	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	s.settled, to.unsettled = true, 0
+func TestOfTwoStaleNamespacesOneMayBecomeSoAgainWhileBothAreListed(t *testing.T) {
+	d, to, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
 	d.ledger.outdate(s, "one")
 	d.ledger.outdate(s, "two")
-	require.Equal(t, 2, to.unsettled)
-	namespaces, since := d.outdated(s)
-	require.Equal(t, []string{"one", "two"}, namespaces)
+	require.False(t, to.ready())
+	_, due := d.ledger.due(s)
+	require.Equal(t, []listing{{"one", d.now()}, {"two", d.now()}}, due)
 	d.ledger.outdate(s, "one")
-	d.relisted(t.Context(), s, "one", since)
-	d.relisted(t.Context(), s, "two", since)
-	require.Contains(t, s.outdated, "one")
-	require.NotContains(t, s.outdated, "two")
-	require.Equal(t, 1, to.unsettled)
+	d.listed(t.Context(), s, due[0])
+	d.listed(t.Context(), s, due[1])
+	require.Contains(t, s.stale, "one")
+	require.NotContains(t, s.stale, "two")
+	require.False(t, to.ready())
 	d.failed(s, apierrors.NewServiceUnavailable("before it was complete"))
-	require.Zero(t, to.unsettled, "nothing of it is swept before it is complete, so nobody waits for one namespace")
+	require.True(t, to.ready(), "nothing of it is swept before it is complete, so nobody waits for one namespace")
 	s.complete = true
 	d.ledger.outdate(s, "one")
 	d.failed(s, apierrors.NewServiceUnavailable("for a moment"))
-	require.Equal(t, 1, to.unsettled, "what is complete but for one namespace waits for that")
+	require.False(t, to.ready(), "what is complete but for one namespace waits for that")
 }
 
-func TestAStreamOfOneNamespaceIsNotWaitedForByThoseOfOthers(t *testing.T) {
-	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	s.watch.Coverage[0].Collection = event.Collection{Resource: "configmaps", Namespace: "one"}
+func TestAReflectorOfOneNamespaceIsNotWaitedForByThoseOfOthers(t *testing.T) {
+	d, to, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	d.ledger.cover(s, map[*target]reach{to: {"one": false}})
 	d.ledger.outdate(s, "two")
-	require.Zero(t, to.unsettled)
+	require.True(t, to.ready())
 	d.ledger.outdate(s, "one")
-	require.Equal(t, 1, to.unsettled)
+	require.False(t, to.ready())
 }
 
 // Rules are taken back for one of three namespaces: what was in it is neither alive nor dead.
-func TestWhatNoStreamCoversAnyMoreIsForgottenAndTheRestIsKept(t *testing.T) {
-	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
-	d.ledger.coverage = &coverage{rules: &ruleset.RuleSet{}}
-	for _, ns := range []string{"one", "two"} {
-		of := d.in(s, ns)
-		d.ledger.streams[of.key()] = of
-	}
+func TestWhatNoReflectorCoversAnyMoreIsForgottenAndTheRestIsKept(t *testing.T) {
+	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
+	d.ledger.adopted = &rules{ruleSet: &ruleset.RuleSet{}}
 	for _, ns := range []string{"one", "two", "three"} {
-		d.object(t.Context(), d.in(s, ns), configMap(ns, "a", "1"), added)
+		d.object(t.Context(), d.feed("configmaps", ns, to), configMap(ns, "a", "1"), added)
 	}
+	d.ledger.stop(s)
+	d.ledger.stop(d.ledger.feeds[feedKey{s.key().of, "three"}])
 	require.Equal(t, 3, to.backlog.count)
-	d.ledger.forgetUncovered()
+	d.ledger.disownUncovered()
 	require.Equal(t, 2, to.backlog.count)
-	tl := d.ledger.typeOf(s.watch.Resource)
+	tl := d.ledger.typeOf(s.of)
 	require.Len(t, tl.entries, 2)
 	for name := range tl.entries {
 		require.NotEqual(t, "three", name.Namespace)
 	}
-	clear(d.ledger.streams)
-	d.ledger.forgetUncovered()
+	clear(d.ledger.feeds)
+	d.ledger.disownUncovered()
 	require.Zero(t, to.backlog.count)
 	require.Empty(t, d.ledger.types, "a type that nobody reads any more costs nothing")
 }
 
-func TestARoundOfAFeederIsAboutObjectsOfOneStream(t *testing.T) {
-	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps", "services"))
-	services := &stream{watch: s.watch, to: d, rewinds: s.rewinds}
-	services.watch.Resource = ruleset.Type{Version: "v1", Resource: "services", Kind: "Service", Namespaced: true}
-	for _, of := range []*stream{d.in(s, "one"), d.in(s, "two"), d.in(services, "one")} {
-		d.ledger.streams[of.key()] = of
+func TestARoundOfABackfillIsAboutObjectsOfOneReflector(t *testing.T) {
+	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps", "services"))
+	d.ledger.stop(s)
+	for _, of := range []*feed{d.feed("configmaps", "one", to), d.feed("configmaps", "two", to), d.feed("services", "one", to)} {
 		for i := range 3 {
-			obj := configMap(of.watch.Namespace, fmt.Sprint(i), "1")
-			if of.watch.Resource.Kind == "Service" {
-				obj = service(of.watch.Namespace, fmt.Sprint(i))
+			obj := configMap(of.namespace, fmt.Sprint(i), "1")
+			if of.of.Kind == "Service" {
+				obj = service(of.namespace, fmt.Sprint(i))
 			}
 			d.object(t.Context(), of, obj, added)
 		}
 	}
 	require.Equal(t, 9, to.backlog.count)
 	for range 20 { // maps have no order
-		of, keys, _ := d.pick(to)
-		require.Len(t, keys, 3)
-		for _, key := range keys {
-			require.Equal(t, of.watch.Namespace, key.name.Namespace)
-			require.Equal(t, of.watch.Resource, key.of.resource)
+		r := d.ledger.choose(to)
+		require.Len(t, r.keys, 3)
+		for _, key := range r.keys {
+			require.Equal(t, r.from.namespace, key.name.Namespace)
+			require.Equal(t, r.from.of, key.of.resource)
 		}
 	}
 }
@@ -305,7 +290,7 @@ func TestWhatIsFetchedGoesToThoseAloneWhoseRulesWriteIt(t *testing.T) {
 	out := newLines(-1)
 	r := rule("prod", "prod", "configmaps")
 	r.Resources[0].Operations = []event.Operation{event.Delete}
-	d, to, s := newDesk(t, out, r)
+	d, to, s := newRig(t, out, r)
 	obj := configMap("default", "a", "1")
 	require.True(t, d.offer(t.Context(), to, s, obj, d.now()), "nothing is known of its type")
 	d.object(t.Context(), s, obj, listed)
@@ -314,13 +299,13 @@ func TestWhatIsFetchedGoesToThoseAloneWhoseRulesWriteIt(t *testing.T) {
 	require.Zero(t, to.backlog.count)
 	require.Empty(t, out.waiting)
 
-	d, to, s = newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d, to, s = newRig(t, out, rule("prod", "prod", "configmaps"))
 	d.object(t.Context(), s, obj, listed)
 	out.texts()
 	to.backlog.add(d.keyed(s, "a"), false)
 	rules, err := ruleset.Compile(setOf(t, "dev"), rule("dev", "dev", "configmaps"))
 	require.NoError(t, err)
-	d.match.Store(&matcher{rules: rules})
+	d.reader.match.Store(&matcher{rules: rules})
 	require.True(t, d.offer(t.Context(), to, s, obj, d.now()))
 	require.Empty(t, out.texts(), "another one wants it now")
 }
@@ -340,7 +325,7 @@ func TestACreateNeverOvertakesTheDeleteBeforeIt(t *testing.T) {
 	out := newLines(-1)
 	r := rule("prod", "prod", "configmaps")
 	r.Resources[0].Operations = []event.Operation{event.Create, event.Delete}
-	d, to, s := newDesk(t, out, r)
+	d, to, s := newRig(t, out, r)
 	d.out = noDeletes{out}
 	d.object(t.Context(), s, configMap("default", "a", "1"), added)
 	d.deleted(t.Context(), s, configMap("default", "a", "1"), removed)

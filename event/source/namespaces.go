@@ -14,8 +14,8 @@ import (
 
 var namespaceType = ruleset.Type{Version: "v1", Resource: "namespaces", Kind: "Namespace"}
 
-// namespaces keeps the labels of all namespaces, for rules with a namespaceSelector. It is the receiver of a stream of its
-// own, which no destination sees.
+// namespaces keeps the labels of all namespaces, for rules with a namespaceSelector. It has a lock of
+// its own, since objects are matched without the Watcher's. A reflector that feeds no target tells it.
 type namespaces struct {
 	client  dynamic.ResourceInterface
 	changed chan<- struct{} // told when there are moves
@@ -28,11 +28,14 @@ type namespaces struct {
 }
 
 func newNamespaces(client dynamic.ResourceInterface, changed chan<- struct{}) *namespaces {
-	return &namespaces{client: client, changed: changed, ready: make(chan struct{}), known: map[string]map[string]string{}, missed: map[string]bool{}, moves: map[string][]map[string]string{}}
+	return &namespaces{
+		client: client, changed: changed, ready: make(chan struct{}),
+		known: map[string]map[string]string{}, missed: map[string]bool{}, moves: map[string][]map[string]string{},
+	}
 }
 
-// labels returns the labels of a namespace; nil for none. A namespace whose stream is behind that of its objects is asked
-// for.
+// labels returns the labels of a namespace; nil for none. A namespace whose reflector is
+// behind that of its objects is asked for.
 func (n *namespaces) labels(ctx context.Context, name string) map[string]string {
 	if n == nil || name == "" {
 		return nil
@@ -46,7 +49,7 @@ func (n *namespaces) labels(ctx context.Context, name string) map[string]string 
 	obj, err := n.client.Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		n.mu.Lock()
-		n.missed[name] = true // when its own stream tells the labels, its objects are listed again
+		n.missed[name] = true // when its own reflector tells the labels, its objects are listed again
 		n.mu.Unlock()
 		return nil
 	}
@@ -62,7 +65,7 @@ func (n *namespaces) put(obj *unstructured.Unstructured) map[string]string {
 	return labels
 }
 
-func (n *namespaces) object(_ context.Context, _ *stream, obj *unstructured.Unstructured, how arrival) {
+func (n *namespaces) upsert(obj *unstructured.Unstructured, how arrival) {
 	n.mu.Lock()
 	old, ok := n.known[obj.GetName()]
 	missed := n.missed[obj.GetName()]
@@ -105,23 +108,15 @@ func ready(c <-chan struct{}) bool {
 	}
 }
 
-func (n *namespaces) deleted(_ context.Context, _ *stream, obj *unstructured.Unstructured, _ arrival) {
+func (n *namespaces) delete(obj *unstructured.Unstructured) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.known, obj.GetName())
 }
 
-func (n *namespaces) completed(context.Context, *stream) { n.release() }
-
-// release lets streams begin that wait for the labels, since these are known, or nobody looks at them any more.
+// release lets reflectors begin that wait for the labels, since these are known, or nobody looks at them any more.
 func (n *namespaces) release() {
 	if !ready(n.ready) {
 		close(n.ready)
 	}
 }
-
-func (n *namespaces) begin(*stream)                                     {}
-func (n *namespaces) failed(*stream, error)                             {}
-func (n *namespaces) outdated(*stream) ([]string, uint64)               { return nil, 0 }
-func (n *namespaces) relisted(context.Context, *stream, string, uint64) {}
-func (n *namespaces) allowed(*stream)                                   {}

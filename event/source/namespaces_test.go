@@ -21,7 +21,7 @@ func TestANamespaceThatCouldNotBeReadIsMadeGoodWhenItsStreamTellsIt(t *testing.T
 	require.NoError(t, err)
 	changed := make(chan struct{}, 1)
 	n := newNamespaces(clientFor(client, namespaceType), changed)
-	n.completed(t.Context(), nil)
+	n.release()
 
 	ns := object("v1", "Namespace", "", "team", map[string]any{})
 	ns.SetLabels(map[string]string{"env": "prod"})
@@ -36,12 +36,12 @@ func TestANamespaceThatCouldNotBeReadIsMadeGoodWhenItsStreamTellsIt(t *testing.T
 	other.SetLabels(map[string]string{"env": "dev"})
 	require.NoError(t, cluster.Apply(other))
 	require.Equal(t, "dev", n.labels(t.Context(), "other")["env"], "its stream is behind that of its objects")
-	n.object(t.Context(), nil, ns, added)
+	n.upsert(ns, added)
 	require.Len(t, changed, 1)
 	require.Equal(t, "prod", n.labels(t.Context(), "team")["env"])
 
 	<-changed
-	n.object(t.Context(), nil, ns, modified)
+	n.upsert(ns, modified)
 	require.Empty(t, changed, "nothing new")
 }
 
@@ -54,23 +54,23 @@ func TestOnlyLabelsThatChangeMoveObjects(t *testing.T) {
 		return ns
 	}
 	env := func(env string) map[string]string { return map[string]string{"env": env} }
-	n.object(t.Context(), nil, team("a"), listed)
-	n.object(t.Context(), nil, team("b"), listed)
+	n.upsert(team("a"), listed)
+	n.upsert(team("b"), listed)
 	require.Empty(t, n.take(), "nothing is matched before all labels are known")
-	n.completed(t.Context(), nil)
-	n.object(t.Context(), nil, team("b"), modified)
+	n.release()
+	n.upsert(team("b"), modified)
 	require.Empty(t, n.take())
 	require.Empty(t, changed)
-	n.object(t.Context(), nil, team("c"), modified)
-	n.object(t.Context(), nil, team("d"), added)
+	n.upsert(team("c"), modified)
+	n.upsert(team("d"), added)
 	require.Len(t, changed, 1)
 	require.Equal(t, map[string][]map[string]string{"team": {env("b"), env("c"), env("d")}}, n.take(), "each may have matched")
 	require.Empty(t, n.take(), "once")
-	n.deleted(t.Context(), nil, team("d"), removed)
-	n.object(t.Context(), nil, team("a"), added)
+	n.delete(team("d"))
+	n.upsert(team("a"), added)
 	require.Empty(t, n.take(), "its objects come after it")
-	n.deleted(t.Context(), nil, team("a"), removed)
-	n.object(t.Context(), nil, team("b"), modified)
+	n.delete(team("a"))
+	n.upsert(team("b"), modified)
 	require.NotEmpty(t, n.take(), "that it was made was missed")
 	require.Nil(t, n.labels(t.Context(), ""), "what is in no namespace has none")
 	var none *namespaces

@@ -27,10 +27,10 @@ var tokenSeed = maphash.MakeSeed()
 // eachPage lists in pages and returns the resource version of the listing. The consistent read that an unset resource
 // version asks for is what makes "not in the listing" mean "does not exist".
 //
-// A page holds one of the places while it is read and handed over. Between two pages others have their turn: a listing
+// A page holds one of the slots while it is read and handed over. Between two pages others have their turn: a listing
 // without an end must not keep them from theirs.
 func eachPage(
-	ctx context.Context, places chan struct{}, c dynamic.ResourceInterface, limit int64, f func([]unstructured.Unstructured) error,
+	ctx context.Context, slots chan struct{}, c dynamic.ResourceInterface, limit int64, f func([]unstructured.Unstructured) error,
 ) (version string, err error) {
 	bounded, cancel := context.WithTimeoutCause(ctx, listBound, fmt.Errorf("%w within %s", ErrEndless, listBound))
 	defer cancel()
@@ -42,7 +42,7 @@ func eachPage(
 	opts := metav1.ListOptions{Limit: limit}
 	seen := map[uint64]struct{}{} // the hashes of the continue tokens
 	for {
-		if opts.Continue, version, err = onePage(bounded, places, c, opts, f); err != nil || opts.Continue == "" {
+		if opts.Continue, version, err = onePage(bounded, slots, c, opts, f); err != nil || opts.Continue == "" {
 			return version, err
 		}
 		token := maphash.String(tokenSeed, opts.Continue)
@@ -57,9 +57,9 @@ func eachPage(
 }
 
 func onePage(
-	ctx context.Context, places chan struct{}, c dynamic.ResourceInterface, opts metav1.ListOptions, f func([]unstructured.Unstructured) error,
+	ctx context.Context, slots chan struct{}, c dynamic.ResourceInterface, opts metav1.ListOptions, f func([]unstructured.Unstructured) error,
 ) (next, version string, err error) {
-	leave, err := enter(ctx, places)
+	leave, err := enter(ctx, slots)
 	if err != nil {
 		return "", "", err
 	}
@@ -72,10 +72,10 @@ func onePage(
 }
 
 // enter waits for a place; leave gives it back.
-func enter(ctx context.Context, places chan struct{}) (leave func(), err error) {
+func enter(ctx context.Context, slots chan struct{}) (leave func(), err error) {
 	select {
-	case places <- struct{}{}:
-		return func() { <-places }, nil
+	case slots <- struct{}{}:
+		return func() { <-slots }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -2,6 +2,7 @@ package source
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,21 +10,25 @@ import (
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-func TestAStreamWhoseEraIsOverListsEverything(t *testing.T) {
-	_, _, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
-	require.NoError(t, s.listAnew(t.Context()), "nothing is outdated")
-	s.again.Store(true)
-	require.ErrorIs(t, s.listAnew(t.Context()), errAgain)
-	require.ErrorIs(t, s.follow(t.Context(), place{}), errAgain)
-	s.again.Store(false)
-	s.rewinds.era.Add(1)
-	require.ErrorIs(t, s.listAnew(t.Context()), errAgain)
-	require.ErrorIs(t, s.follow(t.Context(), place{}), errAgain)
+func TestAReflectorWhoseEraIsOverListsEverything(t *testing.T) {
+	d, _, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
+	r := newPlanner(d.Watcher).reflector(s, feedHandler{d.Watcher, s})
+	require.NoError(t, r.relist(t.Context()), "nothing is stale")
+	d.ledger.relist(s)
+	require.ErrorIs(t, r.relist(t.Context()), errRelist)
+	require.ErrorIs(t, r.follow(t.Context(), resumePoint{}), errRelist)
+	d.begin(s)
+	require.NoError(t, r.relist(t.Context()))
+	d.ledger.rewinds.era++
+	require.ErrorIs(t, r.relist(t.Context()), errRelist)
+	require.ErrorIs(t, r.follow(t.Context(), resumePoint{}), errRelist)
 }
 
 func TestAListingOfThePastIsNotComplete(t *testing.T) {
@@ -31,29 +36,28 @@ func TestAListingOfThePastIsNotComplete(t *testing.T) {
 		f.api.rewind(2, false)
 		f.api.watches[0].events <- apiwatch.Event{Type: apiwatch.Error, Object: &apierrors.NewResourceExpired("").ErrStatus}
 		f.answer("list", nil)
-		require.NotContains(t, f.delivered(), "completed")
-		require.EqualValues(t, 1, f.stream.rewinds.era.Load(), "all streams are to hear of it")
-		require.Len(t, f.stream.rewinds.told, 1)
+		got := f.delivered()
+		require.NotContains(t, got, "completed")
+		require.Contains(t, got, "went back", "all reflectors are to hear of it")
 		f.asked("list")
 	})
 }
 
-// What helps one stream is no matter of the others.
+// What helps one reflector is no matter of the others.
 func TestOnlyAClockThatWentBackEndsAnEra(t *testing.T) {
 	for name, c := range map[string]struct {
-		err error
-		era uint64
+		err  error
+		ends bool
 	}{
 		"expired":    {err: apierrors.NewResourceExpired("")},
 		"broken":     {err: errBroken},
-		"the future": {err: tooLarge(9), era: 1},
+		"the future": {err: tooLarge(9), ends: true},
 	} {
 		watching(t, func(t *testing.T, f *solo) {
 			time.Sleep(time.Minute)
 			f.cut()
 			f.answer("watch", c.err)
-			f.delivered()
-			require.Equal(t, c.era, f.stream.rewinds.era.Load(), name)
+			require.Equal(t, c.ends, slices.Contains(f.delivered(), "went back"), name)
 		})
 	}
 }
@@ -71,86 +75,96 @@ func TestInitialEventsThatHaveExpiredAreAskedForAgain(t *testing.T) {
 
 func TestOfTwoGroupsThatFindTheClockBehindBothAreRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRewinds()
+		var r rewinds
+		begin := func() time.Duration {
+			_, wait := r.begin(time.Now())
+			return wait
+		}
 		r.found(0, "") // the first
-		require.Len(t, r.told, 1)
+		require.Equal(t, maxEra, begin())
 		r.pause = maxEra
 		r.found(1, "") // the second is owed
 		time.Sleep(time.Minute)
-		require.Equal(t, maxEra-time.Minute, r.begin())
+		require.Equal(t, maxEra-time.Minute, begin())
 		r.found(7, "apps")
 		require.Equal(t, maxEra, r.pause, "it speaks of another time")
 		r.found(1, "apps") // it is no whim of one server
-		require.EqualValues(t, 2, r.era.Load())
+		require.Equal(t, minEra, r.pause)
+		begin()
+		require.EqualValues(t, 2, r.era)
 		require.Equal(t, 2*minEra, r.pause, "it doubles")
 	})
 }
 
-func TestAProbeIsNotWaitedForAfterARewind(t *testing.T) {
-	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
-	s.probing, s.settled = true, true
-	d.ledger.again(s)
-	require.Zero(t, to.unsettled)
-	require.False(t, s.again.Load())
+func TestAProbeIsNotWaitedFor(t *testing.T) {
+	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
+	d.ledger.stop(s)
+	d.ledger.setGaps(map[schema.GroupResource]ruleset.Watch{s.key().of: {Resource: s.of, Coverage: []ruleset.Coverage{
+		{Destination: to.destination, Collection: event.Collection{Resource: "configmaps", All: true}},
+	}}}, nil)
+	d.failed(d.feed("services", ""), errWentBack)
+	d.ledger.resync(to)
+	require.True(t, to.ready())
+	require.True(t, d.ledger.covered(to, d.keyed(s, "a")))
+	st, _ := d.Status(ref("prod"))
+	require.Equal(t, []Incomplete{{event.Collection{Resource: "configmaps", All: true}, errRefused}}, st.Incomplete)
+	d.ledger.probed(s.key().of, errBroken)
+	require.False(t, d.ledger.accessChanged)
+	d.ledger.probed(s.key().of, nil)
+	require.True(t, d.ledger.accessChanged)
+	d.ledger.probed(schema.GroupResource{Resource: "unheard-of"}, nil)
 }
 
 func TestARewindIsToldOnceAndNothingIsCompleteAfterIt(t *testing.T) {
 	log := &logged{}
-	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
-	d.opts = log.options().withDefaults()
-	p := plannerOf(d)
-	p.rewinds = s.rewinds
-	p.stands(s)
-	s.complete, s.settled = true, true
-	other := otherStream(d, "services", "")
-	other.rewinds = s.rewinds
-	other.era.Store(1) // its listing began when the era did
-	labels := &stream{rewinds: s.rewinds, anew: make(chan struct{}, 1)}
-	d.ledger.follow(labels)
-	s.rewinds.found(0, "")
-	p.doubtAll()
-	require.True(t, labels.again.Load())
-	require.False(t, other.again.Load())
-	labels.again.Store(false)
-	labels.era.Store(1)
-	s.rewinds.pause = 0
-	s.rewinds.found(1, "")
-	labels.era.Store(2) // it has been listed meanwhile
-	p.doubtAll()
-	require.False(t, labels.again.Load())
-	p.doubtAll()
-	require.Equal(t, 2, log.count("gone back"))
+	d, to, s := newRigWith(t, newLines(0), log.options(), rule("prod", "prod", "configmaps"))
+	d.begin(s)
+	d.completed(t.Context(), s)
+	labels := d.ledger.newFeed(namespaceType, "")
+	d.ledger.labels = labels
+	d.begin(labels)
+	d.failed(s, errWentBack)
+	require.Len(t, d.rewound, 1)
+	require.True(t, d.relists(labels))
 	require.False(t, s.complete)
-	require.Equal(t, 1, to.unsettled)
+	require.False(t, to.ready())
+	require.Len(t, s.wake, 1)
+	d.begin(labels)
+	d.begin(s)
+	d.failed(s, errWentBack)
+	require.False(t, d.relists(labels), "the next era is owed")
+	d.ledger.rewinds.pause = 0
+	newPlanner(d.Watcher).nextEra()
+	require.True(t, d.relists(labels))
+	newPlanner(d.Watcher).nextEra()
+	require.Equal(t, 2, log.count("gone back"))
 }
 
 // Its delete was heard of while it was asked for.
 func TestWhatWasDeadWhenItWasNotFoundIsNoReasonToListAnything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, _, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-		p := plannerOf(d)
-		p.stands(s)
-		d.ledger.missing.add(d.keyed(s, "a"), 0)
+		d, _, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
+		d.ledger.missing.add(d.keyed(s, "a"), 0, time.Now())
 		time.Sleep(missingPause)
-		p.doubtMissing()
-		require.False(t, s.again.Load())
+		d.ledger.doubtMissing()
+		require.False(t, d.relists(s))
 		require.Empty(t, d.ledger.missing)
 	})
 }
 
 func TestWhenAnObjectWasMissedFirstIsNotForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, _, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
+		d, _, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
 		first := time.Now()
-		d.ledger.missing.add(d.keyed(s, "a"), 1)
+		d.ledger.missing.add(d.keyed(s, "a"), 1, time.Now())
 		time.Sleep(time.Second)
-		d.ledger.missing.add(d.keyed(s, "a"), 1)
+		d.ledger.missing.add(d.keyed(s, "a"), 1, time.Now())
 		require.Equal(t, first, d.ledger.missing[d.keyed(s, "a")].at)
 	})
 }
 
 func TestTheNewestVersionNeverGoesBack(t *testing.T) {
-	var s stream
+	var s reflector
 	for _, version := range []string{"5", "3", "opaque"} {
 		s.saw(version)
 		require.Equal(t, "5", s.newest)
@@ -166,41 +180,29 @@ func TestBothWordsForWhatIsGoneAreKnown(t *testing.T) {
 func TestAnEventOfThePastHasEverythingListed(t *testing.T) {
 	watching(t, func(t *testing.T, f *solo) {
 		f.send(apiwatch.Modified, "1")
-		require.Equal(t, []string{"begin"}, f.delivered())
+		require.Equal(t, []string{"went back", "begin"}, f.delivered())
 		f.asked("list")
-		require.EqualValues(t, 1, f.stream.rewinds.era.Load())
 	})
 }
 
-func TestWhatIsOutdatedInOneNamespaceIsSoForAllOfThem(t *testing.T) {
-	_, _, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	all := s.watch.Coverage[0]
-	one, other := all, all
-	one.Collection = event.Collection{Resource: "configmaps", Namespace: "one"}
-	other.Collection = event.Collection{Resource: "configmaps", Namespace: "other"}
-	require.False(t, s.outdates(all) || s.outdates(one))
-	s.outdated = map[string]struct{}{"one": {}}
-	require.True(t, s.outdates(all) && s.outdates(one))
-	require.False(t, s.outdates(other))
+func TestWhatIsStaleInOneNamespaceIsSoForAllOfThem(t *testing.T) {
+	d, _, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	s.complete = true
+	require.True(t, d.ledger.listedWhole(s, everywhere) && d.ledger.listedWhole(s, "one"))
+	d.ledger.outdate(s, "one")
+	require.False(t, d.ledger.listedWhole(s, everywhere) || d.ledger.listedWhole(s, "one"))
+	require.True(t, d.ledger.listedWhole(s, "other"))
 }
 
 func TestAListingOfANamespaceTellsTheClock(t *testing.T) {
-	d, _, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	api := newGatedAPI()
-	api.write("configmaps", apiwatch.Added, configMap("default", "a", "1"))
-	s.client, s.page, s.ahead, s.newest = clientFor(api, s.watch.Resource), 1, map[string]string{}, ""
-	d.ledger.outdate(s, "default")
-	ended := make(chan error)
-	go func() { ended <- s.listAnew(t.Context()) }()
-	api.answer(<-api.requests, nil)
-	require.NoError(t, <-ended)
-	require.Equal(t, "1", s.newest)
+	d, _, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	require.NoError(t, d.relist(t, s, configMap("default", "a", "1"), ""))
 }
 
 func TestMissedObjectsHaveABound(t *testing.T) {
-	d, _, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	d, _, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
 	for i := range maxMissing + 1 {
-		d.ledger.missing.add(d.keyed(s, fmt.Sprint(i)), 1)
+		d.ledger.missing.add(d.keyed(s, fmt.Sprint(i)), 1, time.Now())
 	}
 	require.Len(t, d.ledger.missing, maxMissing)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// compiled are rules for destinations on main.
+// compiledRules are rules for destinations on main.
 func compiledRules(t *testing.T, specs []destination.Spec, list ...ruleset.Rule) *rules {
 	t.Helper()
 	set, err := destination.Resolve([]destination.Repository{{Ref: ref("repo"), URL: "https://git.example/r.git"}}, specs)
@@ -26,63 +26,51 @@ func compiledRules(t *testing.T, specs []destination.Spec, list ...ruleset.Rule)
 	return &rules{set, rs}
 }
 
-// stands has a planner take a stream for a running one, of which no goroutine knows.
-func (p *planner) stands(s *stream) {
-	s.anew = make(chan struct{}, 1)
-	p.running[s.key()] = &running{stream: s}
-	p.ledger.streams[s.key()] = s
-}
-
-func TestLabelsThatChangeConcernTheStreamsOfTheirNamespaceAlone(t *testing.T) {
+func TestLabelsThatChangeConcernTheReflectorsOfTheirNamespaceAlone(t *testing.T) {
 	selective := rule("prod", "prod", "configmaps")
 	selective.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"env": "prod"}}
 	for name, c := range map[string]struct {
 		namespace string
-		probing   bool
 		concerned bool
 	}{
-		"of all namespaces":                 {concerned: true},
-		"of the namespace":                  {namespace: "team", concerned: true},
-		"of another":                        {namespace: "other"},
-		"that asks whether it is allowed":   {probing: true},
-		"that asks so for one that has not": {namespace: "team", probing: true},
+		"of all namespaces": {concerned: true},
+		"of the namespace":  {namespace: "team", concerned: true},
+		"of another":        {namespace: "other"},
 	} {
-		d, to, s := newDesk(t, newLines(-1), selective)
+		d, to, s := newRig(t, newLines(-1), selective)
 		n := newNamespaces(nil, make(chan struct{}, 1))
-		d.match.Store(&matcher{d.match.Load().rules, n})
-		p := plannerOf(d)
-		p.desk = d
-		s.watch.Namespace, s.probing = c.namespace, c.probing
-		p.stands(s)
+		d.reader.match.Store(&matcher{d.reader.match.Load().rules, n})
+		s.namespace = c.namespace
 		n.moved("team", nil, map[string]string{"env": "prod"})
-		p.relabel()
-		_, outdated := s.outdated["team"]
-		require.Equal(t, c.concerned, outdated, name)
-		require.Equal(t, c.concerned, len(s.anew) == 1, name)
-		require.Equal(t, c.concerned, to.unsettled == 1, name)
+		newPlanner(d.Watcher).relabel()
+		require.Equal(t, c.concerned, s.stale["team"] > 0, name)
+		require.Equal(t, c.concerned, len(s.wake) == 1, name)
+		require.Equal(t, !c.concerned, to.ready(), name)
 	}
 }
 
 func TestRulesThatComeDuringDiscoveryAreStillToBePlanned(t *testing.T) {
-	d, to, _ := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
-	p := plannerOf(d)
-	p.next = &rules{}
-	p.settleOn(&coverage{}, 0)
-	require.False(t, p.planned)
-	require.True(t, d.ledger.changing.Load(), "nothing is uncovered meanwhile")
-	p.next = nil
-	to.feeding, to.stuck, to.backlog.count = false, 1, 1
-	p.settleOn(&coverage{}, 0)
-	require.True(t, p.planned)
-	require.False(t, d.ledger.changing.Load())
-	require.Contains(t, d.ledger.kicked, to, "its stuck objects may have a stream now")
+	d, to, _ := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
+	uncovered := func() bool { return d.ledger.uncovered(to, event.Collection{Resource: "services"}) }
+	seedDue := func() bool { st, _ := d.Status(ref("prod")); return st.SeedDue }
+	d.SetRules(destination.Set{}, &ruleset.RuleSet{})
+	d.ledger.observe(plan{}, &served{}, false)
+	to.syncDue = false
+	require.True(t, seedDue())
+	require.False(t, uncovered(), "nothing is uncovered meanwhile")
+	d.ledger.desired.Store(d.ledger.adopted)
+	to.backfilling, to.blocked, to.backlog.count = false, 1, 1
+	d.ledger.observe(plan{}, &served{}, false)
+	require.False(t, seedDue())
+	require.True(t, uncovered())
+	require.Contains(t, d.ledger.pending, to, "its blocked objects may have a reflector now")
 }
 
 func TestADestinationThatChangesIsAnotherTarget(t *testing.T) {
-	d, old, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
+	d, old, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 	d.object(t.Context(), s, configMap("default", "a", "1"), added)
-	p := plannerOf(d)
-	p.retarget(t.Context(), compiledRules(t, []destination.Spec{spec("prod", "other")}, rule("prod", "prod", "configmaps")))
+	forget := d.ledger.adopt(compiledRules(t, []destination.Spec{spec("prod", "other")}, rule("prod", "prod", "configmaps")), nil)
+	require.Equal(t, []destination.Destination{old.destination}, forget)
 	require.True(t, old.gone)
 	require.Zero(t, old.backlog.count)
 	now := d.ledger.targets[ref("prod")]
@@ -90,39 +78,39 @@ func TestADestinationThatChangesIsAnotherTarget(t *testing.T) {
 	require.NotEqual(t, old.number, now.number)
 
 	now.syncDue = false
-	p.retarget(t.Context(), compiledRules(t, []destination.Spec{spec("prod", "other")}, rule("prod", "prod", "secrets")))
+	d.ledger.adopt(compiledRules(t, []destination.Spec{spec("prod", "other")}, rule("prod", "prod", "secrets")), nil)
 	require.Same(t, now, d.ledger.targets[ref("prod")])
-	require.True(t, now.syncDue, "no stream feeds it, and other rules do not cover what these did")
-	p.retarget(t.Context(), compiledRules(t, []destination.Spec{spec("dev", "main")}, rule("dev", "dev", "secrets")))
+	require.True(t, now.syncDue, "no reflector feeds it, and other rules do not cover what these did")
+	d.ledger.adopt(compiledRules(t, []destination.Spec{spec("dev", "main")}, rule("dev", "dev", "secrets")), nil)
 	require.True(t, now.gone)
 }
 
 // Until discovery has told what the new rules come to, what they say of one namespace takes nothing from the others.
 func TestOnlyTheNamespacesThatRulesChangeInLeaveTheCoverage(t *testing.T) {
-	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	p := plannerOf(d)
-	p.desk = d
-	p.stands(s)
-	s.watch.Coverage = nil
-	for _, ns := range []string{"one", "two", "three"} {
-		s.watch.Coverage = append(s.watch.Coverage, ruleset.Coverage{Destination: to.destination, Collection: event.Collection{Resource: "configmaps", Namespace: ns}})
-	}
-	p.swap(d.match.Load(), map[streamKey][]string{s.key(): {"one", "three"}})
-	require.Len(t, s.watch.Coverage, 1)
-	require.Equal(t, "two", s.watch.Coverage[0].Collection.Namespace)
-	require.Len(t, s.outdated, 2)
+	d, to, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	d.ledger.cover(s, map[*target]reach{to: {"one": true, "two": true, "three": true}})
+	d.ledger.adopt(d.ledger.adopted, map[*feed][]string{s: {"one", "three"}})
+	require.Equal(t, map[*target]reach{to: {"two": true}}, s.reach)
+	require.Len(t, s.stale, 2)
+	require.Empty(t, d.ledger.poked, "they are listed when they are covered again")
+	d.ledger.adopt(d.ledger.adopted, map[*feed][]string{s: {"two"}})
+	require.Empty(t, s.reach)
+	require.Empty(t, to.feeds)
 }
 
 func TestASeedSyncIsDueWhereWhatFeedsADestinationGrowsOrShrinks(t *testing.T) {
-	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	all := s.watch.Coverage
-	d.ledger.feeds(s, all)
+	d, to, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	all := s.reach
+	d.ledger.cover(s, all)
 	require.False(t, to.syncDue)
-	d.ledger.feeds(s, nil)
+	d.ledger.cover(s, nil)
 	require.True(t, to.syncDue)
 	to.syncDue = false
-	d.ledger.feeds(s, all)
+	d.ledger.cover(s, all)
 	require.True(t, to.syncDue)
+	to.syncDue = false
+	d.ledger.cover(s, map[*target]reach{to: {everywhere: true}})
+	require.True(t, to.syncDue, "it may be swept now")
 }
 
 func TestAVersionIsForgottenWithWhatWatchesIt(t *testing.T) {
@@ -135,7 +123,7 @@ func TestAVersionIsForgottenWithWhatWatchesIt(t *testing.T) {
 
 func TestWhatHasNoGroupVersionIsNotTakenForTheCoreGroup(t *testing.T) {
 	lists := []*metav1.APIResourceList{{GroupVersion: "a/b/c", APIResources: []metav1.APIResource{{Name: "pods", Namespaced: true}}}}
-	require.Empty(t, (&coverage{}).discovered(lists, nil).served)
+	require.Empty(t, servedTypes(lists, nil).types)
 }
 
 func TestTheLabelsOfNamespacesAreListedOnce(t *testing.T) {
@@ -151,9 +139,9 @@ func TestTheLabelsOfNamespacesAreListedOnce(t *testing.T) {
 	require.Equal(t, pages, f.listed("namespaces"))
 	f.setRules([]destination.Spec{spec("prod", "main")})
 	f.seeded("prod")
-	f.watcher.ledger.mu.RLock()
-	defer f.watcher.ledger.mu.RUnlock()
-	require.Empty(t, f.watcher.ledger.streams, "nothing is kept of what has stopped")
+	f.watcher.mu.RLock()
+	defer f.watcher.mu.RUnlock()
+	require.Empty(t, f.watcher.ledger.feeds, "nothing is kept of what has stopped")
 	require.Nil(t, f.watcher.ledger.labels)
 }
 
@@ -217,17 +205,18 @@ func TestWhatIsOnlyAskedForIsNotWaitedForWhenRulesOfANamespaceChange(t *testing.
 }
 
 func TestADiscoveryThatFailsTakesBackWhatTheOneBeforeHasSaid(t *testing.T) {
-	d, to, _ := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	p := plannerOf(d)
-	p.discovery = brokenDiscovery{}
-	p.rules = &rules{ruleSet: d.match.Load().rules}
-	d.ledger.coverage = (&coverage{rules: p.rules.ruleSet}).discovered(nil, nil)
+	d, to, _ := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	d.discovery = brokenDiscovery{}
+	d.ledger.served = &served{}
+	p := newPlanner(d.Watcher)
+	p.rules = d.ledger.adopted
 	uncovered := func() bool {
-		return liveView{d.ledger, to}.Uncovered(event.Collection{Resource: "configmaps", Namespace: "default"})
+		return d.ledger.uncovered(to, event.Collection{Resource: "configmaps", Namespace: "default"})
 	}
 	require.True(t, uncovered())
 	p.refresh(context.Background())
 	require.False(t, uncovered())
+	require.ErrorIs(t, d.Err(), errBroken)
 }
 
 type brokenDiscovery struct{}
@@ -272,24 +261,25 @@ func TestNobodyWaitsForLabelsThatNoRuleLooksAt(t *testing.T) {
 	}
 }
 
-func TestWhatOnlyAsksGoesOnWhileItsGroupCannotBeRead(t *testing.T) {
-	d, _, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	p := plannerOf(d)
-	p.desk = d
-	s.probing = true
-	p.stands(s)
-	require.Zero(t, p.change(t.Context(), nil, map[string]bool{"": true}))
-	require.Contains(t, p.running, s.key())
+func TestAProbeGoesOnWhileItsGroupCannotBeRead(t *testing.T) {
+	d, _, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	p := newPlanner(d.Watcher)
+	of := s.key().of
+	p.probes[of] = run(t.Context(), s.of, nil, func(ctx context.Context) { <-ctx.Done() })
+	d.ledger.gaps[of] = &gap{}
+	p.apply(t.Context(), plan{}, &served{unread: map[string]bool{"": true}}, nil)
+	require.Contains(t, p.probes, of)
+	require.Contains(t, d.ledger.gaps, of)
+	p.apply(t.Context(), plan{}, &served{}, nil)
+	require.Empty(t, p.probes)
+	require.Empty(t, d.ledger.gaps)
 }
 
-func TestATargetHasOneFeeder(t *testing.T) {
-	d, to, _ := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	p := plannerOf(d)
-	p.feedCtx = func() context.Context { t.Error("another one is started"); return t.Context() }
-	d.ledger.kicked[to] = struct{}{}
-	p.startFeeders()
-	p.stopFeeders()
-	require.Empty(t, d.ledger.kicked)
+func TestATargetHasOneBackfill(t *testing.T) {
+	d, to, _ := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	d.ledger.pending[to] = struct{}{}
+	require.Empty(t, d.ledger.takePending())
+	require.Empty(t, d.ledger.pending)
 }
 
 // Rules that replace others before the planner has taken those are told twice and taken once.

@@ -18,7 +18,7 @@ import (
 
 var errBroken = apierrors.NewInternalError(errors.New("broken"))
 
-// watching brings a stream that lists in pages as far as its first watch.
+// watching brings a reflector that lists in pages as far as its first watch.
 func watching(t *testing.T, f func(t *testing.T, s *solo)) {
 	t.Helper()
 	bubbled(t, refusesInitial, false, func(t *testing.T, s *solo) {
@@ -171,7 +171,7 @@ func TestANamespaceThatCannotBeListedAgainHasEverythingListed(t *testing.T) {
 	for name, err := range map[string]error{"broken": errBroken, "expired": apierrors.NewResourceExpired("")} {
 		watching(t, func(t *testing.T, f *solo) {
 			f.namespaces = []string{"team"}
-			signal(f.stream.anew)
+			signal(f.wake)
 			q, _ := f.asked("list")
 			require.Equal(t, "team", q.ns, name)
 			f.api.answer(q, err)
@@ -185,7 +185,7 @@ func TestANamespaceThatCannotBeListedAgainHasEverythingListed(t *testing.T) {
 // A restore of the cluster's etcd sets its clock back. What a namespace's own listing had overtaken before says nothing then.
 func TestAFullListingForgetsHowFarSingleNamespacesWere(t *testing.T) {
 	watching(t, func(t *testing.T, f *solo) {
-		f.stream.ahead["default"] = "100"
+		f.reflector.listedAt["default"] = "100"
 		f.api.watches[0].events <- apiwatch.Event{Type: apiwatch.Error, Object: &apierrors.NewResourceExpired("").ErrStatus}
 		f.answer("list", nil)
 		f.answer("list", nil)
@@ -196,13 +196,19 @@ func TestAFullListingForgetsHowFarSingleNamespacesWere(t *testing.T) {
 	})
 }
 
-func TestAStreamThatOnlyAsksWhetherItIsAllowedDoesSoWithPauses(t *testing.T) {
+func TestAProbeAsksWithPausesUntilItIsAllowed(t *testing.T) {
 	bubbled(t, refusesInitial, false, func(t *testing.T, f *solo) {
 		f.next()
-		f.cancel() // the usual stream, which f began with
+		f.cancel() // the reflector
 		f.delivered()
-		ctx := t.Context()
-		go newProbe(f).run(ctx)
+		p := &probe{client: f.reflector.client, answer: func(err error) {
+			if err == nil {
+				f.note("allowed")
+			} else {
+				f.failed(err)
+			}
+		}}
+		go p.run(t.Context())
 		for i := range 5 {
 			q, took := f.asked("list")
 			require.EqualValues(t, 1, q.options.Limit)
@@ -216,12 +222,21 @@ func TestAStreamThatOnlyAsksWhetherItIsAllowedDoesSoWithPauses(t *testing.T) {
 	})
 }
 
-// newProbe returns a stream like that of f which only asks.
-func newProbe(f *solo) *stream {
-	return &stream{watch: f.stream.watch, client: f.stream.client, to: f, lists: f.stream.lists, page: 2, probing: true, rewinds: f.stream.rewinds}
+func TestTheEndOfAProbeIsNoAnswer(t *testing.T) {
+	bubbled(t, refusesInitial, false, func(t *testing.T, f *solo) {
+		f.next()
+		f.cancel() // the reflector
+		f.delivered()
+		ctx, cancel := context.WithCancel(t.Context())
+		p := &probe{client: f.reflector.client, answer: func(error) { f.note("answered") }}
+		go p.run(ctx)
+		f.asked("list")
+		cancel()
+		require.Empty(t, f.delivered())
+	})
 }
 
-func TestTheEndOfAStreamIsNoFailure(t *testing.T) {
+func TestTheEndOfAReflectorIsNoFailure(t *testing.T) {
 	for name, until := range map[string]func(f *solo){
 		"listing":  func(*solo) {},
 		"paging":   func(f *solo) { f.answer("list", nil) },
@@ -251,16 +266,15 @@ func TestAPauseIsAsLongAsTheServerAsksForButNotShorterThanOurs(t *testing.T) {
 	})
 }
 
-func TestAStreamThatEndsBeforeItsTurnHasListedNothing(t *testing.T) {
+func TestAReflectorThatEndsBeforeItsTurnHasListedNothing(t *testing.T) {
 	bubbled(t, refusesInitial, false, func(t *testing.T, f *solo) {
 		f.next()
 		f.cancel()
 		f.delivered()
-		s := newProbe(f)
-		s.probing, s.lists = false, make(chan struct{}, 1)
-		s.lists <- struct{}{} // somebody else lists
+		r := &reflector{of: f.reflector.of, client: f.reflector.client, handler: f, lists: make(chan struct{}, 1), page: 2}
+		r.lists <- struct{}{} // somebody else lists
 		ctx, cancel := context.WithCancel(t.Context())
-		go s.run(ctx)
+		go r.run(ctx)
 		require.Equal(t, []string{"begin"}, f.delivered())
 		cancel()
 		require.Empty(t, f.delivered(), "an empty listing would be a mass deletion")
@@ -274,7 +288,7 @@ func TestWhatAListingOfANamespaceShowedIsNotToldAgain(t *testing.T) {
 		change("2")
 		change("3")
 		f.namespaces = []string{"default"}
-		signal(f.stream.anew)
+		signal(f.wake)
 		f.answer("list", nil)
 		f.answer("list", nil)
 		require.Equal(t, []string{"listed a", "listed b", "listed c", "relisted default"}, f.delivered())

@@ -7,24 +7,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/destination"
-	"github.com/kubescribe/kubescribe/ruleset"
 )
-
-// otherStream adds a stream to a desk's ledger, which does not run.
-func otherStream(d *desk, resource, namespace string, coverage ...ruleset.Coverage) *stream {
-	of := ruleset.Type{Version: "v1", Resource: resource, Kind: map[string]string{"configmaps": "ConfigMap", "services": "Service"}[resource], Namespaced: true}
-	s := &stream{watch: ruleset.Watch{Resource: of, Namespace: namespace}, to: d, anew: make(chan struct{}, 1), rewinds: newRewinds()}
-	for _, c := range coverage {
-		s.watch.Coverage = append(s.watch.Coverage, ruleset.Coverage{Destination: c.Destination, Collection: s.scope()})
-	}
-	d.ledger.streams[s.key()] = s
-	return s
-}
 
 func TestAResyncSendsEveryObjectOnceMoreAndOnce(t *testing.T) {
 	out := newLines(-1)
-	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
-	d.ledger.streams[s.key()] = s
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	obj := configMap("default", "a", "1")
 	lists := func() int {
 		out.waiting = nil
@@ -41,7 +28,6 @@ func TestAResyncSendsEveryObjectOnceMoreAndOnce(t *testing.T) {
 
 	d.begin(s)
 	d.object(t.Context(), s, obj, listed)
-	d.ledger.clock++
 	d.ledger.resync(to) // while a listing runs that may have passed some objects
 	d.completed(t.Context(), s)
 	require.Equal(t, 1, lists())
@@ -49,12 +35,11 @@ func TestAResyncSendsEveryObjectOnceMoreAndOnce(t *testing.T) {
 }
 
 func TestAResyncListsOnlyWhatFeedsTheDestination(t *testing.T) {
-	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	d.ledger.streams[s.key()] = s
-	other := otherStream(d, "services", "")
+	d, to, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	other := d.feed("services", "")
 	d.ledger.resync(to)
-	require.True(t, s.again.Load())
-	require.False(t, other.again.Load())
+	require.True(t, d.relists(s))
+	require.False(t, d.relists(other))
 }
 
 func TestAListingAsksForPages(t *testing.T) {

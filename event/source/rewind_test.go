@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 
@@ -159,7 +160,7 @@ func TestResyncListsTheCluster(t *testing.T) {
 // the stream never tells it, and lists what it told before.
 func TestWhatWasFetchedAndUndoneIsSentAgain(t *testing.T) {
 	out := newLines(-1)
-	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	before, undone := configMap("default", "a", "before"), configMap("default", "a", "undone")
 	d.object(t.Context(), s, before, added)
 	to.backlog.add(d.keyed(s, "a"), false)
@@ -175,53 +176,47 @@ func TestWhatWasFetchedAndUndoneIsSentAgain(t *testing.T) {
 // What a listing lacks that began before a rewind was found may live.
 func TestAListingOfAnEarlierEraIsNeverComplete(t *testing.T) {
 	out := newLines(-1)
-	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
-	d.ledger.streams[s.key()] = s
-	scopes := func() (n int) {
-		require.NoError(t, live{d.ledger, to}.View(func(v event.Snapshot) error { n = len(v.Collections()); return nil }))
-		return n
-	}
-	s.begin()
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
+	d.ledger.cover(s, map[*target]reach{to: {everywhere: true}})
+	d.begin(s)
 	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
 	d.completed(t.Context(), s)
-	s.watch.Coverage[0].Sweepable = true
-	require.Equal(t, 1, scopes())
+	require.Len(t, d.sweepable(t, to), 1)
 
-	s.begin()
-	s.rewinds.found(0, "")
+	d.begin(s)
+	d.failed(d.feed("services", ""), errWentBack)
 	d.completed(t.Context(), s)
 	require.Len(t, out.waiting, 1, "no delete")
 	require.False(t, s.complete)
-	d.relisted(t.Context(), s, "default", d.now())
+	d.listed(t.Context(), s, listing{"default", d.now()})
 	require.Len(t, out.waiting, 1, "no delete")
 
-	s.begin()
+	d.begin(s)
 	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
 	d.completed(t.Context(), s)
 	require.True(t, s.complete)
-	require.Equal(t, 1, scopes())
-	s.rewinds.owed = true
-	s.rewinds.pause = 0
-	s.rewinds.begin()
-	require.Zero(t, scopes(), "also before the planner has heard of it")
+	require.Len(t, d.sweepable(t, to), 1)
+	d.ledger.rewinds.owed, d.ledger.rewinds.pause = true, 0
+	d.ledger.nextEra()
+	require.Empty(t, d.sweepable(t, to))
+	require.True(t, d.relists(s))
 }
 
 // An object is deleted while there is no room for the delete; a rewind brings it back.
 func TestADeleteThatARewindMayHaveUndoneWaits(t *testing.T) {
 	out := newLines(-1)
-	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
-	d.ledger.streams[s.key()] = s
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	a := configMap("default", "a", "1")
 	d.object(t.Context(), s, a, added)
 	out.setRoom(0)
 	d.deleted(t.Context(), s, a, removed)
 	require.Equal(t, 1, to.backlog.count)
-	s.rewinds.found(0, "")
+	d.failed(s, errWentBack)
 	out.setRoom(-1)
-	d.pick(to)
+	d.ledger.choose(to)
 	require.Len(t, out.waiting, 1, "the delete waits")
-	require.False(t, to.hungry())
-	s.begin()
+	require.False(t, to.needsBackfill())
+	d.begin(s)
 	d.object(t.Context(), s, a, listed)
 	require.Zero(t, to.backlog.count)
 	require.Len(t, out.waiting, 2)
@@ -240,7 +235,7 @@ func TestAWatchThatFollowsItsListingLateIsVerified(t *testing.T) {
 		f.delivered()
 		require.Contains(t, f.answer("list", nil).options.FieldSelector, askedName)
 		require.Empty(t, f.answer("list", nil).options.FieldSelector)
-		require.Equal(t, []string{"begin", "listed a", "completed"}, f.delivered())
+		require.Equal(t, []string{"went back", "begin", "listed a", "completed"}, f.delivered())
 		q, _ = f.next()
 		require.Equal(t, "1", q.options.ResourceVersion)
 	})
@@ -271,17 +266,27 @@ func TestTheClockIsComparedWithTheNewestThatWasTold(t *testing.T) {
 // the stream was told.
 func TestANamespaceThatIsListedBehindThePlaceSaysNothing(t *testing.T) {
 	out := newLines(-1)
-	d, _, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
-	api := newGatedAPI()
-	api.write("configmaps", apiwatch.Added, configMap("other", "b", "1"))
-	s.client, s.page, s.ahead, s.newest = clientFor(api, s.watch.Resource), 1, map[string]string{}, "100"
+	d, _, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	d.object(t.Context(), s, configMap("default", "a", "1"), added)
+	require.ErrorIs(t, d.relist(t, s, configMap("other", "b", "1"), "100"), errWentBack)
+	require.Len(t, out.waiting, 1, "no delete")
+}
+
+// relist has a reflector that was told of a resource version list the namespace default again.
+func (d rig) relist(t *testing.T, s *feed, there *unstructured.Unstructured, newest string) error {
+	t.Helper()
+	api := newGatedAPI()
+	api.write("configmaps", apiwatch.Added, there)
+	d.client, d.opts.PageSize = api, 1
+	r := newPlanner(d.Watcher).reflector(s, feedHandler{d.Watcher, s})
+	r.newest = newest
 	d.ledger.outdate(s, "default")
 	ended := make(chan error)
-	go func() { ended <- s.listAnew(t.Context()) }()
+	go func() { ended <- r.relist(t.Context()) }()
 	api.answer(<-api.requests, nil)
-	require.ErrorIs(t, <-ended, errWentBack)
-	require.Len(t, out.waiting, 1, "no delete")
+	err := <-ended
+	require.Equal(t, max(newest, "1"), r.newest)
+	return err
 }
 
 // The labels of namespaces decide what is wanted, so they are listed, too.
@@ -300,32 +305,40 @@ func TestResyncOfADestinationListsTheLabelsOfNamespaces(t *testing.T) {
 
 func TestRewindsInARowAreFollowedAndAServerThatListsThePastIsNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRewinds()
-		r.found(0, "")
-		require.EqualValues(t, 1, r.era.Load(), "at once")
-		r.found(0, "apps")
-		require.EqualValues(t, 1, r.era.Load(), "it is the same one")
-		r.found(1, "")
-		require.EqualValues(t, 1, r.era.Load(), "not at once, but it is not forgotten")
-		time.Sleep(r.begin())
-		require.Equal(t, maxEra, r.begin())
-		require.EqualValues(t, 2, r.era.Load())
+		var r rewinds
+		found := func(era uint64, group string) {
+			r.found(era, group)
+			r.begin(time.Now())
+		}
+		begin := func() time.Duration {
+			_, wait := r.begin(time.Now())
+			return wait
+		}
+		found(0, "")
+		require.EqualValues(t, 1, r.era, "at once")
+		found(0, "apps")
+		require.EqualValues(t, 1, r.era, "it is the same one")
+		found(1, "")
+		require.EqualValues(t, 1, r.era, "not at once, but it is not forgotten")
+		time.Sleep(begin())
+		require.Equal(t, maxEra, begin())
+		require.EqualValues(t, 2, r.era)
 
-		r.found(1, "apps") // two groups have found it
+		found(1, "apps") // two groups have found it
 		time.Sleep(minEra)
-		r.found(2, "")
-		require.EqualValues(t, 3, r.era.Load())
+		found(2, "")
+		require.EqualValues(t, 3, r.era)
 
 		for range 600 { // minutes
 			time.Sleep(time.Minute)
-			r.found(r.era.Load(), "metrics.example.com")
+			found(r.era, "metrics.example.com")
 		}
-		require.Less(t, r.era.Load(), uint64(3+600/10+8))
+		require.Less(t, r.era, uint64(3+600/10+8))
 		time.Sleep(2 * maxEra)
-		r.found(r.era.Load(), "metrics.example.com")
-		era := r.era.Load()
+		found(r.era, "metrics.example.com")
+		era := r.era
 		time.Sleep(minEra)
-		r.found(era, "")
-		require.Equal(t, era+1, r.era.Load(), "after a while it is as at first")
+		found(era, "")
+		require.Equal(t, era+1, r.era, "after a while it is as at first")
 	})
 }

@@ -19,15 +19,15 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// clustered gives a desk's stream an API server.
-func clustered(t *testing.T, s *stream) *clustertest.Cluster {
+// clustered gives a rig an API server.
+func (d rig) clustered(t *testing.T) *clustertest.Cluster {
 	t.Helper()
 	cluster := clustertest.New(nil)
 	t.Logf("clustertest.Options{Seed: %d}", cluster.Seed())
 	t.Cleanup(cluster.Close)
 	client, err := dynamic.NewForConfig(cluster.Config())
 	require.NoError(t, err)
-	s.client, s.page = clientFor(client, s.watch.Resource), 50
+	d.client = client
 	return cluster
 }
 
@@ -36,7 +36,7 @@ func clustered(t *testing.T, s *stream) *clustertest.Cluster {
 func TestWhatNobodyClaimsAnyMoreNeedsNoRoom(t *testing.T) {
 	r := rule("prod", "prod", "configmaps")
 	r.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"in": "yes"}}
-	d, to, s := newDesk(t, newLines(0), r)
+	d, to, s := newRig(t, newLines(0), r)
 	obj := configMap("default", "a", "1")
 	obj.SetLabels(map[string]string{"in": "yes"})
 	d.object(t.Context(), s, obj, added)
@@ -48,7 +48,7 @@ func TestWhatNobodyClaimsAnyMoreNeedsNoRoom(t *testing.T) {
 
 func TestWhatIsFetchedAsItWasHeardOfIsNotSentAgain(t *testing.T) {
 	out := newLines(0)
-	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	obj := configMap("default", "a", "1")
 	d.object(t.Context(), s, obj, added)
 	out.setRoom(-1)
@@ -61,7 +61,7 @@ func TestARuleForCreatesAloneWritesWhereThereIsNoFile(t *testing.T) {
 	out := newLines(-1)
 	r := rule("prod", "prod", "configmaps")
 	r.Resources[0].Operations = []event.Operation{event.Create}
-	d, _, s := newDesk(t, out, r)
+	d, _, s := newRig(t, out, r)
 	d.object(t.Context(), s, configMap("default", "a", "1"), added)
 	require.Len(t, out.waiting, 1)
 	require.Equal(t, event.IfAbsent, out.waiting[0].Precondition)
@@ -69,8 +69,7 @@ func TestARuleForCreatesAloneWritesWhereThereIsNoFile(t *testing.T) {
 
 func TestAResyncIsAMatterOfTheListing(t *testing.T) {
 	out := newLines(-1)
-	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
-	d.ledger.streams[s.key()] = s
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	obj := configMap("default", "a", "1")
 	d.object(t.Context(), s, obj, added)
 	d.ledger.resync(to)
@@ -85,151 +84,154 @@ func (shut) Room(context.Context, destination.Destination) error { return queue.
 
 func TestAListingForAFeederEndsWithItsCause(t *testing.T) {
 	out := newLines(0)
-	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
-	cluster := clustered(t, s)
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
+	cluster := d.clustered(t)
 	obj := configMap("default", "a", "1")
 	require.NoError(t, cluster.Apply(obj))
 	d.object(t.Context(), s, obj, added)
 	d.out = shut{out}
-	require.ErrorIs(t, d.relist(t.Context(), to, s), queue.ErrShutdown)
+	require.ErrorIs(t, d.backfills(t.Context(), to, s), queue.ErrShutdown)
 	cluster.Fail(func(clustertest.FaultRequest) *clustertest.Fault { return &clustertest.Fault{Error: errBroken} })
-	err := d.relist(t.Context(), to, s)
+	err := d.backfills(t.Context(), to, s)
 	require.ErrorContains(t, err, "broken")
 	require.NotErrorIs(t, err, errNotListed)
 	require.Empty(t, d.ledger.missing, "nothing was listed, so nothing was missed")
 }
 
 func TestWhatAFeedersListingLacksIsRemembered(t *testing.T) {
-	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
-	clustered(t, s)
+	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
+	d.clustered(t)
 	d.object(t.Context(), s, configMap("default", "a", "1"), added)
-	require.ErrorIs(t, d.relist(t.Context(), to, s), errNotListed)
+	require.ErrorIs(t, d.backfills(t.Context(), to, s), errNotListed)
 	require.Contains(t, d.ledger.missing, d.keyed(s, "a"))
 }
 
 func TestAPageIsOverWhenAnyOfItsObjectsFoundNoRoom(t *testing.T) {
-	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
-	cluster := clustered(t, s)
+	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
+	cluster := d.clustered(t)
 	for i := range 30 { // in any order
 		require.NoError(t, cluster.Apply(configMap("default", fmt.Sprint(i), "1")))
 	}
 	d.object(t.Context(), s, configMap("default", "7", "1"), added)
-	full, _, err := d.relistPage(t.Context(), to, s, metav1.ListOptions{}, d.now())
+	full, _, err := backfill{d.Watcher, to}.page(t.Context(), s, metav1.ListOptions{}, d.now())
 	require.NoError(t, err)
 	require.True(t, full)
 }
 
 func TestWhoWaitsForItsTurnToListWaitsNoLongerThanItsContext(t *testing.T) {
-	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
-	clustered(t, s)
-	s.lists <- struct{}{}
+	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
+	d.clustered(t)
+	for range cap(d.lists) {
+		d.lists <- struct{}{}
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, _, err := d.relistPage(ctx, to, s, metav1.ListOptions{}, 0)
+	_, _, err := backfill{d.Watcher, to}.page(ctx, s, metav1.ListOptions{}, 0)
 	require.ErrorIs(t, err, context.Canceled)
-	_, err = s.initial(ctx)
+	r := newPlanner(d.Watcher).reflector(s, feedHandler{d.Watcher, s})
+	_, _, err = r.initial(ctx)
 	require.ErrorIs(t, err, context.Canceled)
-	_, err = s.pages(ctx)
+	_, _, err = r.pages(ctx)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
 func TestAPageThatIsNotTakenEndsTheListing(t *testing.T) {
-	_, _, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
-	cluster := clustered(t, s)
+	d, _, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
+	cluster := d.clustered(t)
 	for _, name := range []string{"a", "b"} {
 		require.NoError(t, cluster.Apply(configMap("default", name, "1")))
 	}
 	full, pages := errors.New("full"), 0
-	_, err := eachPage(t.Context(), s.lists, s.client, 1, func([]unstructured.Unstructured) error { pages++; return full })
+	_, err := eachPage(t.Context(), d.lists, clientFor(d.client, s.of), 1, func([]unstructured.Unstructured) error { pages++; return full })
 	require.ErrorIs(t, err, full)
 	require.Equal(t, 1, pages)
 }
 
 func TestWhatIsOutdatedForOthersHoldsUpNoDelete(t *testing.T) {
-	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
-	d.ledger.streams[s.key()] = s
-	other := otherStream(d, "services", "")
-	other.outdated = map[string]struct{}{"default": {}}
-	require.False(t, d.ledger.inDoubt(to, d.keyed(s, "a")))
-	s.outdated = map[string]struct{}{"default": {}}
-	require.True(t, d.ledger.inDoubt(to, d.keyed(s, "a")))
+	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
+	dead := d.keyed(s, "dead")
+	to.backlog.add(dead, true)
+	d.ledger.outdate(d.feed("services", "", to), "default")
+	d.ledger.choose(to)
+	require.Zero(t, to.blocked)
+	d.ledger.outdate(s, "default")
+	d.ledger.choose(to)
+	require.Equal(t, 1, to.blocked)
 }
 
 // Its type is gone from the cluster, as that of its stream, and a rule still asks for it.
 func TestALivingObjectThatNoStreamCoversWaitsNoMore(t *testing.T) {
 	out := newLines(0)
-	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
-	d.ledger.coverage = &coverage{rules: d.match.Load().rules, served: map[servedKey]struct{}{}}
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
+	d.ledger.served = &served{}
 	d.object(t.Context(), s, configMap("default", "a", "1"), added)
-	d.ledger.forgetUncovered()
+	d.ledger.stop(s)
+	d.ledger.disownUncovered()
 	require.Zero(t, to.backlog.count)
 	out.setRoom(-1)
-	d.pick(to)
+	d.ledger.choose(to)
 	require.Empty(t, out.waiting, "least of all is it deleted")
 }
 
 func TestADeleteOfANamespaceThatNoRuleAsksForAnyMoreIsDropped(t *testing.T) {
 	r := rule("one", "prod", "deployments")
 	r.Name, r.Resources[0].APIGroups = types.NamespacedName{Namespace: "one", Name: "one"}, []string{"apps"}
-	d, to, _ := newDesk(t, newLines(0), r)
-	d.ledger.coverage = &coverage{rules: d.match.Load().rules}
+	d, to, _ := newRig(t, newLines(0), r)
 	of := d.ledger.typeOf(ruleset.Type{Group: "apps", Version: "v1", Resource: "deployments", Kind: "Deployment", Namespaced: true})
 	for _, ns := range []string{"one", "other"} {
 		to.backlog.add(objectKey{of, types.NamespacedName{Namespace: ns, Name: "dead"}}, true)
 	}
-	d.ledger.forgetUncovered()
+	d.ledger.disownUncovered()
 	require.Equal(t, 1, to.backlog.count)
 	waits, _ := to.backlog.has(objectKey{of, types.NamespacedName{Namespace: "one", Name: "dead"}})
 	require.True(t, waits)
 }
 
 func TestClaimsThatNobodyHasAreNotKept(t *testing.T) {
-	d, _, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	d.ledger.coverage = &coverage{rules: d.match.Load().rules}
+	d, _, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
 	d.object(t.Context(), s, configMap("default", "a", "1"), added)
-	tl := d.ledger.typeOf(s.watch.Resource)
+	d.ledger.stop(s)
+	tl := d.ledger.typeOf(s.of)
 	require.NotEmpty(t, tl.interned)
-	d.ledger.forgetUncovered()
+	d.ledger.disownUncovered()
 	require.LessOrEqual(t, len(tl.interned), 1, "that of nobody")
 	for _, c := range tl.interned {
 		require.Empty(t, c.list)
 	}
 }
 
-func TestANamespaceThatIsUpToDateAlreadySettlesNothing(t *testing.T) {
-	d, to, s := newDesk(t, newLines(0), rule("prod", "prod", "configmaps"))
+func TestANamespaceThatIsListedAgainWakesWhoWaitsForIt(t *testing.T) {
+	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 	d.ledger.outdate(s, "one")
-	require.Equal(t, 1, to.unsettled)
-	to.feeding, to.syncDue, to.stuck, to.backlog.count = false, true, 1, 1
-	d.ledger.updated(s, "one")
-	require.Zero(t, to.unsettled)
-	require.Contains(t, d.ledger.kicked, to)
-	require.Zero(t, to.stuck)
-	d.ledger.updated(s, "one", "other")
-	require.Zero(t, to.unsettled)
+	require.False(t, to.ready())
+	to.backfilling, to.blocked, to.backlog.count = false, 1, 1
+	d.listed(t.Context(), s, listing{"one", d.now()})
+	require.True(t, to.ready())
+	require.Contains(t, d.ledger.pending, to)
+	require.Zero(t, to.blocked)
+	d.listed(t.Context(), s, listing{"one", d.now()})
+	d.listed(t.Context(), s, listing{"other", d.now()})
+	require.True(t, to.ready())
 }
 
-// Two destinations claim an object, of which one loses its stream.
-func TestAClaimThatNoStreamCoversIsTakenBackAndTheOthersStay(t *testing.T) {
-	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
+// Two destinations own an object, of which one loses its reflector.
+func TestAnOwnerThatNoReflectorCoversIsDroppedAndTheOthersStay(t *testing.T) {
+	d, to, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
 	both := compiledRules(t, []destination.Spec{spec("prod", "main"), spec("dev", "main")}, rule("prod", "prod", "configmaps"), rule("dev", "dev", "configmaps"))
-	dev, _ := both.set.Get(ref("dev"))
-	other := &target{destination: dev, number: 1, feeding: true}
-	d.ledger.targets[ref("dev")] = other
-	d.match.Store(&matcher{rules: both.ruleSet})
-	d.ledger.streams[s.key()] = s
+	other := d.target(t, both, "dev")
+	d.setRules(both.ruleSet)
 	d.object(t.Context(), s, configMap("default", "a", "1"), added)
 	a := d.keyed(s, "a")
-	require.True(t, a.of.entries[a.name].claims.have(other))
-	d.ledger.forgetUncovered()
-	require.False(t, a.of.entries[a.name].claims.have(other))
-	require.True(t, a.of.entries[a.name].claims.have(to))
+	require.True(t, a.entry().owners.have(other))
+	d.ledger.disownUncovered()
+	require.False(t, a.entry().owners.have(other))
+	require.True(t, a.entry().owners.have(to))
 }
 
 func TestWhatWasNeverHeardOfIsNotOffered(t *testing.T) {
 	out := newLines(-1)
-	d, to, s := newDesk(t, out, rule("prod", "prod", "configmaps"))
-	d.ledger.typeOf(s.watch.Resource)
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
+	d.ledger.typeOf(s.of)
 	require.True(t, d.offer(t.Context(), to, s, configMap("default", "a", "1"), d.now()))
 	require.Empty(t, out.waiting)
 }
@@ -243,7 +245,7 @@ func TestWhyAnObjectIsRefusedIsTheNewestReason(t *testing.T) {
 	because := "no such key: a"
 	r := rule("prod", "prod", "configmaps")
 	r.Condition = undecided{&because}
-	d, to, s := newDesk(t, newLines(-1), r)
+	d, to, s := newRig(t, newLines(-1), r)
 	obj := configMap("default", "a", "1")
 	d.object(t.Context(), s, obj, added)
 	because = "no such key: b"
@@ -252,17 +254,15 @@ func TestWhyAnObjectIsRefusedIsTheNewestReason(t *testing.T) {
 }
 
 func TestAResyncOfSeveralDestinationsSendsToEach(t *testing.T) {
-	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	both := compiledRules(t, []destination.Spec{spec("prod", "main"), spec("dev", "main")})
-	dev, _ := both.set.Get(ref("dev"))
-	other := &target{destination: dev, number: 1, feeding: true}
-	d.ledger.targets[ref("dev")] = other
-	d.ledger.streams[s.key()] = s
-	services := otherStream(d, "services", "", ruleset.Coverage{Destination: dev})
+	d, to, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	other := d.target(t, compiledRules(t, []destination.Spec{spec("dev", "main")}), "dev")
+	services := d.feed("services", "", other)
 	d.ledger.resync(to)
-	require.False(t, services.again.Load(), "it feeds another one")
-	s.watch.Coverage = append(s.watch.Coverage, services.watch.Coverage...)
+	require.False(t, d.relists(services), "it feeds another one")
+	d.ledger.cover(s, map[*target]reach{to: {everywhere: false}, other: {everywhere: false}})
 	d.ledger.resync(to, other)
-	require.True(t, s.resends(to) && s.resends(other))
-	require.True(t, services.resends(other) && services.again.Load())
+	require.Contains(t, s.resend, to)
+	require.Contains(t, s.resend, other)
+	require.Contains(t, services.resend, other)
+	require.True(t, d.relists(services))
 }

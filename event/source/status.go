@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/ruleset"
 )
 
 // DestinationStatus says how far a destination's events follow the cluster.
@@ -38,42 +39,50 @@ type Refused struct {
 func (s DestinationStatus) Idle() bool { return !s.SeedDue && s.Waiting == 0 && s.Seeds > 0 }
 
 // Status describes one destination; false if there is none of this name.
-func (w *Watcher) Status(ref destination.Ref) (DestinationStatus, bool) {
-	w.ledger.mu.RLock()
-	defer w.ledger.mu.RUnlock()
-	w.mu.Lock()
-	planned := w.planned
-	w.mu.Unlock()
-	to := w.ledger.targets[ref]
-	if to == nil {
-		return DestinationStatus{}, false
-	}
-	st := DestinationStatus{Waiting: to.backlog.count, SeedDue: !planned || to.syncDue || to.unsettled > 0, Seeds: to.synced, Err: to.fault}
-	for _, s := range w.ledger.streams {
-		for _, c := range s.watch.Coverage {
-			if c.Destination != to.destination {
-				continue
-			}
-			st.Streams++
-			switch {
-			case s.complete:
-				st.Complete++
-			case s.err != nil:
-				st.Incomplete = append(st.Incomplete, Incomplete{c.Collection, s.err})
-			}
+func (w *Watcher) Status(ref destination.Ref) (st DestinationStatus, ok bool) {
+	w.read(func(l *ledger) {
+		var to *target
+		if to, ok = l.targets[ref]; ok {
+			st = l.status(to)
 		}
+	})
+	return st, ok
+}
+
+func (l *ledger) status(to *target) DestinationStatus {
+	settled := l.observed == l.desired.Load() && to.ready()
+	st := DestinationStatus{Waiting: to.backlog.count, SeedDue: to.syncDue || !settled, Seeds: to.synced, Err: to.fault}
+	for f := range to.feeds {
+		st.Streams += len(f.reach[to])
+		if f.complete {
+			st.Complete += len(f.reach[to])
+		} else {
+			st.incomplete(f.of, f.reach[to], f.err)
+		}
+	}
+	for _, g := range l.gaps {
+		st.Streams += len(g.reach[to])
+		st.incomplete(g.of, g.reach[to], g.err)
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(to.refused), func(a, b event.ID) int { return cmp.Compare(a.String(), b.String()) }) {
 		st.Refused = append(st.Refused, Refused{id, to.refused[id]})
 	}
-	return st, true
+	return st
+}
+
+func (s *DestinationStatus) incomplete(of ruleset.Type, r reach, err error) {
+	if err == nil {
+		return
+	}
+	for namespace := range r {
+		s.Incomplete = append(s.Incomplete, Incomplete{collectionOf(of, namespace), err})
+	}
 }
 
 // Err returns what discovery said last: groups that did not answer, and types that a rule names and that do not exist.
-func (w *Watcher) Err() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.missing
+func (w *Watcher) Err() (err error) {
+	w.read(func(*ledger) { err = w.discoveryErr })
+	return err
 }
 
 // Resync seeds a destination anew: what feeds it is listed again, all of its objects are sent, changed or not, and then a
@@ -81,43 +90,33 @@ func (w *Watcher) Err() error {
 // to do, since their first listing seeds it. The error for one that the rules do not have matches
 // destination.ErrUnknown.
 func (w *Watcher) Resync(ref destination.Ref) error {
-	w.ledger.mu.Lock()
-	defer w.ledger.mu.Unlock()
-	to := w.ledger.targets[ref]
-	if to == nil {
-		return w.unfollowed(ref)
-	}
-	w.ledger.resync(to)
-	return nil
-}
-
-func (p *planner) resyncAll() {
-	p.ledger.mu.Lock()
-	defer p.ledger.mu.Unlock()
-	p.ledger.resync(slices.Collect(maps.Values(p.ledger.targets))...)
+	return w.ask(ref, func(l *ledger, to *target) { l.resync(to) })
 }
 
 // Sweep sends a SeedSync for a destination, without sending its objects again. It returns at once,
 // and has the errors of Resync.
 func (w *Watcher) Sweep(ref destination.Ref) error {
-	w.ledger.mu.Lock()
-	defer w.ledger.mu.Unlock()
-	to := w.ledger.targets[ref]
-	if to == nil {
-		return w.unfollowed(ref)
-	}
-	to.syncDue = true
-	w.ledger.wakeIfHungry(to)
-	return nil
+	return w.ask(ref, (*ledger).sweep)
+}
+
+func (w *Watcher) ask(ref destination.Ref, f func(*ledger, *target)) (err error) {
+	w.update(func(l *ledger) {
+		if to := l.targets[ref]; to != nil {
+			f(l, to)
+		} else {
+			err = l.unfollowed(ref)
+		}
+	})
+	return err
 }
 
 // unfollowed returns nil for a destination of the last rules, which gets a target, and with it a
 // SeedSync, as soon as the planner adopts them. It returns an error for any other.
-func (w *Watcher) unfollowed(ref destination.Ref) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if _, ok := w.set.Get(ref); !ok {
-		return fmt.Errorf("%w: %s", destination.ErrUnknown, ref)
+func (l *ledger) unfollowed(ref destination.Ref) error {
+	if desired := l.desired.Load(); desired != nil {
+		if _, ok := desired.set.Get(ref); ok {
+			return nil
+		}
 	}
-	return nil
+	return fmt.Errorf("%w: %s", destination.ErrUnknown, ref)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
@@ -28,31 +29,29 @@ func TestADestinationIsIdleWhenItIsSeededAndNothingIsOnItsWay(t *testing.T) {
 }
 
 func TestTheStatusOfADestinationSaysWhatIsStillDue(t *testing.T) {
-	d, to, s := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	w := New(nil, nil, d.out.(*lines), nil)
-	w.ledger = d.ledger
+	d, to, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
 	status := func() DestinationStatus {
-		st, ok := w.Status(ref("prod"))
+		st, ok := d.Status(ref("prod"))
 		require.True(t, ok)
 		return st
 	}
 	require.True(t, status().SeedDue, "the rules are not followed yet")
-	w.planned = true
+	d.ledger.observed = d.ledger.adopted
 	require.False(t, status().SeedDue)
-	to.unsettled = 1
+	d.ledger.outdate(s, "default")
 	require.True(t, status().SeedDue)
-	to.unsettled, to.syncDue = 0, true
+	clear(s.stale)
+	to.syncDue = true
 	require.True(t, status().SeedDue)
 
-	d.ledger.streams[s.key()] = s
 	st := status()
 	require.Equal(t, []int{1, 0, 0}, []int{st.Streams, st.Complete, len(st.Incomplete)}, "it is being listed")
 	d.failed(s, errBroken)
-	require.Equal(t, []Incomplete{{s.watch.Coverage[0].Collection, errBroken}}, status().Incomplete)
+	require.Equal(t, []Incomplete{{event.Collection{Resource: "configmaps", All: true}, errBroken}}, status().Incomplete)
 	d.completed(t.Context(), s)
 	st = status()
 	require.Equal(t, []int{1, 1, 0}, []int{st.Streams, st.Complete, len(st.Incomplete)})
-	_, ok := w.Status(ref("dev"))
+	_, ok := d.Status(ref("dev"))
 	require.False(t, ok)
 }
 
@@ -62,7 +61,6 @@ func TestADestinationOfTheRulesIsKnownBeforeThePlannersTurn(t *testing.T) {
 		require.ErrorIs(t, ask(ref("prod")), destination.ErrUnknown)
 	}
 	w.SetRules(setOf(t, "prod"), &ruleset.RuleSet{})
-	w.take() // the planner's turn has begun, and has made no target yet
 	for _, ask := range []func(destination.Ref) error{w.Resync, w.Sweep} {
 		require.NoError(t, ask(ref("prod")), "its first listing does what is asked for")
 		require.ErrorIs(t, ask(ref("dev")), destination.ErrUnknown)
@@ -72,16 +70,16 @@ func TestADestinationOfTheRulesIsKnownBeforeThePlannersTurn(t *testing.T) {
 }
 
 func TestOneMayAskForASweepOfADestinationThatThereIs(t *testing.T) {
-	d, to, _ := newDesk(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	w := New(nil, nil, d.out.(*lines), nil)
-	w.ledger, to.feeding = d.ledger, false
-	require.ErrorIs(t, w.Sweep(ref("dev")), destination.ErrUnknown)
-	require.ErrorIs(t, w.Resync(ref("dev")), destination.ErrUnknown)
-	for _, ask := range []func(destination.Ref) error{w.Sweep, w.Resync} {
+	d, to, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
+	d.ledger.stop(s) // nothing has to be listed before
+	to.backfilling, to.syncDue = false, false
+	require.ErrorIs(t, d.Sweep(ref("dev")), destination.ErrUnknown)
+	require.ErrorIs(t, d.Resync(ref("dev")), destination.ErrUnknown)
+	for _, ask := range []func(destination.Ref) error{d.Sweep, d.Resync} {
 		require.NoError(t, ask(ref("prod")))
 		require.True(t, to.syncDue)
-		require.Contains(t, d.ledger.kicked, to)
-		clear(d.ledger.kicked)
+		require.Contains(t, d.ledger.pending, to)
+		clear(d.ledger.pending)
 		to.syncDue = false
 	}
 }

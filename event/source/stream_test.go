@@ -16,17 +16,21 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// solo runs one stream of ConfigMaps against a gated API server, in a bubble, and takes down what it delivers.
+// solo runs one reflector of ConfigMaps against a gated API server, in a bubble, and takes down what it
+// delivers.
 type solo struct {
 	t   *testing.T
 	api *gatedAPI
 
-	stream     *stream
-	cancel     context.CancelFunc
-	namespaces []string // outdated
+	reflector *reflector
+	cancel    context.CancelFunc
+	wake      chan struct{}
 
-	mu  sync.Mutex
-	got []string
+	mu         sync.Mutex
+	got        []string
+	everything bool     // is to be listed again
+	namespaces []string // stale
+	last       error    // what failed last
 }
 
 func newSolo(t *testing.T, mode initialMode, byWatch bool) *solo {
@@ -41,16 +45,17 @@ func newSolo(t *testing.T, mode initialMode, byWatch bool) *solo {
 
 func (f *solo) start(byWatch bool, paging *paging) {
 	resource := ruleset.Type{Version: "v1", Resource: "configmaps", Kind: "ConfigMap", Namespaced: true}
-	s := &stream{
-		watch: ruleset.Watch{Resource: resource}, client: clientFor(f.api, resource), to: f, lists: make(chan struct{}, 1), page: 2,
-		initialEvents: byWatch, paging: paging, anew: make(chan struct{}, 1), ahead: map[string]string{}, rewinds: newRewinds(),
+	f.wake = make(chan struct{}, 1)
+	r := &reflector{
+		of: resource, client: clientFor(f.api, resource), handler: f, wake: f.wake, lists: make(chan struct{}, 1), page: 2,
+		initialEvents: byWatch, paging: paging, listedAt: map[string]string{},
 	}
 	ctx, cancel := context.WithCancel(f.t.Context())
-	f.stream, f.cancel = s, cancel
+	f.reflector, f.cancel = r, cancel
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.run(ctx)
+		r.run(ctx)
 	}()
 	f.t.Cleanup(func() {
 		cancel()
@@ -64,21 +69,46 @@ func (f *solo) note(what string) {
 	f.got = append(f.got, what)
 }
 
-func (f *solo) begin(*stream) { f.note("begin") }
+func (f *solo) began() listing {
+	f.note("begin")
+	return listing{namespace: everywhere}
+}
 
-func (f *solo) object(_ context.Context, _ *stream, obj *unstructured.Unstructured, how arrival) {
+func (f *solo) upsert(_ context.Context, obj *unstructured.Unstructured, how arrival) {
 	f.note([...]string{"listed ", "added ", "modified "}[how] + obj.GetName())
 }
 
-func (f *solo) deleted(_ context.Context, _ *stream, obj *unstructured.Unstructured, _ arrival) {
+func (f *solo) delete(_ context.Context, obj *unstructured.Unstructured, _ arrival) {
 	f.note("deleted " + obj.GetName())
 }
 
-func (f *solo) completed(context.Context, *stream)                         { f.note("completed") }
-func (f *solo) outdated(*stream) ([]string, uint64)                        { return f.namespaces, 0 }
-func (f *solo) relisted(_ context.Context, _ *stream, ns string, _ uint64) { f.note("relisted " + ns) }
-func (f *solo) allowed(*stream)                                            { f.note("allowed") }
-func (f *solo) failed(*stream, error)                                      { f.note("failed") }
+func (f *solo) listed(_ context.Context, li listing) {
+	if li.namespace == everywhere {
+		f.note("completed")
+	} else {
+		f.note("relisted " + li.namespace)
+	}
+}
+
+func (f *solo) due() (everything bool, single []listing) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, namespace := range f.namespaces {
+		single = append(single, listing{namespace: namespace})
+	}
+	return f.everything, single
+}
+
+func (f *solo) failed(err error) {
+	if wentBack(err) {
+		f.note("went back")
+	} else {
+		f.note("failed")
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.last = err
+}
 
 // delivered returns what has come since the last call.
 func (f *solo) delivered() []string {

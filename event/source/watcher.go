@@ -2,6 +2,8 @@ package source
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,7 +24,7 @@ type Discovery interface {
 	ServerGroupsAndResources() ([]*metav1.APIGroup, []*metav1.APIResourceList, error)
 }
 
-// Lines is the part of a queue that a Watcher uses.
+// Queue is the part of a queue that a Watcher uses.
 type Queue interface {
 	queue.Producer
 	Forget(ctx context.Context, d destination.Destination) error
@@ -89,55 +91,81 @@ type Watcher struct {
 	discovery Discovery
 	out       Queue
 	opts      *Options
-	ledger    *ledger
-	rewinds   *rewinds
+	reader    *reader
 	lists     chan struct{}
 	paging    paging
-	changed   chan struct{} // capacity 1: next is set
 
-	mu      sync.Mutex
-	set     destination.Set // of the rules that SetRules was called with last
-	next    *rules          // what SetRules was called with last, until the planner takes it
-	planned bool            // the streams are those of the rules that SetRules was called with last
-	missing error           // what discovery said last
-}
+	// Each has the capacity 1 and tells the planner, which runs in Start, to look.
+	changed    chan struct{} // SetRules was called
+	pending    chan struct{} // targets need a backfill
+	access     chan struct{} // a wide reflector is refused, or a probe is allowed
+	rewound    chan struct{} // a rewind was found
+	relabelled chan struct{} // the labels of a namespace changed
 
-type rules struct {
-	set     destination.Set
-	ruleSet *ruleset.RuleSet
+	// mu guards the ledger and all that it refers to. update and read alone take it.
+	mu           sync.RWMutex
+	ledger       *ledger
+	discoveryErr error // what discovery said last
 }
 
 // New returns a Watcher that does nothing before Start and SetRules are called. The clients should not limit the rate of
 // requests themselves (rest.Config.QPS = -1): the API server's Priority and Fairness does, and knows better.
 func New(client dynamic.Interface, d Discovery, out Queue, opts *Options) *Watcher {
 	opts = opts.withDefaults()
-	return &Watcher{
-		client:    client,
-		discovery: d,
-		out:       out,
-		opts:      opts,
-		ledger:    newLedger(),
-		rewinds:   newRewinds(),
-		lists:     make(chan struct{}, opts.Lists),
-		changed:   make(chan struct{}, 1),
+	w := &Watcher{
+		client:     client,
+		discovery:  d,
+		out:        out,
+		opts:       opts,
+		reader:     &reader{opts: opts},
+		lists:      make(chan struct{}, opts.Lists),
+		changed:    make(chan struct{}, 1),
+		pending:    make(chan struct{}, 1),
+		access:     make(chan struct{}, 1),
+		rewound:    make(chan struct{}, 1),
+		relabelled: make(chan struct{}, 1),
 	}
+	w.ledger = newLedger(func(e event.Event) error { return w.out.TryAdd(e) })
+	w.ledger.inventory = func(to *target) event.Inventory { return inventory{w, to} }
+	w.ledger.logger = opts.Logger
+	return w
+}
+
+// update gives the ledger something new, and then tells the goroutines that have to do something by
+// now. f must not block.
+func (w *Watcher) update(f func(*ledger)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := w.ledger
+	f(l)
+	for _, feed := range l.poked {
+		signal(feed.wake)
+	}
+	clear(l.poked)
+	l.poked = l.poked[:0]
+	if len(l.pending) > 0 {
+		signal(w.pending)
+	}
+	if l.accessChanged {
+		signal(w.access)
+	}
+	if l.rewound {
+		signal(w.rewound)
+	}
+	l.accessChanged, l.rewound = false, false
+}
+
+// read asks the ledger something. f must change nothing.
+func (w *Watcher) read(f func(*ledger)) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	f(w.ledger)
 }
 
 // SetRules replaces all rules. It returns at once; Start lists and watches what they ask for.
 func (w *Watcher) SetRules(set destination.Set, rs *ruleset.RuleSet) {
-	w.mu.Lock()
-	w.set, w.next, w.planned = set, &rules{set, rs}, false
-	w.ledger.changing.Store(true)
-	w.mu.Unlock()
+	w.ledger.desired.Store(&rules{set, rs})
 	signal(w.changed)
-}
-
-func (w *Watcher) take() *rules {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	r := w.next
-	w.next = nil
-	return r
 }
 
 func signal(c chan<- struct{}) {
@@ -154,8 +182,8 @@ func (w *Watcher) Start(ctx context.Context) error {
 	defer p.stopAll()
 	rediscover := time.NewTimer(w.opts.Rediscover)
 	defer rediscover.Stop()
-	doubt := time.NewTimer(maxEra)
-	defer doubt.Stop()
+	era := time.NewTimer(maxEra)
+	defer era.Stop()
 	resync := make(<-chan time.Time)
 	if w.opts.Resync > 0 {
 		t := time.NewTicker(w.opts.Resync)
@@ -167,24 +195,24 @@ func (w *Watcher) Start(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-w.changed:
-			if next := w.take(); next != nil {
+			if next := w.ledger.desired.Load(); next != p.rules {
 				rediscover.Reset(p.adopt(ctx, next))
 			}
 		case <-rediscover.C:
-			p.doubtMissing()
+			w.update((*ledger).doubtMissing)
 			rediscover.Reset(p.refresh(ctx))
-		case <-p.rights:
+		case <-w.access:
 			rediscover.Reset(p.refresh(ctx))
-		case <-p.rewinds.told:
-			doubt.Reset(p.doubtAll())
-		case <-doubt.C:
-			doubt.Reset(p.doubtAll())
-		case <-p.relabelled:
+		case <-w.rewound:
+			era.Reset(p.nextEra())
+		case <-era.C:
+			era.Reset(p.nextEra())
+		case <-w.relabelled:
 			p.relabel()
-		case <-w.ledger.kick:
-			p.startFeeders()
+		case <-w.pending:
+			p.startBackfills()
 		case <-resync:
-			p.resyncAll()
+			w.update(func(l *ledger) { l.resync(slices.Collect(maps.Values(l.targets))...) })
 		}
 	}
 }

@@ -64,7 +64,7 @@ func TestWhatFindsNoRoomIsSentWhenThereIsRoom(t *testing.T) {
 	f.apply(configMap("default", "a", "2"))
 	require.NoError(t, f.cluster.Delete(configMaps, "default", "b"))
 	require.Eventually(t, func() bool {
-		scopes, living := view(t, event.Event{Inventory: live{f.watcher.ledger, f.watcher.ledger.targets[ref("prod")]}})
+		scopes, living := view(t, event.Event{Inventory: f.inventory("prod")})
 		return len(scopes) == 1 && len(living) == len(names)-1
 	}, wait, tick)
 	f.seeded("prod")

@@ -273,7 +273,7 @@ func TestAFeederThatCannotFetchIsPatientAndQuickAgainOnceItCould(t *testing.T) {
 		w.lines.setRoom(-1)
 		time.Sleep(5 * time.Minute)
 		require.ErrorIs(t, status().Err, errBroken)
-		pauses, want := gaps(w.times("get configmaps")), feedPause
+		pauses, want := gaps(w.times("get configmaps")), backfillPause
 		require.Greater(t, len(pauses), 7)
 		for _, took := range pauses {
 			require.InDelta(t, float64(want), float64(took), float64(want)/4+2)
@@ -289,7 +289,7 @@ func TestAFeederThatCannotFetchIsPatientAndQuickAgainOnceItCould(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		at := w.times("get configmaps")
 		require.Greater(t, len(at), fetchFew+2)
-		require.LessOrEqual(t, at[fetchFew+1].Sub(at[fetchFew]), feedPause*5/4)
+		require.LessOrEqual(t, at[fetchFew+1].Sub(at[fetchFew]), backfillPause*5/4)
 		w.fail(nil)
 		time.Sleep(2 * maxRefetch)
 		require.Len(t, w.taken(), fetchFew+2, "all objects, and the SeedSync")

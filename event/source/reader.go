@@ -1,0 +1,84 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/quote"
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+// reader does all the work on an object that needs no lock: it is matched, sanitised and encoded once
+// for all destinations.
+type reader struct {
+	opts  *Options
+	match atomic.Pointer[matcher]
+}
+
+// matcher is what objects are matched by. It is replaced, never changed, while the Watcher's lock is
+// held. Objects of which the old and the new one say different things (RuleSet.Changed) are matched
+// again: all by a reflector that starts after that, those of single namespaces by one that goes on.
+// Until then their namespaces are stale.
+type matcher struct {
+	rules      *ruleset.RuleSet
+	namespaces *namespaces // nil if no rule looks at the labels of namespaces
+}
+
+// read returns an object as the ledger takes it.
+func (r *reader) read(ctx context.Context, t ruleset.Type, obj *unstructured.Unstructured, how arrival) change {
+	c := change{
+		resource:  resourceOf(t, nameOf(obj)),
+		operation: event.Update,
+		listed:    how == listed,
+	}
+	if how == added {
+		c.operation = event.Create
+	}
+	by := r.match.Load()
+	input := ruleset.NewInput(t, obj, by.namespaces.labels(ctx, obj.GetNamespace()))
+	if how != listed { // a listing cannot tell who made which change
+		input.Managers, _ = ruleset.LastManagers(obj)
+	}
+	if c.matches = by.rules.Match(input); len(c.matches) == 0 {
+		return c
+	}
+	if how != listed {
+		c.author = r.author(ctx, obj, c.operation)
+	}
+	if c.refused = mismatch(t, obj); c.refused == nil {
+		c.content, c.refused = event.Content(obj, r.opts.eventOptions())
+	}
+	return c
+}
+
+func nameOf(obj *unstructured.Unstructured) types.NamespacedName {
+	return types.NamespacedName{Namespace: obj.GetNamespace(), Name: obj.GetName()}
+}
+
+// author returns who made a change; of a delete that nobody saw, obj is nil.
+func (r *reader) author(ctx context.Context, obj *unstructured.Unstructured, op event.Operation) event.Author {
+	if r.opts.Attribute == nil {
+		return event.Author{}
+	}
+	return r.opts.Attribute(ctx, obj, op)
+}
+
+// ErrMismatch is matched by the error for an object that is of another kind or version than the type
+// that the server was asked for. An aggregated API server may show a Secret as something else: what it
+// is called decides whether it is encrypted, so it is refused.
+var ErrMismatch = errors.New("source: the object is not of the type that was asked for")
+
+func mismatch(t ruleset.Type, obj *unstructured.Unstructured) error {
+	want := schema.GroupVersionKind{Group: t.Group, Version: t.Version, Kind: t.Kind}
+	if got := obj.GroupVersionKind(); got != want {
+		return fmt.Errorf("%w: it says %s, the type is %s", ErrMismatch, quote.Name(got.Kind+"."+got.GroupVersion().String()), want.Kind+"."+want.GroupVersion().String())
+	}
+	return nil
+}

@@ -1,0 +1,53 @@
+package source
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+)
+
+// A running reflector lists single namespaces again whose objects are matched otherwise since rules or
+// the namespace's labels have changed. Its own goroutine does that, between two events of the watch,
+// so that still nobody else delivers objects of its namespaces.
+
+// relist lists what is stale. After an error everything has to be listed.
+func (r *reflector) relist(ctx context.Context) error {
+	everything, single := r.handler.due()
+	if everything {
+		return errRelist
+	}
+	for _, li := range single {
+		version, err := eachPage(ctx, r.lists, r.in(li.namespace), r.page, func(items []unstructured.Unstructured) error {
+			for i := range items {
+				r.handler.upsert(ctx, &items[i], listed)
+			}
+			return ctx.Err()
+		})
+		if err == nil {
+			err = r.compare(version)
+		}
+		if err != nil {
+			return err
+		}
+		r.handler.listed(ctx, li)
+		r.listedAt[li.namespace] = version
+	}
+	return nil
+}
+
+// overtaken reports whether a watch's event is about a time that a relist of its namespace has
+// overtaken. It would bring back what is over. Where resource versions cannot be compared it comes
+// through, and those that follow put it right.
+func (r *reflector) overtaken(obj *unstructured.Unstructured) bool {
+	version, ok := r.listedAt[obj.GetNamespace()]
+	if !ok {
+		return false
+	}
+	order, err := resourceversion.CompareResourceVersion(obj.GetResourceVersion(), version)
+	if err == nil && order <= 0 {
+		return true
+	}
+	delete(r.listedAt, obj.GetNamespace())
+	return false
+}

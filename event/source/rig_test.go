@@ -1,0 +1,125 @@
+package source
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+// rig is a Watcher that nobody has started. The test says what its reflectors and backfills would.
+type rig struct{ *Watcher }
+
+// newRig returns a rig for the ConfigMaps of one destination, prod, and their feed. A backfill seems to
+// run, so nothing is pending.
+func newRig(t *testing.T, out *lines, r ruleset.Rule) (rig, *target, *feed) {
+	t.Helper()
+	return newRigWith(t, out, nil, r)
+}
+
+func newRigWith(t *testing.T, out *lines, opts *Options, r ruleset.Rule) (rig, *target, *feed) {
+	t.Helper()
+	rules := compiledRules(t, []destination.Spec{spec("prod", "main")}, r)
+	d := rig{New(newGatedAPI(), nil, out, opts)}
+	d.reader.match.Store(&matcher{rules: rules.ruleSet})
+	d.ledger.adopted = rules
+	d.ledger.desired.Store(rules)
+	to := d.target(t, rules, "prod")
+	s := d.feed("configmaps", "")
+	d.ledger.cover(s, map[*target]reach{to: {everywhere: false}})
+	to.syncDue = false
+	return d, to, s
+}
+
+// target adds a target of some rules.
+func (d rig) target(t *testing.T, of *rules, name string) *target {
+	t.Helper()
+	prod, ok := of.set.Get(ref(name))
+	require.True(t, ok)
+	to := d.ledger.newTarget(prod)
+	to.syncDue, to.backfilling = false, true
+	return to
+}
+
+// feed adds a feed that nobody waits for.
+func (d rig) feed(resource, namespace string, targets ...*target) *feed {
+	of := ruleset.Type{Version: "v1", Resource: resource, Kind: map[string]string{"configmaps": "ConfigMap", "services": "Service"}[resource], Namespaced: true}
+	s := d.ledger.newFeed(of, namespace)
+	s.asked = 0
+	d.ledger.feeds[s.key()] = s
+	reaches := map[*target]reach{}
+	for _, to := range targets {
+		if namespace == "" {
+			namespace = everywhere
+		}
+		reaches[to] = reach{namespace: true}
+	}
+	d.ledger.cover(s, reaches)
+	for _, to := range targets {
+		to.syncDue = false
+	}
+	return s
+}
+
+// keyed returns the key of a ConfigMap in the namespace default.
+func (d rig) keyed(s *feed, name string) objectKey {
+	return objectKey{d.ledger.typeOf(s.of), types.NamespacedName{Namespace: "default", Name: name}}
+}
+
+func (d rig) object(ctx context.Context, s *feed, obj *unstructured.Unstructured, how arrival) {
+	feedHandler{d.Watcher, s}.upsert(ctx, obj, how)
+}
+
+func (d rig) deleted(ctx context.Context, s *feed, obj *unstructured.Unstructured, how arrival) {
+	feedHandler{d.Watcher, s}.delete(ctx, obj, how)
+}
+
+func (d rig) begin(s *feed) listing { return feedHandler{d.Watcher, s}.began() }
+
+// completed completes the listing of everything that began last.
+func (d rig) completed(ctx context.Context, s *feed) {
+	d.listed(ctx, s, listing{everywhere, s.begun})
+}
+
+func (d rig) listed(ctx context.Context, s *feed, li listing) {
+	feedHandler{d.Watcher, s}.listed(ctx, li)
+}
+
+// relists reports whether everything is to be listed again.
+func (d rig) relists(s *feed) bool {
+	everything, _ := feedHandler{d.Watcher, s}.due()
+	return everything
+}
+
+func (d rig) failed(s *feed, err error) { feedHandler{d.Watcher, s}.failed(err) }
+
+func (d rig) now() uint64 { return backfill{d.Watcher, nil}.clock() }
+
+func (d rig) offer(ctx context.Context, to *target, s *feed, obj *unstructured.Unstructured, asked uint64) bool {
+	return backfill{d.Watcher, to}.fetched(ctx, s, obj, asked)
+}
+
+// lists has a backfill list what a feed covers.
+func (d rig) backfills(ctx context.Context, to *target, s *feed) error {
+	return backfill{d.Watcher, to}.list(ctx, round{from: s, waiting: to.backlog.count})
+}
+
+func (d rig) snapshot(t *testing.T, to *target, f func(event.Snapshot)) {
+	t.Helper()
+	require.NoError(t, inventory{d.Watcher, to}.View(func(s event.Snapshot) error { f(s); return nil }))
+}
+
+// sweepable returns the collections of a target that may be swept.
+func (d rig) sweepable(t *testing.T, to *target) (collections []event.Collection) {
+	t.Helper()
+	d.snapshot(t, to, func(s event.Snapshot) { collections = s.Collections() })
+	return collections
+}
+
+func (d rig) setRules(rs *ruleset.RuleSet) { d.reader.match.Store(&matcher{rules: rs}) }

@@ -1,0 +1,179 @@
+package source
+
+import (
+	"errors"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/queue"
+)
+
+// target is a destination as the ledger serves it. A destination that changes becomes another target.
+type target struct {
+	destination destination.Destination
+	number      uint64 // unique in the ledger, for interning owners
+
+	gone        bool               // no rule leads here any more: nothing is sent
+	feeds       map[*feed]struct{} // those whose reach has it
+	backfilling bool               // a backfill runs
+	backlog     backlog            // found no room, or has to be sent again
+	blocked     int                // of the backlog: nothing can be said of them before their reflectors go on
+	syncDue     bool               // a SeedSync has to be sent
+	synced      uint64             // SeedSyncs sent
+	fault       error              // why the backfill cannot go on
+	refused     map[event.ID]error // objects that cannot be written
+}
+
+func (l *ledger) newTarget(d destination.Destination) *target {
+	l.numbers++
+	to := &target{destination: d, number: l.numbers, syncDue: true, feeds: map[*feed]struct{}{}, refused: map[event.ID]error{}}
+	l.targets[d.Ref] = to
+	return to
+}
+
+// target returns the target that serves exactly this destination; nil if there is none. A destination
+// that changed has another target under the same name, which must not get what was meant for the old
+// one.
+func (l *ledger) target(d destination.Destination) *target {
+	if to := l.targets[d.Ref]; to != nil && to.destination == d {
+		return to
+	}
+	return nil
+}
+
+// drop ends a target. Its slots in the backlogs are of use to others.
+func (l *ledger) drop(to *target) {
+	to.gone = true
+	to.backlog.drop()
+	delete(l.targets, to.destination.Ref)
+	delete(l.pending, to)
+}
+
+// ready reports whether a SeedSync may speak of what the feeds of a target have told: all of them
+// have ended their listings, well or badly, and nothing is stale.
+func (to *target) ready() bool {
+	for f := range to.feeds {
+		if f.awaited() || f.staleFor(to) {
+			return false
+		}
+	}
+	return true
+}
+
+// needsBackfill reports whether there is work for a backfill: objects that can be fetched, or a
+// SeedSync whose listings have ended. One SeedSync makes one commit of a seed of many types.
+func (to *target) needsBackfill() bool {
+	return !to.gone && (to.backlog.count > to.blocked || to.syncDue && to.ready())
+}
+
+// wake asks for a backfill if there is work for one.
+func (l *ledger) wake(to *target) {
+	if !to.backfilling && to.needsBackfill() {
+		l.pending[to] = struct{}{}
+	}
+}
+
+// unblock has the whole backlog of a target looked at again.
+func (l *ledger) unblock(to *target) {
+	to.blocked = 0
+	l.wake(to)
+}
+
+// takePending returns the targets that a backfill has to be started for.
+func (l *ledger) takePending() (started []*target) {
+	for to := range l.pending {
+		if !to.backfilling && !to.gone {
+			to.backfilling = true
+			started = append(started, to)
+		}
+	}
+	clear(l.pending)
+	return started
+}
+
+// backfilled takes note that a backfill has ended. Work that came in meanwhile, or that it left when
+// it was stopped, needs the next one.
+func (l *ledger) backfilled(to *target) {
+	to.backfilling = false
+	l.wake(to)
+}
+
+// send offers an event. What finds no room is marked in the backlog, and its object fetched again
+// when there is room.
+func (l *ledger) send(to *target, key objectKey, e event.Event) {
+	if to.gone {
+		return
+	}
+	err := l.offer(e)
+	switch {
+	case err == nil:
+		to.backlog.remove(key)
+	case errors.Is(err, queue.ErrFull), errors.Is(err, queue.ErrShutdown):
+		to.backlog.add(key, e.Operation == event.Delete)
+		l.wake(to)
+	default:
+		l.refuse(to, key, err)
+	}
+}
+
+// maxRefused bounds what is remembered of refused objects for each destination.
+const maxRefused = 100
+
+// refuse takes note that an object cannot be written.
+func (l *ledger) refuse(to *target, key objectKey, err error) {
+	to.backlog.remove(key)
+	if id := key.id(); len(to.refused) < maxRefused {
+		to.refused[id] = err
+		l.logger.V(1).Info("object refused", "destination", to.destination.Ref, "object", id.String(), "reason", err.Error())
+	}
+}
+
+// sync sends the SeedSync of a target if one is due. It goes behind all that waits and can be sent.
+func (l *ledger) sync(to *target) {
+	if to.gone || !to.syncDue || !to.ready() || to.backlog.count > to.blocked {
+		return
+	}
+	err := l.offer(event.Event{
+		Destination: to.destination,
+		Operation:   event.SeedSync,
+		Listed:      true,
+		Inventory:   l.inventory(to),
+		Time:        l.now(),
+	})
+	if err == nil {
+		to.syncDue = false
+		to.synced++
+	}
+}
+
+// sweep has a SeedSync sent to a target.
+func (l *ledger) sweep(to *target) {
+	to.syncDue = true
+	l.wake(to)
+}
+
+// resync has the labels of namespaces listed once more, and has all feeds of targets list everything
+// and send them all of their objects, changed or not.
+func (l *ledger) resync(targets ...*target) {
+	l.relistLabels()
+	relist := map[*feed]struct{}{}
+	for _, to := range targets {
+		for f := range to.feeds {
+			f.resend[to] = l.tick()
+			relist[f] = struct{}{}
+		}
+	}
+	for f := range relist {
+		l.relist(f)
+	}
+	for _, to := range targets {
+		l.sweep(to)
+	}
+}
+
+// relistLabels has the labels of namespaces listed once more, if rules look at them.
+func (l *ledger) relistLabels() {
+	if l.labels != nil {
+		l.relist(l.labels)
+	}
+}
