@@ -61,11 +61,10 @@ func TestAListingThatIsCompleteIsNotTooLate(t *testing.T) {
 }
 
 func TestManyNamespacesAreWatchedOneByOneWhereCollapsingIsOff(t *testing.T) {
-	d, _, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
-	p := newPlanner(d.Watcher)
+	d, _, _ := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
 	for collapse, want := range map[int]bool{-1: false, 2: true, 3: false} {
 		d.opts.Collapse = collapse
-		require.Equal(t, want, p.collapses(s.of, []string{"a", "b", "c"}), collapse)
+		require.Equal(t, want, d.opts.collapses(3), collapse)
 	}
 }
 

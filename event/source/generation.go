@@ -1,13 +1,32 @@
 package source
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/compiled"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
+
+// changed returns the feeds whose reflectors have to list everything again under other rules, and the
+// namespaces that others have to. Feeds of which both rules say the same go on.
+func (l *ledger) changed(next *rules) (stop []*feed, stale map[*feed][]string) {
+	stale = map[*feed][]string{}
+	for key, f := range l.feeds {
+		all, namespaces := next.ruleSet.Compiled().Diff(l.adopted.ruleSet.Compiled(), compiled.Type(f.of), next.changes)
+		switch {
+		case all || slices.Contains(namespaces, key.namespace):
+			stop = append(stop, f)
+		case key.namespace == "" && len(namespaces) > 0:
+			stale[f] = namespaces
+		}
+	}
+	return stop, stale
+}
 
 // adopt makes the targets those of a new generation of the rules. It returns the destinations that
 // changed or went away: their lines in the queue are to be forgotten. A destination whose rules
@@ -59,58 +78,17 @@ func (r *rules) changes(d destination.Destination) bool {
 	return !ok || now != d
 }
 
-// observe says what discovery has found: the feeds that there are to be, the gaps, and what is served.
-// It returns the feeds that are new. Feeds and gaps of groups that discovery could not read stay as
-// they are. All new feeds are known before the first reflector runs, so no target is ready too early.
-func (l *ledger) observe(p plan, found *served, stopped bool) (started []*feed) {
-	for key, w := range p.watches {
-		f := l.feeds[key]
-		if f == nil {
-			f = l.newFeed(w.Resource, w.Namespace)
-			l.feeds[key] = f
-			started = append(started, f)
-		}
-		l.cover(f, l.resolve(w.Coverage))
-	}
-	for _, f := range l.feeds {
-		if len(f.stale) > 0 {
-			l.poke(f)
+// relabel has objects matched again whose namespaces got other labels, which may have moved them in or
+// out of a rule. moves has the labels that each namespace had meanwhile.
+func (l *ledger) relabel(rs *ruleset.RuleSet, moves map[string][]map[string]string) {
+	for name, had := range moves {
+		for _, f := range l.feeds {
+			if (f.namespace == "" || f.namespace == name) && rs.Compiled().Relabelled(compiled.Type(f.of), name, had...) {
+				l.outdate(f, name)
+				l.poke(f)
+			}
 		}
 	}
-	l.setGaps(p.gaps, found.unread)
-	l.served = found
-	if stopped || l.observed != l.adopted { // else nothing has left the coverage
-		l.disownUncovered()
-	}
-	l.observed = l.adopted
-	for _, to := range l.targets {
-		l.unblock(to)
-	}
-	return started
-}
-
-// setGaps makes the gaps those of a plan.
-func (l *ledger) setGaps(gaps map[schema.GroupResource]ruleset.Watch, unread map[string]bool) {
-	for of := range l.gaps {
-		if _, ok := gaps[of]; !ok && !unread[of.Group] {
-			delete(l.gaps, of)
-		}
-	}
-	for of, w := range gaps {
-		g := l.gaps[of]
-		if g == nil {
-			g = &gap{of: w.Resource, err: errRefused}
-			l.gaps[of] = g
-		}
-		g.reach = l.resolve(w.Coverage)
-	}
-}
-
-// stop forgets a feed whose reflector has ended. What it told stays. Its targets get a SeedSync,
-// since some of their files may be uncovered now, which only a plan can tell.
-func (l *ledger) stop(f *feed) {
-	delete(l.feeds, f.key())
-	l.cover(f, nil)
 }
 
 // served is what discovery found. It says which files are certainly uncovered. The feeds do not:

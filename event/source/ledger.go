@@ -40,9 +40,12 @@ type ledger struct {
 	numbers uint64                        // of the targets so far
 	feeds   map[feedKey]*feed             // of the reflectors that run
 	gaps    map[schema.GroupResource]*gap // what the server refuses to tell of all namespaces
-	labels  *feed                         // of the labels of namespaces; nil if no rule looks at them
-	rewinds rewinds
-	missing missing
+	// forbiddenClusterWide has the types of which the server refuses a watch of all namespaces where
+	// single ones would do.
+	forbiddenClusterWide map[schema.GroupResource]bool
+	labels               *feed // of the labels of namespaces; nil if no rule looks at them
+	rewinds              rewinds
+	missing              missing
 
 	// A generation of the rules is desired from SetRules on, adopted when targets and matcher are
 	// its own, and observed when discovery has answered and the reflectors are those it needs.
@@ -65,16 +68,17 @@ type rules struct {
 
 func newLedger(offer func(event.Event) error) *ledger {
 	return &ledger{
-		offer:     offer,
-		inventory: func(*target) event.Inventory { return nil },
-		now:       time.Now,
-		seed:      maphash.MakeSeed(),
-		types:     map[schema.GroupResource]*typeLedger{},
-		targets:   map[destination.Ref]*target{},
-		feeds:     map[feedKey]*feed{},
-		gaps:      map[schema.GroupResource]*gap{},
-		missing:   missing{},
-		pending:   map[*target]struct{}{},
+		offer:                offer,
+		inventory:            func(*target) event.Inventory { return nil },
+		now:                  time.Now,
+		seed:                 maphash.MakeSeed(),
+		types:                map[schema.GroupResource]*typeLedger{},
+		targets:              map[destination.Ref]*target{},
+		feeds:                map[feedKey]*feed{},
+		gaps:                 map[schema.GroupResource]*gap{},
+		forbiddenClusterWide: map[schema.GroupResource]bool{},
+		missing:              missing{},
+		pending:              map[*target]struct{}{},
 	}
 }
 

@@ -99,9 +99,9 @@ func TestOfTwoGroupsThatFindTheClockBehindBothAreRemembered(t *testing.T) {
 func TestAProbeIsNotWaitedFor(t *testing.T) {
 	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 	d.ledger.stop(s)
-	d.ledger.setGaps(map[schema.GroupResource]ruleset.Watch{s.key().of: {Resource: s.of, Coverage: []ruleset.Coverage{
+	d.ledger.setGaps(plan{found: &served{}, gaps: map[schema.GroupResource]ruleset.Watch{s.key().of: {Resource: s.of, Coverage: []ruleset.Coverage{
 		{Destination: to.destination, Collection: event.Collection{Resource: "configmaps", All: true}},
-	}}}, nil)
+	}}}})
 	d.failed(d.feed("services", ""), errWentBack)
 	d.ledger.resync(to)
 	require.True(t, to.ready())

@@ -1,128 +1,113 @@
 package source
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"slices"
-	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/discovery"
 
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// plan says which reflectors there ought to be, and of which types a probe ought to ask whether a watch
-// of all namespaces is allowed by now.
+// plan says which feeds there ought to be, and of which types a probe ought to ask whether a watch of
+// all namespaces is allowed by now.
 type plan struct {
 	watches map[feedKey]ruleset.Watch
 	gaps    map[schema.GroupResource]ruleset.Watch
+	found   *served
 }
 
-// refresh asks which types there are, and starts and stops reflectors accordingly. What discovery could not tell about stays
-// as it is: a type that is missing from a partial answer is not gone. It returns when to ask again.
-func (p *planner) refresh(ctx context.Context) time.Duration {
-	if p.rules == nil {
-		return p.opts.Rediscover
-	}
-	groups, lists, err := p.discovery.ServerGroupsAndResources()
-	failed, partial := discovery.GroupDiscoveryFailedErrorGroups(err)
-	if err != nil && !partial {
-		p.update(func(l *ledger) {
-			p.discoveryErr = fmt.Errorf("source: discovery: %w", err)
-			l.served = nil // what it said before may have changed
-		})
-		return min(p.opts.Rediscover, time.Second)
-	}
-	unread := map[string]bool{}
-	for gv := range failed {
-		unread[gv.Group] = true
-	}
-	// One version of a group that cannot be read hides which one is to be used, so the whole group stays as it is.
-	found := ruleset.Served{Groups: groups, Resources: lists}.Without(unread)
-	found.Keep = p.versions.kept(found)
-	watches, missing := p.rules.ruleSet.Watches(found)
-	p.versions.read(watches, found, unread)
-	p.apply(ctx, p.plan(watches), servedTypes(found.Resources, unread), errors.Join(err, missing))
-	return p.opts.Rediscover
-}
-
-// apply makes the running goroutines those of a plan, and leaves those of unread groups. A reflector that is there already
-// goes on, for the destinations that it feeds from now on.
-func (p *planner) apply(ctx context.Context, next plan, found *served, err error) {
-	stopped := p.stopReflectors(func(key feedKey, r *running) bool {
-		w, ok := next.watches[key]
-		return ok && w.Resource != r.of || !ok && !found.unread[key.of.Group]
-	})
-	end(p.probes, func(of schema.GroupResource, r *running) bool {
-		w, ok := next.gaps[of]
-		return ok && w.Resource != r.of || !ok && !found.unread[of.Group]
-	})
-	var started []*feed
-	p.update(func(l *ledger) {
-		p.discoveryErr = err
-		started = l.observe(next, found, stopped)
-	})
-	labels := closed
-	if n := p.reader.match.Load().namespaces; n != nil {
-		labels = n.ready
-	}
-	for _, f := range started {
-		p.reflectors[f.key()] = run(ctx, f.of, f, func(ctx context.Context) {
-			select {
-			case <-labels:
-				p.reflector(f, feedHandler{p.Watcher, f}).run(ctx)
-			case <-ctx.Done():
-			}
-		})
-	}
-	for of, w := range next.gaps {
-		if p.probes[of] == nil {
-			p.probes[of] = run(ctx, w.Resource, nil, p.probe(of, w.Resource).run)
+// plan returns what the rules want watched. Single namespaces of a type become one watch of all where
+// wide says so, unless the server refuses that. Where cluster rules want a watch of all that the server
+// refuses, single ones take its place, and a gap is left.
+func (l *ledger) plan(watches []ruleset.Watch, found *served, wide func(namespaces int) bool) plan {
+	for key, f := range l.feeds {
+		if f.refused() {
+			l.forbiddenClusterWide[key.of] = true
 		}
 	}
-}
-
-var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
-
-func (p *planner) probe(of schema.GroupResource, t ruleset.Type) *probe {
-	return &probe{client: clientFor(p.client, t), answer: func(err error) {
-		p.update(func(l *ledger) { l.probed(of, err) })
-	}}
-}
-
-// plan returns what the rules want watched. Many watches of single namespaces become one of all, unless
-// the server refuses that; where cluster rules want one of all that it refuses, single ones take its place, and a probe
-// asks whether it is allowed by now.
-func (p *planner) plan(watches []ruleset.Watch) plan {
-	p.read(func(l *ledger) {
-		for key, f := range l.feeds {
-			if f.refused() {
-				p.forbiddenClusterWide[key.of] = true
-			}
-		}
-		for of, g := range l.gaps {
-			p.forbiddenClusterWide[of] = g.err != nil
-		}
-	})
-	next := plan{map[feedKey]ruleset.Watch{}, map[schema.GroupResource]ruleset.Watch{}}
-	for _, w := range collapse(watches, p.collapses) {
+	for of, g := range l.gaps {
+		l.forbiddenClusterWide[of] = g.err != nil
+	}
+	p := plan{map[feedKey]ruleset.Watch{}, map[schema.GroupResource]ruleset.Watch{}, found}
+	for _, w := range collapse(watches, func(t ruleset.Type, namespaces []string) bool {
+		return wide(len(namespaces)) && !l.forbiddenClusterWide[groupResource(t)]
+	}) {
 		of := groupResource(w.Resource)
 		single := split(w)
-		if w.Namespace != "" || !p.forbiddenClusterWide[of] || single == nil {
-			next.watches[feedKey{of, w.Namespace}] = w
+		if w.Namespace != "" || !l.forbiddenClusterWide[of] || single == nil {
+			p.watches[feedKey{of, w.Namespace}] = w
 			continue
 		}
 		for _, one := range single {
-			next.watches[feedKey{of, one.Namespace}] = one
+			p.watches[feedKey{of, one.Namespace}] = one
 		}
 		w.Coverage = slices.DeleteFunc(slices.Clone(w.Coverage), func(c ruleset.Coverage) bool { return !c.Collection.All })
-		next.gaps[of] = w
+		p.gaps[of] = w
 	}
-	return next
+	return p
 }
 
-func (p *planner) collapses(t ruleset.Type, namespaces []string) bool {
-	return p.opts.Collapse >= 0 && len(namespaces) > p.opts.Collapse && !p.forbiddenClusterWide[groupResource(t)]
+// obsolete returns the feeds that are not in a plan. What discovery could not read stays as it is: a
+// type that is missing from a partial answer is not gone.
+func (l *ledger) obsolete(p plan) (feeds []*feed) {
+	for key, f := range l.feeds {
+		if w, ok := p.watches[key]; ok && w.Resource != f.of || !ok && !p.found.unread[key.of.Group] {
+			feeds = append(feeds, f)
+		}
+	}
+	return feeds
+}
+
+// observe says what discovery has found: the feeds and gaps that there are to be, and what is served.
+// It returns the feeds that are new. Feeds and gaps of groups that discovery could not read stay as
+// they are. All new feeds are known before the first reflector runs, so no target is ready too early.
+func (l *ledger) observe(p plan, stopped bool) (started []*feed) {
+	for key, w := range p.watches {
+		f := l.feeds[key]
+		if f == nil {
+			f = l.newFeed(w.Resource, w.Namespace)
+			l.feeds[key] = f
+			started = append(started, f)
+		}
+		l.cover(f, l.resolve(w.Coverage))
+	}
+	for _, f := range l.feeds {
+		if len(f.stale) > 0 {
+			l.poke(f)
+		}
+	}
+	l.setGaps(p)
+	l.served = p.found
+	if stopped || l.observed != l.adopted { // else nothing has left the coverage
+		l.disownUncovered()
+	}
+	l.observed = l.adopted
+	for _, to := range l.targets {
+		l.unblock(to)
+	}
+	return started
+}
+
+// setGaps makes the gaps those of a plan.
+func (l *ledger) setGaps(p plan) {
+	for of := range l.gaps {
+		if _, ok := p.gaps[of]; !ok && !p.found.unread[of.Group] {
+			delete(l.gaps, of)
+		}
+	}
+	for of, w := range p.gaps {
+		if l.gaps[of] == nil {
+			l.gaps[of] = &gap{err: errRefused}
+		}
+		l.gaps[of].of, l.gaps[of].reach = w.Resource, l.resolve(w.Coverage)
+	}
+}
+
+// stop forgets feeds whose reflectors have ended. What they told stays. Their targets get a SeedSync,
+// since some of their files may be uncovered now, which only a plan can tell.
+func (l *ledger) stop(feeds ...*feed) {
+	for _, f := range feeds {
+		delete(l.feeds, f.key())
+		l.cover(f, nil)
+	}
 }

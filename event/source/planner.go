@@ -2,57 +2,55 @@ package source
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
 
 	"github.com/kubescribe/kubescribe/destination"
-	"github.com/kubescribe/kubescribe/internal/compiled"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// planner decides which reflectors, probes and backfills run. It belongs to the goroutine of Start.
+// planner starts and ends reflectors, probes and backfills as the ledger says. It belongs to the
+// goroutine of Start.
 type planner struct {
 	*Watcher
 	rules      *rules // adopted; nil before the first ones
-	reflectors map[feedKey]*running
+	versions   versions
+	reflectors map[*feed]*running
+	labels     *feed // of the labels of namespaces, if rules look at them
 	probes     map[schema.GroupResource]*running
-	labels     *running // the reflector of namespaces, if rules look at their labels
 
 	backfills    sync.WaitGroup
 	backfillCtx  context.Context
 	endBackfills context.CancelFunc
-
-	versions versions // in which the types are read
-	// forbiddenClusterWide has the types of which the server refuses a watch of all namespaces where
-	// single ones would do.
-	forbiddenClusterWide map[schema.GroupResource]bool
 }
 
 func newPlanner(w *Watcher) *planner {
 	return &planner{
-		Watcher:              w,
-		reflectors:           map[feedKey]*running{},
-		probes:               map[schema.GroupResource]*running{},
-		endBackfills:         func() {},
-		forbiddenClusterWide: map[schema.GroupResource]bool{},
-		versions:             versions{},
+		Watcher:      w,
+		versions:     versions{},
+		reflectors:   map[*feed]*running{},
+		probes:       map[schema.GroupResource]*running{},
+		endBackfills: func() {},
 	}
 }
 
-// running is a goroutine that the planner has started.
+// running is a goroutine that the planner has started for a type.
 type running struct {
 	of     ruleset.Type
-	feed   *feed // nil for a probe
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-func run(ctx context.Context, of ruleset.Type, f *feed, work func(context.Context)) *running {
+func run(ctx context.Context, of ruleset.Type, work func(context.Context)) *running {
 	ctx, cancel := context.WithCancel(ctx)
-	r := &running{of: of, feed: f, cancel: cancel, done: make(chan struct{})}
+	r := &running{of: of, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
 		work(ctx)
@@ -60,19 +58,15 @@ func run(ctx context.Context, of ruleset.Type, f *feed, work func(context.Contex
 	return r
 }
 
-// end ends the chosen goroutines, all at once, waits for them and forgets them.
-func end[K comparable](all map[K]*running, which func(K, *running) bool) (ended []*running) {
-	for key, r := range all {
-		if which(key, r) {
-			r.cancel()
-			ended = append(ended, r)
-			delete(all, key)
-		}
+// end ends some goroutines, all at once, waits for them and forgets them.
+func end[K comparable](all map[K]*running, keys []K) {
+	for _, key := range keys {
+		all[key].cancel()
 	}
-	for _, r := range ended {
-		<-r.done
+	for _, key := range keys {
+		<-all[key].done
+		delete(all, key)
 	}
-	return ended
 }
 
 // adopt changes over to new rules. Reflectors of which both say the same go on, and so do those for
@@ -80,16 +74,11 @@ func end[K comparable](all map[K]*running, which func(K, *running) bool) (ended 
 // the new rules are asked for the first time.
 func (p *planner) adopt(ctx context.Context, next *rules) time.Duration {
 	p.stopBackfills()
-	stale := p.stopChanged(next)
+	var stop []*feed
+	var stale map[*feed][]string
+	p.read(func(l *ledger) { stop, stale = l.changed(next) })
+	p.stop(stop)
 	by := &matcher{rules: next.ruleSet, namespaces: p.followLabels(ctx, next.ruleSet)}
-	p.rules = next
-	p.replace(ctx, by, next, stale)
-	p.backfillCtx, p.endBackfills = context.WithCancel(ctx)
-	return p.refresh(ctx)
-}
-
-// replace installs the new matcher, and the targets of its rules.
-func (p *planner) replace(ctx context.Context, by *matcher, next *rules, stale map[*feed][]string) {
 	var forget []destination.Destination
 	p.update(func(l *ledger) {
 		p.reader.match.Store(by)
@@ -100,59 +89,95 @@ func (p *planner) replace(ctx context.Context, by *matcher, next *rules, stale m
 			p.opts.Logger.Error(err, "cannot forget the line of a destination that changed", "destination", d.Ref)
 		}
 	}
+	p.rules = next
+	p.backfillCtx, p.endBackfills = context.WithCancel(ctx)
+	return p.refresh(ctx)
 }
 
-// stopChanged stops the reflectors that have to list everything again, and returns the namespaces that
-// others have to.
-func (p *planner) stopChanged(next *rules) map[*feed][]string {
-	var old *ruleset.RuleSet
-	if p.rules != nil {
-		old = p.rules.ruleSet
-	}
-	stale := map[*feed][]string{}
-	p.stopReflectors(func(key feedKey, r *running) bool {
-		all, namespaces := next.ruleSet.Compiled().Diff(old.Compiled(), compiled.Type(r.of), next.changes)
-		switch {
-		case all:
-			return true
-		case key.namespace != "":
-			return slices.Contains(namespaces, key.namespace)
-		case len(namespaces) > 0:
-			stale[r.feed] = namespaces
-		}
-		return false
-	})
-	return stale
+// stop ends the reflectors of some feeds.
+func (p *planner) stop(feeds []*feed) {
+	end(p.reflectors, feeds)
+	p.update(func(l *ledger) { l.stop(feeds...) })
 }
 
-// followLabels returns the labels of namespaces, if the rules look at them, and has them followed.
-func (p *planner) followLabels(ctx context.Context, rs *ruleset.RuleSet) *namespaces {
-	if !rs.Compiled().SelectsNamespaces() {
-		p.stopLabels()
-		return nil
+// refresh asks which types there are, and starts and ends reflectors and probes accordingly. It returns
+// when to ask again.
+func (p *planner) refresh(ctx context.Context) time.Duration {
+	if p.rules == nil {
+		return p.opts.Rediscover
 	}
-	if p.labels != nil {
-		return p.reader.match.Load().namespaces
+	groups, lists, err := p.discovery.ServerGroupsAndResources()
+	failed, partial := discovery.GroupDiscoveryFailedErrorGroups(err)
+	if err != nil && !partial {
+		p.update(func(l *ledger) {
+			p.discoveryErr = fmt.Errorf("source: discovery: %w", err)
+			l.served = nil // what it said before may have changed
+		})
+		return min(p.opts.Rediscover, time.Second)
 	}
-	n := newNamespaces(clientFor(p.client, namespaceType), p.relabelled)
-	var f *feed
+	unread := map[string]bool{}
+	for gv := range failed {
+		unread[gv.Group] = true
+	}
+	// One version of a group that cannot be read hides which one is to be used, so the whole group stays
+	// as it is.
+	served := ruleset.Served{Groups: groups, Resources: lists}.Without(unread)
+	served.Keep = p.versions.kept(served)
+	watches, missing := p.rules.ruleSet.Watches(served)
+	p.versions.read(watches, served, unread)
+	var next plan
+	var obsolete []*feed
 	p.update(func(l *ledger) {
-		f = l.newFeed(namespaceType, "")
-		l.labels = f
+		p.discoveryErr = errors.Join(err, missing)
+		next = l.plan(watches, servedTypes(served.Resources, unread), p.opts.collapses)
+		obsolete = l.obsolete(next)
 	})
-	p.labels = run(ctx, namespaceType, f, p.reflector(f, labelHandler{feedHandler{p.Watcher, f}, n}).run)
-	return n
+	p.apply(ctx, next, obsolete)
+	return p.opts.Rediscover
 }
 
-func (p *planner) stopLabels() {
-	if p.labels == nil {
-		return
+// apply makes the running goroutines those of a plan. A reflector that is there already goes on, for the
+// destinations that it feeds from now on.
+func (p *planner) apply(ctx context.Context, next plan, obsolete []*feed) {
+	p.stop(obsolete)
+	var started []*feed
+	p.update(func(l *ledger) { started = l.observe(next, len(obsolete) > 0) })
+	labels := closed
+	if n := p.reader.match.Load().namespaces; n != nil {
+		labels = n.ready
 	}
-	p.labels.cancel()
-	<-p.labels.done
-	p.labels = nil
-	p.update(func(l *ledger) { l.labels = nil })
-	p.reader.match.Load().namespaces.release()
+	for _, f := range started {
+		p.start(ctx, f, feedHandler{p.Watcher, f}, labels)
+	}
+	var ended []schema.GroupResource
+	for of, r := range p.probes {
+		if w, ok := next.gaps[of]; ok && w.Resource != r.of || !ok && !next.found.unread[of.Group] {
+			ended = append(ended, of)
+		}
+	}
+	end(p.probes, ended)
+	for of, w := range next.gaps {
+		if p.probes[of] == nil {
+			ask := &probe{client: clientFor(p.client, w.Resource), answer: func(err error) {
+				p.update(func(l *ledger) { l.probed(of, err) })
+			}}
+			p.probes[of] = run(ctx, w.Resource, ask.run)
+		}
+	}
+}
+
+var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// start starts the reflector of a feed, which begins when ready is closed.
+func (p *planner) start(ctx context.Context, f *feed, h handler, ready <-chan struct{}) {
+	r := p.reflector(f, h)
+	p.reflectors[f] = run(ctx, f.of, func(ctx context.Context) {
+		select {
+		case <-ready:
+			r.run(ctx)
+		case <-ctx.Done():
+		}
+	})
 }
 
 func (p *planner) reflector(f *feed, h handler) *reflector {
@@ -163,43 +188,45 @@ func (p *planner) reflector(f *feed, h handler) *reflector {
 	}
 }
 
+// followLabels returns the labels of namespaces, if the rules look at them, and has them followed.
+func (p *planner) followLabels(ctx context.Context, rs *ruleset.RuleSet) *namespaces {
+	switch {
+	case !rs.Compiled().SelectsNamespaces():
+		p.stopLabels()
+		return nil
+	case p.labels != nil:
+		return p.reader.match.Load().namespaces
+	}
+	n := newNamespaces(clientFor(p.client, namespaceType), p.relabelled)
+	p.update(func(l *ledger) {
+		l.labels = l.newFeed(namespaceType, "")
+		p.labels = l.labels
+	})
+	p.start(ctx, p.labels, labelHandler{feedHandler{p.Watcher, p.labels}, n}, closed)
+	return n
+}
+
+func (p *planner) stopLabels() {
+	if p.labels == nil {
+		return
+	}
+	end(p.reflectors, []*feed{p.labels})
+	p.labels = nil
+	p.update(func(l *ledger) { l.labels = nil })
+	p.reader.match.Load().namespaces.release()
+}
+
+// stopAll ends all goroutines. What nobody follows any more may not be swept.
 func (p *planner) stopAll() {
-	p.stopReflectors(func(feedKey, *running) bool { return true })
-	end(p.probes, func(schema.GroupResource, *running) bool { return true })
 	p.stopLabels()
+	p.stop(slices.Collect(maps.Keys(p.reflectors)))
+	end(p.probes, slices.Collect(maps.Keys(p.probes)))
 	p.stopBackfills()
 }
 
 func (p *planner) stopBackfills() {
 	p.endBackfills()
 	p.backfills.Wait()
-}
-
-// stopReflectors stops the chosen reflectors, and reports whether there were any.
-func (p *planner) stopReflectors(which func(feedKey, *running) bool) bool {
-	ended := end(p.reflectors, which)
-	p.update(func(l *ledger) {
-		for _, r := range ended {
-			l.stop(r.feed)
-		}
-	})
-	return len(ended) > 0
-}
-
-// relabel has objects matched again that a change of their namespace's labels may have moved.
-func (p *planner) relabel() {
-	by := p.reader.match.Load()
-	p.update(func(l *ledger) {
-		for name, had := range by.namespaces.take() {
-			for _, f := range l.feeds {
-				if f.namespace != "" && f.namespace != name || !by.rules.Compiled().Relabelled(compiled.Type(f.of), name, had...) {
-					continue
-				}
-				l.outdate(f, name)
-				l.poke(f)
-			}
-		}
-	})
 }
 
 // startBackfills starts a backfill for every target that needs one.
@@ -209,6 +236,13 @@ func (p *planner) startBackfills() {
 	for _, to := range targets {
 		p.backfills.Go(func() { backfill{p.Watcher, to}.run(p.backfillCtx) })
 	}
+}
+
+// relabel has objects matched again that a change of their namespace's labels may have moved.
+func (p *planner) relabel() {
+	by := p.reader.match.Load()
+	moves := by.namespaces.take()
+	p.update(func(l *ledger) { l.relabel(by.rules, moves) })
 }
 
 func (p *planner) nextEra() (wait time.Duration) {

@@ -54,13 +54,13 @@ func TestRulesThatComeDuringDiscoveryAreStillToBePlanned(t *testing.T) {
 	uncovered := func() bool { return d.ledger.uncovered(to, event.Collection{Resource: "services"}) }
 	seedDue := func() bool { st, _ := d.Status(ref("prod")); return st.SeedDue }
 	d.SetRules(destination.Set{}, &ruleset.RuleSet{})
-	d.ledger.observe(plan{}, &served{}, false)
+	d.ledger.observe(plan{found: &served{}}, false)
 	to.syncDue = false
 	require.True(t, seedDue())
 	require.False(t, uncovered(), "nothing is uncovered meanwhile")
 	d.ledger.desired.Store(d.ledger.adopted)
 	to.backfilling, to.blocked, to.backlog.count = false, 1, 1
-	d.ledger.observe(plan{}, &served{}, false)
+	d.ledger.observe(plan{found: &served{}}, false)
 	require.False(t, seedDue())
 	require.True(t, uncovered())
 	require.Contains(t, d.ledger.pending, to, "its blocked objects may have a reflector now")
@@ -265,12 +265,12 @@ func TestAProbeGoesOnWhileItsGroupCannotBeRead(t *testing.T) {
 	d, _, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
 	p := newPlanner(d.Watcher)
 	of := s.key().of
-	p.probes[of] = run(t.Context(), s.of, nil, func(ctx context.Context) { <-ctx.Done() })
+	p.probes[of] = run(t.Context(), s.of, func(ctx context.Context) { <-ctx.Done() })
 	d.ledger.gaps[of] = &gap{}
-	p.apply(t.Context(), plan{}, &served{unread: map[string]bool{"": true}}, nil)
+	p.apply(t.Context(), plan{found: &served{unread: map[string]bool{"": true}}}, nil)
 	require.Contains(t, p.probes, of)
 	require.Contains(t, d.ledger.gaps, of)
-	p.apply(t.Context(), plan{}, &served{}, nil)
+	p.apply(t.Context(), plan{found: &served{}}, nil)
 	require.Empty(t, p.probes)
 	require.Empty(t, d.ledger.gaps)
 }
@@ -290,4 +290,15 @@ func TestRulesThatWereTakenAlreadyAreNotTakenAgain(t *testing.T) {
 	f.seeded("prod")
 	signal(f.watcher.changed)
 	f.quiet("prod")
+}
+
+// A queue may still hold a SeedSync when the Watcher has ended.
+func TestNothingMayBeSweptWhenNobodyFollowsAnyMore(t *testing.T) {
+	f := newFixture(t, -1, nil)
+	f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
+	f.seeded("prod")
+	f.stop()
+	f.stop = func() {}
+	collections, _ := view(t, event.Event{Inventory: f.inventory("prod")})
+	require.Empty(t, collections)
 }

@@ -61,6 +61,9 @@ type Options struct {
 
 func (o *Options) eventOptions() *event.Options { return &event.Options{Encryptor: o.Encryptor} }
 
+// collapses reports whether so many namespaces of a type share one watch.
+func (o *Options) collapses(namespaces int) bool { return o.Collapse >= 0 && namespaces > o.Collapse }
+
 func (o *Options) withDefaults() *Options {
 	var out Options
 	if o != nil {
