@@ -112,7 +112,11 @@ func (s *schedule) wanted(to string) map[string]string {
 		for _, r := range s.rules {
 			if r.To == to && (r.Namespace == "" || r.Namespace == obj.GetNamespace()) &&
 				(!r.Team || teams[obj.GetNamespace()]) && (!r.Tier || obj.GetLabels()["tier"] == "a") {
-				wanted[obj.GetNamespace()+"/"+obj.GetName()] = encode(s.t, &obj)
+				state := stateOf(&obj)
+				if s.contents[state] == "" {
+					s.contents[state] = encode(s.t, &obj)
+				}
+				wanted[obj.GetNamespace()+"/"+obj.GetName()] = s.contents[state]
 			}
 		}
 	}
@@ -184,14 +188,14 @@ func (s *schedule) rest() {
 func (s *schedule) resync(to ...string) {
 	s.unlocked(func() {
 		for _, of := range to {
-			require.NoError(s.t, s.watcher.Resync(ref(of)))
+			require.NoError(s.t, s.system.Resync(ref(of)))
 		}
 	})
 }
 
 func (s *schedule) idle(to string) (idle bool) {
 	s.unlocked(func() {
-		st, ok := s.watcher.Status(ref(to))
+		st, ok := s.system.Status(ref(to))
 		idle = ok && st.Idle() && st.Complete == st.Streams
 	})
 	return idle

@@ -52,22 +52,23 @@ type schedule struct {
 	t        *testing.T
 	chance   *rand.Rand
 	api      *gatedAPI
-	watcher  *Watcher
+	system   system
 	requests []*gatedRequest
 	said     []string
 	faults   []string
 	step     int
 
-	room    int  // events that may wait; negative: any number
-	teams   bool // rules look at the labels of namespaces
-	waiting []queued
-	sent    map[fileKey]file // the last write that came into the queue
-	files   map[fileKey]file
-	live    map[string]bool
-	rewound bool // ever
-	rules   []scheduleRule
-	branch  map[string]string          // of each destination
-	since   map[string]map[string]want // destination, object: since when it is wanted without a break
+	room     int  // events that may wait; negative: any number
+	teams    bool // rules look at the labels of namespaces
+	waiting  []queued
+	sent     map[fileKey]file // the last write that came into the queue
+	files    map[fileKey]file
+	live     map[string]bool
+	contents map[int]string // by the object's state
+	rewound  bool           // ever
+	rules    []scheduleRule
+	branch   map[string]string          // of each destination
+	since    map[string]map[string]want // destination, object: since when it is wanted without a break
 }
 
 // want is the beginning of a time in which an object is wanted.
@@ -97,21 +98,35 @@ type scheduleRule struct {
 
 var scheduleNamespaces = []string{"x", "y"}
 
+// system is what is checked: a Watcher, or a ledger alone.
+type system interface {
+	SetRules(destination.Set, *ruleset.RuleSet)
+	Resync(destination.Ref) error
+	Status(destination.Ref) (DestinationStatus, bool)
+}
+
+// newSchedule returns an interleaving of a Watcher's goroutines.
 func newSchedule(t *testing.T, seed uint64) *schedule {
+	s := newModel(t, seed)
+	s.api.initial = initialMode(s.chance.IntN(int(initialModes)))
+	s.system = New(s.api, s.api, s, &Options{
+		PageSize: 1, Collapse: s.chance.IntN(2) + 1, Resync: -1, InitialEvents: s.chance.IntN(2) == 0,
+	})
+	return s
+}
+
+// newModel returns the cluster, the queue and the files of an interleaving.
+func newModel(t *testing.T, seed uint64) *schedule {
 	s := &schedule{
 		t: t, chance: rand.New(rand.NewPCG(seed, 0)), api: newGatedAPI(), room: -1,
-		files: map[fileKey]file{}, sent: map[fileKey]file{}, live: map[string]bool{}, branch: map[string]string{"p": "main", "q": "main"},
+		contents: map[int]string{}, files: map[fileKey]file{}, sent: map[fileKey]file{}, live: map[string]bool{}, branch: map[string]string{"p": "main", "q": "main"},
 		since: map[string]map[string]want{"p": {}, "q": {}},
 	}
 	if s.chance.IntN(2) == 0 {
 		s.room = 1 + s.chance.IntN(3)
 	}
 	s.teams = s.chance.IntN(2) == 0
-	s.api.initial = initialMode(s.chance.IntN(int(initialModes)))
 	s.api.refusesFuture = s.chance.IntN(2) == 0
-	s.watcher = New(s.api, s.api, s, &Options{
-		PageSize: 1, Collapse: s.chance.IntN(2) + 1, Resync: -1, InitialEvents: s.chance.IntN(2) == 0,
-	})
 	for _, ns := range scheduleNamespaces {
 		s.label(ns)
 	}
@@ -140,7 +155,7 @@ func (s *schedule) check() {
 func (s *schedule) run(steps int) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	ended := make(chan error)
-	go func() { ended <- s.watcher.Start(ctx) }()
+	go func() { ended <- s.system.(*Watcher).Start(ctx) }()
 	defer func() {
 		cancel()
 		require.NoError(s.t, <-ended)
@@ -182,6 +197,7 @@ func (s *schedule) act() {
 		s.expire()
 	case n < 76:
 		s.rewind()
+		s.unlocked(func() { time.Sleep(2 * fastestRestore) })
 	case n < 90:
 		s.take()
 	default:
@@ -225,7 +241,7 @@ func (s *schedule) label(ns string) {
 	s.api.write("namespaces", kind, obj)
 }
 
-// rewind restores the cluster from a snapshot. That takes some time.
+// rewind restores the cluster from a snapshot.
 func (s *schedule) rewind() {
 	version := len(scheduleNamespaces) + s.chance.IntN(s.api.version-len(scheduleNamespaces)+1)
 	ends := s.chance.IntN(4) > 0
@@ -237,7 +253,6 @@ func (s *schedule) rewind() {
 	for _, obj := range s.api.state("configmaps", "", version) {
 		s.live[obj.GetNamespace()+"/"+obj.GetName()] = true
 	}
-	s.unlocked(func() { time.Sleep(2 * fastestRestore) })
 }
 
 func (s *schedule) changeRules() {
@@ -268,7 +283,7 @@ func (s *schedule) changeRules() {
 	}
 	rs, err := ruleset.Compile(set, rules...)
 	require.NoError(s.t, err)
-	s.watcher.SetRules(set, rs)
+	s.system.SetRules(set, rs)
 }
 
 // pending returns the requests that wait for their answer.
@@ -341,6 +356,10 @@ func (s *schedule) expire() {
 func (s *schedule) TryAdd(e event.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.enqueue(e)
+}
+
+func (s *schedule) enqueue(e event.Event) error {
 	if e.Destination.Branch != s.branch[e.Destination.Ref.Name] {
 		return nil // of a destination that has moved: it is forgotten soon
 	}
