@@ -10,8 +10,8 @@ import (
 )
 
 // backfill brings a target what found no room in the queue, and its SeedSyncs. It alone waits for
-// room, so that neither reflectors nor other targets ever do. It is started on demand and ends when
-// nothing is left.
+// room, so that neither reflectors nor other targets ever do. It is a goroutine that is started on
+// demand and ends when nothing is left.
 type backfill struct {
 	*Watcher
 	to *target
@@ -88,11 +88,12 @@ func (b backfill) get(ctx context.Context, from *feed, key objectKey) error {
 	return nil
 }
 
-// list lists what a feed covers and offers what waits. When the room is used up it drops the page and
-// asks for it again later: a page that waits is memory for every destination whose remote hangs.
+// list lists what a feed covers and offers what waits. When the room is used up it drops the page
+// and asks for it again later: a page that waits is memory for every destination whose remote
+// hangs.
 func (b backfill) list(ctx context.Context, r round) error {
 	opts := metav1.ListOptions{Limit: b.opts.PageSize}
-	asked := b.clock() // for all pages: each shows the moment of the first one, however late it is asked for
+	asked := b.clock() // for all pages: each shows the moment of the first one
 	for {
 		full, next, err := b.page(ctx, r.from, opts, asked)
 		if gone(err) {
@@ -137,8 +138,8 @@ func (b backfill) page(ctx context.Context, from *feed, opts metav1.ListOptions,
 	return full, list.GetContinue(), nil
 }
 
-// fetched offers an object that was asked for at a moment of the ledger's clock. It returns false if
-// the target had no room for it.
+// fetched offers an object that was asked for at a moment of the ledger's clock. It returns false
+// if the target had no room for it.
 func (b backfill) fetched(ctx context.Context, from *feed, obj *unstructured.Unstructured, asked uint64) (room bool) {
 	var wanted bool
 	b.read(func(l *ledger) {

@@ -10,7 +10,7 @@ import (
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 )
 
-func TestWhatIsInDoubtHoldsUpNoOtherType(t *testing.T) {
+func TestWhatAwaitsARelistHoldsUpNoOtherType(t *testing.T) {
 	for range 20 { // of the types, any may be looked at first
 		d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps", "services"))
 		other := d.feed("services", "", to)
@@ -64,10 +64,10 @@ func TestOfWhatWaitsOnlyThatIsMissedWhichAListingShouldHaveHad(t *testing.T) {
 	clear(d.ledger.missing)
 	d.ledger.cover(s, map[*target]reach{to: {"other": false}})
 	require.ErrorIs(t, d.ledger.fetchedAll(to, s, 0, d.now()), errNotListed)
-	require.Empty(t, d.ledger.missing, "the stream does not feed it with these")
+	require.Empty(t, d.ledger.missing, "the reflector does not feed it with these")
 }
 
-func TestBeforeDiscoveryHasAnsweredWhatWaitsIsStuckAndNotDropped(t *testing.T) {
+func TestBeforeDiscoveryHasAnsweredWhatWaitsIsBlockedAndNotDropped(t *testing.T) {
 	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
 	d.ledger.stop(s)
@@ -76,7 +76,7 @@ func TestBeforeDiscoveryHasAnsweredWhatWaitsIsStuckAndNotDropped(t *testing.T) {
 	require.Equal(t, 1, to.backlog.count)
 }
 
-func TestAListingThatCompletesWakesWhoseObjectsWereStuck(t *testing.T) {
+func TestAListingThatCompletesWakesWhoseObjectsWereBlocked(t *testing.T) {
 	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 	d.begin(s)
 	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
@@ -103,7 +103,7 @@ func TestASeedSyncSaysWhenItWasAskedFor(t *testing.T) {
 	require.False(t, out.waiting[0].Time.IsZero())
 }
 
-// A type is gone from the cluster, and with it its stream.
+// A type is gone from the cluster, and with it its reflector.
 func TestADeleteThatFoundNoRoomIsHonouredUnlessNoRuleAsksForItAnyMore(t *testing.T) {
 	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 	other := d.feed("services", "", to)

@@ -7,50 +7,50 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// What a destination without room still has to be sent is a set of slots: each object of a type has a slot, a small
-// number, and a set is one bit for each. A hundred thousand objects that wait for ten destinations take a quarter of a
-// megabyte; as a map for each destination they would take a hundred.
+// A backlog is a set of slots. Each object of a type has a slot, which is a small number, and a set
+// has one bit for each. A hundred thousand objects that wait for ten destinations take a quarter of
+// a megabyte. With a map for each destination they would take a hundred.
 
-// slots numbers the objects of a type. An object keeps its slot from when it is first heard of until it is dead and
-// nobody waits for it, so that who missed its delete is still told.
+// slots numbers the objects of a type. An object keeps its slot from the first report of it until
+// it is dead and no backlog has it, so a target that missed its delete is still told.
 type slots struct {
-	of    map[types.NamespacedName]uint32 // of those that are not among the entries any more
+	of    map[types.NamespacedName]uint32 // of retired ones, which are no entries any more
 	names []types.NamespacedName          // by slot
-	refs  []uint32                        // by slot: in how many sets it is
+	refs  []uint32                        // by slot: the number of backlogs that have it
 	free  []uint32
 }
 
 // take returns a slot for an object that has none among the entries.
-func (p *slots) take(name types.NamespacedName) uint32 {
-	if slot, ok := p.of[name]; ok {
-		delete(p.of, name)
+func (s *slots) take(name types.NamespacedName) uint32 {
+	if slot, ok := s.of[name]; ok {
+		delete(s.of, name)
 		return slot
 	}
-	if n := len(p.free); n > 0 {
-		slot := p.free[n-1]
-		p.free = p.free[:n-1]
-		p.names[slot] = name
+	if n := len(s.free); n > 0 {
+		slot := s.free[n-1]
+		s.free = s.free[:n-1]
+		s.names[slot] = name
 		return slot
 	}
-	p.names, p.refs = append(p.names, name), append(p.refs, 0)
-	return uint32(len(p.names) - 1)
+	s.names, s.refs = append(s.names, name), append(s.refs, 0)
+	return uint32(len(s.names) - 1)
 }
 
-// retire takes an object out of the entries.
-func (p *slots) retire(name types.NamespacedName, slot uint32) {
-	p.of[name] = slot
-	p.release(slot)
+// retire takes note that an object is no entry any more.
+func (s *slots) retire(name types.NamespacedName, slot uint32) {
+	s.of[name] = slot
+	s.release(slot)
 }
 
-// release frees a slot that nobody needs any more.
-func (p *slots) release(slot uint32) {
-	name := p.names[slot]
-	if _, retired := p.of[name]; !retired || p.refs[slot] > 0 {
+// release frees a slot that neither an entry nor a backlog has.
+func (s *slots) release(slot uint32) {
+	name := s.names[slot]
+	if _, retired := s.of[name]; !retired || s.refs[slot] > 0 {
 		return
 	}
-	delete(p.of, name)
-	p.names[slot] = types.NamespacedName{}
-	p.free = append(p.free, slot)
+	delete(s.of, name)
+	s.names[slot] = types.NamespacedName{}
+	s.free = append(s.free, slot)
 }
 
 // slotOf returns the slot of an object, living or dead; false if it has none.
@@ -75,7 +75,7 @@ type missed struct {
 	count   int
 }
 
-// has tells whether the object waits, and whether a delete of it was not sent.
+// has reports whether an object waits, and whether a delete of it was not sent.
 func (b *backlog) has(key objectKey) (waits, deleted bool) {
 	m := b.types[key.of]
 	if m == nil {
@@ -88,7 +88,7 @@ func (b *backlog) has(key objectKey) (waits, deleted bool) {
 	return true, m.deletes.has(slot)
 }
 
-// add refs an object. Once a delete of it was not sent, that stays until the object is removed.
+// add marks an object. Once a delete of it was not sent, that stays until the object is removed.
 func (b *backlog) add(key objectKey, deleted bool) {
 	slot, ok := key.of.slotOf(key.name)
 	if !ok {
@@ -135,7 +135,7 @@ func (b *backlog) unmark(tl *typeLedger, m *missed, slot uint32) {
 	}
 }
 
-// drop takes all refs away, for a target that is gone: its slots are of use to others.
+// drop takes all marks away, for a target that is gone: its slots are of use to others.
 func (b *backlog) drop() {
 	for tl, m := range b.types {
 		for slot := range m.objects.all() {
@@ -164,7 +164,7 @@ type bitset []uint64
 
 func (s bitset) has(n uint32) bool { return int(n/64) < len(s) && s[n/64]&(1<<(n%64)) != 0 }
 
-// set adds n and tells whether it was not there.
+// set adds n and reports whether it was not there.
 func (s *bitset) set(n uint32) bool {
 	for int(n/64) >= len(*s) {
 		*s = append(*s, 0)
@@ -175,7 +175,7 @@ func (s *bitset) set(n uint32) bool {
 	return added
 }
 
-// clear removes n and tells whether it was there.
+// clear removes n and reports whether it was there.
 func (s bitset) clear(n uint32) bool {
 	if !s.has(n) {
 		return false

@@ -11,8 +11,8 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// Two backlogs share the places of a type; a map for each is the model. Whatever is added, removed, born and buried, they
-// agree, and no place is lost or given twice.
+// Two backlogs share the places of a type; a map for each is the model. Whatever is added, removed,
+// born and buried, they agree, and no place is lost or given twice.
 func TestABacklogAgreesWithAMapAndGivesItsPlacesBack(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

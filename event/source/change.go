@@ -73,8 +73,8 @@ func (l *ledger) write(to *target, key objectKey, c change, m ruleset.Match) {
 		return
 	}
 	delete(to.refused, c.resource.ID)
-	// A pending Delete may precede this write. With Always the order does not matter; with IfAbsent the
-	// old file would block the write, so send the Delete first.
+	// A pending Delete may precede this write. With Always the order does not matter; with IfAbsent
+	// the old file would block the write, so send the Delete first.
 	if _, deleted := to.backlog.has(key); m.Precondition != event.Always && deleted {
 		l.send(to, key, l.deletion(to, key, c.author))
 		if waits, _ := to.backlog.has(key); waits {
@@ -106,8 +106,8 @@ func (l *ledger) remove(f *feed, key objectKey, author event.Author) {
 	l.disown(f, key, old.owners, nil, author)
 }
 
-// disown sends deletes to the targets that owned an object and do so no more. A target whose rules do
-// not cover type and namespace any more is not told: what no rule covers stays as it is.
+// disown sends deletes to the targets that owned an object and do so no more. A target whose rules
+// do not cover type and namespace any more is not told: what no rule covers stays as it is.
 func (l *ledger) disown(f *feed, key objectKey, old, current *owners, author event.Author) {
 	if old == current || old == nil {
 		return

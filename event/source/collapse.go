@@ -10,10 +10,11 @@ import (
 
 // collapse returns the watches with those of single namespaces of a type replaced by one of all
 // namespaces, for the types for which wide returns true. wide is asked once for each type with such
-// watches: it knows from how many namespaces on one watch is cheaper, and whether the server allows it.
+// watches: it knows from how many namespaces on one watch is cheaper, and whether the server allows
+// it.
 //
-// What each destination receives stays as it is, since the coverage does. The order of the watches is
-// kept, and they are not changed.
+// What each destination receives stays as it is, since the coverage does. The order of the watches
+// is kept, and they are not changed.
 func collapse(watches []ruleset.Watch, wide func(t ruleset.Type, namespaces []string) bool) []ruleset.Watch {
 	var collapsed []ruleset.Watch
 	for len(watches) > 0 {
@@ -52,9 +53,10 @@ func merge(watches []ruleset.Watch) ruleset.Watch {
 	return merged
 }
 
-// split returns what to watch in the place of a watch of all namespaces that the server refuses: each
-// single namespace for which the watch was there, too. What cluster rules want of these namespaces comes
-// with them, and counts as covered there. It returns nil if only cluster rules have asked for the watch.
+// split returns what to watch in the place of a watch of all namespaces that the server refuses:
+// each single namespace for which the watch was there, too. What cluster rules want of these
+// namespaces comes with them, and counts as covered there. It returns nil if only cluster rules
+// have asked for the watch.
 func split(w ruleset.Watch) []ruleset.Watch {
 	single := make(map[string]bool)
 	for _, c := range w.Coverage {

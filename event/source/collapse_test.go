@@ -18,8 +18,8 @@ import (
 )
 
 // watchesOf returns the watches of rules, of which each is "NAMESPACE/NAME to DESTINATION: RESOURCE
-// RESOURCE", with an empty NAMESPACE for a cluster rule. Those whose NAME begins with "keep" ask for no
-// DELETE. The server has pods, secrets, services and nodes.
+// RESOURCE", with an empty NAMESPACE for a cluster rule. Those whose NAME begins with "keep" ask
+// for no DELETE. The server has pods, secrets, services and nodes.
 func watchesOf(t *testing.T, rules ...string) []ruleset.Watch {
 	t.Helper()
 	repository := destination.Repository{Ref: types.NamespacedName{Namespace: "git", Name: "r"}, URL: "https://git.example/r.git"}
@@ -117,8 +117,8 @@ services in ""
 	require.Equal(t, watches, collapse(watches, func(ruleset.Type, []string) bool { return false }))
 }
 
-// A cluster rule of another destination makes the watch wide, too: collapsing gives each destination
-// exactly the same.
+// A cluster rule of another destination makes the watch wide, too: collapsing gives each
+// destination exactly the same.
 func TestCollapseGivesADestinationWhatItGetsBesideAClusterRule(t *testing.T) {
 	narrow := []string{"x/r to a: pods", "y/keep to a: pods", "y/s to b: pods"}
 	beside := watchesOf(t, append(narrow, "/wide to c: pods")...)

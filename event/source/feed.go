@@ -11,7 +11,8 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// feed is what the ledger knows of one reflector: whom it feeds, and how far its listings have come.
+// feed is what the ledger knows of one reflector: whom it feeds, and how far its listings have
+// come.
 type feed struct {
 	of        ruleset.Type
 	namespace string // "": all, or cluster scope
@@ -29,7 +30,7 @@ type feed struct {
 	err      error  // why the reflector cannot go on
 
 	stale  map[string]uint64  // namespaces whose objects have to be matched again, and since when
-	resend map[*target]uint64 // who gets everything of the next listing, changed or not, and since when
+	resend map[*target]uint64 // get all of the next listing, changed or not, and since when
 }
 
 // feedKey identifies a feed. The ledger has never two of a type that differ in the version.
@@ -40,8 +41,8 @@ type feedKey struct {
 
 func (f *feed) key() feedKey { return feedKey{groupResource(f.of), f.namespace} }
 
-// reach is what of a type a target is fed with: namespaces, "" for cluster scope, or everywhere. The
-// value says whether that is sweepable.
+// reach is what of a type a target is fed with: namespaces, "" for cluster scope, or everywhere.
+// The value says whether that is sweepable.
 type reach map[string]bool
 
 const everywhere = "*" // no namespace has this name
@@ -130,13 +131,13 @@ func (l *ledger) due(f *feed) (everything bool, single []listing) {
 	for _, namespace := range slices.Sorted(maps.Keys(f.stale)) {
 		single = append(single, listing{namespace, l.clock})
 	}
-	return f.asked > f.begun || l.doubted(f), single
+	return f.asked > f.begun || l.predatesRewind(f), single
 }
 
 // listed ends a listing that is complete: what lives and was not delivered since it began is gone.
 // A listing that began before a rewind was found says nothing; everything is listed again.
 func (l *ledger) listed(f *feed, li listing, author event.Author) {
-	if l.doubted(f) {
+	if l.predatesRewind(f) {
 		return
 	}
 	tl := l.typeOf(f.of)
@@ -174,7 +175,8 @@ func (l *ledger) failed(f *feed, err error) {
 	if f.complete {
 		return
 	}
-	clear(f.stale) // nothing of it is swept before everything is listed, so nobody waits for single namespaces
+	// Nothing of the feed is swept before everything is listed, so nobody waits for single namespaces.
+	clear(f.stale)
 	for to := range f.reach {
 		to.syncDue = to.syncDue || awaited && to.ready()
 		l.unblock(to)
@@ -210,14 +212,21 @@ func (f *feed) staleFor(to *target) bool {
 	return false
 }
 
-// listedWhole reports whether the ledger knows all that lives in a namespace of a feed, or everywhere.
-func (l *ledger) listedWhole(f *feed, namespace string) bool {
+// awaitingRelist reports whether what a feed told of a namespace counts only when it was listed
+// again.
+func (l *ledger) awaitingRelist(f *feed, namespace string) bool {
 	_, stale := f.stale[namespace]
-	return f.complete && !l.doubted(f) && !stale && !(namespace == everywhere && len(f.stale) > 0)
+	return stale || l.predatesRewind(f)
 }
 
-// outdate says that the objects of a namespace have to be matched again. Nothing of it is swept until
-// it was listed again.
+// listedWhole reports whether the ledger knows all that lives in a namespace of a feed, or
+// everywhere.
+func (l *ledger) listedWhole(f *feed, namespace string) bool {
+	return f.complete && !l.awaitingRelist(f, namespace) && (namespace != everywhere || len(f.stale) == 0)
+}
+
+// outdate says that the objects of a namespace have to be matched again. Nothing of it is swept
+// until it was listed again.
 func (l *ledger) outdate(f *feed, namespace string) { f.stale[namespace] = l.tick() }
 
 // relist has everything listed once more, and SeedSyncs wait for that.

@@ -12,19 +12,22 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// maxTraceAge is how long before it arrives a change may have been made: a watch that was cut delivers late, and clocks
-// differ. What is older is the trace of an earlier change.
+// maxTraceAge is the time that may lie between a change and its arrival: a watch that was cut
+// delivers late, and clocks differ. What is older is the trace of an earlier change.
 const maxTraceAge = 5 * time.Minute
 
-// FieldManager is an Options.Attribute that reads managedFields: the author of a change is the field manager whose entry
-// is the newest, entries of subresources (status, scale) left out, and the time is that entry's. The manager "kubectl-edit"
-// becomes kubectl-edit <kubectl-edit@field-manager.invalid>: a manager is a program and no person, and no host can take the
-// address for somebody's.
+// FieldManager is an Options.Attribute that reads managedFields. The author of a change is the
+// field manager with the newest entry, and the time is that entry's. Entries of subresources
+// (status, scale) do not count. The manager "kubectl-edit" becomes kubectl-edit
+// <kubectl-edit@field-manager.invalid>: a manager is a program and no person, and no host can take
+// the address for somebody's.
 //
-// What managedFields do not tell is left empty: who deleted an object; who made a change if two managers have entries of
-// the same second, which is all the precision there is; who made one that left no entry, as when a manager takes its only
-// field away (the newest entry is more than 5 minutes old then, or the guess is the manager before); and anything of an
-// object that was found by a listing.
+// The author is empty where managedFields do not tell it:
+//   - of a delete;
+//   - of a change if two managers have entries of the same second, which is all the precision;
+//   - of a change that left no entry, as when a manager takes its only field away. The newest entry
+//     is more than 5 minutes old then; if it is younger, the guess is the manager before;
+//   - of an object that was found by a listing.
 func FieldManager(_ context.Context, obj *unstructured.Unstructured, op event.Operation) event.Author {
 	if obj == nil || op == event.Delete {
 		return event.Author{}

@@ -12,8 +12,8 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// changed returns the feeds whose reflectors have to list everything again under other rules, and the
-// namespaces that others have to. Feeds of which both rules say the same go on.
+// changed returns the feeds whose reflectors have to list everything again under other rules, and
+// the namespaces that others have to. Feeds of which both rules say the same go on.
 func (l *ledger) changed(next *rules) (stop []*feed, stale map[*feed][]string) {
 	stale = map[*feed][]string{}
 	for key, f := range l.feeds {
@@ -30,11 +30,11 @@ func (l *ledger) changed(next *rules) (stop []*feed, stale map[*feed][]string) {
 
 // adopt makes the targets those of a new generation of the rules. It returns the destinations that
 // changed or went away: their lines in the queue are to be forgotten. A destination whose rules
-// changed gets a SeedSync, also where no reflector feeds it: some of its files may not be covered any
-// more.
+// changed gets a SeedSync, also where no reflector feeds it: some of its files may not be covered
+// any more.
 //
-// Namespaces whose rules changed (stale, by feed) leave the coverage until discovery has told what the
-// rules come to, so an object that no rule selects any more is not mistaken for a deleted one.
+// Namespaces whose rules changed (stale, by feed) leave the coverage until discovery has told what
+// the rules come to, so an object that no rule selects any more is not mistaken for a deleted one.
 func (l *ledger) adopt(next *rules, stale map[*feed][]string) (forget []destination.Destination) {
 	old := &ruleset.RuleSet{}
 	if l.adopted != nil {
@@ -78,8 +78,8 @@ func (r *rules) changes(d destination.Destination) bool {
 	return !ok || now != d
 }
 
-// relabel has objects matched again whose namespaces got other labels, which may have moved them in or
-// out of a rule. moves has the labels that each namespace had meanwhile.
+// relabel has objects matched again whose namespaces got other labels, which may have moved them in
+// or out of a rule. moves has the labels that each namespace had meanwhile.
 func (l *ledger) relabel(rs *ruleset.RuleSet, moves map[string][]map[string]string) {
 	for name, had := range moves {
 		for _, f := range l.feeds {
@@ -92,8 +92,8 @@ func (l *ledger) relabel(rs *ruleset.RuleSet, moves map[string][]map[string]stri
 }
 
 // served is what discovery found. It says which files are certainly uncovered. The feeds do not:
-// they stop and start one after the other, and a moment without a feed must not look like a rule that
-// was taken away.
+// they stop and start one after the other, and a moment without a feed must not look like a rule
+// that was taken away.
 type served struct {
 	types  map[servedType]struct{}
 	unread map[string]bool // groups that discovery could not read

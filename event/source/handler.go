@@ -50,8 +50,8 @@ func (h feedHandler) failed(err error) {
 	h.update(func(l *ledger) { l.failed(h.feed, err) })
 }
 
-// labelHandler takes what the reflector of namespaces reads to the labels. Its feed has no targets; it
-// says when to list again.
+// labelHandler takes what the reflector of namespaces reads to the labels. Its feed has no targets;
+// it says when to list again.
 type labelHandler struct {
 	feedHandler
 	labels *namespaces

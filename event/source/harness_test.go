@@ -103,8 +103,8 @@ type fixture struct {
 	stop    func()
 }
 
-// counts are the pages of listings by resource. The questions for the server's clock are none: after a listing that took
-// long there is one.
+// counts are the pages of listings by resource. The questions for the server's clock are none:
+// after a listing that took long there is one.
 type counts struct {
 	mu  sync.Mutex
 	all map[string]int
@@ -245,8 +245,8 @@ func (f *fixture) seeded(names ...string) []string {
 	return got
 }
 
-// quiet fails if an event waits, after everything that happened so far has been delivered: a marker object, which must be
-// wanted by the destination, goes the same way and must come next.
+// quiet fails if an event waits, after everything that happened so far has been delivered: a marker
+// object, which must be wanted by the destination, goes the same way and must come next.
 func (f *fixture) quiet(to string) {
 	f.t.Helper()
 	marker := configMap("default", "marker", time.Now().String())

@@ -117,7 +117,8 @@ func (f *fixture) statusOf(to string) DestinationStatus {
 	return st
 }
 
-// Whatever the server says of one type, the others go on, nothing is deleted, and the status says it.
+// Whatever the server says of one type, the others go on, nothing is deleted, and the status says
+// it.
 func TestAHostileServerHoldsUpNoOtherType(t *testing.T) {
 	page := func(token func(n int64) string) *hostileServer {
 		s := &hostileServer{watch: hang}

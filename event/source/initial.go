@@ -13,17 +13,17 @@ import (
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 )
 
-// A listing may be had from a watch that sends what there is first (sendInitialEvents), and goes on from there. One object at
-// a time is in memory then. A page has 250, each of which may be as large as 1 MiB, and is in memory twice while it is
-// decoded. Servers that cannot do it are asked for pages.
+// A watch with sendInitialEvents sends all objects first and then goes on: a listing and a watch in
+// one. Only one object at a time is in memory. A page has 250, each up to 1 MiB, and is in memory
+// twice while it is decoded. Servers that do not know sendInitialEvents are asked for pages.
 
-// The bounds of a listing by a watch. A server that ignores sendInitialEvents sends objects, perhaps, but never the bookmark
-// that ends them.
+// The bounds of a listing by a watch. A server that ignores sendInitialEvents may send objects, but
+// never the bookmark that ends them.
 const (
 	openTimeout    = time.Minute      // until the watch is open
 	initialTimeout = 10 * time.Second // until the next initial event
 	initialBound   = 5 * time.Minute  // until the last one
-	pagingTime     = time.Hour        // for which a server that cannot do it is asked for pages
+	pagingTime     = time.Hour        // for which such a server is asked for pages
 )
 
 var (
@@ -31,9 +31,9 @@ var (
 	errBrokenOff       = errors.New("the watch did not open, or broke off, before all initial events were there")
 )
 
-// paging remembers which groups have to be listed in pages. A group is served by one server. That of the core group is the
-// API server itself, which serves nearly all the others: if it cannot do it, the question costs time for each group, and
-// pages are never wrong.
+// paging remembers which API groups have to be listed in pages. Each group is served by one server.
+// The API server itself serves the core group and nearly all the others. So if the core group needs
+// pages, all are listed in pages: that is never wrong, and to try each group would cost time.
 type paging struct {
 	mu    sync.Mutex
 	until map[string]time.Time
@@ -67,11 +67,13 @@ func (r *reflector) listOnce(ctx context.Context) (listing, resumePoint, error) 
 		r.paging.remember(r.of.Group)
 		return r.pages(ctx)
 	}
-	r.broken = errors.Is(err, errBrokenOff) // it may do so each time, if there is more than fits into its time
+	// It may break off each time, if there is more than fits into its time. Pages come next, once.
+	r.broken = errors.Is(err, errBrokenOff)
 	return li, at, err
 }
 
-// initial delivers a listing by a watch, which goes on. The unset resource version asks for a consistent read, see eachPage.
+// initial delivers a listing by a watch, which stays open. The unset resource version asks for a
+// consistent read, see eachPage.
 func (r *reflector) initial(ctx context.Context) (li listing, at resumePoint, err error) {
 	leave, err := enter(ctx, r.lists)
 	if err != nil {
@@ -84,7 +86,8 @@ func (r *reflector) initial(ctx context.Context) (li listing, at resumePoint, er
 	open, cancel := context.WithCancel(ctx)
 	late := time.AfterFunc(openTimeout, cancel) // a server may answer with the first event
 	w, err := r.in(r.namespace).Watch(open, opts)
-	if !late.Stop() && ctx.Err() == nil { // client-go may have waited for a busy server, so nothing is known of what it can do
+	if !late.Stop() && ctx.Err() == nil {
+		// client-go may have waited for a busy server, so nothing is known of what it can do.
 		err = errBrokenOff
 	}
 	if err == nil {
@@ -115,8 +118,9 @@ func (c *cancelled) Stop() {
 	c.cancel()
 }
 
-// initialListing delivers objects until the bookmark that ends the listing, and returns its resource version: where the
-// watch stands. Changes of the meantime may come before it.
+// initialListing delivers objects until the bookmark that ends the listing, and returns the
+// resource version of the bookmark: there the watch goes on. Changes of the meantime may come
+// before it.
 func (r *reflector) initialListing(ctx context.Context, w apiwatch.Interface) (version string, err error) {
 	quiet, bound := time.NewTimer(initialTimeout), time.NewTimer(initialBound)
 	defer quiet.Stop()
@@ -136,7 +140,7 @@ func (r *reflector) initialListing(ctx context.Context, w apiwatch.Interface) (v
 			if version, err = r.initialEvent(ctx, e); version != "" || err != nil {
 				return version, err
 			}
-			if e.Type == apiwatch.Added { // the rest are no sign of a listing that goes on
+			if e.Type == apiwatch.Added { // other events are no sign that the listing goes on
 				quiet.Reset(initialTimeout)
 			}
 		}

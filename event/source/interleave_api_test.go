@@ -17,21 +17,22 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
-// gatedAPI is an API server in which every request, every page of a listing and every event of a watch happens when the
-// schedule says so. It is used from one bubble of testing/synctest; the schedule's mu guards all but requests.
+// gatedAPI is an API server in which every request, every page of a listing and every event of a
+// watch happens when the schedule says so. It is used from one bubble of testing/synctest; the
+// schedule's mu guards all but requests.
 type gatedAPI struct {
 	dynamic.Interface
 	version  int
-	states   int // the number of states that were ever written; versions are given out again after a rewind
+	states   int // the number of states ever written; a rewind gives versions out again
 	history  []happening
 	requests chan *gatedRequest // to be picked up by the schedule
 	watches  []*gatedWatch
 	told     map[string]int // of each object, the state that a listing or a watch has told last
 	initial  initialMode
 
-	refusesFuture bool           // a watch from a version that is still to come; else it opens and says nothing
+	refusesFuture bool           // a watch from a future version; else it opens and says nothing
 	asked         map[string]int // by scope of the watch, the version that it was asked for last
-	caught        bool           // since the last rewind somebody was told that the clock is behind what he has seen
+	caught        bool           // somebody was told of the last rewind
 }
 
 // happening is a version of an object. The object's uid says which state it is: no other one ever
@@ -239,8 +240,8 @@ func tooLarge(version int) error {
 	return err
 }
 
-// page returns a page of a listing. Its continue token has the version and the last object, as a real one has, so that what
-// lives in both histories is in a listing that a rewind tears.
+// page returns a page of a listing. Its continue token has the version and the last object, as a
+// real one has, so that what lives in both histories is in a listing that a rewind tears.
 func (a *gatedAPI) page(q *gatedRequest) (*unstructured.UnstructuredList, error) {
 	at, last, more := strings.Cut(q.options.Continue, " ")
 	version := a.version

@@ -24,10 +24,10 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// The same is checked of the ledger alone, without a goroutine. Reflectors, backfills and the planner
-// are values here, and each call into the ledger is a step of its own, also between the reading of an
-// object and its upsert. That is many times quicker, and comes to orders that goroutines hardly ever
-// run in.
+// The same is checked of the ledger alone, without a goroutine. Reflectors, backfills and the
+// planner are values here, and each call into the ledger is a step of its own, also between the
+// reading of an object and its upsert. That is many times quicker, and comes to orders that
+// goroutines hardly ever run in.
 func TestWhateverTheOrderOfCallsTheLedgerLosesNoFile(t *testing.T) {
 	schedules := 500
 	if n := os.Getenv("KUBESCRIBE_SCHEDULES"); n != "" {
@@ -214,7 +214,7 @@ func (c *core) plan(faults bool) bool {
 			c.l.probed(of, nil)
 		}
 	case faults && c.chance.IntN(20) == 0:
-		c.l.doubtMissing()
+		c.l.relistMissing()
 		c.discovers = true
 	default:
 		return false
@@ -230,7 +230,7 @@ func (c *core) adopt() {
 	}
 	stop, stale := c.l.changed(next)
 	c.stop(stop)
-	if !next.ruleSet.SelectsNamespaces() {
+	if !next.ruleSet.Compiled().SelectsNamespaces() {
 		if c.labels != nil {
 			c.labels.end()
 			c.names.release()
@@ -666,7 +666,7 @@ func (c *core) exhaust() bool {
 		}
 		missing := len(c.l.missing)
 		c.time = c.time.Add(missingPause)
-		if c.l.doubtMissing(); missing > 0 {
+		if c.l.relistMissing(); missing > 0 {
 			continue
 		}
 		return true

@@ -73,8 +73,9 @@ func (s *schedule) orphans(e event.Event) (orphans []string) {
 	return orphans
 }
 
-// judge complains if a file goes that tells of a time since which its object is wanted without a break, unless the Watcher
-// was not told of the present yet: another state of the object or of its namespace's labels may not have been wanted.
+// judge complains if a file goes that tells of a time since which its object is wanted without a
+// break, unless the Watcher was not told of the present yet: another state of the object or of its
+// namespace's labels may not have been wanted.
 func (s *schedule) judge(key fileKey, f file) {
 	since, wanted := s.since[key.destination][key.object]
 	ns, _, _ := strings.Cut(key.object, "/")
@@ -129,7 +130,7 @@ func encode(t *testing.T, obj *unstructured.Unstructured) string {
 	return string(content)
 }
 
-// covered tells whether a rule of a destination covers a namespace.
+// covered reports whether a rule of a destination covers a namespace.
 func (s *schedule) covered(to, namespace string) bool {
 	return slices.ContainsFunc(s.rules, func(r scheduleRule) bool {
 		return r.To == to && (r.Namespace == "" || r.Namespace == namespace)
@@ -137,9 +138,9 @@ func (s *schedule) covered(to, namespace string) bool {
 }
 
 // rest lets everything come to an end, and compares. That nothing is left to do counts when it is
-// still so after the longest pause that a stream makes, and after the longest one before a rewind
-// that was found is told to all. A rewind of which nobody could be told, since the versions had
-// come as far again, is for Resync to heal.
+// still so after the longest pause that a reflector makes, and after the longest one before a
+// rewind that was found is told to all. A rewind of which nobody could be told, since the versions
+// had come as far again, is for Resync to heal.
 func (s *schedule) rest() {
 	s.room = -1
 	idle, enough := 0, 3

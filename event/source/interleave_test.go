@@ -45,8 +45,9 @@ func TestWhateverTheOrderOfListingsWatchesRulesAndPlansNoFileIsLost(t *testing.T
 	}
 }
 
-// schedule is one interleaving. It is the queue and, with its api, the API server as well. mu guards it; it is not held while
-// the Watcher is asked something, since the Watcher's goroutines come here with locks of theirs.
+// schedule is one interleaving. It is the queue and, with its api, the API server as well. mu
+// guards it; it is not held while the Watcher is asked something, since the Watcher's goroutines
+// come here with locks of theirs.
 type schedule struct {
 	mu       sync.Mutex
 	t        *testing.T

@@ -27,8 +27,8 @@ type snapshot struct {
 	to     *target
 }
 
-// Collections implements event.Snapshot. A target that is gone has none: its last SeedSync may still
-// be in a queue, while the ledger no longer follows what it would have to know.
+// Collections implements event.Snapshot. A target that is gone has none: its last SeedSync may
+// still be in a queue, while the ledger no longer follows what it would have to know.
 func (s snapshot) Collections() (collections []event.Collection) {
 	if s.to.gone {
 		return nil

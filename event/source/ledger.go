@@ -18,14 +18,14 @@ import (
 )
 
 // ledger is the core of the package: what the process knows of the cluster. For every object it has
-// a hash of the content and the destinations that own a file of it, for every destination what could
-// not be delivered yet. It holds no objects.
+// a hash of the content and the destinations that own a file of it, for every destination what
+// could not be delivered yet. It holds no objects.
 //
 // It is pure: no mutex, no I/O, no goroutine, no clock of its own. What reflectors, backfills,
 // discovery and SetRules say comes in as method calls. Events go out through offer. What goroutines
-// have to do by now is left in pending, poked, accessChanged and rewound, where Watcher.update picks
-// it up. The Watcher owns the lock, and holds it while the ledger offers an event: otherwise the
-// order of events in the queue and what the ledger says could disagree.
+// have to do by now is left in pending, poked, accessChanged and rewound, where Watcher.update
+// picks it up. The Watcher owns the lock, and holds it while the ledger offers an event: otherwise
+// the order of events in the queue and what the ledger says could disagree.
 type ledger struct {
 	offer     func(event.Event) error // must not block and not call back
 	inventory func(*target) event.Inventory
@@ -52,7 +52,7 @@ type ledger struct {
 	// desired alone may be read and set without the lock, so that SetRules never waits.
 	desired           atomic.Pointer[rules]
 	adopted, observed *rules
-	served            *served // what discovery said; nil: nothing under the adopted rules, or it failed last
+	served            *served // what discovery found; nil: it failed, or has not answered since
 
 	pending       map[*target]struct{} // need a backfill and have none
 	poked         []*feed              // whose reflector has something to list
@@ -166,8 +166,8 @@ func (k objectKey) forgetHash() {
 	}
 }
 
-// owners are the destinations that have a file of an object. Most objects of a type share one value,
-// so it is interned.
+// owners are the destinations that have a file of an object. Most objects of a type share one
+// value, so it is interned.
 type owners struct{ list []owner }
 
 type owner struct {

@@ -14,17 +14,17 @@ import (
 
 var namespaceType = ruleset.Type{Version: "v1", Resource: "namespaces", Kind: "Namespace"}
 
-// namespaces keeps the labels of all namespaces, for rules with a namespaceSelector. It has a lock of
-// its own, since objects are matched without the Watcher's. A reflector that feeds no target tells it.
+// namespaces keeps the labels of all namespaces, for rules with a namespaceSelector. It has a lock
+// of its own, since objects are matched without the Watcher's. Its reflector feeds no target.
 type namespaces struct {
 	client  dynamic.ResourceInterface
-	changed chan<- struct{} // told when there are moves
+	changed chan<- struct{} // there are moves
 	ready   chan struct{}   // closed when all labels are known
 
 	mu     sync.Mutex
 	known  map[string]map[string]string
-	missed map[string]bool                // objects were matched as if these had no labels, since they could not be read
-	moves  map[string][]map[string]string // the labels that a namespace has had since take, if they changed
+	missed map[string]bool                // could not be read: objects were matched as without labels
+	moves  map[string][]map[string]string // the labels that a namespace has had since take
 }
 
 func newNamespaces(client dynamic.ResourceInterface, changed chan<- struct{}) *namespaces {
@@ -34,8 +34,8 @@ func newNamespaces(client dynamic.ResourceInterface, changed chan<- struct{}) *n
 	}
 }
 
-// labels returns the labels of a namespace; nil for none. A namespace whose reflector is
-// behind that of its objects is asked for.
+// labels returns the labels of a namespace; nil for none. It asks the server for a namespace that
+// is not known yet: the reflector of namespaces may be behind that of the objects.
 func (n *namespaces) labels(ctx context.Context, name string) map[string]string {
 	if n == nil || name == "" {
 		return nil
@@ -49,7 +49,7 @@ func (n *namespaces) labels(ctx context.Context, name string) map[string]string 
 	obj, err := n.client.Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		n.mu.Lock()
-		n.missed[name] = true // when its own reflector tells the labels, its objects are listed again
+		n.missed[name] = true // its objects are listed again when the reflector tells the labels
 		n.mu.Unlock()
 		return nil
 	}
@@ -87,7 +87,8 @@ func (n *namespaces) moved(name string, before, after map[string]string) {
 	signal(n.changed)
 }
 
-// take returns the moves since the last call, by which objects may have moved in or out of a rule.
+// take returns the namespaces whose labels have changed since the last call, each with all labels
+// that it had meanwhile. Objects there may have moved in or out of a rule.
 func (n *namespaces) take() map[string][]map[string]string {
 	if n == nil {
 		return nil
@@ -114,7 +115,8 @@ func (n *namespaces) delete(obj *unstructured.Unstructured) {
 	delete(n.known, obj.GetName())
 }
 
-// release lets reflectors begin that wait for the labels, since these are known, or nobody looks at them any more.
+// release lets the reflectors begin that wait for the labels: they are known, or no rule looks at
+// them any more.
 func (n *namespaces) release() {
 	if !ready(n.ready) {
 		close(n.ready)

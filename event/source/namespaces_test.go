@@ -11,9 +11,9 @@ import (
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 )
 
-// An object that comes before its namespace is matched by labels that are asked for. If nobody answers, it is matched
-// wrongly, and has to be matched again.
-func TestANamespaceThatCouldNotBeReadIsMadeGoodWhenItsStreamTellsIt(t *testing.T) {
+// An object that comes before its namespace is matched by labels that are asked for. If nobody
+// answers, it is matched wrongly, and has to be matched again.
+func TestANamespaceThatCouldNotBeReadIsMadeGoodWhenItsReflectorTellsIt(t *testing.T) {
 	cluster := clustertest.New(nil)
 	t.Logf("clustertest.Options{Seed: %d}", cluster.Seed())
 	defer cluster.Close()
@@ -35,7 +35,7 @@ func TestANamespaceThatCouldNotBeReadIsMadeGoodWhenItsStreamTellsIt(t *testing.T
 	other := object("v1", "Namespace", "", "other", map[string]any{})
 	other.SetLabels(map[string]string{"env": "dev"})
 	require.NoError(t, cluster.Apply(other))
-	require.Equal(t, "dev", n.labels(t.Context(), "other")["env"], "its stream is behind that of its objects")
+	require.Equal(t, "dev", n.labels(t.Context(), "other")["env"], "its reflector is behind that of its objects")
 	n.upsert(ns, added)
 	require.Len(t, changed, 1)
 	require.Equal(t, "prod", n.labels(t.Context(), "team")["env"])

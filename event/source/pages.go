@@ -12,25 +12,28 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
-// The bounds of a listing in pages. The API server's own continue tokens live for about five minutes.
+// The bounds of a listing in pages. The API server's own continue tokens live for about five
+// minutes.
 const (
 	listBound = 15 * time.Minute
 	maxPages  = 100_000
 )
 
-// ErrEndless is matched by the error of a listing that has no end: it takes too long, has too many pages, or comes back to a
-// continue token that it has given before. It is begun anew after a pause; nothing of its type is deleted meanwhile.
+// ErrEndless is matched by the error of a listing that has no end: it takes longer than 15 minutes,
+// has more than 100,000 pages, or gives a continue token twice. It is begun again after a pause.
+// Nothing of its type is deleted meanwhile.
 var ErrEndless = errors.New("source: the listing has no end")
 
 var tokenSeed = maphash.MakeSeed()
 
-// eachPage lists in pages and returns the resource version of the listing. The consistent read that an unset resource
-// version asks for is what makes "not in the listing" mean "does not exist".
+// eachPage lists in pages, gives each to f, and returns the resource version of the listing. An
+// unset resource version asks for a consistent read: only then does "not in the listing" mean "does
+// not exist".
 //
-// A page holds one of the slots while it is read and handed over. Between two pages others have their turn: a listing
-// without an end must not keep them from theirs.
+// A page takes a turn while it is read and handed over. Other listings have theirs between two
+// pages, so one without an end does not hold them up.
 func eachPage(
-	ctx context.Context, slots chan struct{}, c dynamic.ResourceInterface, limit int64, f func([]unstructured.Unstructured) error,
+	ctx context.Context, turns chan struct{}, c dynamic.ResourceInterface, limit int64, f func([]unstructured.Unstructured) error,
 ) (version string, err error) {
 	bounded, cancel := context.WithTimeoutCause(ctx, listBound, fmt.Errorf("%w within %s", ErrEndless, listBound))
 	defer cancel()
@@ -42,7 +45,7 @@ func eachPage(
 	opts := metav1.ListOptions{Limit: limit}
 	seen := map[uint64]struct{}{} // the hashes of the continue tokens
 	for {
-		if opts.Continue, version, err = onePage(bounded, slots, c, opts, f); err != nil || opts.Continue == "" {
+		if opts.Continue, version, err = onePage(bounded, turns, c, opts, f); err != nil || opts.Continue == "" {
 			return version, err
 		}
 		token := maphash.String(tokenSeed, opts.Continue)
@@ -57,9 +60,9 @@ func eachPage(
 }
 
 func onePage(
-	ctx context.Context, slots chan struct{}, c dynamic.ResourceInterface, opts metav1.ListOptions, f func([]unstructured.Unstructured) error,
+	ctx context.Context, turns chan struct{}, c dynamic.ResourceInterface, opts metav1.ListOptions, f func([]unstructured.Unstructured) error,
 ) (next, version string, err error) {
-	leave, err := enter(ctx, slots)
+	leave, err := enter(ctx, turns)
 	if err != nil {
 		return "", "", err
 	}
@@ -71,11 +74,11 @@ func onePage(
 	return list.GetContinue(), list.GetResourceVersion(), f(list.Items)
 }
 
-// enter waits for a place; leave gives it back.
-func enter(ctx context.Context, slots chan struct{}) (leave func(), err error) {
+// enter waits for a turn; leave ends it.
+func enter(ctx context.Context, turns chan struct{}) (leave func(), err error) {
 	select {
-	case slots <- struct{}{}:
-		return func() { <-slots }, nil
+	case turns <- struct{}{}:
+		return func() { <-turns }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

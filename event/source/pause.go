@@ -14,8 +14,9 @@ const (
 	maxPause = time.Minute
 )
 
-// pause doubles with each failure in a row, until a watch has delivered something. A listing alone does not end the row: a
-// server that lets a type be listed but not watched would be made to list it all the time. The zero value is ready.
+// pause doubles with each failure in a row, until a watch has delivered something. A listing does
+// not end the row: a server that allows to list a type but not to watch it would have to list it
+// all the time. The zero value is ready.
 type pause struct{ next time.Duration }
 
 func (p *pause) reset() { p.next = 0 }
@@ -27,7 +28,8 @@ func (p *pause) rest(ctx context.Context, err error) {
 	p.next = min(2*p.next, maxPause)
 }
 
-// unlessFirst is for what helps at once, as a new listing after 410 does, but not if it did not help just now.
+// unlessFirst rests only if the failure before was answered in the same way. A new listing after
+// 410 helps at once, but not the second one in a row.
 func (p *pause) unlessFirst(ctx context.Context, err error) {
 	if p.next == 0 {
 		p.next = minPause
@@ -36,12 +38,13 @@ func (p *pause) unlessFirst(ctx context.Context, err error) {
 	p.rest(ctx, err)
 }
 
-// restAfter rests for d, or for as long as the server asks for if that is longer. client-go has then asked ten times more
-// already, as long after one another, if the answer was 429 or 5xx with Retry-After. An event of a watch it only hands on.
+// restAfter rests for d, or for as long as the server asks for if that is longer. client-go has
+// obeyed a Retry-After ten times by then; but an error that comes as an event of a watch it only
+// hands on.
 func restAfter(ctx context.Context, d time.Duration, err error) {
 	if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
 		if asked := time.Duration(seconds) * time.Second; asked*4 > d*3 {
-			d = asked*4/3 + time.Millisecond // rest may take off a quarter, and the server has set a minimum
+			d = asked*4/3 + time.Millisecond // rest may take off a quarter of what the server asked for
 		}
 	}
 	rest(ctx, d)

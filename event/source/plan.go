@@ -8,17 +8,17 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// plan says which feeds there ought to be, and of which types a probe ought to ask whether a watch of
-// all namespaces is allowed by now.
+// plan says which feeds there ought to be, and of which types a probe ought to ask whether a watch
+// of all namespaces is allowed by now.
 type plan struct {
 	watches map[feedKey]ruleset.Watch
 	gaps    map[schema.GroupResource]ruleset.Watch
 	found   *served
 }
 
-// plan returns what the rules want watched. Single namespaces of a type become one watch of all where
-// wide says so, unless the server refuses that. Where cluster rules want a watch of all that the server
-// refuses, single ones take its place, and a gap is left.
+// plan returns what the rules want watched. Single namespaces of a type become one watch of all
+// where wide says so, unless the server refuses that. Where cluster rules want a watch of all that
+// the server refuses, single ones take its place, and a gap is left.
 func (l *ledger) plan(watches []ruleset.Watch, found *served, wide func(namespaces int) bool) plan {
 	for key, f := range l.feeds {
 		if f.refused() {
@@ -47,8 +47,8 @@ func (l *ledger) plan(watches []ruleset.Watch, found *served, wide func(namespac
 	return p
 }
 
-// obsolete returns the feeds that are not in a plan. What discovery could not read stays as it is: a
-// type that is missing from a partial answer is not gone.
+// obsolete returns the feeds that are not in a plan. What discovery could not read stays as it is:
+// a type that is missing from a partial answer is not gone.
 func (l *ledger) obsolete(p plan) (feeds []*feed) {
 	for key, f := range l.feeds {
 		if w, ok := p.watches[key]; ok && w.Resource != f.of || !ok && !p.found.unread[key.of.Group] {
@@ -58,9 +58,10 @@ func (l *ledger) obsolete(p plan) (feeds []*feed) {
 	return feeds
 }
 
-// observe says what discovery has found: the feeds and gaps that there are to be, and what is served.
-// It returns the feeds that are new. Feeds and gaps of groups that discovery could not read stay as
-// they are. All new feeds are known before the first reflector runs, so no target is ready too early.
+// observe says what discovery has found: the feeds and gaps that there are to be, and what is
+// served. It returns the feeds that are new. Feeds and gaps of groups that discovery could not read
+// stay as they are. All new feeds are known before the first reflector runs, so no target is ready
+// too early.
 func (l *ledger) observe(p plan, stopped bool) (started []*feed) {
 	for key, w := range p.watches {
 		f := l.feeds[key]
@@ -103,8 +104,8 @@ func (l *ledger) setGaps(p plan) {
 	}
 }
 
-// stop forgets feeds whose reflectors have ended. What they told stays. Their targets get a SeedSync,
-// since some of their files may be uncovered now, which only a plan can tell.
+// stop forgets feeds whose reflectors have ended. What they told stays. Their targets get a
+// SeedSync, since some of their files may be uncovered now, which only a plan can tell.
 func (l *ledger) stop(feeds ...*feed) {
 	for _, f := range feeds {
 		delete(l.feeds, f.key())

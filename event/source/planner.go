@@ -70,8 +70,8 @@ func end[K comparable](all map[K]*running, keys []K) {
 }
 
 // adopt changes over to new rules. Reflectors of which both say the same go on, and so do those for
-// which only rules of single namespaces differ, which list these again. All others have ended before
-// the new rules are asked for the first time.
+// which only rules of single namespaces differ, which list these again. All others have ended
+// before the new rules are asked for the first time.
 func (p *planner) adopt(ctx context.Context, next *rules) time.Duration {
 	p.stopBackfills()
 	var stop []*feed
@@ -100,8 +100,8 @@ func (p *planner) stop(feeds []*feed) {
 	p.update(func(l *ledger) { l.stop(feeds...) })
 }
 
-// refresh asks which types there are, and starts and ends reflectors and probes accordingly. It returns
-// when to ask again.
+// refresh asks which types there are, and starts and ends reflectors and probes accordingly. It
+// returns when to ask again.
 func (p *planner) refresh(ctx context.Context) time.Duration {
 	if p.rules == nil {
 		return p.opts.Rediscover
@@ -119,8 +119,8 @@ func (p *planner) refresh(ctx context.Context) time.Duration {
 	for gv := range failed {
 		unread[gv.Group] = true
 	}
-	// One version of a group that cannot be read hides which one is to be used, so the whole group stays
-	// as it is.
+	// One version of a group that cannot be read hides which one is to be used, so the whole group
+	// stays as it is.
 	served := ruleset.Served{Groups: groups, Resources: lists}.Without(unread)
 	served.Keep = p.versions.kept(served)
 	watches, missing := p.rules.ruleSet.Watches(served)
@@ -136,8 +136,8 @@ func (p *planner) refresh(ctx context.Context) time.Duration {
 	return p.opts.Rediscover
 }
 
-// apply makes the running goroutines those of a plan. A reflector that is there already goes on, for the
-// destinations that it feeds from now on.
+// apply makes the running goroutines those of a plan. A reflector that is there already goes on,
+// for the destinations that it feeds from now on.
 func (p *planner) apply(ctx context.Context, next plan, obsolete []*feed) {
 	p.stop(obsolete)
 	var started []*feed

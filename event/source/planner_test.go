@@ -85,7 +85,8 @@ func TestADestinationThatChangesIsAnotherTarget(t *testing.T) {
 	require.True(t, now.gone)
 }
 
-// Until discovery has told what the new rules come to, what they say of one namespace takes nothing from the others.
+// Until discovery has told what the new rules come to, what they say of one namespace takes nothing
+// from the others.
 func TestOnlyTheNamespacesThatRulesChangeInLeaveTheCoverage(t *testing.T) {
 	d, to, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
 	d.ledger.cover(s, map[*target]reach{to: {"one": true, "two": true, "three": true}})
@@ -145,7 +146,7 @@ func TestTheLabelsOfNamespacesAreListedOnce(t *testing.T) {
 	require.Nil(t, f.watcher.ledger.labels)
 }
 
-func TestOfStreamsOfOneNamespaceThoseAloneListAgainWhoseRulesChange(t *testing.T) {
+func TestOfReflectorsOfOneNamespaceThoseAloneListAgainWhoseRulesChange(t *testing.T) {
 	f := newFixture(t, -1, nil)
 	for _, ns := range []string{"one", "two"} {
 		f.apply(object("v1", "Namespace", "", ns, map[string]any{}), configMap(ns, "a", "1"))
@@ -177,9 +178,9 @@ func TestADestinationThatMovesAndLosesItsRulesHasNothingListed(t *testing.T) {
 	require.Empty(t, listed())
 }
 
-// A stream of all namespaces is refused, so single ones take its place while it asks whether it is allowed by now. Rules of
-// one namespace change, which is no matter of the one that asks.
-func TestWhatIsOnlyAskedForIsNotWaitedForWhenRulesOfANamespaceChange(t *testing.T) {
+// A reflector of all namespaces is refused, so single ones take its place while it asks whether it
+// is allowed by now. Rules of one namespace change, which is no matter of the one that asks.
+func TestAProbeIsNotWaitedForWhenRulesOfANamespaceChange(t *testing.T) {
 	f := newFixture(t, -1, &Options{Resync: -1})
 	f.apply(object("v1", "Namespace", "", "one", map[string]any{}), configMap("one", "a", "1"))
 	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {

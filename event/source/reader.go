@@ -15,17 +15,17 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// reader does all the work on an object that needs no lock: it is matched, sanitised and encoded once
-// for all destinations.
+// reader does all the work on an object that needs no lock: it is matched, sanitised and encoded
+// once for all destinations.
 type reader struct {
 	opts  *Options
 	match atomic.Pointer[matcher]
 }
 
-// matcher is what objects are matched by. It is replaced, never changed, while the Watcher's lock is
-// held. Objects of which the old and the new one say different things (RuleSet.Changed) are matched
-// again: all by a reflector that starts after that, those of single namespaces by one that goes on.
-// Until then their namespaces are stale.
+// matcher is what objects are matched by. It is replaced, never changed, while the Watcher's lock
+// is held. Objects of which the old and the new one say different things (RuleSet.Changed) are
+// matched again: all by a reflector that starts after that, those of single namespaces by one that
+// goes on. Until then their namespaces are stale.
 type matcher struct {
 	rules      *ruleset.RuleSet
 	namespaces *namespaces // nil if no rule looks at the labels of namespaces
@@ -70,9 +70,9 @@ func (r *reader) author(ctx context.Context, obj *unstructured.Unstructured, op 
 	return r.opts.Attribute(ctx, obj, op)
 }
 
-// ErrMismatch is matched by the error for an object that is of another kind or version than the type
-// that the server was asked for. An aggregated API server may show a Secret as something else: what it
-// is called decides whether it is encrypted, so it is refused.
+// ErrMismatch is matched by the error for an object that is of another kind or version than the
+// type that the server was asked for. An aggregated API server may show a Secret as something else:
+// what it is called decides whether it is encrypted, so it is refused.
 var ErrMismatch = errors.New("source: the object is not of the type that was asked for")
 
 func mismatch(t ruleset.Type, obj *unstructured.Unstructured) error {

@@ -182,7 +182,8 @@ func TestANamespaceThatCannotBeListedAgainHasEverythingListed(t *testing.T) {
 	}
 }
 
-// A restore of the cluster's etcd sets its clock back. What a namespace's own listing had overtaken before says nothing then.
+// A restore of the cluster's etcd sets its clock back. What a namespace's own listing had overtaken
+// before says nothing then.
 func TestAFullListingForgetsHowFarSingleNamespacesWere(t *testing.T) {
 	watching(t, func(t *testing.T, f *solo) {
 		f.reflector.listedAt["default"] = "100"
@@ -281,7 +282,8 @@ func TestAReflectorThatEndsBeforeItsTurnHasListedNothing(t *testing.T) {
 	})
 }
 
-// Between two events of the watch a namespace was listed, which shows what the watch has still to tell.
+// Between two events of the watch a namespace was listed, which shows what the watch has still to
+// tell.
 func TestWhatAListingOfANamespaceShowedIsNotToldAgain(t *testing.T) {
 	watching(t, func(t *testing.T, f *solo) {
 		change := func(value string) { f.api.write("configmaps", apiwatch.Modified, configMap("default", "a", value)) }

@@ -27,8 +27,9 @@ import (
 
 var update = flag.Bool("update", false, "write what comes out into testdata")
 
-// TestRecordedSequencesOfARealAPIServer plays back what a real API server has sent (internal/e2e records it and compares it
-// with what the server sends today), and compares the events that reach the queue with those in the file "events".
+// TestRecordedSequencesOfARealAPIServer plays back what a real API server has sent (internal/e2e
+// records it and compares it with what the server sends today), and compares the events that reach
+// the queue with those in the file "events".
 func TestRecordedSequencesOfARealAPIServer(t *testing.T) {
 	files, err := filepath.Glob("testdata/recorded/*.txtar")
 	require.NoError(t, err)
@@ -78,8 +79,8 @@ func (r *recording) ServerGroupsAndResources() ([]*metav1.APIGroup, []*metav1.AP
 
 const endOfRecording = "end-of-recording"
 
-// ServeHTTP answers a list, and a watch, whose last event is one of the test's own. The watch begins when the SeedSync is in
-// the queue, since either could come first.
+// ServeHTTP answers a list, and a watch, whose last event is one of the test's own. The watch
+// begins when the SeedSync is in the queue, since either could come first.
 func (r *recording) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	if req.URL.Query().Get("watch") == "" {

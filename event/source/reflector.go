@@ -17,9 +17,9 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// reflector lists and watches one type, in one namespace or in all. It belongs to one goroutine, which
-// alone delivers objects of its namespaces. It keeps no objects and shares no state: all that it reads
-// goes to its handler.
+// reflector lists and watches one type, in one namespace or in all. It belongs to one goroutine,
+// which alone delivers objects of its namespaces. It keeps no objects and shares no state: all that
+// it reads goes to its handler.
 type reflector struct {
 	of        ruleset.Type
 	namespace string // "": all, or cluster scope
@@ -34,8 +34,10 @@ type reflector struct {
 	paging        *paging
 	broken        bool // its last listing by a watch broke off
 
-	newest   string            // the newest resource version that it was told
-	listedAt map[string]string // resource version of the last relist of a namespace; watch events at or below it are skipped
+	newest string // the newest resource version that it was told
+	// listedAt has the resource version of the last relist of a namespace. The watch's events at or
+	// below it are skipped.
+	listedAt map[string]string
 }
 
 // handler takes what a reflector reads. Calls come from the reflector's goroutine.
@@ -90,8 +92,8 @@ func (r *reflector) run(ctx context.Context) {
 	}
 }
 
-// gone reports whether the server has forgotten the resource version: only a new listing helps, and it
-// helps at once.
+// gone reports whether the server has forgotten the resource version: only a new listing helps, and
+// it helps at once.
 func gone(err error) bool {
 	return apierrors.IsResourceExpired(err) || apierrors.IsGone(err)
 }
@@ -106,9 +108,9 @@ type resumePoint struct {
 	asked   time.Time          // when the listing was, until a watch has been open
 }
 
-// list delivers a whole listing and returns where the watch goes on. A listing that breaks off in the
-// middle is begun anew and never completed from what there was: half a listing looks like a mass
-// deletion.
+// list delivers a whole listing and returns where the watch goes on. A listing that breaks off in
+// the middle is begun anew and never completed from what there was: half a listing looks like a
+// mass deletion.
 func (r *reflector) list(ctx context.Context) (at resumePoint, err error) {
 	for range 3 {
 		var li listing
@@ -151,8 +153,8 @@ type notGone struct{ err error }
 // Error implements error.
 func (e *notGone) Error() string { return e.err.Error() }
 
-// follow watches from a point on, reconnecting where it left off, until the server has forgotten where
-// that was or refuses.
+// follow watches from a point on, reconnecting where it left off, until the server has forgotten
+// where that was or refuses.
 func (r *reflector) follow(ctx context.Context, at resumePoint) error {
 	for ctx.Err() == nil {
 		if everything, _ := r.handler.due(); everything {
@@ -189,7 +191,8 @@ func (r *reflector) watchOnce(ctx context.Context, at *resumePoint) (time.Durati
 		var err error
 		opts := watchOptions()
 		opts.ResourceVersion = at.version
-		// A connection that has gone silent is not waited for: the server's own end of the watch would not arrive either.
+		// A connection that has gone silent is not waited for: the server's own end of the watch would
+		// not arrive either.
 		open, cancel := context.WithTimeout(ctx, time.Duration(*opts.TimeoutSeconds)*time.Second+watchGrace)
 		defer cancel()
 		if w, err = r.in(r.namespace).Watch(open, opts); err != nil {
@@ -211,7 +214,7 @@ func (r *reflector) watchOnce(ctx context.Context, at *resumePoint) (time.Durati
 const watchGrace = 30 * time.Second
 
 func watchOptions() metav1.ListOptions {
-	timeout := int64(300 + rand.N(300)) // seconds; client-go's reflectors spread their reconnects the same way
+	timeout := int64(300 + rand.N(300)) // seconds, spread as by client-go's reflectors
 	return metav1.ListOptions{AllowWatchBookmarks: true, TimeoutSeconds: &timeout}
 }
 

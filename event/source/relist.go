@@ -7,9 +7,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 )
 
-// A running reflector lists single namespaces again whose objects are matched otherwise since rules or
-// the namespace's labels have changed. Its own goroutine does that, between two events of the watch,
-// so that still nobody else delivers objects of its namespaces.
+// A running reflector lists single namespaces again whose objects are matched otherwise since rules
+// or the namespace's labels have changed. Its own goroutine does that, between two events of the
+// watch, so that still nobody else delivers objects of its namespaces.
 
 // relist lists what is stale. After an error everything has to be listed.
 func (r *reflector) relist(ctx context.Context) error {

@@ -8,9 +8,10 @@ import (
 // A server's clock can go back: somebody restores its etcd from a snapshot. A watch that is resumed
 // then from a later resource version says nothing of what the restore undid, and nothing new before
 // the clock has come so far again; the real server refuses it or not, as the kind of its storage
-// has it. So a reflector asks, each time it has opened a watch, for the server's clock, and compares
-// it with the newest that it was told (verify). Where the server is behind, all that is known of it is
-// doubtful, also the types whose own place it has passed since: everything is listed anew.
+// has it. So a reflector asks, each time it has opened a watch, for the server's clock, and
+// compares it with the newest that it was told (verify). Where the server is behind, all that is
+// known of it is doubtful, also the types whose own place it has passed since: everything is listed
+// anew.
 
 // errWentBack says that the server's clock is behind what it has told before.
 var errWentBack = errors.New("the resource versions of the API server have gone back, as after a restore of etcd: everything is listed anew")
@@ -19,7 +20,7 @@ var errWentBack = errors.New("the resource versions of the API server have gone 
 func wentBack(err error) bool { return isFuture(err) || errors.Is(err, errWentBack) }
 
 // rewinds are the times that the server's clock was found to have gone back. What a listing that
-// began in an earlier era has told is in doubt.
+// began in an earlier era has told counts only when it was listed again.
 type rewinds struct {
 	era    uint64 // their number
 	owed   bool   // one was found, and the era is still the old one
@@ -65,8 +66,9 @@ func (r *rewinds) begin(now time.Time) (began bool, wait time.Duration) {
 	return true, maxEra
 }
 
-// doubted reports whether all that a feed has told is in doubt.
-func (l *ledger) doubted(f *feed) bool { return f.era != l.rewinds.era }
+// predatesRewind reports whether the last listing of a feed began before a rewind was found: what
+// it told counts only when it was listed again.
+func (l *ledger) predatesRewind(f *feed) bool { return f.era != l.rewinds.era }
 
 // foundRewind takes note that the reflector of a feed found the clock behind.
 func (l *ledger) foundRewind(f *feed) {

@@ -45,7 +45,8 @@ func (l *logged) count(part string) (n int) {
 	return n
 }
 
-// settles takes events until nothing waits and everything is listed, and requires what a sink would then have.
+// settles takes events until nothing waits and everything is listed, and requires what a sink would
+// then have.
 func (f *fixture) settles(want map[string]string) {
 	f.t.Helper()
 	require.Eventually(f.t, func() bool {
@@ -87,7 +88,8 @@ func (f *fixture) drain() {
 	}
 }
 
-// Somebody restores the cluster's etcd from a snapshot: the address is the same, the resource versions are lower.
+// Somebody restores the cluster's etcd from a snapshot: the address is the same, the resource
+// versions are lower.
 func TestARestoredClusterIsListedAnew(t *testing.T) {
 	for name, silent := range map[string]bool{"a server that refuses a watch from the future": false, "one that says nothing": true} {
 		t.Run(name, func(t *testing.T) {
@@ -132,7 +134,8 @@ func TestTheSameResourceVersionWithOtherContent(t *testing.T) {
 	f.settles(map[string]string{"configmaps/default/a": "after"})
 }
 
-// What the watch says nothing of, the next Resync finds: it lists the cluster and does not ask the ledger.
+// What the watch says nothing of, the next Resync finds: it lists the cluster and does not ask the
+// ledger.
 func TestResyncListsTheCluster(t *testing.T) {
 	f := newFixture(t, -1, (&logged{}).options())
 	f.apply(configMap("default", "a", "1"), configMap("default", "dies", "1"))
@@ -156,8 +159,8 @@ func TestResyncListsTheCluster(t *testing.T) {
 	f.settles(map[string]string{"configmaps/default/a": "", "configmaps/default/dies": "", "configmaps/default/late": ""})
 }
 
-// A feeder fetches a state that the stream has not told yet. A rewind undoes that state, so that
-// the stream never tells it, and lists what it told before.
+// A backfill fetches a state that the reflector has not told yet. A rewind undoes that state, so
+// that the reflector never tells it, and lists what it told before.
 func TestWhatWasFetchedAndUndoneIsSentAgain(t *testing.T) {
 	out := newLines(-1)
 	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
@@ -241,7 +244,7 @@ func TestAWatchThatFollowsItsListingLateIsVerified(t *testing.T) {
 	})
 }
 
-// What a stream was told of the clock counts, also if its own place is older.
+// What a reflector was told of the clock counts, also if its own place is older.
 func TestTheClockIsComparedWithTheNewestThatWasTold(t *testing.T) {
 	bubbled(t, refusesInitial, false, func(t *testing.T, f *solo) {
 		f.answer("list", nil)
@@ -262,8 +265,8 @@ func TestTheClockIsComparedWithTheNewestThatWasTold(t *testing.T) {
 	})
 }
 
-// A namespace is listed anew by a stream whose watch is open, and the listing is older than what
-// the stream was told.
+// A namespace is listed anew by a reflector whose watch is open, and the listing is older than what
+// the reflector was told.
 func TestANamespaceThatIsListedBehindThePlaceSaysNothing(t *testing.T) {
 	out := newLines(-1)
 	d, _, s := newRig(t, out, rule("prod", "prod", "configmaps"))

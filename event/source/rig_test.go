@@ -16,8 +16,8 @@ import (
 // rig is a Watcher that nobody has started. The test says what its reflectors and backfills would.
 type rig struct{ *Watcher }
 
-// newRig returns a rig for the ConfigMaps of one destination, prod, and their feed. A backfill seems to
-// run, so nothing is pending.
+// newRig returns a rig for the ConfigMaps of one destination, prod, and their feed. A backfill
+// seems to run, so nothing is pending.
 func newRig(t *testing.T, out *lines, r ruleset.Rule) (rig, *target, *feed) {
 	t.Helper()
 	return newRigWith(t, out, nil, r)

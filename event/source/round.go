@@ -22,9 +22,9 @@ type round struct {
 	waiting int  // objects in the backlog
 }
 
-// next returns the next round of a backfill. If nothing is pending that could be fetched, it sends the
-// SeedSync, which must follow all writes that it covers. Pending objects that have died meanwhile, for
-// this target at least, are told on the spot.
+// next returns the next round of a backfill. If nothing is pending that could be fetched, it sends
+// the SeedSync, which must follow all writes that it covers. Pending objects that have died
+// meanwhile, for this target at least, are told on the spot.
 func (l *ledger) next(to *target) round {
 	r := l.choose(to)
 	if r.from == nil {
@@ -64,8 +64,7 @@ func (l *ledger) choose(to *target) (r round) {
 // has still to be matched or listed again, which may bring it back.
 func (l *ledger) bury(to *target, key objectKey) {
 	for f := range l.feedsOver(key) {
-		_, stale := f.stale[key.name.Namespace]
-		if (stale || l.doubted(f)) && f.reach[to].has(key.name.Namespace) {
+		if l.awaitingRelist(f, key.name.Namespace) && f.reach[to].has(key.name.Namespace) {
 			to.blocked++
 			return
 		}
@@ -73,9 +72,9 @@ func (l *ledger) bury(to *target, key objectKey) {
 	l.send(to, key, l.deletion(to, key, event.Author{}))
 }
 
-// fetchable returns the feed by whose reflector's leave a pending object can be fetched. An object is
-// blocked while the reflector cannot read it, and while discovery has not told which reflectors there
-// are to be. One that nobody covers is pending no more.
+// fetchable returns the feed by whose reflector's leave a pending object can be fetched. An object
+// is blocked while the reflector cannot read it, and while discovery has not told which reflectors
+// there are to be. One that nobody covers is pending no more.
 func (l *ledger) fetchable(to *target, key objectKey) *feed {
 	covered := l.served == nil || l.inGap(to, key)
 	for f := range l.feedsOver(key) {
@@ -104,13 +103,13 @@ func (l *ledger) forgo(to *target, key objectKey) {
 
 // fetched takes a pending object that was asked for at a moment of the clock. It goes to one target
 // and to all others that wait for it and have room by now, which spares them the asking. If a
-// reflector has told of the object since, that is newer, and what was fetched is dropped: sent now, it
-// would stand behind the newer one and win. fetched returns false if the one target had no room.
+// reflector has told of the object since, that is newer, and what was fetched is dropped: sent now,
+// it would stand behind the newer one and win. fetched returns false if the one target had no room.
 //
 // What was fetched may be newer than what the reflector has told, but only these targets get it. To
-// note its hash would hide the change from the others. To leave the old one would hide from these that
-// the object has become again what it was, where the reflector does not hear of both, as after 410 or
-// a rewind. So whatever the reflector tells next is sent.
+// note its hash would hide the change from the others. To leave the old one would hide from these
+// that the object has become again what it was, where the reflector does not hear of both, as after
+// 410 or a rewind. So whatever the reflector tells next is sent.
 func (l *ledger) fetched(to *target, f *feed, c change, dying bool, asked uint64) bool {
 	key := objectKey{l.typeOf(f.of), c.resource.NamespacedName()}
 	e := key.entry()
@@ -139,7 +138,8 @@ func (l *ledger) backfill(to *target, key objectKey, c change, dying bool) {
 	l.write(to, key, c, c.matches[i])
 }
 
-// waits reports whether anybody waits for an object. It spares the work of encoding what nobody wants.
+// waits reports whether anybody waits for an object. It spares the work of encoding what nobody
+// wants.
 func (l *ledger) waits(key objectKey) bool {
 	slot, ok := key.of.slotOf(key.name)
 	return ok && key.of.slots.refs[slot] > 0
@@ -154,8 +154,8 @@ func (l *ledger) notFound(to *target, key objectKey) {
 // errNotListed keeps a backfill from listing in a tight loop while a reflector is behind.
 var errNotListed = errors.New("objects to be sent are gone, and their watch has not said so yet")
 
-// fetchedAll ends a listing for a backfill that began at a moment of the clock. If it brought nothing
-// of what waited, the objects that should have been in it are missing.
+// fetchedAll ends a listing for a backfill that began at a moment of the clock. If it brought
+// nothing of what waited, the objects that should have been in it are missing.
 func (l *ledger) fetchedAll(to *target, f *feed, waiting int, asked uint64) error {
 	if to.backlog.count < waiting {
 		return nil
@@ -169,8 +169,9 @@ func (l *ledger) fetchedAll(to *target, f *feed, waiting int, asked uint64) erro
 	return errNotListed
 }
 
-// missing are objects that the server did not find though the ledger takes them for living, each with
-// the time and the moment of its entry. Most die just then, and their watch says so a little later.
+// missing are objects that the server did not find though the ledger takes them for living, each
+// with the time and the moment of its entry. Most die just then, and their watch says so a little
+// later.
 type missing map[objectKey]sighting
 
 type sighting struct {
@@ -189,9 +190,9 @@ func (m missing) add(key objectKey, seen uint64, now time.Time) {
 	}
 }
 
-// doubtMissing has everything listed again by feeds whose watch has not said for long that an object
-// is gone.
-func (l *ledger) doubtMissing() {
+// relistMissing has everything listed again by feeds whose watch has not said for long that an
+// object is gone.
+func (l *ledger) relistMissing() {
 	for key, s := range l.missing {
 		e, lives := key.of.entries[key.name]
 		unchanged := lives && e.seen == s.seen

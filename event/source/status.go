@@ -11,11 +11,11 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// DestinationStatus says how far a destination's events follow the cluster.
+// DestinationStatus says how far the events of a destination follow the cluster.
 type DestinationStatus struct {
-	Streams    int          // types and namespaces that feed it
-	Complete   int          // of these, how many are listed and followed
-	Incomplete []Incomplete // the others, as far as they have failed
+	Streams    int          // the number of collections that feed it
+	Complete   int          // of these, the number that is listed and followed
+	Incomplete []Incomplete // of the others, those that have failed
 	Waiting    int          // objects marked to be fetched and sent when there is room
 	SeedDue    bool         // a SeedSync has not been sent yet, or the rules have just changed
 	Seeds      uint64       // SeedSyncs sent
@@ -35,7 +35,7 @@ type Refused struct {
 	Err error
 }
 
-// Idle tells whether everything that is known of the cluster has been handed to the queue.
+// Idle reports whether everything that is known of the cluster has been handed to the queue.
 func (s DestinationStatus) Idle() bool { return !s.SeedDue && s.Waiting == 0 && s.Seeds > 0 }
 
 // Status describes one destination; false if there is none of this name.
@@ -79,22 +79,23 @@ func (s *DestinationStatus) incomplete(of ruleset.Type, r reach, err error) {
 	}
 }
 
-// Err returns what discovery said last: groups that did not answer, and types that a rule names and that do not exist.
+// Err returns what is wrong with discovery: groups that did not answer, and types that a rule names
+// but the server does not serve. It is nil if all is well.
 func (w *Watcher) Err() (err error) {
 	w.read(func(*ledger) { err = w.discoveryErr })
 	return err
 }
 
-// Resync seeds a destination anew: what feeds it is listed again, all of its objects are sent, changed or not, and then a
-// SeedSync. It returns at once. For a destination of rules that are not followed yet there is nothing
-// to do, since their first listing seeds it. The error for one that the rules do not have matches
-// destination.ErrUnknown.
+// Resync seeds a destination again: what feeds it is listed, all of its objects are sent, changed
+// or not, and then a SeedSync. It returns at once. For a destination of rules that are not followed
+// yet there is nothing to do, since their first listing seeds it. The error for one that the rules
+// do not have matches destination.ErrUnknown.
 func (w *Watcher) Resync(ref destination.Ref) error {
 	return w.ask(ref, func(l *ledger, to *target) { l.resync(to) })
 }
 
-// Sweep sends a SeedSync for a destination, without sending its objects again. It returns at once,
-// and has the errors of Resync.
+// Sweep has a SeedSync sent to a destination, without its objects. It returns at once, and has the
+// errors of Resync.
 func (w *Watcher) Sweep(ref destination.Ref) error {
 	return w.ask(ref, (*ledger).sweep)
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/kubescribe/kubescribe/queue"
 )
 
-// target is a destination as the ledger serves it. A destination that changes becomes another target.
+// target is a destination as the ledger serves it. A destination that changes becomes another
+// target.
 type target struct {
 	destination destination.Destination
 	number      uint64 // unique in the ledger, for interning owners
@@ -17,7 +18,7 @@ type target struct {
 	feeds       map[*feed]struct{} // those whose reach has it
 	backfilling bool               // a backfill runs
 	backlog     backlog            // found no room, or has to be sent again
-	blocked     int                // of the backlog: nothing can be said of them before their reflectors go on
+	blocked     int                // of the backlog: wait for their reflectors, too
 	syncDue     bool               // a SeedSync has to be sent
 	synced      uint64             // SeedSyncs sent
 	fault       error              // why the backfill cannot go on
@@ -31,9 +32,9 @@ func (l *ledger) newTarget(d destination.Destination) *target {
 	return to
 }
 
-// target returns the target that serves exactly this destination; nil if there is none. A destination
-// that changed has another target under the same name, which must not get what was meant for the old
-// one.
+// target returns the target that serves exactly this destination; nil if there is none. A
+// destination that changed has another target under the same name, which must not get what was
+// meant for the old one.
 func (l *ledger) target(d destination.Destination) *target {
 	if to := l.targets[d.Ref]; to != nil && to.destination == d {
 		return to
@@ -91,8 +92,8 @@ func (l *ledger) takePending() (started []*target) {
 	return started
 }
 
-// backfilled takes note that a backfill has ended. Work that came in meanwhile, or that it left when
-// it was stopped, needs the next one.
+// backfilled takes note that a backfill has ended. Work that came in meanwhile, or that it left
+// when it was stopped, needs the next one.
 func (l *ledger) backfilled(to *target) {
 	to.backfilling = false
 	l.wake(to)
@@ -152,8 +153,8 @@ func (l *ledger) sweep(to *target) {
 	l.wake(to)
 }
 
-// resync has the labels of namespaces listed once more, and has all feeds of targets list everything
-// and send them all of their objects, changed or not.
+// resync has the labels of namespaces listed once more, and has all feeds of targets list
+// everything and send them all of their objects, changed or not.
 func (l *ledger) resync(targets ...*target) {
 	l.relistLabels()
 	relist := map[*feed]struct{}{}

@@ -37,7 +37,8 @@ func onWidgets(t *testing.T, versions ...string) *fixture {
 	return f
 }
 
-// complete tells whether all streams of a destination are listed and followed, and all is handed over.
+// complete reports whether all types of a destination are listed and followed, and all is handed
+// over.
 func (f *fixture) complete(to string) func() bool {
 	return func() bool {
 		st, _ := f.watcher.Status(ref(to))
@@ -91,7 +92,7 @@ func TestATypeWhoseScopeChangesTakesNothingWithIt(t *testing.T) {
 	require.Contains(t, f.files, "prod widgets.example.com/default/w")
 }
 
-func TestAnAggregatedAPIThatIsDownKeepsItsStreamsAndFiles(t *testing.T) {
+func TestAnAggregatedAPIThatIsDownKeepsItsReflectorsAndFiles(t *testing.T) {
 	f := onWidgets(t, "v1")
 	var down atomic.Bool
 	down.Store(true)
@@ -112,7 +113,8 @@ func TestAnAggregatedAPIThatIsDownKeepsItsStreamsAndFiles(t *testing.T) {
 	require.Equal(t, "DELETE widgets.example.com/default/w for default/prod", f.next().String())
 }
 
-// Each of these is a type that cannot be listed for a while: nothing of it is swept, and afterwards all is well.
+// Each of these is a type that cannot be listed for a while: nothing of it is swept, and afterwards
+// all is well.
 func TestATypeThatCannotBeListedIsNotSwept(t *testing.T) {
 	for name, fault := range map[string]error{
 		"its conversion webhook fails": apierrors.NewInternalError(errors.New("conversion webhook for example.com/v1beta1, Kind=Widget failed")),

@@ -31,8 +31,8 @@ func (r *reflector) verify(ctx context.Context) error {
 	return r.compare(list.GetResourceVersion())
 }
 
-// compare returns errWentBack if a resource version that the server gives as its present is behind what
-// the reflector was told before.
+// compare returns errWentBack if a resource version that the server gives as its present is behind
+// what the reflector was told before.
 func (r *reflector) compare(version string) error {
 	if older(version, r.newest) {
 		return errWentBack
@@ -48,21 +48,22 @@ func (r *reflector) saw(version string) {
 	}
 }
 
-// unanswerable reports whether a server cannot be asked for its clock, now or ever. An aggregated one
-// may not know the field selector.
+// unanswerable reports whether a server cannot be asked for its clock, now or ever. An aggregated
+// one may not know the field selector.
 func unanswerable(err error) bool {
 	return apierrors.IsBadRequest(err) || apierrors.IsInvalid(err) || apierrors.IsMethodNotSupported(err) ||
 		apierrors.IsForbidden(err) || apierrors.IsNotFound(err)
 }
 
-// older reports whether a resource version is before another one; false where they cannot be compared.
+// older reports whether a resource version is before another one; false where they cannot be
+// compared.
 func older(version, than string) bool {
 	order, err := resourceversion.CompareResourceVersion(version, than)
 	return err == nil && order < 0
 }
 
-// isFuture reports whether the server says that it was asked for a resource version which is still to
-// come.
+// isFuture reports whether the server says that it was asked for a resource version which is still
+// to come.
 func isFuture(err error) bool {
 	return apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)
 }

@@ -6,8 +6,9 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// versions are those in which types are read. Each file of a type says its version, so another one writes all of them anew:
-// a version stays until it is gone, no rule allows it, or its group prefers another one than before.
+// versions are those in which types are read. Every file of a type says the version, so another
+// version rewrites all files. A version stays until it is gone, no rule allows it, or its group
+// prefers another one than before.
 type versions map[schema.GroupResource]reading
 
 type reading struct {
@@ -26,11 +27,11 @@ func (v versions) kept(served ruleset.Served) map[schema.GroupResource]string {
 	return keep
 }
 
-// read takes note of what is watched from now on. Types of an unknown group go on as they are; others that nobody
-// watches are forgotten.
-func (v versions) read(watches []ruleset.Watch, served ruleset.Served, unknown map[string]bool) {
+// read takes note of what is watched from now on. Types of an unread group stay as they are. Other
+// types that nobody watches are forgotten.
+func (v versions) read(watches []ruleset.Watch, served ruleset.Served, unread map[string]bool) {
 	for gr := range v {
-		if !unknown[gr.Group] {
+		if !unread[gr.Group] {
 			delete(v, gr)
 		}
 	}

@@ -18,8 +18,8 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// Discovery is the part of client-go's discovery client that a Watcher uses. A list may be partial, with an error that
-// discovery.GroupDiscoveryFailedErrorGroups understands.
+// Discovery is the part of client-go's discovery client that a Watcher uses. A list may be partial,
+// with an error that discovery.GroupDiscoveryFailedErrorGroups understands.
 type Discovery interface {
 	ServerGroupsAndResources() ([]*metav1.APIGroup, []*metav1.APIResourceList, error)
 }
@@ -34,28 +34,34 @@ type Queue interface {
 type Options struct {
 	// PageSize is the number of objects asked for in one request of a listing. Default: 250.
 	PageSize int64
-	// InitialEvents has listings come by watches that begin with what there is (sendInitialEvents, "Streaming lists" in the
-	// Kubernetes API concepts), where the server can do it; others are asked for pages, after ten seconds if a server just
-	// ignores it. One object at a time is in memory then, not a page of them: it pays where objects are large. Default: pages.
+	// InitialEvents asks for listings by watch ("Streaming lists" in the Kubernetes API concepts). One
+	// object at a time is in memory then, not a page of them, which pays where objects are large.
+	// Servers that cannot do it are asked for pages; one that just ignores the question, after ten
+	// seconds. Default: pages.
 	InitialEvents bool
-	// Lists is how many listings run at the same time; each holds one page in memory. Default: 4.
+	// Lists is the number of listings that run at the same time. Each holds a page in memory.
+	// Default: 4.
 	Lists int
-	// Rediscover is how often the server is asked which types it serves. Default: 30 s.
+	// Rediscover is the time after which the server is asked again which types it serves.
+	// Default: 30 s.
 	Rediscover time.Duration
-	// Collapse is for how many namespaces a type is watched one by one. Rules for more of them share one watch of all
-	// namespaces, if the server allows it: it costs one connection instead of many, and the changes of other namespaces,
-	// which are read and dropped. Negative: never. Default: 50.
+	// Collapse is the number of namespaces up to which a type is watched in each of them. Rules for
+	// more share one watch of all namespaces, if the server allows it. That is one connection instead
+	// of many, but changes of other namespaces are read too, and dropped. Negative: no watch is
+	// shared. Default: 50.
 	Collapse int
-	// Resync is how often the cluster is listed anew and every destination seeded anew. It heals what others did to its
-	// folder, and whatever was missed of the cluster. Negative: never. Default: 1 h.
+	// Resync is the time after which the whole cluster is listed and every destination seeded again.
+	// That heals what others did to a folder, and whatever was missed of the cluster. Negative: never.
+	// Default: 1 h.
 	Resync time.Duration
 	// Encryptor is the one that the Writer uses; without one, Secrets are refused. Default: none.
 	Encryptor event.Encryptor
-	// Attribute says who made a change. It is called with the object as the server sent it, before managedFields go, and
-	// with nil for a delete that nobody saw. It must be quick, it holds up its type's stream; calls are concurrent.
-	// FieldManager is a ready-made one. Default: unknown.
+	// Attribute says who made a change. It is called with the object as the server sent it, with its
+	// managedFields, and with nil for a delete that nobody saw. It must be quick, since the reflector
+	// of the type waits, and safe for concurrent use. FieldManager is a ready-made one.
+	// Default: unknown.
 	Attribute func(ctx context.Context, obj *unstructured.Unstructured, op event.Operation) event.Author
-	// Logger gets what is of use to somebody who looks for a fault. Default: none.
+	// Logger gets what helps somebody who looks for a fault. Default: none.
 	Logger logr.Logger
 }
 
@@ -87,8 +93,8 @@ func (o *Options) withDefaults() *Options {
 	return &out
 }
 
-// Watcher follows a cluster and puts an event into the line of every destination that a change concerns. Create it with
-// New. All methods may be called concurrently.
+// Watcher follows a cluster and puts an event into the line of every destination that a change
+// concerns. Make it with New. All methods may be called concurrently.
 type Watcher struct {
 	client    dynamic.Interface
 	discovery Discovery
@@ -98,7 +104,7 @@ type Watcher struct {
 	lists     chan struct{}
 	paging    paging
 
-	// Each has the capacity 1 and tells the planner, which runs in Start, to look.
+	// What the planner has to look at. Each channel has the capacity 1.
 	changed    chan struct{} // SetRules was called
 	pending    chan struct{} // targets need a backfill
 	access     chan struct{} // a wide reflector is refused, or a probe is allowed
@@ -111,8 +117,9 @@ type Watcher struct {
 	discoveryErr error // what discovery said last
 }
 
-// New returns a Watcher that does nothing before Start and SetRules are called. The clients should not limit the rate of
-// requests themselves (rest.Config.QPS = -1): the API server's Priority and Fairness does, and knows better.
+// New returns a Watcher that does nothing before Start and SetRules are called. opts may be nil.
+// The clients should not limit the rate of requests themselves (rest.Config.QPS = -1): the API
+// server's Priority and Fairness does, and knows better.
 func New(client dynamic.Interface, d Discovery, out Queue, opts *Options) *Watcher {
 	opts = opts.withDefaults()
 	w := &Watcher{
@@ -134,8 +141,8 @@ func New(client dynamic.Interface, d Discovery, out Queue, opts *Options) *Watch
 	return w
 }
 
-// update gives the ledger something new, and then tells the goroutines that have to do something by
-// now. f must not block.
+// update gives the ledger something new, and wakes the goroutines that have something to do by now.
+// f must not block.
 func (w *Watcher) update(f func(*ledger)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -165,7 +172,7 @@ func (w *Watcher) read(f func(*ledger)) {
 	f(w.ledger)
 }
 
-// SetRules replaces all rules. It returns at once; Start lists and watches what they ask for.
+// SetRules replaces all rules. It returns at once. Start lists and watches what they ask for.
 func (w *Watcher) SetRules(set destination.Set, rs *ruleset.RuleSet) {
 	w.ledger.desired.Store(&rules{set, rs})
 	signal(w.changed)
@@ -178,8 +185,8 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-// Start runs the Watcher until ctx ends, and returns nil then. All its goroutines have ended when it returns. It must be
-// called once.
+// Start runs the Watcher until ctx ends, and returns nil then. All its goroutines have ended by
+// then. Start must be called once.
 func (w *Watcher) Start(ctx context.Context) error {
 	p := newPlanner(w)
 	defer p.stopAll()
@@ -202,7 +209,7 @@ func (w *Watcher) Start(ctx context.Context) error {
 				rediscover.Reset(p.adopt(ctx, next))
 			}
 		case <-rediscover.C:
-			w.update((*ledger).doubtMissing)
+			w.update((*ledger).relistMissing)
 			rediscover.Reset(p.refresh(ctx))
 		case <-w.access:
 			rediscover.Reset(p.refresh(ctx))

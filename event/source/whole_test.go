@@ -20,7 +20,8 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// whole runs a Watcher in a bubble, against an API server that answers at once. Time costs nothing there.
+// whole runs a Watcher in a bubble, against an API server that answers at once. Time costs nothing
+// there.
 type whole struct {
 	fixture
 	api *gatedAPI
@@ -227,8 +228,8 @@ func TestListingsComeByWatchesOnlyWhereThatIsAskedFor(t *testing.T) {
 	}
 }
 
-// Whatever of the user's, or of a client, does not come back when the context ends is waited for: Start's caller may close
-// what it has handed over as soon as that has returned.
+// Whatever of the user's, or of a client, does not come back when the context ends is waited for:
+// Start's caller may close what it has handed over as soon as that has returned.
 func TestStartReturnsWhenAllThatItBeganHasEnded(t *testing.T) {
 	selective := rule("prod", "prod", "configmaps")
 	selective.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"env": "prod"}}
@@ -254,7 +255,7 @@ func TestStartReturnsWhenAllThatItBeganHasEnded(t *testing.T) {
 	}
 }
 
-func TestAFeederThatCannotFetchIsPatientAndQuickAgainOnceItCould(t *testing.T) {
+func TestABackfillThatCannotFetchIsPatientAndQuickAgainOnceItCould(t *testing.T) {
 	wholly(t, 0, nil, func(t *testing.T, w *whole) {
 		for i := range fetchFew + 1 {
 			w.write(apiwatch.Added, configMap("default", fmt.Sprint(i), "1"))

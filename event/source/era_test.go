@@ -146,7 +146,7 @@ func TestWhatWasDeadWhenItWasNotFoundIsNoReasonToListAnything(t *testing.T) {
 		d, _, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
 		d.ledger.missing.add(d.keyed(s, "a"), 0, time.Now())
 		time.Sleep(missingPause)
-		d.ledger.doubtMissing()
+		d.ledger.relistMissing()
 		require.False(t, d.relists(s))
 		require.Empty(t, d.ledger.missing)
 	})

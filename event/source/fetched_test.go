@@ -17,9 +17,9 @@ import (
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 )
 
-// A feeder asks for an object; before the answer comes, the stream delivers a newer version, which finds room. The answer
-// must not be sent behind it.
-func TestAnAnswerThatIsOlderThanWhatTheStreamSaidIsDropped(t *testing.T) {
+// A backfill asks for an object; before the answer comes, the reflector delivers a newer version,
+// which finds room. The answer must not be sent behind it.
+func TestAnAnswerThatIsOlderThanWhatTheReflectorSaidIsDropped(t *testing.T) {
 	out := newLines(0)
 	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	a := objectKey{d.ledger.typeOf(s.of), types.NamespacedName{Namespace: "default", Name: "a"}}
@@ -27,7 +27,7 @@ func TestAnAnswerThatIsOlderThanWhatTheStreamSaidIsDropped(t *testing.T) {
 
 	d.object(t.Context(), s, old, added) // no room: it waits
 	require.Equal(t, 1, to.backlog.count)
-	asked := d.now() // the feeder asks now
+	asked := d.now() // the backfill asks now
 	d.object(t.Context(), s, newer, modified)
 	require.Equal(t, 1, to.backlog.count, "still no room")
 	out.room = -1
@@ -61,8 +61,9 @@ func (n noticed) Room(ctx context.Context, d destination.Destination) error {
 	return n.lines.Room(ctx, d)
 }
 
-// All pages of a listing show the moment of the first one. While a feeder waits for room for the second page, the stream
-// delivers a newer version of what is on it; what that page says must not be sent.
+// All pages of a listing show the moment of the first one. While a backfill waits for room for the
+// second page, the reflector delivers a newer version of what is on it; what that page says must
+// not be sent.
 func TestALaterPageIsAsOldAsTheFirst(t *testing.T) {
 	cluster := clustertest.New(nil)
 	t.Logf("clustertest.Options{Seed: %d}", cluster.Seed())
@@ -95,8 +96,8 @@ func TestALaterPageIsAsOldAsTheFirst(t *testing.T) {
 	require.Zero(t, to.backlog.count)
 }
 
-// Rules change while discovery does not answer, so no stream feeds the destination for a while. What has found no room
-// until then has still to be sent.
+// Rules change while discovery does not answer, so no reflector feeds the destination for a while.
+// What has found no room until then has still to be sent.
 func TestWhatWaitsForRoomOutlivesARuleChangeThatDiscoveryDoesNotAnswer(t *testing.T) {
 	f := newFixture(t, 1, nil)
 	for i := range 5 {
@@ -148,8 +149,8 @@ func TestADeleteWithoutRoomIsSentBeforeTheCreateThatARuleWithOnlyCreateWants(t *
 	require.Equal(t, []event.Operation{event.Update, event.Delete, event.Update}, got)
 }
 
-// Two destinations wait for the same object; what one has fetched the other gets as well, if it has room, and the content is
-// shared.
+// Two destinations wait for the same object; what one has fetched the other gets as well, if it has
+// room, and the content is shared.
 func TestWhatOneTargetFetchesIsSentToAllThatWaitForIt(t *testing.T) {
 	out := newLines(0)
 	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
@@ -168,7 +169,8 @@ func TestWhatOneTargetFetchesIsSentToAllThatWaitForIt(t *testing.T) {
 	require.Same(t, &out.waiting[0].Content[0], &out.waiting[1].Content[0])
 }
 
-// An object was delivered at the very moment from which on a namespace is listed again, and is not in that listing.
+// An object was delivered at the very moment from which on a namespace is listed again, and is not
+// in that listing.
 func TestWhatANewListingOfANamespaceDoesNotShowIsGone(t *testing.T) {
 	out := newLines(-1)
 	d, _, s := newRig(t, out, rule("prod", "prod", "configmaps"))
@@ -187,7 +189,7 @@ func TestWhatANewListingOfANamespaceDoesNotShowIsGone(t *testing.T) {
 	require.ElementsMatch(t, []string{"configmaps/one/old", "configmaps/one/newest"}, deleted)
 }
 
-func TestAStreamThatIsRefusedSaysNothingOfWhatLives(t *testing.T) {
+func TestAReflectorThatIsRefusedSaysNothingOfWhatLives(t *testing.T) {
 	out := newLines(-1)
 	d, _, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	d.begin(s)

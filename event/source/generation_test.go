@@ -114,8 +114,8 @@ func TestLabelsOfANamespaceListOnlyWhatTheyMove(t *testing.T) {
 	require.Equal(t, []string{"configmaps/team"}, listed())
 }
 
-// A destination begins to want a namespace whose files are there already, from an earlier life of its rule. Between the
-// change of rules and the listing a plan runs.
+// A destination begins to want a namespace whose files are there already, from an earlier life of
+// its rule. Between the change of rules and the listing a plan runs.
 func TestNothingIsSweptOfANamespaceThatHasStillToBeListed(t *testing.T) {
 	f := newFixture(t, -1, &Options{Collapse: 1})
 	for _, ns := range []string{"one", "two", "three"} {
@@ -144,7 +144,8 @@ func TestNothingIsSweptOfANamespaceThatHasStillToBeListed(t *testing.T) {
 	require.Len(t, living, 3)
 }
 
-// A namespace is being listed anew when rules change once more: what was listed before that has to be listed again.
+// A namespace is being listed anew when rules change once more: what was listed before that has to
+// be listed again.
 func TestANamespaceThatIsBeingListedAnewIsListedOnceMoreForRulesThatComeMeanwhile(t *testing.T) {
 	f := newFixture(t, -1, &Options{Collapse: 1})
 	for _, ns := range []string{"one", "two", "three"} {
@@ -180,7 +181,8 @@ func TestANamespaceThatIsBeingListedAnewIsListedOnceMoreForRulesThatComeMeanwhil
 	require.Len(t, f.files, 8)
 }
 
-// A rule goes; before discovery has told what the rest comes to, an object changes that it alone had selected.
+// A rule goes; before discovery has told what the rest comes to, an object changes that it alone
+// had selected.
 func TestAnObjectThatNoRuleWantsAnyMoreIsNotTakenForDeletedBeforeDiscoveryAnswers(t *testing.T) {
 	f := newFixture(t, -1, &Options{Collapse: 1})
 	for _, ns := range []string{"one", "two", "three"} {
@@ -206,7 +208,8 @@ func TestAnObjectThatNoRuleWantsAnyMoreIsNotTakenForDeletedBeforeDiscoveryAnswer
 	require.Len(t, f.files, 3)
 }
 
-// The listing of a namespace overtakes the watch: what the watch then says of the time before must not come through.
+// The listing of a namespace overtakes the watch: what the watch then says of the time before must
+// not come through.
 func TestAWatchThatIsBehindAListingOfTheNamespaceIsNotHeard(t *testing.T) {
 	r := &reflector{listedAt: map[string]string{"team": "20"}}
 	at := func(namespace, version string) *unstructured.Unstructured {
@@ -262,7 +265,8 @@ func TestAForbiddenWatchOfAllNamespacesDoesNotStarveRulesOfSingleOnes(t *testing
 	}, wait, tick)
 }
 
-// Objects of a type that may not be read any more wait; all others are fetched, and the destination is swept.
+// Objects of a type that may not be read any more wait; all others are fetched, and the destination
+// is swept.
 func TestObjectsThatCannotBeFetchedHoldUpNoOthers(t *testing.T) {
 	f := newFixture(t, -1, nil)
 	f.apply(configMap("default", "a", "1"), service("default", "s"))

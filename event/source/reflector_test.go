@@ -16,8 +16,8 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// solo runs one reflector of ConfigMaps against a gated API server, in a bubble, and takes down what it
-// delivers.
+// solo runs one reflector of ConfigMaps against a gated API server, in a bubble, and takes down
+// what it delivers.
 type solo struct {
 	t   *testing.T
 	api *gatedAPI

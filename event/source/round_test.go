@@ -31,9 +31,9 @@ func (d rig) clustered(t *testing.T) *clustertest.Cluster {
 	return cluster
 }
 
-// An object has left a destination, and the delete has found no room. What is fetched of it is nobody's to write, and no
-// reason to wait for room.
-func TestWhatNobodyClaimsAnyMoreNeedsNoRoom(t *testing.T) {
+// An object has left a destination, and the delete has found no room. What is fetched of it is
+// nobody's to write, and no reason to wait for room.
+func TestWhatNobodyOwnsAnyMoreNeedsNoRoom(t *testing.T) {
 	r := rule("prod", "prod", "configmaps")
 	r.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"in": "yes"}}
 	d, to, s := newRig(t, newLines(0), r)
@@ -82,7 +82,7 @@ type shut struct{ *lines }
 
 func (shut) Room(context.Context, destination.Destination) error { return queue.ErrShutdown }
 
-func TestAListingForAFeederEndsWithItsCause(t *testing.T) {
+func TestAListingForABackfillEndsWithItsCause(t *testing.T) {
 	out := newLines(0)
 	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	cluster := d.clustered(t)
@@ -98,7 +98,7 @@ func TestAListingForAFeederEndsWithItsCause(t *testing.T) {
 	require.Empty(t, d.ledger.missing, "nothing was listed, so nothing was missed")
 }
 
-func TestWhatAFeedersListingLacksIsRemembered(t *testing.T) {
+func TestWhatTheListingOfABackfillLacksIsRemembered(t *testing.T) {
 	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 	d.clustered(t)
 	d.object(t.Context(), s, configMap("default", "a", "1"), added)
@@ -147,7 +147,7 @@ func TestAPageThatIsNotTakenEndsTheListing(t *testing.T) {
 	require.Equal(t, 1, pages)
 }
 
-func TestWhatIsOutdatedForOthersHoldsUpNoDelete(t *testing.T) {
+func TestWhatIsStaleForOthersHoldsUpNoDelete(t *testing.T) {
 	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 	dead := d.keyed(s, "dead")
 	to.backlog.add(dead, true)
@@ -159,8 +159,8 @@ func TestWhatIsOutdatedForOthersHoldsUpNoDelete(t *testing.T) {
 	require.Equal(t, 1, to.blocked)
 }
 
-// Its type is gone from the cluster, as that of its stream, and a rule still asks for it.
-func TestALivingObjectThatNoStreamCoversWaitsNoMore(t *testing.T) {
+// Its type is gone from the cluster, as that of its reflector, and a rule still asks for it.
+func TestALivingObjectThatNoReflectorCoversWaitsNoMore(t *testing.T) {
 	out := newLines(0)
 	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	d.ledger.served = &served{}
@@ -187,7 +187,7 @@ func TestADeleteOfANamespaceThatNoRuleAsksForAnyMoreIsDropped(t *testing.T) {
 	require.True(t, waits)
 }
 
-func TestClaimsThatNobodyHasAreNotKept(t *testing.T) {
+func TestOwnersThatNoObjectHasAreNotKept(t *testing.T) {
 	d, _, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
 	d.object(t.Context(), s, configMap("default", "a", "1"), added)
 	d.ledger.stop(s)

@@ -111,7 +111,7 @@ func TestATargetThatIsGoneGetsNothing(t *testing.T) {
 	require.False(t, to.needsBackfill())
 }
 
-func TestWhatFindsNoRoomWakesAFeeder(t *testing.T) {
+func TestWhatFindsNoRoomNeedsABackfill(t *testing.T) {
 	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 	to.backfilling = false
 	d.object(t.Context(), s, configMap("default", "a", "1"), added)
@@ -138,7 +138,7 @@ func TestTheSeedSyncWaitsForTheLastOfTheReflectors(t *testing.T) {
 	require.False(t, to.syncDue, "its first listing ends once")
 }
 
-func TestASeedSyncGoesBehindWhatWaitsUnlessThatIsStuck(t *testing.T) {
+func TestASeedSyncGoesBehindWhatWaitsUnlessThatIsBlocked(t *testing.T) {
 	out := newLines(-1)
 	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
@@ -189,10 +189,10 @@ func TestWhatWaitsForAnotherTargetIsNotSentTwiceAndNotToThoseWhoDoNotWait(t *tes
 	to.backlog.add(d.keyed(s, "a"), false)
 	d.ledger.cover(s, nil)
 	require.False(t, d.offer(t.Context(), to, s, obj, d.now()))
-	require.Empty(t, out.waiting, "the stream does not feed it any more")
+	require.Empty(t, out.waiting, "the reflector does not feed it any more")
 }
 
-func TestOfWhatWaitsTheDeadAreToldAndTheDoubtfulLeft(t *testing.T) {
+func TestOfWhatWaitsTheDeadAreToldAndTheOthersLeft(t *testing.T) {
 	out := newLines(-1)
 	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	to.blocked = 7
