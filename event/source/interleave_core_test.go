@@ -2,16 +2,12 @@ package source
 
 import (
 	"context"
-	"fmt"
 	"maps"
-	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -21,6 +17,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
@@ -29,18 +26,12 @@ import (
 // reading of an object and its upsert. That is many times quicker, and comes to orders that
 // goroutines hardly ever run in.
 func TestWhateverTheOrderOfCallsTheLedgerLosesNoFile(t *testing.T) {
-	schedules := 500
-	if n := os.Getenv("KUBESCRIBE_SCHEDULES"); n != "" {
-		_, err := fmt.Sscan(n, &schedules)
-		require.NoError(t, err)
-	}
-	first := rand.Uint64()
-	if s := os.Getenv("KUBESCRIBE_SEED"); s != "" {
-		_, err := fmt.Sscan(s, &first)
-		require.NoError(t, err)
+	t.Parallel()
+	schedules := testsize.Sizes{Short: 100, Usual: 400, Long: 2000, Soak: 200_000}.Pick()
+	if testsize.Repeats() {
 		schedules = 1
 	}
-	t.Logf("KUBESCRIBE_SEED=%d", first)
+	first := testsize.Seed(t)
 	for i := range uint64(schedules) {
 		c := newCore(t, first+i)
 		c.run(150)

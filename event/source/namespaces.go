@@ -65,21 +65,22 @@ func (n *namespaces) put(obj *unstructured.Unstructured) map[string]string {
 	return labels
 }
 
+// upsert takes what the reflector says of a namespace.
 func (n *namespaces) upsert(obj *unstructured.Unstructured, how arrival) {
 	n.mu.Lock()
-	old, ok := n.known[obj.GetName()]
-	missed := n.missed[obj.GetName()]
-	delete(n.missed, obj.GetName())
-	n.mu.Unlock()
-	n.put(obj)
-	if missed || ready(n.ready) && !maps.Equal(old, obj.GetLabels()) && (ok || how != added) {
-		n.moved(obj.GetName(), old, obj.GetLabels())
+	defer n.mu.Unlock()
+	name, labels := obj.GetName(), obj.GetLabels()
+	old, known := n.known[name]
+	missed := n.missed[name]
+	delete(n.missed, name)
+	n.known[name] = labels
+	if missed || ready(n.ready) && !maps.Equal(old, labels) && (known || how != added) {
+		n.moved(name, old, labels)
 	}
 }
 
+// moved notes that the labels of a namespace have changed. The caller holds mu.
 func (n *namespaces) moved(name string, before, after map[string]string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	if n.moves[name] == nil {
 		n.moves[name] = []map[string]string{before}
 	}
