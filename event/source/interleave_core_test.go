@@ -455,7 +455,7 @@ func (r *coreReflector) hear() bool {
 
 // upsert reads an object, and takes it to the ledger at once or later.
 func (r *coreReflector) upsert(obj *unstructured.Unstructured, how arrival) {
-	tell := func() {}
+	var tell func()
 	switch {
 	case r.labels != nil && how == removed:
 		r.labels.delete(obj)
