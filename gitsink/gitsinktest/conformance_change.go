@@ -105,7 +105,7 @@ var changeChecks = []check{
 	},
 	{
 		name:    "removing what is not there is no fault",
-		promise: "Removing what is not there is no fault.",
+		promise: "To remove what is not there is no fault.",
 		run: func(ctx context.Context, e *env) error {
 			e.seed("base/a", "1")
 			_, err := e.sink().Apply(ctx, e.to("base"), propose(gitsink.Commit{

@@ -166,7 +166,7 @@ var commitChecks = []check{
 	},
 	{
 		name:    "a plan without commits changes nothing",
-		promise: "no commits means that nothing has to change",
+		promise: "no commits mean that nothing has to change",
 		run: func(ctx context.Context, e *env) error {
 			s := e.sink()
 			nothing := func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) { return nil, nil }
@@ -183,7 +183,7 @@ var commitChecks = []check{
 	},
 	{
 		name:    "a branch is not made for nothing",
-		promise: `"" if the branch does not exist and nothing had to be written`,
+		promise: `the branch's commit that has what the plan wanted; "" if there is no branch`,
 		needs:   history,
 		run: func(ctx context.Context, e *env) error {
 			s := e.sink()

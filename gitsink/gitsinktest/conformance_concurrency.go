@@ -17,7 +17,7 @@ import (
 var concurrencyChecks = []check{
 	{
 		name:    "concurrent calls for one folder all land, once each",
-		promise: "Calls, for one lane too, may be concurrent.",
+		promise: "Calls may be concurrent, also for one branch.",
 		run: func(ctx context.Context, e *env) error {
 			s, d := e.sink(), e.to("base")
 			return e.countTogether(ctx, d, []gitsink.GitSink{s, s, s, s}, 2)
@@ -33,7 +33,7 @@ var concurrencyChecks = []check{
 	},
 	{
 		name:    "concurrent calls for several folders all land, once each",
-		promise: "Calls, for one lane too, may be concurrent.",
+		promise: "Calls may be concurrent, also for one branch.",
 		run: func(ctx context.Context, e *env) error {
 			s, want := e.sink(), map[string]gitservertest.File{}
 			var calls calls

@@ -45,7 +45,7 @@ var failureChecks = []check{
 	},
 	{
 		name:    "what changes nothing is not refused",
-		promise: "nil means: the remote has it, or there was nothing to change.",
+		promise: "nil means that the remote has it, or that there was nothing to change.",
 		needs:   refusal,
 		run: func(ctx context.Context, e *env) error {
 			e.seed("base/a", "1")

@@ -107,8 +107,8 @@ var treeChecks = []check{
 	},
 	{
 		name: "what lies above the base folder is shown from the root down to it, if at all",
-		promise: "ReadAbove returns the content of the files called name in the folders above the base folder, by the slash paths of " +
-			`these folders from the root of the repository, which is "".`,
+		promise: "ReadAbove returns the content of the files called name in the folders above the base folder. " +
+			"The keys are the slash paths of these folders from the root of the repository, which is \"\".",
 		run: func(ctx context.Context, e *env) error {
 			e.seed(".note", "root", "x", "1", "a/.note", "a", "a/b/x", "1", "a/b/c/.note", "own", "a/b/c/d/.note", "below",
 				"a2/.note", "beside", "a/z/.note", "beside", "b/.note/x", "no file")

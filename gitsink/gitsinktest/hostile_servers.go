@@ -30,7 +30,7 @@ func HostileServers() []Hostile {
 // What the cases promise, in the words of the documentation.
 const (
 	promiseOfAnswers  = "Whatever a server answers, it is read within bounds in bytes, after decompression, and in time"
-	promiseOfWords    = "the server's own words, if it sent any; without credentials, as one line that can be shown"
+	promiseOfWords    = "the server's own words, as one line that can be shown; without credentials"
 	promiseOfProtocol = "ErrProtocol: what came is no answer of Git's protocol."
 	promiseOfRefusal  = "ErrRefused: the server answered with a refusal whose words are not known."
 	promiseOfNoAnswer = "ErrUnavailable: no answer came, or one that says to come again."
