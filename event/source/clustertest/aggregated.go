@@ -14,7 +14,8 @@ import (
 // https://kubernetes.io/docs/concepts/overview/kubernetes-api/#aggregated-discovery
 const aggregatedType = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
-// wantsAggregated reports whether a client that asks for /api or /apis takes the aggregated document.
+// wantsAggregated reports whether a client that asks for /api or /apis takes the aggregated
+// document.
 func (c *Cluster) wantsAggregated(accept, path string) bool {
 	if c.options.LegacyDiscovery || path != "api" && path != "apis" {
 		return false
@@ -29,10 +30,11 @@ func (c *Cluster) wantsAggregated(accept, path string) bool {
 	return false
 }
 
-// writeAggregated answers with all groups of /api or /apis. The preferred version of a group comes first, as on the real
-// server; groups and resources come in any order.
+// writeAggregated answers with all groups of /api or /apis. The preferred version of a group comes
+// first, as on the real server; groups and resources come in any order.
 //
-// A version whose own document has a fault is stale in this one, as that of an aggregated API server which does not answer.
+// A version whose own document has a fault is stale in this one, as that of an aggregated API
+// server which does not answer.
 func (c *Cluster) writeAggregated(w http.ResponseWriter, path string) {
 	c.mu.Lock()
 	list := &apidiscovery.APIGroupDiscoveryList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupDiscoveryList", APIVersion: "apidiscovery.k8s.io/v2"}}

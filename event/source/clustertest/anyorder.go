@@ -8,8 +8,9 @@ import (
 	"slices"
 )
 
-// appendJSON adds v as JSON, the fields of each object in any order: the API gives them none, and a reader that takes an
-// object in as it comes must not wait for apiVersion or metadata to stand first.
+// appendJSON adds v as JSON, the fields of each object in any order: the API gives them none, and a
+// reader that takes an object in as it comes must not wait for apiVersion or metadata to stand
+// first.
 func appendJSON(dst []byte, v any, random *rand.Rand) []byte {
 	switch v := v.(type) {
 	case map[string]any:
@@ -42,7 +43,8 @@ func appendJSON(dst []byte, v any, random *rand.Rand) []byte {
 	}
 	data, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("clustertest: encoding decoded JSON: %v", err)) // the content came from JSON
+		// the content came from JSON
+		panic(fmt.Sprintf("clustertest: encoding decoded JSON: %v", err))
 	}
 	return append(dst, data...)
 }

@@ -16,25 +16,32 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Options changes what New makes. The zero value is fine.
+// Options changes what [New] makes. The zero value is fine.
 type Options struct {
-	// KubeSystemUID is the UID of the namespace kube-system, by which clusters are commonly told apart. Default: random.
+	// KubeSystemUID is the UID of the namespace kube-system, by which clusters are commonly told
+	// apart. Default: random.
 	KubeSystemUID types.UID
-	// BookmarkInterval is the time between the bookmarks of a watch that allows them. Default: one minute.
-	BookmarkInterval time.Duration
-	// History is how many of its newest events each type keeps; a watch cannot start before them. Default: 100,000.
-	History int
-	// IgnoreSendInitialEvents makes watches behave like those of a server that does not know sendInitialEvents: the
-	// bookmark that ends the initial events never comes. Default: false.
-	IgnoreSendInitialEvents bool
-	// LegacyDiscovery makes discovery that of servers before 1.27, which know no aggregated document. Default: false.
-	LegacyDiscovery bool
-	// Scheme has the types that the cluster also speaks in protobuf, as client-go's kubernetes/scheme has them. Generated
-	// clients may want nothing else. Default: none, protobuf is refused.
+	// Scheme has the types that the cluster also serves in protobuf, such as client-go's
+	// kubernetes/scheme. Some generated clients accept nothing else. Default: none; protobuf is
+	// refused.
 	Scheme *runtime.Scheme
-	// Seed decides the order of all that the API gives no order: groups and resources of discovery, items of a
-	// page, fields of an object. Default: random; Cluster.Seed says it.
+	// Seed decides the order wherever the API promises none: of groups and resources in discovery,
+	// of the items of a page, of the fields of an object. Default: random; [Cluster.Seed] returns
+	// it.
 	Seed uint64
+
+	// BookmarkInterval is the time between the bookmarks of a watch that allows them. Default: one
+	// minute.
+	BookmarkInterval time.Duration
+	// History is the number of newest events that each type keeps. A watch cannot start before
+	// them. Default: 100,000.
+	History int
+	// IgnoreSendInitialEvents makes watches those of a server that does not know sendInitialEvents:
+	// the bookmark that ends the initial events never comes. Default: false.
+	IgnoreSendInitialEvents bool
+	// LegacyDiscovery makes discovery that of servers before 1.27, which have no aggregated
+	// document. Default: false.
+	LegacyDiscovery bool
 }
 
 // Cluster is a running API server. New makes one, Close ends it.
@@ -44,7 +51,8 @@ type Cluster struct {
 	server  *http.Server
 	stop    context.CancelFunc
 	stopped chan struct{} // closed when the listener's goroutine is gone
-	// inFlight is held for reading by each request; Close takes it for writing to wait for them all.
+	// inFlight is held for reading by each request; Close takes it for writing to wait for them
+	// all.
 	inFlight sync.RWMutex
 
 	mu          sync.Mutex // guards all below, and what the resources hold
@@ -56,11 +64,13 @@ type Cluster struct {
 	hooks       []*hook
 	requests    map[requestKey]int
 	random      *rand.Rand
-	// silentFuture lets a watch from a resource version that is still to come open, and say nothing until then.
+	// silentFuture: a watch from a resourceVersion that is not reached yet opens, and sends nothing
+	// until then. Otherwise it is refused.
 	silentFuture bool
 }
 
-// New starts a cluster on a free port of the loopback interface. It panics if there is none, like net/http/httptest.
+// New starts a cluster on a free port of the loopback interface. Nil options mean the defaults. It
+// panics if no port is free, as net/http/httptest does.
 func New(opts *Options) *Cluster {
 	c := &Cluster{
 		stopped:     make(chan struct{}),
@@ -133,7 +143,8 @@ func (c *Cluster) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { codec.serve(w, r, c.handle) })
 }
 
-// Close breaks all connections, ends all watches and returns when no request runs any more. Later calls do nothing.
+// Close breaks all connections, ends all watches, and returns when no request is running any more.
+// A second call does nothing.
 func (c *Cluster) Close() {
 	c.stop()
 	_ = c.server.Close() // its only error is the listener's, which is not used again
@@ -142,18 +153,19 @@ func (c *Cluster) Close() {
 	defer c.inFlight.Unlock()
 }
 
-// Seed is Options.Seed, or what was drawn in its place.
+// Seed returns the seed that repeats the order: [Options].Seed, or the one that was drawn.
 func (c *Cluster) Seed() uint64 { return c.options.Seed }
 
-// shuffle puts into any order what the API gives none. c.mu is held.
+// shuffle gives a list for which the API promises no order a random one. The caller holds c.mu.
 func shuffle[T any](c *Cluster, list []T) {
 	c.random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 }
 
-// URL is the server's base URL, "http://127.0.0.1:port".
+// URL returns the server's base URL, such as "http://127.0.0.1:41234".
 func (c *Cluster) URL() string { return c.url }
 
-// Config returns a client configuration for the cluster, a new one at each call: JSON, without client-side rate limit.
+// Config returns a new client configuration for the cluster. Its clients speak JSON and have no
+// rate limit.
 func (c *Cluster) Config() *rest.Config {
 	return &rest.Config{
 		Host:  c.url,
@@ -166,17 +178,17 @@ func (c *Cluster) Config() *rest.Config {
 	}
 }
 
-// Version returns the newest resource version.
+// Version returns the newest resourceVersion.
 func (c *Cluster) Version() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.version
 }
 
-// Apply creates obj or replaces what is stored under its name, whatever resourceVersion it carries. Its status is
-// written too; an obj without one keeps the stored one. A new object keeps the UID and the managedFields it comes with. The
-// field manager is otherwise "clustertest". obj itself is not changed.
-// Errors are those of the API (see k8s.io/apimachinery/pkg/api/errors): the type or the namespace is not there.
+// Apply creates obj, or replaces the stored object of its name whatever resourceVersion obj has.
+// Its status is written too; without one the stored status stays. A new object keeps the UID and
+// the managedFields that it comes with; otherwise the field manager is "clustertest". obj itself is
+// not changed. A type that is not served and a namespace that does not exist are NotFound errors.
 func (c *Cluster) Apply(obj *unstructured.Unstructured) error {
 	data, err := obj.MarshalJSON() // normalizes the numbers, and copies
 	if err != nil {
@@ -202,8 +214,9 @@ func (c *Cluster) Apply(obj *unstructured.Unstructured) error {
 	return err
 }
 
-// Delete deletes an object as a client would: one with finalizers only gets its deletionTimestamp. namespace is empty for
-// cluster-scoped types. An object that is not there is a NotFound error.
+// Delete deletes an object as a client would: an object with finalizers only gets its
+// deletionTimestamp. namespace is empty for cluster-scoped types. An object that does not exist is
+// a NotFound error.
 func (c *Cluster) Delete(gvr schema.GroupVersionResource, namespace, name string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -234,7 +247,7 @@ func (c *Cluster) Get(gvr schema.GroupVersionResource, namespace, name string) (
 	return o.decode(r.def, gvr.Version), nil
 }
 
-// List returns all objects of a type, by namespace and name.
+// List returns all objects of a type in the order of namespace and name.
 func (c *Cluster) List(gvr schema.GroupVersionResource) ([]*unstructured.Unstructured, error) {
 	c.mu.Lock()
 	r, err := c.lookup(gvr, "")

@@ -53,7 +53,8 @@ func readCRD(u *unstructured.Unstructured) (crdSpec, error) {
 	return crd.Spec, err
 }
 
-// completeCRD checks a definition and gives it the status of one whose names are accepted and whose type is served.
+// completeCRD checks a definition and gives it the status of one whose names are accepted and whose
+// type is served.
 func (c *Cluster) completeCRD(u *unstructured.Unstructured) error {
 	spec, err := readCRD(u)
 	if err != nil {

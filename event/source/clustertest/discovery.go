@@ -16,7 +16,8 @@ var serverVersion = version.Info{
 	GoVersion: "go", Compiler: "gc", Platform: "linux/amd64",
 }
 
-// serveDiscovery answers with the aggregated document where the client takes it, else with the older ones.
+// serveDiscovery answers with the aggregated document where the client takes it, else with the
+// older ones.
 func (c *Cluster) serveDiscovery(w http.ResponseWriter, accept, path string) error {
 	if c.wantsAggregated(accept, path) {
 		c.writeAggregated(w, path)

@@ -11,35 +11,42 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// FaultRequest is what a fault hook may decide by.
+// FaultRequest is a request as a hook of [Cluster.Fail] sees it.
 type FaultRequest struct {
-	// Verb is that of RBAC (get, list, watch, create, update, patch, delete, deletecollection), or "discover" for /api,
-	// /apis and the documents below, where Resource names at most group and version.
+	// Verb is the verb of RBAC: get, list, watch, create, update, patch, delete or
+	// deletecollection. It is "discover" for /api, /apis and the documents below; Resource then has
+	// group and version at most.
 	Verb        string
 	Resource    schema.GroupVersionResource
 	Subresource string
 	Namespace   string
 	Name        string
-	Options     metav1.ListOptions // of list, watch and deletecollection; with the continue token and resourceVersion
-	Page        int                // of a list: 1 without a continue token
+	// of list, watch and deletecollection; with the continue token and resourceVersion
+	Options metav1.ListOptions
+	Page    int // of a list: 1 without a continue token
 }
 
 // Fault is what goes wrong with a request. The zero value changes nothing.
 type Fault struct {
 	// Hold delays the request until it is closed, the client gives up or the cluster is closed.
 	Hold <-chan struct{}
-	// Error is the answer, with the Status of an error of k8s.io/apimachinery/pkg/api/errors; any other error is a 500.
-	// A Status with RetryAfterSeconds sends Retry-After, upon which client-go waits and asks again by itself.
+	// Error is the answer. An error of k8s.io/apimachinery/pkg/api/errors is sent with its Status,
+	// any other error is a 500. A Status with RetryAfterSeconds sends Retry-After: client-go then
+	// waits and asks again by itself.
 	Error error
-	// Drop breaks the connection without an answer. client-go and net/http repeat reads that meet this.
+	// Drop breaks the connection without an answer. client-go and net/http repeat a read after
+	// that.
 	Drop bool
-	// Cut breaks the connection in the middle of the answer, a watch's excepted. client-go does not repeat what meets this.
+	// Cut breaks the connection in the middle of the answer. It has no effect on a watch. client-go
+	// does not repeat a request after that.
 	Cut bool
-	// AfterEvents lets a watch send so many events first. Error is then an ERROR event; without Error and Drop the watch
-	// ends as if its time was over. Default: 0, the request fails at once.
+	// AfterEvents is the number of events that a watch sends before the fault. Error is then an
+	// ERROR event; without Error and Drop the watch ends as if its time was over. Default: 0, the
+	// request fails at once.
 	AfterEvents int
-	// Short makes a page of a list end after so many objects, whatever the limit, with a continue token for the rest, as a
-	// server may. Default: 0, the page is as long as was asked for.
+	// Short is the number of objects after which a page of a list ends, whatever limit the client
+	// asked for. A continue token leads to the rest, as a server may do. Default: 0, the page is as
+	// long as was asked for.
 	Short int
 }
 
@@ -47,9 +54,10 @@ type hook struct {
 	decide func(FaultRequest) *Fault
 }
 
-// Fail asks decide about every request from now on until remove is called; nil is no fault. Of several hooks the one
-// installed first that knows a fault wins. Hooks are called concurrently, before the request touches the store, and may
-// call the Cluster's methods other than Close.
+// Fail has decide name the fault of each request, nil for none, until remove is called. If there
+// are several hooks, the first installed one that names a fault wins. Hooks are called
+// concurrently, before the request touches the store. They may call all methods of the Cluster but
+// Close.
 func (c *Cluster) Fail(decide func(FaultRequest) *Fault) (remove func()) {
 	h := &hook{decide}
 	c.mu.Lock()
@@ -67,7 +75,8 @@ type requestKey struct {
 	resource schema.GroupResource
 }
 
-// Requests is how many requests there have been with this verb (see FaultRequest) for this type, failed ones included.
+// Requests returns the number of requests so far with this verb for this type, failed ones
+// included. The verbs are those of [FaultRequest].
 func (c *Cluster) Requests(verb string, gr schema.GroupResource) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,7 +97,7 @@ func (c *Cluster) faultFor(req FaultRequest) *Fault {
 	return nil
 }
 
-// hold waits as the fault demands. It returns false if the request is over.
+// hold waits as the fault demands, and reports whether the client still waits for its answer.
 func (f *Fault) hold(ctx context.Context) bool {
 	if f == nil || f.Hold == nil {
 		return true
@@ -117,13 +126,16 @@ func (h *halved) breakOff() {
 	panic(http.ErrAbortHandler)
 }
 
-// ExpireWatches ends the running watches of a type with an ERROR event 410 Expired, after the events so far.
+// ExpireWatches ends the running watches of a type with an ERROR event 410 Expired, once they have
+// sent the events so far.
 func (c *Cluster) ExpireWatches(gr schema.GroupResource) { c.order(gr, watch.Error) }
 
-// CutWatches breaks the connections of the running watches of a type, after the events so far.
+// CutWatches breaks the connections of the running watches of a type, once they have sent the
+// events so far.
 func (c *Cluster) CutWatches(gr schema.GroupResource) { c.order(gr, breakWatch) }
 
-// Bookmark sends a bookmark to the running watches of a type that allow them, after the events so far.
+// Bookmark sends a bookmark to the running watches of a type that allow bookmarks, after the events
+// so far.
 func (c *Cluster) Bookmark(gr schema.GroupResource) { c.order(gr, watch.Bookmark) }
 
 func (c *Cluster) order(gr schema.GroupResource, kind watch.EventType) {
@@ -134,8 +146,8 @@ func (c *Cluster) order(gr schema.GroupResource, kind watch.EventType) {
 	}
 }
 
-// Compact forgets the past: every resourceVersion and continue token handed out so far is answered with 410. A running
-// watch goes on if it has sent everything, and ends with 410 if not.
+// Compact forgets the history: every resourceVersion and continue token handed out so far is
+// answered with 410. A running watch that has sent everything goes on; any other ends with 410.
 func (c *Cluster) Compact() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

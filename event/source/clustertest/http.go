@@ -255,8 +255,8 @@ func (c *Cluster) removeOne(r *resource, req *request, wanted *metav1.Preconditi
 	}, nil
 }
 
-// parse reads a request. Paths follow Kubernetes' API conventions: the group and version, then namespaces/NAME for what is
-// in a namespace, then the resource, a name and a subresource.
+// parse reads a request. Paths follow Kubernetes' API conventions: the group and version, then
+// namespaces/NAME for what is in a namespace, then the resource, a name and a subresource.
 func parse(r *http.Request, path []string) (*request, error) {
 	req := &request{}
 	query, err := url.ParseQuery(r.URL.RawQuery)

@@ -14,7 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// maxSnapshots bounds the lists that wait for their next page. The oldest gives way, and its token is answered with 410.
+// maxSnapshots is the number of lists whose next page can be asked for. The oldest gives way: its
+// token is answered with 410.
 const maxSnapshots = 100
 
 // snapshot is the state of one type that the remaining pages of a list show.
@@ -82,7 +83,8 @@ func (s selection) matches(o *object) bool {
 		(s.fields.Empty() || s.fields.Matches(fields.Set{"metadata.name": o.name, "metadata.namespace": o.namespace}))
 }
 
-// see turns a change into what a watch of the selection is told, or nil. An object that leaves the selection is deleted.
+// see returns the event by which a watch of the selection learns of a change; the object is nil if
+// it does not. An object that leaves the selection is DELETED.
 func (s selection) see(def *definition, e entry) (watch.EventType, *object) {
 	was := e.previous != nil && s.matches(e.previous)
 	is := s.matches(e.object)
@@ -203,8 +205,9 @@ func (s snapshot) page(sel selection, from token, limit int) *page {
 	return p
 }
 
-// parseVersion reads the resourceVersion of a request; "" is 0. One that is yet to come is answered as the real server
-// does after some seconds of waiting, and returned all the same.
+// parseVersion reads the resourceVersion of a request; "" is 0. For one that the counter has not
+// reached it returns the version, and the error with which the real server answers after some
+// seconds of waiting.
 func (c *Cluster) parseVersion(s string) (uint64, error) {
 	if s == "" {
 		return 0, nil
@@ -223,8 +226,9 @@ func (c *Cluster) parseVersion(s string) (uint64, error) {
 	return version, nil
 }
 
-// expiredList is the answer to a state that is gone. As on the real server a next page comes with a token that goes on
-// with what is there now, for clients that can do with an inconsistent list.
+// expiredList is the answer to a list whose snapshot is gone. As on the real server the answer to a
+// next page has a token that goes on with the current state, for clients to which an inconsistent
+// list will do.
 func expiredList(from token) error {
 	if from.Page == 1 {
 		return apierrors.NewResourceExpired("The resourceVersion for the provided list is too old.")

@@ -17,8 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
 )
 
-// protobufCodec turns protobuf into JSON on the way in, and JSON into protobuf on the way out, for the types that a scheme
-// knows. Generated clients speak protobuf of their own accord.
+// protobufCodec turns protobuf into JSON on the way in, and JSON into protobuf on the way out, for
+// the types that a scheme knows. Generated clients speak protobuf of their own accord.
 type protobufCodec struct {
 	scheme *runtime.Scheme
 	json   runtime.Serializer

@@ -39,7 +39,8 @@ func (v view) append(dst []byte, o *object) []byte {
 	return append(append(dst, v.prefix...), v.body(o)...)
 }
 
-// body is the JSON of an object without its opening brace. It is never empty: every object has metadata.
+// body is the JSON of an object without its opening brace. It is never empty: every object has
+// metadata.
 func (v view) body(o *object) []byte {
 	if !v.partial {
 		return o.body[1:]
@@ -58,7 +59,8 @@ func (p *page) write(w http.ResponseWriter, v view) {
 	w.Header().Set("Content-Type", "application/json")
 	meta, err := json.Marshal(p.meta)
 	if err != nil {
-		panic(fmt.Sprintf("clustertest: encoding metadata of a list: %v", err)) // strings and numbers only
+		// strings and numbers only
+		panic(fmt.Sprintf("clustertest: encoding metadata of a list: %v", err))
 	}
 	out := bufio.NewWriterSize(w, 64<<10)
 	_, _ = fmt.Fprintf(out, `{"apiVersion":%q,"kind":%q,"metadata":%s,"items":[`, v.apiVersion, v.kind+"List", meta)
@@ -70,7 +72,7 @@ func (p *page) write(w http.ResponseWriter, v view) {
 		_, _ = out.Write(v.body(o))
 	}
 	_, _ = out.WriteString("]}")
-	_ = out.Flush() // the one place where a broken connection shows; it is the client's affair
+	_ = out.Flush() // a broken connection is the client's affair
 }
 
 func writeBytes(w http.ResponseWriter, code int, data []byte) {
@@ -120,7 +122,8 @@ func newStatus(code int, reason metav1.StatusReason, message string) error {
 	}}
 }
 
-// errNoResource is the answer for a type that is not served. Unlike that for a missing object it names no object.
+// errNoResource is the answer for a type that is not served. Unlike that for a missing object it
+// names no object.
 func errNoResource(gr schema.GroupResource) error {
 	return apierrors.NewGenericServerResponse(http.StatusNotFound, "", gr, "", "the server could not find the requested resource", 0, true)
 }

@@ -30,10 +30,11 @@ func (c *Cluster) Backup() *Backup {
 	return b
 }
 
-// Restore sets the cluster back to a Backup: objects, types and resource versions, which are given out once more, to other
-// states. Running watches break, continue tokens expire, and what happened before the backup can still be
-// watched from there. A watch from a resource version that is still to come is refused, or, if silent is set,
-// opens and says nothing before the clock has come so far; so do real servers, as their storage has it.
+// Restore sets objects, types and the resourceVersion counter back to a [Backup]. Later writes get
+// resourceVersions that other states had before. Running watches break, and continue tokens expire.
+// A watch can still start at a resourceVersion before the backup. A watch that starts at one that
+// the counter has not reached again is refused; with silent it opens, and sends nothing until then.
+// Real servers do either.
 func (c *Cluster) Restore(b *Backup, silent bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,7 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// BenchmarkHundredThousandConfigMaps stores 100,000 ConfigMaps of 2 KB and lists them over HTTP in pages of 500.
+// BenchmarkHundredThousandConfigMaps stores 100,000 ConfigMaps of 2 KB and lists them over HTTP in
+// pages of 500.
 func BenchmarkHundredThousandConfigMaps(b *testing.B) {
 	const objects = 100_000
 	value := strings.Repeat("x", 2<<10)

@@ -23,7 +23,8 @@ func compareKeys(a, b key) int {
 	return cmp.Or(cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.name, b.name))
 }
 
-// object is one state of one object. It is never changed, so lists, watches and the history share it.
+// object is one state of one object. It is never changed, so lists, watches and the history share
+// it.
 type object struct {
 	key
 	labels labels.Set
@@ -56,7 +57,8 @@ func (o *object) decode(def *definition, version string) *unstructured.Unstructu
 	return u
 }
 
-// at returns the object with another resourceVersion: in a DELETED event it is that of the deletion.
+// at returns the object with another resourceVersion, as a DELETED event shows the one of the
+// deletion.
 func (o *object) at(def *definition, version uint64) *object {
 	u := o.decode(def, def.Versions[0])
 	u.SetResourceVersion(formatVersion(version))
@@ -67,7 +69,8 @@ func (o *object) at(def *definition, version uint64) *object {
 type resource struct {
 	def     *definition
 	objects map[key]*object
-	// sorted is the state without the writes to the keys in dirty. Lists hold on to it: it is replaced, never changed.
+	// sorted is the state without the writes to the keys in dirty. Lists hold on to it: it is
+	// replaced, never changed.
 	sorted []*object
 	dirty  map[key]struct{}
 	log    *eventLog // replaced by Restore
@@ -108,7 +111,8 @@ func (r *resource) snapshot() []*object {
 	return r.sorted
 }
 
-// commit stores u under the next resourceVersion, or removes it, and tells the watches.
+// commit stores u under the next resourceVersion, or removes it, and appends the event for the
+// watches.
 func (c *Cluster) commit(r *resource, event watch.EventType, u *unstructured.Unstructured) *object {
 	c.version++
 	u.SetResourceVersion(formatVersion(c.version))
@@ -130,8 +134,8 @@ const (
 	breakWatch watch.EventType = "BREAK"
 )
 
-// entry is one step of a type's history: a change (Added, Modified, Deleted), or an order to the watches that ran when it
-// was appended (Bookmark, Error, endWatch, breakWatch).
+// entry is one step of a type's history. It is a change (Added, Modified, Deleted), or an order to
+// the watches that ran when it was appended (Bookmark, Error, endWatch, breakWatch).
 type entry struct {
 	kind             watch.EventType
 	number           int    // set by append: the type's first entry is 0
@@ -165,7 +169,8 @@ func (l *eventLog) append(e entry) {
 	l.changed = make(chan struct{})
 }
 
-// after returns the number of the first entry that is newer than version, or false if some of those are forgotten.
+// after returns the number of the first entry that is newer than version, or false if some of those
+// are forgotten.
 func (l *eventLog) after(version uint64) (int, bool) {
 	i := sort.Search(len(l.entries), func(i int) bool { return l.entries[i].version > version })
 	return l.first + i, version >= l.floor

@@ -9,7 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/version"
 )
 
-// Type is what discovery says about a type. All versions show the same objects; only their apiVersion differs.
+// Type is what discovery says about a type of objects. All versions show the same objects, with
+// another apiVersion.
 type Type struct {
 	Group      string   // "" is the core group
 	Versions   []string // served; at least one
@@ -67,25 +68,25 @@ var builtins = []definition{
 	},
 }
 
-// AddType serves one more type, which behaves like a custom resource. A type that is served already is redefined: it keeps
-// its objects and its running watches end. It is an error to leave Versions, Kind or Resource empty, or to change the
-// scope of a served type: remove it first.
+// AddType serves one more type, which behaves like a custom resource. A type that is served already
+// is redefined: it keeps its objects, and its running watches end. Versions, Kind and Resource must
+// be set. The scope of a served type cannot change: remove the type first.
 func (c *Cluster) AddType(t Type) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.define(t)
 }
 
-// RemoveType stops serving a type and forgets its objects without a DELETED event, as when an aggregated API server is
-// taken away. Its watches end.
+// RemoveType stops serving a type and forgets its objects without a DELETED event, as happens when
+// an aggregated API server is taken away. Its watches end.
 func (c *Cluster) RemoveType(gr schema.GroupResource) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.unregister(gr)
 }
 
-// SetPreferredVersion makes discovery name version as the preferred one of the group. Default: the most stable and newest,
-// in the order of Kubernetes' documentation on versions of custom resources.
+// SetPreferredVersion makes discovery name version as the preferred one of the group. Default: the
+// most stable and newest one, as Kubernetes orders the versions of custom resources.
 func (c *Cluster) SetPreferredVersion(group, version string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,7 +121,8 @@ func (c *Cluster) register(def *definition) {
 		def:     def,
 		objects: map[key]*object{},
 		dirty:   map[key]struct{}{},
-		// A watch cannot start before the type did: objects of an earlier type of that name may have gone unseen.
+		// A watch cannot start before the type did: objects of an earlier type of that name may
+		// have gone unseen.
 		log: &eventLog{limit: c.options.History, floor: c.version, changed: make(chan struct{})},
 	}
 }

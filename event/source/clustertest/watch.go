@@ -15,8 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// subscription is a watch's place in the history of a type. It buffers nothing: who reads slowly falls behind until the
-// history has forgotten what comes next.
+// subscription is the place of a watch in the history of a type. It buffers nothing: a client that
+// reads slowly falls behind, until the history has forgotten the next event.
 type subscription struct {
 	log       *eventLog
 	def       *definition
@@ -25,8 +25,8 @@ type subscription struct {
 	version   uint64    // of initial
 	ends      bool      // a bookmark says where the initial events end
 	next      int       // number of the next entry
-	future    uint64    // up to here nothing is said
-	born      int       // orders in entries before this one were for others
+	future    uint64    // nothing is sent up to this version
+	born      int       // orders in entries before this number were for other watches
 }
 
 // subscribe finds the place where a watch starts.
@@ -74,8 +74,8 @@ func tooOld(from, floor uint64) error {
 	return apierrors.NewResourceExpired(fmt.Sprintf("too old resource version: %d (%d)", from, floor))
 }
 
-// pending takes the next entries, at most a buffer full. If there are none, version is where the watch stands and changed
-// is closed at the next entry.
+// pending takes the next entries, at most a buffer full. If there are none, version is how far the
+// watch has come, and changed is closed when the next entry is appended.
 func (c *Cluster) pending(s *subscription, buffer []entry) (entries []entry, version uint64, changed <-chan struct{}, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -219,7 +219,7 @@ func (s *stream) handle(e entry) progress {
 	return goOn
 }
 
-// event sends one change, and what the fault of this watch has due after it.
+// event sends one change. The fault of this watch, if any, strikes after its last event.
 func (s *stream) event(kind watch.EventType, o *object) progress {
 	s.line = append(s.line[:0], `{"type":"`...)
 	s.line = append(s.line, kind...)
@@ -254,7 +254,8 @@ func (s *stream) failed(err error) { s.send(watch.Error, statusOf(err)) }
 func (s *stream) send(kind watch.EventType, object any) {
 	data, err := json.Marshal(map[string]any{"type": kind, "object": object})
 	if err != nil {
-		panic(fmt.Sprintf("clustertest: encoding a %s event: %v", kind, err)) // strings and numbers only
+		// strings and numbers only
+		panic(fmt.Sprintf("clustertest: encoding a %s event: %v", kind, err))
 	}
 	_, _ = s.out.Write(append(data, '\n'))
 }

@@ -25,7 +25,9 @@ type write struct {
 	operation   metav1.ManagedFieldsOperationType // "" is Update
 	subresource string                            // "" or "status"
 	dryRun      bool
-	direct      bool // by a method of Cluster: status goes along, a missing resourceVersion is fine, UID and managers are kept
+	// direct: a method of Cluster writes. It writes the status too, keeps UID and managers, and
+	// needs no resourceVersion.
+	direct bool
 }
 
 // serverFields are those of metadata that a client cannot set.
@@ -146,8 +148,8 @@ func (c *Cluster) update(r *resource, old *object, u *unstructured.Unstructured,
 	return o, nil
 }
 
-// delete removes an object, or marks it where a finalizer or, for a namespace, its content holds it. It returns the
-// object's last or marked state, and whether it is gone.
+// delete removes an object, or marks it where a finalizer or, for a namespace, its content holds
+// it. It returns the object's last or marked state, and whether it is gone.
 func (c *Cluster) delete(r *resource, o *object, dryRun bool) (last *object, gone bool) {
 	u := o.decode(r.def, r.def.Versions[0])
 	isNamespace := r.def.GroupResource() == namespaces
@@ -260,7 +262,8 @@ func recordManager(u *unstructured.Unstructured, w write) {
 	metadata["managedFields"] = entries
 }
 
-// mergePatch applies a JSON merge patch (RFC 7386) to target, which it may change, and returns the outcome.
+// mergePatch applies a JSON merge patch (RFC 7386) to target, which it may change, and returns the
+// outcome.
 func mergePatch(target, patch map[string]any) map[string]any {
 	if target == nil {
 		target = map[string]any{}
@@ -288,7 +291,7 @@ func setOrDelete(to, from map[string]any, f string) {
 	}
 }
 
-// unstructuredMetadata returns metadata itself, not a copy. The functions that decode objects see to it that it is there.
+// unstructuredMetadata returns metadata itself, not a copy. Every decoded object has metadata.
 func unstructuredMetadata(u *unstructured.Unstructured) map[string]any {
 	return u.Object["metadata"].(map[string]any)
 }
