@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// plain answers as a server that offers less than Git does: see [ServerOptions.HideCapabilities] and
-// [ServerOptions.RequireMultiAck]. It reports whether it has answered.
+// plain answers as a server that can do less than Git, if [ServerOptions] HideCapabilities or
+// RequireMultiAck say so. It reports whether it has answered.
 func (s *Server) plain(w http.ResponseWriter, r *http.Request, req Request) bool {
 	switch {
 	case req.Phase == Advertisement && len(s.opts.HideCapabilities) > 0:
@@ -36,14 +36,16 @@ func (s *Server) plain(w http.ResponseWriter, r *http.Request, req Request) bool
 
 func isMultiAck(word string) bool { return word == "multi_ack" || word == "multi_ack_detailed" }
 
-// withoutCapabilities rewrites an advertisement (gitprotocol-pack(5)): the capabilities follow a NUL in the first line that
-// has one. A name hides its values, too, as in symref=HEAD:refs/heads/main.
+// withoutCapabilities rewrites an advertisement (gitprotocol-pack(5)). The capabilities follow the
+// NUL of the first line that has one. A name stands for the capability with any value, as in
+// symref=HEAD:refs/heads/main.
 func withoutCapabilities(advertisement []byte, hidden []string) []byte {
 	end := bytes.IndexByte(advertisement, 0)
 	if end < 0 {
 		return advertisement
 	}
-	// Lines before it, such as "# service=git-upload-pack", hold no NUL, so the line begins where a length leads past it.
+	// Lines before it, such as "# service=git-upload-pack", hold no NUL, so the line begins where a
+	// length leads past it.
 	begin := 0
 	for {
 		length, err := strconv.ParseUint(string(advertisement[begin:begin+4]), 16, 16)

@@ -22,17 +22,18 @@ const (
 	ModeSubmodule  = "160000"
 )
 
-// File is what [Repo.Commit] puts at a path.
+// File is a file, symlink or submodule that [Repo.Commit] writes.
 type File struct {
 	Mode    string // one of the Mode constants. Default: ModeRegular
 	Content string // the target of a symlink; the full hash of the commit of a submodule
-	Remove  bool   // takes away what is there, a folder too; Mode and Content mean nothing
+	Remove  bool   // removes the file or folder instead; Mode and Content mean nothing
 }
 
-// Commit commits the files on top of the branch's tip as somebody else and returns the commit's hash. It makes the branch
-// if there is none, with a root commit; no files make an empty commit. Paths are relative to the root of the repository.
-// Hooks do not run. The branch is moved by compare-and-swap, which is what git fast-import does: a commit that got there
-// first is built upon.
+// Commit commits the files on top of the branch's tip as somebody else and returns the commit's
+// hash. It makes the branch if there is none, with a root commit; no files make an empty commit.
+// Paths are relative to the root of the repository. Hooks do not run. The branch is moved by
+// compare-and-swap, which is what git fast-import does: a commit that got there first is built
+// upon.
 func (r *Repo) Commit(branch string, files map[string]File, message string) string {
 	r.server.t.Helper()
 	for {
@@ -47,8 +48,8 @@ func (r *Repo) Commit(branch string, files map[string]File, message string) stri
 	}
 }
 
-// fastImport writes the commit in the language of git-fast-import(1), removals first, so that a file can take the place
-// of a folder, and asks for the commit's hash.
+// fastImport writes the commit in the language of git-fast-import(1), removals first, so that a
+// file can take the place of a folder, and asks for the commit's hash.
 func fastImport(ref, parent string, files map[string]File, message string) *bytes.Buffer {
 	var in bytes.Buffer
 	fmt.Fprintf(&in, "commit %s\nmark :1\ncommitter %s <%s> now\ndata %d\n%s\n", ref, outsiderName, outsiderEmail, len(message), message)

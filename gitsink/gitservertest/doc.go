@@ -33,8 +33,8 @@
 //
 //   - No ambient configuration: every git process runs with GIT_CONFIG_GLOBAL=/dev/null,
 //     GIT_CONFIG_NOSYSTEM=1, and a HOME and a PATH of its own ([Server.Env]).
-//   - The end of the test closes everything: connections are cut, held requests are given up, and no
-//     goroutine and no process of the server is left. A hook must therefore end by itself.
+//   - The end of the test closes everything: connections are cut, held requests are given up, and
+//     no goroutine and no process of the server is left. A hook must therefore end by itself.
 //
 // # Errors
 //
@@ -43,9 +43,9 @@
 //
 // # Concurrency
 //
-// All methods may be called concurrently, and from the callbacks too. Callbacks run on goroutines of
-// the server. What a callback shares with the test needs a lock or a channel. A push does not put
-// the two in order: the git command is another process, and synchronises nothing in this one.
+// All methods may be called concurrently, and from the callbacks too. Callbacks run on goroutines
+// of the server. What a callback shares with the test needs a lock or a channel. A push does not
+// put the two in order: the git command is another process, and synchronises nothing in this one.
 //
 // # Requirements
 //

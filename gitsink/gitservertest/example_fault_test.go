@@ -8,8 +8,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-// aTestOfABusyServer is the test of a Git client, here of the git command: it must not report a push
-// that the server refused.
+// aTestOfABusyServer is the test of a Git client, here of the git command: it must not report a
+// push that the server refused.
 func aTestOfABusyServer(t *testing.T) {
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{
 		Credentials: gitservertest.Credentials{User: "bot", Password: "secret"},

@@ -11,8 +11,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
 )
 
-// aTest is the test of what pushes to Git, here of a sink: it serves a repository, lets the sink push
-// to it, and looks at the commit by means of git.
+// aTest is the test of what pushes to Git, here of a sink: it serves a repository, lets the sink
+// push to it, and looks at the commit by means of git.
 func aTest(t *testing.T) {
 	repo := gitservertest.NewServer(t, nil).NewRepo("team/app.git")
 	first := repo.Commit("main", map[string]gitservertest.File{"README.md": {Content: "Hello\n"}}, "Somebody else's commit")

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Request is one HTTP request to a [Server] whose credentials were accepted, as the callbacks see it. It is valid until
-// the callback returns.
+// Request is an HTTP request to a [Server] as the callbacks see it: it was read whole, and its
+// credentials were accepted. It is valid until the callback returns.
 type Request struct {
 	Repo    string // as given to [Server.NewRepo]
 	Service Service
@@ -21,7 +21,8 @@ type Request struct {
 	body *os.File
 }
 
-// Body returns what the client sent, decompressed: pkt-lines, and for a push the pack. An advertisement has none.
+// Body returns what the client sent, decompressed: pkt-lines, and for a push the pack. The request
+// for an advertisement has none.
 func (r Request) Body() ([]byte, error) {
 	if r.body == nil {
 		return nil, nil
@@ -37,19 +38,21 @@ func (r Request) Body() ([]byte, error) {
 	return io.ReadAll(body)
 }
 
-// Fault is what goes wrong with one request. The zero value: nothing.
+// Fault is what goes wrong with one request. The zero value is no fault.
 type Fault struct {
-	// Delay and Hold keep the request from Git: for a time, then until the channel is closed. If the client goes away
-	// or the test ends before that, Git never sees the request. Default: no wait.
+	// Delay and Hold keep the request from Git: for a time, then until the channel is closed. If
+	// the client goes away or the test ends before that, Git never sees the request. Default: no
+	// wait.
 	Delay time.Duration
 	Hold  <-chan struct{}
 
-	// HoldReply lets Git do its work and keeps the answer back until the channel is closed, the client goes away or the
-	// test ends: a client that loses patience cannot know the outcome. Default: no wait.
+	// HoldReply lets Git do its work, and keeps the answer back until the channel is closed, the
+	// client goes away or the test ends. A client that gives up cannot know the outcome. Default:
+	// no wait.
 	HoldReply <-chan struct{}
 
-	// Status, such as 503, is answered instead of passing the request to Git, with Header and the text Body.
-	// Default: the request is passed on, and Header and Body mean nothing.
+	// Status, such as 503, is the answer in Git's place, with Header and the text Body. Default:
+	// Git answers; Header and Body mean nothing.
 	Status int
 	Header http.Header
 	Body   string
@@ -65,23 +68,27 @@ type Cut int
 const (
 	NoCut      Cut = iota
 	CutRequest     // the connection is closed before Git sees the request
-	CutReply       // Git does its work, then the connection is closed before the first byte of the answer
-	CutHalfway     // Git does its work, half of the answer's body arrives
-	CutBody        // Git does its work, the answer is an orderly 200 with an empty body
+	// Git does its work, then the connection is closed before the first byte of the answer
+	CutReply
+	CutHalfway // Git does its work, half of the answer's body arrives
+	CutBody    // Git does its work, the answer is an orderly 200 with an empty body
 )
 
-// OnRequest has f called for each request after it was read and before [Server.Intercept] and Git see it: the moment to
-// commit between a client's advertisement and its push. Nil ends it. Requests that come at the same time call f at the
-// same time; a request waits for f, no other does.
+// OnRequest calls f for each request before [Server.Intercept] and Git see it. There a test commits
+// between a client's advertisement and its push. Concurrent requests call f concurrently. A request
+// waits for its own call alone. Nil ends it.
 func (s *Server) OnRequest(f func(Request)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.onRequest = f
 }
 
-// Intercept has f decide for each request what goes wrong with it. Nil ends it. Requests that come at the same time call
-// f at the same time. Meanwhile connections are not kept for another request: HTTP clients, libcurl and Go's among them,
-// silently repeat a request when a kept connection is cut before the answer, and a [Fault] would go unnoticed.
+// Intercept has f name the [Fault] of each request. Concurrent requests call f concurrently. Nil
+// ends it.
+//
+// Meanwhile the server keeps no connection alive. When a connection that was kept alive is cut
+// before the answer, HTTP clients such as libcurl and Go's silently repeat the request, so that a
+// test would not notice its Fault.
 func (s *Server) Intercept(f func(Request) Fault) {
 	s.http.Config.SetKeepAlivesEnabled(f == nil)
 	s.mu.Lock()
@@ -89,7 +96,7 @@ func (s *Server) Intercept(f func(Request) Fault) {
 	s.intercept = f
 }
 
-// faultOf runs the callbacks outside the lock, so that they may use the server.
+// faultOf runs the callbacks. It does not hold the lock, so that they may use the server.
 func (s *Server) faultOf(req Request) Fault {
 	s.mu.Lock()
 	onRequest, intercept := s.onRequest, s.intercept

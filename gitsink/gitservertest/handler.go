@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// ServeHTTP implements http.Handler: it answers as the server does on its port. A test of a proxy, or
-// of a server that lies, calls it for the requests that are to be answered honestly.
+// ServeHTTP implements http.Handler: it answers as the server does on its port. A test of a proxy,
+// or of a server that lies, calls it for the requests that are to be answered honestly.
 //
 // A request is read whole, authenticated, counted, shown to the callbacks and passed to Git.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -49,8 +49,8 @@ func (s *Server) parse(r *http.Request) (Request, bool) {
 	return req, req.Service == UploadPack || req.Service == ReceivePack
 }
 
-// spool reads the body into a file and gives the request a length. CGI needs the length, which a chunked body lacks, and
-// net/http notices a client that leaves only once the body has been read.
+// spool reads the body into a file. CGI needs its length, which a chunked request does not have.
+// And net/http notices that a client has left only once the body has been read.
 func (s *Server) spool(r *http.Request) (*os.File, error) {
 	file, err := os.CreateTemp(s.home, "body")
 	if err != nil {
@@ -91,7 +91,7 @@ func refuse(w http.ResponseWriter, status int, text string) {
 	_, _ = io.WriteString(w, text)
 }
 
-// answer passes the request to Git, or does what the fault says. Its panics cut the connection.
+// answer passes the request to Git, or commits the fault. It panics in order to cut the connection.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, req Request, fault Fault) {
 	if !s.pause(r, fault.Delay) || !s.wait(r, fault.Hold) {
 		panic(http.ErrAbortHandler)
@@ -139,7 +139,7 @@ func send(w http.ResponseWriter, reply *httptest.ResponseRecorder, cut Cut) {
 	}
 }
 
-// pause waits for d; false means that nobody waits for the answer any more.
+// pause waits for d, and reports whether the client still waits for its answer.
 func (s *Server) pause(r *http.Request, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -150,7 +150,7 @@ func (s *Server) pause(r *http.Request, d time.Duration) bool {
 	return s.wait(r, over)
 }
 
-// wait waits until hold is closed; false means that nobody waits for the answer any more.
+// wait waits until hold is closed, and reports whether the client still waits for its answer.
 func (s *Server) wait(r *http.Request, hold <-chan struct{}) bool {
 	if hold == nil {
 		return true
@@ -164,7 +164,7 @@ func (s *Server) wait(r *http.Request, hold <-chan struct{}) bool {
 	return false
 }
 
-// backend has Git answer. The user of HTTP Basic becomes REMOTE_USER, where a hook finds it.
+// backend lets Git answer. Hooks find the user of HTTP Basic in REMOTE_USER.
 func (s *Server) backend(w http.ResponseWriter, r *http.Request) {
 	user, _, _ := r.BasicAuth()
 	out := testLog{s.t}
@@ -175,8 +175,8 @@ func (s *Server) backend(w http.ResponseWriter, r *http.Request) {
 	}).ServeHTTP(w, r)
 }
 
-// countingWriter counts what is sent, and hides from net/http/cgi that the client has gone: it would kill the process
-// in the middle of its work, which no server does.
+// countingWriter counts what is sent. It hides from net/http/cgi that the client has gone: cgi
+// would kill git in the middle of its work, which no server does.
 type countingWriter struct {
 	http.ResponseWriter
 	server *Server

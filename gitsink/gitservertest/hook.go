@@ -13,9 +13,10 @@ import (
 	"syscall"
 )
 
-// Hook installs a hook of githooks(5), such as pre-receive, update or post-receive, in place of the one that was there.
-// A script without an interpreter line is run by sh. What it prints reaches the client in lines that begin with
-// "remote: "; REMOTE_USER is the user of HTTP Basic. An empty script removes the hook.
+// Hook installs a hook of githooks(5), such as pre-receive, update or post-receive, in place of the
+// one that was there. A script without an interpreter line is run by sh. The client shows what it
+// prints in lines that begin with "remote: ". REMOTE_USER is the user of HTTP Basic. An empty
+// script removes the hook.
 func (r *Repo) Hook(name, script string) {
 	r.server.t.Helper()
 	if err := r.writeHook(name, script); err != nil {
@@ -37,14 +38,15 @@ func (r *Repo) writeHook(name, script string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	// A process forked while the script is open for writing would keep it so, and the kernel refuses to run it then.
+	// A process forked while the script is open for writing would keep it so, and the kernel
+	// refuses to run it then.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	return os.WriteFile(path, []byte(script+"\n"), 0o755)
 }
 
-// Protect refuses every push to the branch, in GitHub's words and then those of text, and leaves the other branches of
-// the same push alone. It takes the place of the update hook; Hook("update", "") ends it.
+// Protect refuses every push to the branch, in GitHub's words followed by text. Other branches of
+// the same push are not refused. It takes the place of the update hook; Hook("update", "") ends it.
 func (r *Repo) Protect(branch, text string) {
 	r.server.t.Helper()
 	r.Hook("update", fmt.Sprintf(`[ "$1" = %[1]s ] || exit 0
@@ -54,15 +56,16 @@ exit 1`, shellQuote("refs/heads/"+branch), shellQuote(text)))
 
 func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// RefUpdate is one line of what a pre-receive hook is told: a reference and its hashes before and after the push, zeros
-// for none.
+// RefUpdate is one line of the input of a pre-receive hook: a reference, and its hashes before and
+// after the push. A hash of zeros means that there is no such reference.
 type RefUpdate struct {
 	Ref, Old, New string
 }
 
-// OnPreReceive has f decide about each push, over any transport, before a reference moves. An error refuses the push as a
-// whole, and its text reaches the client in lines that begin with "remote: ". A push waits for f; pushes that come at the
-// same time call f at the same time. It takes the place of the pre-receive hook; nil ends it.
+// OnPreReceive has f decide about each push, over any transport, before a reference moves. An error
+// refuses the whole push, and the client shows its text in lines that begin with "remote: ". A push
+// waits for f. Concurrent pushes call f concurrently. It takes the place of the pre-receive hook;
+// nil ends it.
 func (r *Repo) OnPreReceive(f func(updates []RefUpdate) error) {
 	r.server.t.Helper()
 	if f == nil {
@@ -75,10 +78,16 @@ func (r *Repo) OnPreReceive(f func(updates []RefUpdate) error) {
 	r.Hook("pre-receive", r.callbacks.script())
 }
 
-// callbacks answers hooks from the test process. A hook leaves what it was told in a file named by its process id, makes
-// a pipe beside it, writes "ask ID" into the common pipe and waits for a line in its own: "ok", or another one when the
-// text of a refusal lies in a third file. It thanks with "got ID". Both ends of every pipe stay open here, so that neither
-// side loses what the other has written, nor waits when the other has died.
+// callbacks answers hooks from the test process. ID is the process id of a hook:
+//
+//  1. The hook writes its input into the file ID.told, makes the pipe ID.answer, and writes "ask
+//     ID" into the common pipe.
+//  2. The test process writes a line into ID.answer: "ok", or another one after it has written the
+//     text of the refusal into ID.text.
+//  3. The hook writes "got ID" into the common pipe, and removes its files.
+//
+// The test process keeps both ends of every pipe open. So neither side loses what the other has
+// written, nor waits for a side that has died.
 type callbacks struct {
 	mu   sync.Mutex // guards what follows
 	f    func([]RefUpdate) error
@@ -119,7 +128,7 @@ func (c *callbacks) start(home string, f func([]RefUpdate) error) error {
 	return nil
 }
 
-// stop ends listen by a word of its own: not every system interrupts the reading of a pipe that is closed.
+// stop ends listen by a word of its own: not every system interrupts a read when a pipe is closed.
 func (c *callbacks) stop() {
 	c.mu.Lock()
 	pipe := c.pipe
@@ -156,7 +165,7 @@ func (c *callbacks) listen(pipe *os.File) {
 	}
 }
 
-// call answers whatever happens: an f that ends the test must not leave the hook waiting.
+// call answers in any case: an f that ends the test must not leave the hook waiting.
 func (c *callbacks) call(id string, answer *os.File) {
 	refusal := errors.New("the test's callback ended without a verdict")
 	defer func() {

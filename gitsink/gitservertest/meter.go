@@ -18,8 +18,8 @@ const (
 	RPC           Phase = "rpc"           // POST to the service
 )
 
-// Count is how much of something a [Server] has seen. Bytes are those of the bodies as they crossed the wire, compressed
-// or not, without headers.
+// Count is the number of requests that a [Server] has seen, and the bytes of their bodies as they
+// crossed the wire, without headers.
 type Count struct {
 	Requests int
 	In, Out  int64 // received, sent
@@ -50,30 +50,31 @@ func newMeter() meter {
 	return meter{counts: map[meterKey]Count{}, seen: map[requestKey]int{}}
 }
 
-// Count is what the server has seen of one service and phase since its start or the last [Server.ResetCounts].
-// Requests without valid credentials are not in it. A request is counted when it has arrived, each byte of an answer
-// before it is sent: who has read an answer finds it counted.
+// Count returns what the server has seen of one service and phase since its start or the last
+// [Server.ResetCounts]. Requests without valid credentials are not in it. A request is counted when
+// it has arrived, and each byte of an answer before it is sent: a client that has read an answer
+// finds it counted.
 func (s *Server) Count(service Service, phase Phase) Count {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.meter.counts[meterKey{service, phase}]
 }
 
-// Total is the sum of [Server.Count] over all services and phases.
+// Total returns the sum of [Server.Count] over all services and phases.
 func (s *Server) Total() Count {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.meter.total()
 }
 
-// Unauthorized is the number of requests that were refused for their credentials.
+// Unauthorized returns the number of requests that were refused for their credentials.
 func (s *Server) Unauthorized() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.meter.unauthorized
 }
 
-// ResetCounts sets all counts to zero, those behind [Request].N and [Request].Seq included.
+// ResetCounts sets all counts to zero, including those of [Request].N and [Request].Seq.
 func (s *Server) ResetCounts() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,7 +16,9 @@ import (
 	"time"
 )
 
-// Repo is a bare repository of a [Server], and the judge of what is in it. Branches are given by their short names.
+// Repo is a bare repository of a [Server]. Its methods read and change it by the git command alone,
+// so that the code under test has no say in its own verdict. Branches are given by their short
+// names.
 type Repo struct {
 	server    *Server
 	name      string
@@ -52,8 +54,8 @@ func (s *Server) add(name string) *Repo {
 	return r
 }
 
-// init makes what git init and git config would (gitrepository-layout(5)), without a process of Git's for each repository:
-// they would take longer than all the rest of a small test.
+// init makes what git init and git config would (gitrepository-layout(5)), without a process of
+// Git's for each repository: they would take longer than all the rest of a small test.
 func (r *Repo) init() error {
 	for _, folder := range []string{"objects/info", "objects/pack", "refs/heads", "refs/tags"} {
 		if err := os.MkdirAll(filepath.Join(r.dir, filepath.FromSlash(folder)), 0o755); err != nil {
@@ -75,16 +77,18 @@ func (r *Repo) init() error {
 	)
 }
 
-// URL is where clients find the repository over HTTP or HTTPS.
+// URL returns the URL of the repository over HTTP or HTTPS.
 func (r *Repo) URL() string { return r.server.URL() + "/" + r.name }
 
-// FileURL is the file URL of the repository. Faults, counts and credentials do not apply there; hooks do.
+// FileURL returns the file URL of the repository. Faults, counts and credentials do not apply
+// there; hooks do.
 func (r *Repo) FileURL() string { return "file://" + filepath.ToSlash(r.dir) }
 
-// Dir is the folder of the bare repository.
+// Dir returns the folder of the bare repository.
 func (r *Repo) Dir() string { return r.dir }
 
-// Git runs git on the repository and returns what it printed, without newlines at the end. A failure ends the test.
+// Git runs git on the repository and returns its standard output, without newlines at the end. A
+// failure ends the test.
 func (r *Repo) Git(args ...string) string {
 	r.server.t.Helper()
 	return strings.TrimRight(string(r.mustRun(nil, args...)), "\n")
@@ -124,7 +128,8 @@ func (r *Repo) Branches() []string {
 // Tip returns the hash of the branch's newest commit, and whether there is such a branch.
 func (r *Repo) Tip(branch string) (string, bool) {
 	r.server.t.Helper()
-	if tip, ok := r.looseTip(branch); ok { // a process for each look would be most of what a test that waits costs
+	// a process for each look would be most of what a test that waits costs
+	if tip, ok := r.looseTip(branch); ok {
 		return tip, true
 	}
 	tip, ok := r.tips()[branch]
@@ -156,7 +161,7 @@ type CommitInfo struct {
 	Author, AuthorEmail       string
 	Committer, CommitterEmail string
 	Time                      time.Time // the committer's, in UTC, to the second
-	Subject, Body             string    // the first paragraph of the message on one line; the rest without newlines at its end
+	Subject, Body             string    // the message's first paragraph on one line; the rest
 }
 
 // Log returns the commits of the branch, the newest first.
@@ -182,7 +187,8 @@ func (r *Repo) Log(branch string) []CommitInfo {
 	return commits
 }
 
-// Fsck ends the test if git fsck --strict complains about anything. Objects that nothing refers to are no complaint.
+// Fsck ends the test if git fsck --strict complains about anything. Objects that nothing refers to
+// are no complaint.
 func (r *Repo) Fsck() {
 	r.server.t.Helper()
 	out, complaints, err := r.run(nil, append(r.withoutGraphs(), "fsck", "--strict", "--no-dangling", "--no-progress")...)
@@ -208,8 +214,8 @@ func (r *Repo) withoutGraphs() (args []string) {
 	return args
 }
 
-// Linear ends the test unless each commit of the branch has at most one parent and oldTip, if not empty, is one of them:
-// nobody's commit was lost and nothing was merged.
+// Linear ends the test unless nothing was merged and nobody's commit was lost: each commit of the
+// branch has at most one parent, and oldTip, if it is not empty, is one of the commits.
 func (r *Repo) Linear(branch, oldTip string) {
 	r.server.t.Helper()
 	if merges := r.Git("rev-list", "--min-parents=2", "refs/heads/"+branch); merges != "" {

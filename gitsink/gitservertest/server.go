@@ -27,35 +27,37 @@ type ServerOptions struct {
 	// TLS makes it an HTTPS server; see [Server.CAPEM]. Default: plain HTTP.
 	TLS bool
 
-	// ClientCAs, with TLS, makes the server insist on a client certificate that one of them signed. Default: no client
-	// certificate is asked for.
+	// ClientCAs, with TLS, makes the server demand a client certificate that one of them signed.
+	// Default: no client certificate is asked for.
 	ClientCAs *x509.CertPool
 
 	// DenyFilter unsets uploadpack.allowFilter: no partial fetch. Default: allowed.
 	DenyFilter bool
 
-	// DenyAnySHA1InWant unsets uploadpack.allowAnySHA1InWant: no fetch of an object by its hash. Protocol version 2
-	// allows it all the same, and so does stateless HTTP for a commit that a reference reaches. Default: allowed.
+	// DenyAnySHA1InWant unsets uploadpack.allowAnySHA1InWant: no fetch of an object by its hash.
+	// Protocol version 2 allows it all the same, and stateless HTTP does for a commit that a
+	// reference reaches. Default: allowed.
 	DenyAnySHA1InWant bool
 
-	// HideCapabilities leaves these out of what the server advertises, such as "shallow". Git still honours a client that
-	// uses one unasked. Default: none.
+	// HideCapabilities are left out of what the server advertises, such as "shallow". Git still
+	// serves a client that uses one unasked. Default: none.
 	HideCapabilities []string
 
-	// RequireMultiAck makes the server answer 400 to a fetch that does not ask for multi_ack, as Azure DevOps does.
-	// Default: it does not.
+	// RequireMultiAck makes the server answer 400 to a fetch that does not ask for multi_ack, as
+	// Azure DevOps does. Default: false.
 	RequireMultiAck bool
 
 	// ObjectFormat is the hash that names the objects of new repositories, as in git init
 	// --object-format: "sha1" or "sha256". Default: "sha1".
 	ObjectFormat string
 
-	// SkipFsck unsets receive.fsckObjects: the server takes damaged objects. Default: it checks and refuses them.
+	// SkipFsck unsets receive.fsckObjects: the server accepts damaged objects. Default: it refuses
+	// them.
 	SkipFsck bool
 }
 
-// Credentials are what a client must show to a [Server]: the user and password of HTTP Basic, or the token of HTTP
-// Bearer. With both set, either will do; the zero value asks for nothing.
+// Credentials are what a client must show to a [Server]: the user and password of HTTP Basic, or
+// the token of HTTP Bearer. If both are set, either will do. The zero value asks for nothing.
 type Credentials struct {
 	User, Password string
 	Token          string
@@ -72,17 +74,18 @@ func (c Credentials) accepts(r *http.Request) bool {
 	return ok && c.User+c.Password != "" && user == c.User && password == c.Password
 }
 
-// Server is a real Git server for the duration of one test.
+// Server is a real Git server that lives for one test. Make one with [NewServer].
 type Server struct {
-	t      testing.TB
-	opts   ServerOptions
-	git    string // absolute path of the git command
-	smart  string // that of git-http-backend(1): called by its name it is one process less for each request
+	t    testing.TB
+	opts ServerOptions
+	git  string // absolute path of the git command
+	// path of git-http-backend(1): without git before it, a request takes one process less
+	smart  string
 	root   string // GIT_PROJECT_ROOT
 	home   string
 	http   *httptest.Server
 	gate   *loopback.Gate
-	closed chan struct{} // ends what is held back
+	closed chan struct{} // closed at the end of the test, which ends held requests
 
 	mu          sync.Mutex // guards what follows
 	repos       map[string]*Repo
@@ -110,7 +113,8 @@ func programsOf(git string) (string, error) {
 	return folder, nil
 }
 
-// NewServer starts a server and closes it at the end of the test. Nil options mean the defaults.
+// NewServer starts a server on a free port of the loopback interface, and closes it at the end of
+// the test. Nil options mean the defaults.
 func NewServer(t testing.TB, opts *ServerOptions) *Server {
 	t.Helper()
 	if opts == nil {
@@ -151,8 +155,8 @@ func NewServer(t testing.TB, opts *ServerOptions) *Server {
 	return s
 }
 
-// close ends held requests and connections first: httptest waits for both. The hooks' callbacks come last, since a
-// push that is still running may ask them.
+// close ends held requests and connections first, since httptest waits for both. It ends the
+// callbacks of hooks last, since a push that is still running may call them.
 func (s *Server) close() {
 	close(s.closed)
 	s.gate.Shut()
@@ -165,10 +169,11 @@ func (s *Server) close() {
 	}
 }
 
-// URL is the server's address without a trailing slash, such as "http://127.0.0.1:41234".
+// URL returns the server's address without a trailing slash, such as "http://127.0.0.1:41234".
 func (s *Server) URL() string { return s.http.URL }
 
-// CAPEM is the PEM certificate that a client must trust when the server speaks TLS, and nil otherwise.
+// CAPEM returns the certificate in PEM that a client of an HTTPS server must trust; nil without
+// TLS.
 func (s *Server) CAPEM() []byte {
 	certificate := s.http.Certificate()
 	if certificate == nil {
@@ -177,22 +182,23 @@ func (s *Server) CAPEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})
 }
 
-// SetCredentials replaces the credentials that clients must show from the next request on.
+// SetCredentials replaces the credentials that clients must show, from the next request on.
 func (s *Server) SetCredentials(c Credentials) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.credentials = c
 }
 
-// Down takes the server off the net: open connections are reset, and so is every new one at once. Work that Git has
-// begun goes on. The port stays the server's own, so that [Server.Up] can bring it back.
+// Down takes the server off the network: open connections are reset, and so is each new one. Git
+// finishes what it has begun. The server keeps its port, so that [Server.Up] can bring it back.
 func (s *Server) Down() { s.gate.Shut() }
 
 // Up ends [Server.Down].
 func (s *Server) Up() { s.gate.Open() }
 
-// Env is the environment in which the server and the judge run git: no configuration but the repository's own, an empty
-// HOME, English messages, no question asked, and an identity for commits. It suits a client's git process too.
+// Env returns the environment in which the server and the judge run git: no configuration but the
+// repository's own, an empty HOME, English messages, no prompts, and an identity for commits. A
+// test can run a client's git process in it too.
 func (s *Server) Env() []string {
 	path := []string{filepath.Dir(s.git), "/usr/local/bin", "/usr/bin", "/bin"}
 	return []string{

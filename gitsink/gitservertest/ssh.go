@@ -89,27 +89,27 @@ func (s *SSHServer) NewRepo(name string) *Repo {
 	return s.server.NewRepo(name)
 }
 
-// Addr is the address of the server, such as "127.0.0.1:41234".
+// Addr returns the address of the server, such as "127.0.0.1:41234".
 func (s *SSHServer) Addr() string { return s.gate.Addr().String() }
 
-// HostKey is the server's public key.
+// HostKey returns the server's public key.
 func (s *SSHServer) HostKey() ssh.PublicKey { return s.opts.HostKey.PublicKey() }
 
-// KnownHosts is the line of a known_hosts file for the server.
+// KnownHosts returns the line of a known_hosts file for the server.
 func (s *SSHServer) KnownHosts() string {
 	return knownhosts.Line([]string{knownhosts.Normalize(s.Addr())}, s.HostKey()) + "\n"
 }
 
-// ClientKeyPEM is a private key in OpenSSH's format that may log in.
+// ClientKeyPEM returns a private key in OpenSSH's format that may log in.
 func (s *SSHServer) ClientKeyPEM() []byte { return bytes.Clone(s.clientPEM) }
 
-// Down takes the server off the net as [Server.Down] does.
+// Down takes the server off the network as [Server.Down] does.
 func (s *SSHServer) Down() { s.gate.Shut() }
 
 // Up ends [SSHServer.Down].
 func (s *SSHServer) Up() { s.gate.Open() }
 
-// Env is [Server.Env] with a GIT_SSH_COMMAND that logs in and knows the host.
+// Env returns [Server.Env] with a GIT_SSH_COMMAND that logs in and knows the host.
 func (s *SSHServer) Env() []string {
 	s.server.t.Helper()
 	key, hosts := filepath.Join(s.server.home, "id_ed25519"), filepath.Join(s.server.home, "known_hosts")
@@ -122,7 +122,8 @@ func (s *SSHServer) Env() []string {
 		os.DevNull, shellQuote(key), shellQuote(hosts)))
 }
 
-// SSHURL is where clients find the repository on the [SSHServer] of its server.
+// SSHURL returns the URL of the repository on the [SSHServer] of its server. Without one the test
+// ends.
 func (r *Repo) SSHURL() string {
 	r.server.t.Helper()
 	r.server.mu.Lock()

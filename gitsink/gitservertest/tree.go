@@ -31,8 +31,8 @@ func (r *Repo) list(treeish string) map[string]Entry {
 	return entries
 }
 
-// Tree returns the contents of all files of the branch by their paths: a symlink's is its target, a submodule's the hash
-// of its commit.
+// Tree returns the contents of all files of the branch by their paths. The content of a symlink is
+// its target, that of a submodule the hash of its commit.
 func (r *Repo) Tree(branch string) map[string]string {
 	r.server.t.Helper()
 	return r.contents(r.List(branch))
@@ -73,8 +73,8 @@ func (r *Repo) blobs(wanted string) map[string]string {
 	return blobs
 }
 
-// Files returns all files of the branch by their paths, none if there is no such branch. It is what [Repo.Commit] makes:
-// the Mode of an ordinary file is left empty.
+// Files returns all files of the branch by their paths; none if there is no such branch. They are
+// as [Repo.Commit] takes them: the Mode of an ordinary file is empty.
 func (r *Repo) Files(branch string) map[string]File {
 	r.server.t.Helper()
 	tip, ok := r.Tip(branch)

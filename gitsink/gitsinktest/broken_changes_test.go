@@ -27,7 +27,8 @@ func onFiles(change func(folder string, before, after map[string]gitservertest.F
 	}}.make
 }
 
-// careless applies changes one by one with f and looks at nothing first; f may change the files as it likes.
+// careless applies changes one by one with f and looks at nothing first; f may change the files as
+// it likes.
 func careless(f func(files map[string]gitservertest.File, folder string, change gitsink.Change)) maker {
 	return flaw{build: func(base fakeBase, folder string, commits []gitsink.Commit) (fakeChain, error) {
 		chain := fakeChain{last: base.commit}

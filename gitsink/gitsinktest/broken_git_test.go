@@ -15,7 +15,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-// script is a sink as a script would be: clone, write, add, commit, push, and from the start if the push fails.
+// script is a sink as a script would be: clone, write, add, commit, push, and from the start if the
+// push fails.
 type script struct {
 	t    testing.TB
 	env  []string

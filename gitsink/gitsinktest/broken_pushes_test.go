@@ -16,7 +16,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-// rebased pushes what merge makes of the files of a branch that has moved: theirs is what it holds by now.
+// rebased pushes what merge makes of the files of a branch that has moved: theirs is what it holds
+// by now.
 func rebased(merge func(base, ours, theirs map[string]gitservertest.File) map[string]gitservertest.File) maker {
 	return flaw{push: func(f *Fake, d destination.Destination, base fakeBase, made fakeChain) bool {
 		head := f.head(d)
@@ -66,7 +67,8 @@ func byLines(base, ours, theirs map[string]gitservertest.File) map[string]gitser
 
 func lines(f gitservertest.File) []string { return slices.Collect(strings.Lines(f.Content)) }
 
-// gap is the time between a check and what rests on it: calls that are under way together are in it together.
+// gap is the time between a check and what rests on it: calls that are under way together are in it
+// together.
 type gap struct {
 	mu    sync.Mutex // guards what follows
 	calls int        // under way

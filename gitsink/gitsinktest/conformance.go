@@ -14,7 +14,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-// What the checks are made of: plans, and comparisons of what has become of them.
+// The parts of the checks: plans, and comparisons of what they did.
 
 // put plans one commit that writes files: path, content, path, content.
 func put(files ...string) gitsink.Plan {
@@ -42,7 +42,7 @@ func propose(commits ...gitsink.Commit) gitsink.Plan {
 	return func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) { return commits, nil }
 }
 
-// look plans nothing and says what is wrong with the tree.
+// look is a plan without commits that returns what is wrong with the tree.
 func look(at func(ctx context.Context, base gitsink.Tree) error) gitsink.Plan {
 	return func(ctx context.Context, base gitsink.Tree) ([]gitsink.Commit, error) { return nil, at(ctx, base) }
 }
@@ -59,7 +59,7 @@ func contents(files ...string) map[string]gitservertest.File {
 // seed commits files to the branch main as somebody else.
 func (e *env) seed(files ...string) { e.Observer.Commit("main", contents(files...), "outside") }
 
-// holds wants a branch to have exactly these files: path, content, path, content.
+// holds returns an error unless a branch has exactly these files: path, content, path, content.
 func (e *env) holds(branch string, files ...string) error {
 	return e.holdsFiles(branch, contents(files...))
 }
@@ -68,7 +68,7 @@ func (e *env) holdsFiles(branch string, want map[string]gitservertest.File) erro
 	return differ("the branch "+branch, e.Observer.Files(branch), want)
 }
 
-// differ says in which paths two sets of files are unlike each other.
+// differ returns an error that names the paths in which two sets of files differ.
 func differ(where string, got, want map[string]gitservertest.File) error {
 	all := maps.Clone(got)
 	maps.Copy(all, want)
@@ -95,7 +95,7 @@ func describe(f gitservertest.File) string {
 	return fmt.Sprintf("%s %q", f.Mode, f.Content)
 }
 
-// equal says that what is got differs from what is wanted.
+// equal returns an error unless got is what is wanted.
 func equal(what string, got, want any) error {
 	if !reflect.DeepEqual(got, want) {
 		return fmt.Errorf("%s: %.1000q, want %.1000q", what, got, want)
@@ -113,7 +113,8 @@ func (e *env) subjects(branch string) []string {
 	return subjects
 }
 
-// refused wants Apply to return an error of this class, for this destination.
+// refused returns what is wrong with the error of an Apply that must fail in this class, for this
+// destination.
 func refused(d destination.Destination, err, class error) error {
 	if !errors.Is(err, class) {
 		return fmt.Errorf("Apply returned %v, want an error that matches %v", err, class) //nolint:errorlint // it may be nil
@@ -121,7 +122,7 @@ func refused(d destination.Destination, err, class error) error {
 	return proper(d, err)
 }
 
-// proper wants an error of Apply to be an *Error that names the destination.
+// proper returns an error unless that of Apply is an *Error with the destination.
 func proper(d destination.Destination, err error) error {
 	var e *gitsink.Error
 	if !errors.As(err, &e) || e.Destination != d || e.Op == "" {
@@ -130,7 +131,8 @@ func proper(d destination.Destination, err error) error {
 	return nil
 }
 
-// survived runs something on a goroutine of its own and returns its error, or that it panicked or ended its goroutine.
+// survived runs something on a goroutine of its own and returns its error, or that it panicked or
+// ended its goroutine.
 func survived(do func() error) error {
 	ended := make(chan error, 1)
 	go func() {
@@ -167,7 +169,7 @@ func (w *watched) run(ctx context.Context, base gitsink.Tree) ([]gitsink.Commit,
 	return w.plan(ctx, base)
 }
 
-// agrees wants a result to tell how often the plan was run.
+// agrees returns an error unless a result has the number of runs of the plan.
 func (w *watched) agrees(r gitsink.Result) error {
 	if w.overlapped.Load() {
 		return errors.New("the plan was called while it ran")

@@ -116,7 +116,7 @@ var changeChecks = []check{
 	},
 	{
 		name:    "an executable file stays executable",
-		promise: "A file that is written anew keeps its mode.",
+		promise: "A file that is written again keeps its mode.",
 		run: func(ctx context.Context, e *env) error {
 			e.Observer.Commit("main", map[string]gitservertest.File{
 				"base/run": {Mode: gitservertest.ModeExecutable, Content: "1"}, "base/other": {Mode: gitservertest.ModeExecutable, Content: "1"}, "base/file": {Content: "1"},

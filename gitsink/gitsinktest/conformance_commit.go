@@ -277,7 +277,8 @@ var commitChecks = []check{
 	},
 }
 
-// reported wants a result to name the newest commits of the branch, n of them in a line, and its tip.
+// reported wants a result to name the newest commits of the branch, n of them in a line, and its
+// tip.
 func (e *env) reported(branch string, r gitsink.Result, n int) error {
 	log := e.log(branch)
 	if len(log) < max(n, 1) {

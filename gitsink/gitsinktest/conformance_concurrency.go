@@ -126,7 +126,7 @@ var concurrencyChecks = []check{
 	},
 	{
 		name:    "branches do not wait for each other",
-		promise: "A plan that takes its time holds up its own branch at most.",
+		promise: "A slow plan holds up no branch but its own.",
 		run: func(ctx context.Context, e *env) error {
 			s := e.sink()
 			free := make(chan struct{})
@@ -157,8 +157,8 @@ func (c *askedContext) Done() <-chan struct{} {
 	return c.Context.Done()
 }
 
-// giveUp ends the context of a call once it waits, and returns what the call returned. A call that waits without asking
-// for the end of its context gets some time.
+// giveUp ends the context of a call once it waits, and returns what the call returned. A call that
+// waits without asking for the end of its context gets some time.
 func (c *askedContext) giveUp(ended <-chan error, cancel func(), patience time.Duration) error {
 	defer cancel()
 	timer := time.NewTimer(patience / 20)
@@ -201,7 +201,8 @@ func (c *calls) wait() error {
 	return errors.Join(c.faults...)
 }
 
-// countTogether has each sink count up in one file, so many times, and wants nobody to overlook another.
+// countTogether has each sink count up in one file, so many times, and wants nobody to overlook
+// another.
 func (e *env) countTogether(ctx context.Context, d destination.Destination, sinks []gitsink.GitSink, times int) error {
 	var calls calls
 	for i, s := range sinks {
@@ -241,7 +242,8 @@ func (e *env) countTogether(ctx context.Context, d destination.Destination, sink
 	return errors.Join(e.holdsFiles("main", want), e.inTurn("main", times*len(sinks)))
 }
 
-// inTurn wants a branch to have n commits in a line, with a message each. A store without a history has passed.
+// inTurn wants a branch to have n commits in a line, with a message each. A store without a history
+// has passed.
 func (e *env) inTurn(branch string, n int) error {
 	if _, ok := e.Observer.(Historian); !ok {
 		return nil
@@ -277,8 +279,8 @@ func spoiled(i int, cancel func()) gitsink.Plan {
 	}
 }
 
-// held starts an Apply whose plan, in its first run, waits until free is closed, and returns when it waits. What is
-// returned is closed when the Apply has ended.
+// held starts an Apply whose plan, in its first run, waits until free is closed, and returns when
+// it waits. What is returned is closed when the Apply has ended.
 func (e *env) held(ctx context.Context, s gitsink.GitSink, d destination.Destination, free <-chan struct{}) (<-chan struct{}, error) {
 	waits, ended := make(chan struct{}), make(chan struct{})
 	var fault error

@@ -116,7 +116,8 @@ var failureChecks = []check{
 				return err
 			}
 			err := goleak.Find(before)
-			for start := time.Now(); err != nil && time.Since(start) < e.patience/4; { // what ends on its own may take a moment
+			// what ends on its own may take a moment
+			for start := time.Now(); err != nil && time.Since(start) < e.patience/4; {
 				err = goleak.Find(before)
 			}
 			return err

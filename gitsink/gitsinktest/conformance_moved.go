@@ -137,7 +137,8 @@ var movedChecks = []check{
 			}
 			theirs := func(ctx context.Context, base gitsink.Tree) ([]gitsink.Commit, error) {
 				commits, err := increment(ctx, base)
-				commits[0].Message = "theirs" // or both would make the same commit, and one would do
+				// or both would make the same commit, and one would do
+				commits[0].Message = "theirs"
 				return commits, err
 			}
 			plan := onFirst(func() error { _, err := other.Apply(ctx, d, theirs); return err }, increment)

@@ -140,7 +140,7 @@ var treeChecks = []check{
 	},
 	{
 		name:    "what Read returned is the plan's own",
-		promise: "What Tree.Read returns is the plan's, to change and to keep.",
+		promise: "The plan may keep and change what Tree.Read returns.",
 		run: func(ctx context.Context, e *env) error {
 			e.seed("base/a", "first")
 			s, d := e.sink(), e.to("base")

@@ -1,38 +1,58 @@
-// Package gitsinktest has what a test of something that writes to Git needs: a conformance kit for sinks of one's own, a
-// [Fake] sink, a real Git server that fails on request, and a judge of what arrived.
+// Package gitsinktest tests what writes to Git: a sink of your own, or code that uses one.
+//
+// Whoever implements gitsink.GitSink calls one function in a test. It runs about fifty checks
+// against the sink, each in a subtest, and a check that fails quotes the promise that was broken:
+//
+//	gitsinktest.TestGitSink(t, gitsinktest.Harness{
+//		New: func(t testing.TB, s gitsinktest.Store) gitsink.GitSink { return newMySink() },
+//	})
+//
+// Whoever uses a sink tests against the [Fake]: a sink in memory that shows what was written. For a
+// real Git server in a test see package gitservertest.
 //
 // # The conformance kit
 //
-// [TestGitSink] checks that a gitsink.GitSink keeps its contract, one subtest for each promise. A [Harness] says how the
-// sink is made and where it writes to, which need not be Git; an [Observer] looks at that place behind the sink's back.
-// The kit runs against the Fake, and against sinks that are broken on purpose: each of them is refused.
+// [TestGitSink] checks that a sink keeps the contract of package gitsink. A [Harness] makes the
+// sink, and the [Store] that it writes to: by default a repository on a Git server. A store need
+// not be Git. Its [Observer] looks at what was written without the sink's help. The kit itself is
+// tested against the Fake, which passes, and against sinks that are broken on purpose, each of
+// which fails.
 //
-// It asks for what package gitsink says, and a little more, so that a user finds one sink like the other:
+// The kit asks for what package gitsink says, and for a little more, so that all sinks behave
+// alike:
 //
-//   - What Tree.Read returns is the plan's, to change and to keep.
-//   - A file that is written anew keeps its mode.
+//   - The plan may keep and change what Tree.Read returns.
+//   - A file that is written again keeps its mode.
 //   - Symbolic links and submodules are neither followed nor overwritten: ErrPath.
 //   - A missing branch starts with the commit of the default branch, if the store has one.
-//   - An Apply whose context has ended before its plan ran returns the context's error and writes nothing.
+//   - An Apply whose context has ended before its plan ran returns the context's error and writes
+//     nothing.
 //   - An Apply whose context ends while its plan runs returns as soon as the plan does.
 //   - A call that waits for another returns when its context ends.
 //   - A plan that panics fails its own call, by an error or the panic, and nothing else.
-//   - A plan that takes its time holds up its own branch at most.
+//   - A slow plan holds up no branch but its own.
 //
-// It does not ask for speed, nor what becomes of a push whose answer is lost: that depends on the protocol.
+// The kit does not measure speed. Nor does it check what becomes of a push whose answer is lost:
+// that depends on the protocol.
 //
-// # What is hostile
+// # Hostile repositories and servers
 //
-// [TestHostile] lets a Writer on a sink meet what others may put in its way, and measures memory,
-// time and goroutines. Each case is a value of [Hostile]: [HostileRepositories] are those that
-// whoever can push to a repository can make, [HostileServers] those of a server, or of somebody
-// between, that answers for harm. The latter expect the sink to show [HostileLogin].
+// [TestHostile] lets a Writer on a sink meet an attacker, and measures memory, time and goroutines.
+// Each case is a [Hostile]. [HostileRepositories] can be made by anybody who may push to a
+// repository. [HostileServers] are servers, or somebody between, that answer in order to harm; they
+// expect the sink to log in with [HostileLogin].
 //
 // # Errors
 //
-// A method that cannot do its work ends the test with Fatal; none returns an error.
+// A function that cannot do its work ends the test with Fatal; none returns an error.
+//
+// # Concurrency
+//
+// The methods of Fake and FakeRepo may be called concurrently, and while a plan runs. TestGitSink
+// and TestHostile run their subtests one after another.
 //
 // # Requirements
 //
-// A Unix with git 2.39 or newer, sh, cat, rm and mkfifo.
+// The Fake needs nothing. The default store and the hostile cases need what package gitservertest
+// does: a Unix with git 2.39 or newer.
 package gitsinktest

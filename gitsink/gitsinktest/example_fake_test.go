@@ -10,7 +10,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
 )
 
-// A test of what writes through a sink needs no Git: the Fake is a sink, and shows what was written.
+// A test of what writes through a sink needs no Git: the Fake is a sink, and shows what was
+// written.
 func ExampleFake() {
 	sink := gitsinktest.NewFake()
 	repo := sink.Repo("https://git.example/team/app.git")

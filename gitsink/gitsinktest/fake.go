@@ -13,14 +13,15 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-// Fake is a gitsink.GitSink that keeps its repositories in memory, for tests of what writes through a sink. It passes
-// [TestGitSink]: a plan runs on the newest tree and is run again if the branch has moved, however often that happens;
-// content that is there makes no commit; a missing branch starts with the commit of the branch main, if there is one. It
-// has no network, no Git and no goroutines, so it works in a bubble of testing/synctest. Names of commits look like Git's
-// and are not.
+// Fake is a gitsink.GitSink that keeps its repositories in memory, for tests of code that uses a
+// sink. It passes [TestGitSink]: a plan runs on the newest tree, and again whenever the branch has
+// moved; content that is already there makes no commit; a missing branch starts with the commit of
+// the branch main, if there is one. The hashes of its commits look like Git's, and are not.
 //
-// A plan runs on the caller's goroutine, and calls for one branch do not wait for each other: the one that lands later
-// runs its plan again. Make one with [NewFake].
+// A Fake has no network, no Git and no goroutines, so it works in a testing/synctest bubble. A plan
+// runs on the goroutine of its Apply. Two Applies for one branch do not wait for each other: the
+// later one to land runs its plan again. Methods may be called concurrently. Make a Fake with
+// [NewFake].
 type Fake struct {
 	world *fakeWorld
 
@@ -31,40 +32,41 @@ type Fake struct {
 
 // fakeFolder is a base folder on a branch.
 type fakeFolder struct {
-	lane destination.RemoteBranch
-	path string
+	branch destination.RemoteBranch
+	path   string
 }
 
 var _ gitsink.GitSink = (*Fake)(nil)
 
-// NewFake makes a sink without any repository: each is made, empty, when it is first named.
+// NewFake makes a sink without repositories. A repository is made, empty, when it is first named.
 func NewFake() *Fake { return newFake(&fakeWorld{repos: map[string]*FakeRepo{}}) }
 
 func newFake(w *fakeWorld) *Fake { return &Fake{world: w, seen: map[fakeFolder]string{}} }
 
-// Beside makes another sink on the same repositories, as another process would be.
+// Beside makes another sink on the same repositories, as another process would have.
 func (f *Fake) Beside() *Fake { return newFake(f.world) }
 
-// Repo returns the repository of this URL. Spellings with one destination.RemoteBranch are one repository; a URL that has none
-// panics.
+// Repo returns the repository of this URL. All spellings of one repository, as
+// destination.RemoteBranch has them, name the same one. It panics if the URL is not valid.
 func (f *Fake) Repo(url string) *FakeRepo {
-	lane := destination.Destination{Repository: url}.RemoteBranch()
-	if lane.Repository == "" {
+	remote := destination.Destination{Repository: url}.RemoteBranch()
+	if remote.Repository == "" {
 		panic("gitsinktest: no URL of a repository")
 	}
-	return f.world.repo(lane.Repository)
+	return f.world.repo(remote.Repository)
 }
 
-// Fail has fault decide about each step towards the repositories, of all sinks that share them: "fetch" before the plan,
-// "push" after it if there is something to push. An error fails the step, and is the cause of the *gitsink.Error that
-// Apply returns: wrap gitsink.ErrRejected, for example. Calls may be concurrent. Nil ends it.
+// Fail has fault decide about each step of all sinks that share the repositories. The step op is
+// "fetch" before the plan, and "push" after it if there is something to push. An error, such as one
+// that wraps gitsink.ErrRejected, fails the step: Apply returns a *gitsink.Error with it. fault is
+// called concurrently. Nil ends it.
 func (f *Fake) Fail(fault func(op string, d destination.Destination) error) {
 	f.world.mu.Lock()
 	defer f.world.mu.Unlock()
 	f.world.fail = fault
 }
 
-// Close implements gitsink.GitSink. Apply fails from then on; the repositories stay.
+// Close implements gitsink.GitSink. Apply fails from then on. The repositories stay.
 func (f *Fake) Close() error {
 	f.world.mu.Lock()
 	defer f.world.mu.Unlock()
@@ -106,7 +108,8 @@ func (f *Fake) Apply(ctx context.Context, dst destination.Destination, plan gits
 
 var errFakeClosed = errors.New("the fake is closed")
 
-// checkout returns what a plan is to be run on, and whether its folder is not as this sink left it.
+// checkout returns what a plan is to run on, and whether somebody else changed its folder since
+// this sink last wrote it.
 func (f *Fake) checkout(ctx context.Context, dst destination.Destination) (base fakeBase, foreign bool, err error) {
 	if ctx.Err() != nil {
 		return fakeBase{}, false, ctx.Err()
@@ -132,7 +135,8 @@ func (f *Fake) checkout(ctx context.Context, dst destination.Destination) (base 
 	return base, known && last != hashFolder(files, dst.BaseFolder), nil
 }
 
-// push moves the branch to what was made, unless it is not what the plan was run on: then it returns false.
+// push moves the branch to the commits that were made. It reports false, and does nothing, if the
+// branch has moved since the plan ran.
 func (f *Fake) push(ctx context.Context, dst destination.Destination, base fakeBase, made fakeChain) (landed bool, err error) {
 	if ctx.Err() != nil {
 		return false, ctx.Err()
@@ -174,8 +178,8 @@ func (b fakeBase) tree(folder string) gitsink.Tree { return newFakeTree(b.files(
 // fakeChain is the commits of one plan.
 type fakeChain struct {
 	commits []*fakeCommit
-	last    *fakeCommit // what the branch is to be at; nil: there is none
-	moves   bool        // the branch is not at last yet
+	last    *fakeCommit // where the branch is to be; nil: there is to be no branch
+	moves   bool        // the branch is elsewhere now
 }
 
 func (c fakeChain) hashes() []string {
@@ -195,7 +199,8 @@ func (c fakeChain) tip() string {
 
 func isWrite(c gitsink.Change) bool { return !c.Remove }
 
-// build makes the commits of a plan. A branch that is missing and is to have what the default branch has moves without one.
+// build makes the commits of a plan. A missing branch that is to have exactly what the default
+// branch has needs none: it moves to the default branch's commit.
 func (b fakeBase) build(folder string, commits []gitsink.Commit) (fakeChain, error) {
 	if err := checkPaths(folder, commits); err != nil {
 		return fakeChain{}, err

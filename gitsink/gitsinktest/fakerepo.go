@@ -20,7 +20,7 @@ const fakeDefaultBranch = "main"
 
 // fakeWorld is the repositories that several [Fake] sinks share.
 type fakeWorld struct {
-	mu    sync.Mutex           // guards all that can change, in sinks and repositories too
+	mu    sync.Mutex           // guards what can change here, in the sinks and in the repositories
 	repos map[string]*FakeRepo // by canonical URL
 	fail  func(op string, d destination.Destination) error
 }
@@ -45,8 +45,8 @@ func (w *fakeWorld) repo(url string) *FakeRepo {
 	return w.repos[url]
 }
 
-// FakeRepo is a repository of a [Fake]: what was written to it, and the way in for somebody else's changes. Its methods
-// may be called concurrently, and while a plan runs.
+// FakeRepo is a repository of a [Fake]. It shows what was written, and makes commits by somebody
+// else. Its methods may be called concurrently, and while a plan runs.
 type FakeRepo struct {
 	world *fakeWorld
 
@@ -93,7 +93,8 @@ func (r *FakeRepo) Log(branch string) []gitservertest.CommitInfo {
 	return log
 }
 
-// Show implements [Historian]. The commit is one that Log or Commit has returned; of others there are no files.
+// Show implements [Historian]. It knows the commits that Log or Commit has returned; others have no
+// files.
 func (r *FakeRepo) Show(commit string) map[string]gitservertest.File {
 	r.world.mu.Lock()
 	defer r.world.mu.Unlock()
@@ -103,7 +104,7 @@ func (r *FakeRepo) Show(commit string) map[string]gitservertest.File {
 	return map[string]gitservertest.File{}
 }
 
-// Commit implements [Observer], as [Repo.Commit] does.
+// Commit implements [Observer], as [gitservertest.Repo.Commit] does.
 func (r *FakeRepo) Commit(branch string, files map[string]gitservertest.File, message string) string {
 	r.world.mu.Lock()
 	defer r.world.mu.Unlock()
@@ -129,7 +130,8 @@ func (r *FakeRepo) Commit(branch string, files map[string]gitservertest.File, me
 			tree[path] = file
 		}
 	}
-	outsider := gitsink.Signature{Name: "Outsider", Email: "outsider@example.com"} // as gitservertest's
+	// as gitservertest's
+	outsider := gitsink.Signature{Name: "Outsider", Email: "outsider@example.com"}
 	c := newFakeCommit(parent, tree, gitsink.Commit{Message: message, Committer: outsider}, time.Now())
 	r.branches[branch], r.commits[c.info.Hash] = c, c
 	return c.info.Hash
@@ -164,7 +166,7 @@ func newFakeCommit(parent *fakeCommit, files map[string]gitservertest.File, comm
 	return c
 }
 
-// hashFolder names what is in a folder, with its paths and modes.
+// hashFolder returns a hash of the files in a folder, with their paths and modes.
 func hashFolder(files map[string]gitservertest.File, folder string) string {
 	var listing strings.Builder
 	for _, path := range slices.Sorted(maps.Keys(files)) {
@@ -175,7 +177,8 @@ func hashFolder(files map[string]gitservertest.File, folder string) string {
 	return hashOf(listing.String())
 }
 
-// blobHash is the name that Git gives to a file's content (gitformat-loose(5) has the header).
+// blobHash returns the hash by which Git names a file's content (gitformat-loose(5) has the
+// header).
 func blobHash(content string) string {
 	return hashOf(fmt.Sprintf("blob %d\x00%s", len(content), content))
 }

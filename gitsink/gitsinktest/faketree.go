@@ -15,7 +15,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-// fakeTree is a base folder at one commit, and the way to it.
+// fakeTree is a base folder at one commit, with the files in the folders above it.
 type fakeTree struct {
 	all    map[string]gitservertest.File // of the commit
 	folder string
@@ -86,7 +86,7 @@ func (t *fakeTree) ReadAbove(ctx context.Context, name string) (map[string][]byt
 	return contents, nil
 }
 
-// ordinary reports whether it is a file, and neither a symlink nor a submodule.
+// ordinary reports whether f is neither a symlink nor a submodule.
 func ordinary(f gitservertest.File) bool {
 	return f.Mode != gitservertest.ModeSymlink && f.Mode != gitservertest.ModeSubmodule
 }
@@ -102,7 +102,7 @@ func entryOf(f gitservertest.File) gitsink.Entry {
 	return gitsink.Entry{Mode: gitsink.Mode(mode), Hash: blobHash(f.Content)}
 }
 
-// checkPaths returns everything that is wrong with the paths as such, joined.
+// checkPaths returns every fault of the paths themselves, joined.
 func checkPaths(folder string, commits []gitsink.Commit) error {
 	var faults []error
 	for _, commit := range commits {
@@ -119,7 +119,7 @@ func checkPaths(folder string, commits []gitsink.Commit) error {
 	return errors.Join(faults...)
 }
 
-// applyChanges returns the files as they are after the changes; nil if nothing has changed.
+// applyChanges returns the files after the changes; nil if the changes change nothing.
 func applyChanges(files map[string]gitservertest.File, folder string, changes []gitsink.Change) (map[string]gitservertest.File, error) {
 	after := maps.Clone(files)
 	if after == nil {

@@ -12,31 +12,33 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-// Harness says how [TestGitSink] comes by sinks and stores.
+// Harness makes the sinks and stores of [TestGitSink].
 type Harness struct {
-	// New makes a sink that writes to the store. The kit closes it before the test ends. It is called several times for one
-	// store; the sinks then share nothing but the store, as two processes do. A pace of pushes must be switched off.
-	// Required.
+	// New makes a sink that writes to the store. The kit closes the sink before the test ends.
+	// Several sinks of one store must share nothing but the store, as two processes do. A limit on
+	// the rate of pushes must be switched off. Required.
 	New func(t testing.TB, s Store) gitsink.GitSink
 
-	// Store makes an empty store. It is called once for each check, one check after another, always before New.
-	// Default: a bare repository on a [Server], reached over HTTP.
+	// Store makes an empty store. It is called once for each check, one check after another, always
+	// before New. Default: a bare repository on a [gitservertest.Server], reached over HTTP.
 	Store func(t testing.TB) Store
 }
 
-// Store is where the sinks of one check write to.
+// Store is what the sinks of one check write to.
 type Store struct {
 	// Repository is the URL for destinations. Required.
 	Repository string
 
-	// Observer looks at the store. Checks of commits and branches are skipped unless it is a [Historian]. Required.
+	// Observer looks at the store. Checks of commits and branches are skipped unless it is a
+	// [Historian]. Required.
 	Observer Observer
 
-	// Refuse makes the store decline every write of a sink with these words, until they are empty. Nil: the checks that
-	// need it are skipped.
+	// Refuse makes the store decline every write of a sink with these words; empty words end that.
+	// Nil: the checks that need it are skipped.
 	Refuse func(words string)
 
-	// Down cuts the store off from its sinks, Up ends that. Nil: the checks that need them are skipped.
+	// Down cuts the store off from its sinks, Up ends that. Nil: the checks that need them are
+	// skipped.
 	Down, Up func()
 }
 
@@ -49,7 +51,7 @@ const (
 	outage                   // Down and Up
 )
 
-// lacks names what the store does not have of it; "" if it has all.
+// lacks names something that the check needs and the store does not have; "" if there is nothing.
 func (n need) lacks(s Store) string {
 	_, historian := s.Observer.(Historian)
 	switch {
@@ -66,12 +68,12 @@ func (n need) lacks(s Store) string {
 // check is one promise of a sink.
 type check struct {
 	name    string // a sentence
-	promise string // the words of the documentation that say so
+	promise string // quoted from the documentation
 	needs   need
 	run     func(ctx context.Context, e *env) error
 }
 
-// checks returns all of them.
+// checks returns all checks of the kit.
 func checks() []check {
 	var all []check
 	for _, some := range [][]check{treeChecks, changeChecks, commitChecks, planChecks, movedChecks, concurrencyChecks, failureChecks} {
@@ -80,11 +82,11 @@ func checks() []check {
 	return all
 }
 
-// patience bounds what a check waits for. Nothing that works takes as long.
+// patience is how long a check waits for something. Nothing that works takes as long.
 const patience = time.Minute
 
-// TestGitSink checks that a sink keeps the contract of package gitsink. Each check is a subtest on a store of its own; one
-// that fails quotes the promise that was broken.
+// TestGitSink checks that a sink keeps the contract of package gitsink. Each check is a subtest on
+// a store of its own. A check that fails quotes the promise that was broken.
 func TestGitSink(t *testing.T, h Harness) {
 	t.Helper()
 	for _, c := range checks() {
@@ -140,7 +142,7 @@ func serverStore(t testing.TB) Store {
 	return store
 }
 
-// env is what a check works with.
+// env gives a check its store and its sinks.
 type env struct {
 	Store
 	t        testing.TB
@@ -167,7 +169,7 @@ func (e *env) close() error {
 	return errors.Join(faults...)
 }
 
-// to is a destination: a folder on the branch main.
+// to returns the destination of a folder on the branch main.
 func (e *env) to(folder string) destination.Destination { return e.on("main", folder) }
 
 func (e *env) on(branch, folder string) destination.Destination {
@@ -178,7 +180,7 @@ func (e *env) on(branch, folder string) destination.Destination {
 	}
 }
 
-// historian is for checks that need a history.
+// historian returns the Observer of a check that needs a history.
 func (e *env) historian() Historian { return e.Observer.(Historian) }
 
 // log returns the commits of a branch, none if there is no such branch.
@@ -191,7 +193,7 @@ func (e *env) log(branch string) []gitservertest.CommitInfo {
 	return nil
 }
 
-// soon waits for something that must happen; false means that it did not.
+// soon reports whether something happens before the check loses patience.
 func (e *env) soon(happens <-chan struct{}) bool {
 	timer := time.NewTimer(e.patience)
 	defer timer.Stop()

@@ -19,52 +19,57 @@ import (
 	"github.com/kubescribe/kubescribe/queue"
 )
 
-// Hostile is something that a sink meets and has to survive: a repository that somebody has pushed to in order to harm whoever
-// reads it, or a server that answers for the same reason. Its branch is main.
+// Hostile is an attack that a sink has to survive: a repository that somebody has pushed to in
+// order to harm its readers, or a server that answers in order to harm its clients. The branch is
+// main.
 type Hostile struct {
 	// Name is a sentence, and names the subtest.
 	Name string
-	// Promise is the words of the documentation that say what holds.
+	// Promise is quoted from the documentation.
 	Promise string
-	// Make makes it and returns the URL under which the sink finds it. What it takes to make it is not measured.
+	// Make makes the repository or server, and returns its URL. The cost of making it is not
+	// measured.
 	Make func(t testing.TB) (url string)
-	// BaseFolder is the destination's.
+	// BaseFolder is the base folder of the destination.
 	BaseFolder string
-	// Protocol is that of the URL. A sink that does not speak it leaves the case out. Default:
-	// "http".
+	// Protocol is the scheme of the URL. A sink that does not speak it leaves the case out.
+	// Default: "http".
 	Protocol string
-	// Want is what the error of an Apply must match. Default: it must succeed.
+	// Want is an error that the error of an Apply must match. Default: the Apply must succeed.
 	Want error
-	// Not is what it must not match, such as gitsink.ErrUnavailable where an answer came. Default:
-	// anything may.
+	// Not is an error that it must not match, such as gitsink.ErrUnavailable where an answer came.
+	// Default: it may match any.
 	Not error
-	// Says are parts of the text of that error, which is one line of 4 KiB at most, without
-	// credentials.
+	// Says are parts of the text of that error. The text is always one line of 4 KiB at most,
+	// without credentials.
 	Says []string
-	// Judge looks at what became of it, beside that. Default: it is as it should be.
+	// Judge returns what is wrong after the Apply, in the repository or with the requests. Default:
+	// nothing is.
 	Judge func(gitsink.Report) error
-	// Memory is what it may take, in bytes above what was in use before. Default: 50 MB.
+	// Memory is the number of bytes by which the heap may grow. Default: 50 MB.
 	Memory uint64
-	// Cut is when the context of an Apply ends. Default: Time.
+	// Cut is the time after which the context of an Apply ends. Default: Time.
 	Cut time.Duration
-	// Time is how long it may take. Default: a minute.
+	// Time is the longest that an Apply may take. Default: a minute.
 	Time time.Duration
 
-	patience time.Duration // how much longer something is waited for that should be over. Default: 20 s
+	patience time.Duration // how long the test waits for what should be over by then. Default: 20 s
 }
 
-// maxRetryAfter is the longest that a server may send a sink away for.
+// maxRetryAfter is the longest time for which a server may send a sink away.
 const maxRetryAfter = time.Hour
 
-// maxErrorText is the length of an error that somebody reads in a status.
+// maxErrorText is the greatest length of an error, in bytes: people read it in a status.
 const maxErrorText = 4 << 10
 
-// TestHostile checks that a Writer on the sink survives: that it succeeds or fails as the case says within its time, takes no more
-// memory than it may, and leaves no goroutine behind when it is closed. newSink makes a sink with its own defaults, but for
-// a pace of pushes, which must be switched off. Every case is a subtest; they run one after another, since the memory and
-// the goroutines are those of the process.
+// TestHostile checks that a Writer on the sink survives each case: it succeeds or fails in time as
+// the case says, takes no more memory than it may, and leaves no goroutine behind when it is
+// closed. newSink makes a sink with its defaults, except that a limit on the rate of pushes must be
+// switched off. Every case is a subtest. They run one after another, since the test measures the
+// memory and the goroutines of the whole process.
 //
-// A sink that fails may take the process along. Run it in a process of its own if that must not be.
+// A sink that does not survive may end the process, by lack of memory. Where that must not happen,
+// run the test in a process of its own.
 func TestHostile(t *testing.T, newSink func(testing.TB) gitsink.GitSink, cases []Hostile) {
 	t.Helper()
 	for _, c := range cases {
@@ -76,7 +81,7 @@ func TestHostile(t *testing.T, newSink func(testing.TB) gitsink.GitSink, cases [
 	}
 }
 
-// against runs the case twice with one sink: the second time meets what the first has left in its caches.
+// against runs the case twice with one sink: the second time the sink has caches from the first.
 func (h Hostile) against(t testing.TB, newSink func(testing.TB) gitsink.GitSink) error {
 	t.Helper()
 	if h.Memory == 0 {
@@ -89,7 +94,8 @@ func (h Hostile) against(t testing.TB, newSink func(testing.TB) gitsink.GitSink)
 		h.Cut = h.Time
 	}
 	if h.patience == 0 {
-		h.patience = 20 * time.Second // a sink may look for the outcome of a push when its context has ended
+		// a sink may look for the outcome of a push when its context has ended
+		h.patience = 20 * time.Second
 	}
 	url := h.Make(t)
 	goroutines := runtime.NumGoroutine()
@@ -210,9 +216,10 @@ func (h Hostile) settled(before int) error {
 	return nil
 }
 
-// watchMemory returns what tells, once, the most that the heap has grown by since.
+// watchMemory begins to measure the heap. peak ends that, and returns by how much the heap has
+// grown at most.
 func watchMemory() (peak func() uint64) {
-	percent := debug.SetGCPercent(20) // the heap is little more than what is alive then
+	percent := debug.SetGCPercent(20) // so that the heap holds little more than what is alive
 	runtime.GC()
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	heap := func() uint64 { metrics.Read(sample); return sample[0].Value.Uint64() }

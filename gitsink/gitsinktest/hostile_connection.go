@@ -20,10 +20,10 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/internal/loopback"
 )
 
-// deadline is what an Apply returns that nothing but its context has ended.
+// deadline is the error of an Apply that only its context has ended.
 var deadline = context.DeadlineExceeded
 
-// connection is one to a hostile server below HTTP.
+// connection is a TCP connection to a hostile server.
 type connection struct {
 	tcp    *loopback.Conn
 	repo   *gitservertest.Repo // what an honest server would serve
@@ -31,7 +31,7 @@ type connection struct {
 	reader *bufio.Reader
 }
 
-// connected is a case with a server that takes the connections of a protocol into its own hands.
+// connected makes the server of a case one that answers on bare connections.
 func connected(c Hostile, protocol string, converse func(*connection)) Hostile {
 	var visits atomic.Int64
 	c.Make = func(t testing.TB) string {
@@ -76,7 +76,7 @@ func (c *connection) readHead() {
 // silence says nothing until the client has gone.
 func (c *connection) silence() { _, _ = io.Copy(io.Discard, c.reader) }
 
-// rests waits, and reports whether the client is still there.
+// rests waits for d, and reports whether the client is still there.
 func (c *connection) rests(d time.Duration) bool {
 	_ = c.tcp.SetReadDeadline(time.Now().Add(d))
 	_, err := io.Copy(io.Discard, c.reader)
@@ -94,20 +94,20 @@ func (c *connection) drip(text string) {
 	}
 }
 
-// end lets the client read what was said: a connection that is closed with something unread is
-// reset.
+// end closes the connection once the client has read everything. A connection that is closed while
+// something from the client is unread would be reset.
 func (c *connection) end() {
 	c.hangUp()
 	_, _ = io.Copy(io.Discard, c.reader)
 }
 
-// hangUp says no more, and listens for a while.
+// hangUp ends the server's half of the connection, and listens for a while.
 func (c *connection) hangUp() {
 	_ = c.tcp.CloseWrite()
 	_ = c.tcp.SetReadDeadline(time.Now().Add(5 * time.Second))
 }
 
-// readPkt reads a packet; "" if it is a flush, or nothing more comes.
+// readPkt reads a pkt-line; "" if it is a flush, or nothing more comes.
 func readPkt(r io.Reader) string {
 	head := make([]byte, 4)
 	if _, err := io.ReadFull(r, head); err != nil {
@@ -122,16 +122,15 @@ func readPkt(r io.Reader) string {
 	return string(line)
 }
 
-// conversation is what a client and a service say to each other on a connection of git's own
-// protocol, or SSH.
+// conversation is a connection of a client to a service of Git, by git's own protocol or SSH.
 type conversation struct {
 	io.Reader
 	io.Writer
-	words   io.Writer // beside the protocol
+	words   io.Writer // for people: standard error over SSH
 	service gitservertest.Service
 	env     []string // of git
 	repo    *gitservertest.Repo
-	copying *sync.WaitGroup // of what the client says to git
+	copying *sync.WaitGroup // of the goroutine that copies from the client to git
 }
 
 // first is the first line of an honest advertisement.
@@ -139,8 +138,8 @@ func (c *conversation) first() string { return firstLine(c.service, tipOf(c.repo
 
 func (c *conversation) write(text string) { _, _ = io.WriteString(c, text) }
 
-// asked reads a request up to the flush of a push, or the "done" of a fetch; false if there is
-// none.
+// asked reads a request up to the flush of a push, or the "done" of a fetch. It reports whether one
+// came.
 func (c *conversation) asked() bool {
 	for line := readPkt(c); line != ""; line = readPkt(c) {
 		if c.service == gitservertest.ReceivePack {

@@ -10,8 +10,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-// HostileRepositories are repositories that anybody who can push to them may make. The objects are put there as they are,
-// through no check, since not every host has one.
+// HostileRepositories returns cases with repositories that anybody who may push can make. Their
+// objects went through no check of a server, since not every host has one.
 func HostileRepositories() []Hostile {
 	var all []Hostile
 	for _, some := range [][]Hostile{bombs(), deepFolders(), strangeNames(), falseOwners()} {
@@ -42,7 +42,8 @@ func rawRepo(t testing.TB, build func(o *rawObjects) objectName) (url string, r 
 	return r.URL(), r
 }
 
-// stays is a repository in which the entry of the root with this name must be what it was, and the file of the Writer there.
+// stays adds a verdict to a case: the entry of the root with this name must be unchanged, and the
+// file of the Writer must be there.
 func stays(c Hostile, name string, build func(o *rawObjects) objectName) Hostile {
 	var repo *gitservertest.Repo
 	var before string
@@ -63,7 +64,7 @@ func stays(c Hostile, name string, build func(o *rawObjects) objectName) Hostile
 	return c
 }
 
-// entriesOf are the lines of the root for a name.
+// entriesOf returns the lines of the root tree with a name.
 func entriesOf(r *gitservertest.Repo, name string) string {
 	var lines []string
 	for line := range strings.SplitSeq(r.Git("ls-tree", "-z", "main"), "\x00") {
@@ -74,7 +75,8 @@ func entriesOf(r *gitservertest.Repo, name string) string {
 	return strings.Join(lines, "\n")
 }
 
-// bomb is a tree of so many levels, each of twelve entries that are one: twelve to the power of the levels paths.
+// bomb makes a tree of so many levels. The twelve entries of a level are one object, so there are
+// twelve to the power of the levels paths.
 func bomb(o *rawObjects, leaf objectName, levels int) objectName {
 	for range levels {
 		leaf = o.fold(12, rawFolder, leaf)

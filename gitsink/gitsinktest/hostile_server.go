@@ -24,10 +24,11 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-// ploy answers a request of HTTP for harm, or leaves it to an honest server and returns false.
+// ploy answers an HTTP request in order to harm, or returns false and leaves it to an honest
+// server.
 type ploy func(s *hostileServer, t *turn) (answered bool)
 
-// hostileServer answers by a ploy in front of an honest server.
+// hostileServer stands before an honest server, and answers by a ploy.
 type hostileServer struct {
 	honest    *gitservertest.Server
 	repo      *gitservertest.Repo
@@ -42,10 +43,10 @@ type hostileServer struct {
 	faults   []error
 }
 
-// maxVisits is the number of requests that two Applies may make of a server, whatever it answers.
+// maxVisits is the greatest number of requests of two Applies to a server, whatever it answers.
 const maxVisits = 60
 
-// served is a case with a server of HTTP.
+// served makes the server of a case one that answers HTTP requests.
 func served(c Hostile, answer ploy) Hostile {
 	var s *hostileServer
 	c.Make = func(t testing.TB) string {
@@ -55,7 +56,7 @@ func served(c Hostile, answer ploy) Hostile {
 	return judged(c, func() error { return s.visited() })
 }
 
-// judged adds a verdict to that of the case.
+// judged adds a verdict to the Judge of the case.
 func judged(c Hostile, also func() error) Hostile {
 	judge := c.Judge
 	c.Judge = func(r gitsink.Report) error {
@@ -153,7 +154,7 @@ func (s *hostileServer) blame(err error) {
 	s.faults = append(s.faults, err)
 }
 
-// visited fails if the sink did not come, would not leave, or did what it must not.
+// visited returns an error if the sink made no request, made too many, or did what it must not.
 func (s *hostileServer) visited() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,7 +197,7 @@ func newTurn(s *hostileServer, w http.ResponseWriter, r *http.Request) *turn {
 	return t
 }
 
-// request is what the client asked for, once more.
+// request returns the client's request, with its body to be read once more.
 func (t *turn) request() *http.Request {
 	again := t.r.Clone(t.r.Context())
 	again.Body, again.ContentLength, again.TransferEncoding = io.NopCloser(bytes.NewReader(t.body)), int64(len(t.body)), nil
@@ -224,15 +225,14 @@ func either(one, other ploy) ploy {
 	return func(s *hostileServer, t *turn) bool { return one(s, t) || other(s, t) }
 }
 
-// says is a ploy for the advertisement: what stands in place of it, behind what HTTP wants in
-// front.
+// says is a ploy that replaces the advertisement behind the service line of HTTP.
 func says(text func(t *turn) string) ploy {
 	return at("", gitservertest.Advertisement, func(t *turn) { t.write(t.greeting() + text(t)) })
 }
 
 func (t *turn) write(text string) { _, _ = io.WriteString(t.w, text) }
 
-// greeting is what HTTP wants in front of an advertisement.
+// greeting is the service line that HTTP has before an advertisement.
 func (t *turn) greeting() string { return pkt("# service="+string(t.service)+"\n") + flushPkt }
 
 // What an honest server can do.
@@ -255,13 +255,13 @@ func firstLine(which gitservertest.Service, tip, more string) string {
 	return pkt(fmt.Sprintf("%s refs/heads/main\x00%s object-format=sha1 agent=git/hostile%s\n", tip, capabilitiesOf(which), more))
 }
 
-// tipOf is where main is now, read as Git keeps it until it is packed.
+// tipOf returns the tip of main. It reads the loose reference: nothing here packs references.
 func tipOf(r *gitservertest.Repo) string {
 	hash, _ := os.ReadFile(filepath.Join(r.Dir(), "refs", "heads", "main"))
 	return strings.TrimSpace(string(hash))
 }
 
-// endless writes lines until the client has gone, or has taken more than any should.
+// endless writes lines until the client has gone, or has taken far too many.
 func endless(w io.Writer, line func(i int) string) {
 	const enough = 512 << 20
 	var block bytes.Buffer
@@ -329,7 +329,7 @@ func (t *turn) negotiation(tip objectName) string {
 	return pkt("NAK\n")
 }
 
-// packed is data in packets of a sideband, if the client wants one.
+// packed returns data in the pkt-lines of a side band, or as it is if the client asked for none.
 func (t *turn) packed(data []byte) string {
 	if !t.asks("side-band-64k") {
 		return string(data)
@@ -341,7 +341,7 @@ func (t *turn) packed(data []byte) string {
 	return b.String()
 }
 
-// flush ends a sideband.
+// flush ends a side band, if there is one.
 func (t *turn) flush() string {
 	if t.asks("side-band-64k") {
 		return flushPkt
@@ -349,7 +349,7 @@ func (t *turn) flush() string {
 	return ""
 }
 
-// sealed is a whole pack of the objects.
+// sealed returns a whole pack of the objects.
 func (o *rawObjects) sealed() []byte { return sealed(append(packHeader(o.count), o.pack.Bytes()...)) }
 
 // sealed adds the checksum to a pack.
@@ -367,7 +367,7 @@ func (t *turn) report(lines ...string) {
 	t.write(t.packed([]byte(inner.String()+flushPkt)) + t.flush())
 }
 
-// pushed lets the honest server take the push, and throws its answer away.
+// pushed lets the honest server take the push, and drops its answer.
 func (t *turn) pushed() {
 	t.server.honest.ServeHTTP(httptest.NewRecorder(), t.request())
 }

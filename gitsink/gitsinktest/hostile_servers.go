@@ -12,10 +12,10 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/internal/loopback"
 )
 
-// HostileServers are Git servers on the loopback interface that answer for harm: without an end,
-// without a word, something that is not Git, or not true. Behind each stands an honest one that
-// answers what the hostile one leaves alone. They expect the sink to show what [HostileLogin]
-// returns.
+// HostileServers returns cases with Git servers on the loopback interface that answer in order to
+// harm: without an end, not at all, with something that is not Git, or with a lie. Behind each
+// server stands an honest one, which answers the other requests. The sink must log in with
+// [HostileLogin].
 func HostileServers() []Hostile {
 	var all []Hostile
 	for _, some := range [][]Hostile{
@@ -27,7 +27,7 @@ func HostileServers() []Hostile {
 	return all
 }
 
-// What the cases promise, in the words of the documentation.
+// The promises that the cases check, quoted from the documentation.
 const (
 	promiseOfAnswers  = "Whatever a server answers, it is read within bounds in bytes, after decompression, and in time"
 	promiseOfWords    = "the server's own words, as one line that can be shown; without credentials"
@@ -43,16 +43,16 @@ const (
 	promiseOfKinds    = "ErrUnsupported: the repository or the server needs what this sink cannot do, such as object-format sha256."
 )
 
-// Login is what a sink shows to the servers of [HostileServers], by which these know where it has
-// gone.
+// Login is what a sink shows to the servers of [HostileServers]. By it they notice credentials that
+// went to the wrong server.
 type Login struct {
 	Username, Password string // of HTTP Basic
 	SSHPrivateKey      []byte // in OpenSSH's format
-	KnownHosts         []byte // a known_hosts file with the SSH servers of the kit
+	KnownHosts         []byte // a known_hosts file with the SSH servers of the cases
 }
 
-// HostileLogin returns what the servers of [HostileServers] expect: the same for all of a process,
-// and secret.
+// HostileLogin returns the Login that the servers of [HostileServers] expect. It is secret, and the
+// same in all of a process.
 func HostileLogin() Login { return keysOfProcess().login }
 
 type hostileKeys struct {
@@ -73,16 +73,16 @@ var keysOfProcess = sync.OnceValue(func() hostileKeys {
 	return hostileKeys{Login{"gitsinktest", rand.Text(), private, known}, host, client}
 })
 
-// secretsOfLogin are what no error may hold.
+// secretsOfLogin returns the texts that no error may hold.
 func secretsOfLogin() []string {
 	l := HostileLogin()
 	return []string{l.Password, base64.StdEncoding.EncodeToString([]byte(l.Username + ":" + l.Password))}
 }
 
 const (
-	base    = "base"                 // the folder of the cases in which it does not matter
-	soon    = 400 * time.Millisecond // the end of a context where nothing else has one
-	lateEnd = 20 * time.Second       // the longest that anything may take after that
+	base    = "base"                 // the base folder where it does not matter
+	soon    = 400 * time.Millisecond // when the context ends where nothing else ends the Apply
+	lateEnd = 20 * time.Second       // the longest that an Apply may take then
 )
 
 // pkt is a pkt-line (gitprotocol-common(5)).
@@ -90,7 +90,7 @@ func pkt(text string) string { return fmt.Sprintf("%04x%s", len(text)+4, text) }
 
 const flushPkt = "0000"
 
-// honestServers show that the others are not refused for something else.
+// honestServers must succeed. They show that the hostile ones do not fail for another reason.
 func honestServers() []Hostile {
 	honest := func(*hostileServer, *turn) bool { return false }
 	return []Hostile{

@@ -130,8 +130,8 @@ func falseAdvertisements() (all []Hostile) {
 	return slices.Concat(all, emptyAdvertisements(), refusals())
 }
 
-// emptyAdvertisements show no reference to who fetches, of a repository that shows some to who pushes. Whoever believes them
-// begins a history of his own beside the one that is there.
+// emptyAdvertisements show no reference to who fetches, of a repository that shows some to who
+// pushes. Whoever believes them begins a history of his own beside the one that is there.
 func emptyAdvertisements() (all []Hostile) {
 	for name, says := range map[string]func(t *turn) string{
 		"no reference": func(t *turn) string {

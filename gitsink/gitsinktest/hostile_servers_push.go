@@ -79,7 +79,8 @@ func falsePushes() []Hostile {
 		t.write(t.packed([]byte(pkt(unpackOK+"\n") + pkt(mainOK+"\n") + flushPkt)))
 		t.drip(pkt("\x02" + strings.Repeat("and on", 1000)))
 	}))
-	talksOn.Cut = 4 * time.Second // git has to have had its time; there is nothing to push for the second Apply
+	// git has to have had its time; there is nothing to push for the second Apply
+	talksOn.Cut = 4 * time.Second
 	return []Hostile{
 		saying("a report that says no and then ok", promiseOfReports, gitsink.ErrRejected, func(t *turn) { t.report(unpackOK, mainNo+notReachable, mainOK) }),
 		saying("a report that says ok and then no", promiseOfReports, gitsink.ErrRejected, func(t *turn) { t.report(unpackOK, mainOK, mainNo+notReachable) }),

@@ -213,7 +213,8 @@ func TestTheKitRefusesWhatAHostileCaseMustNotDo(t *testing.T) {
 			Make: func(testing.TB) string { return fakeURL }, Want: gitsink.ErrTooLarge, Not: gitsink.ErrUnavailable,
 			patience: 300 * time.Millisecond,
 		}
-		if test.says == "it took" || test.says == "it hangs" { // the others may need the time that a busy machine has
+		// the others may need the time that a busy machine has
+		if test.says == "it took" || test.says == "it hangs" {
 			c.Time = 300 * time.Millisecond
 		}
 		err := meets(t, c, test.sink)

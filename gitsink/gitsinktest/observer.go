@@ -8,16 +8,17 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-// Observer looks at what sinks wrote to a store, and changes it as somebody else would. It must not look through the code
-// under test. Paths are relative to the root of the branch, not to a base folder. Methods may be called concurrently, and
-// while a plan runs. [Repo] and [FakeRepo] are observers.
+// Observer reads what sinks wrote to a store, and commits to it as somebody else would. It must not
+// use the code under test. Paths are relative to the root of the branch, not to a base folder.
+// Methods may be called concurrently, and while a plan runs. A [gitservertest.Repo] and a
+// [FakeRepo] are observers.
 type Observer interface {
-	// Files returns all files of the branch as they are now; none if there is no such branch. The Mode of an ordinary file
-	// is left empty.
+	// Files returns all files of the branch as they are now; none if there is no such branch. It
+	// leaves the Mode of an ordinary file empty.
 	Files(branch string) map[string]gitservertest.File
 
-	// Commit changes files of the branch as somebody else, and makes the branch if there is none. It returns the name of
-	// the commit, or "" if the store has none.
+	// Commit changes files of the branch, and makes the branch if there is none. It returns the
+	// hash of the commit, or "" if the store has no commits.
 	Commit(branch string, files map[string]gitservertest.File, message string) string
 }
 
@@ -40,15 +41,15 @@ var (
 	_ Historian = (*FakeRepo)(nil)
 )
 
-// RepoStore is a repository as a [Store] for sinks that reach it by this URL. At the end of the test
-// it must satisfy [gitservertest.Repo.Fsck].
+// RepoStore makes a [Store] of a repository. Sinks reach it by this URL, which is one of the
+// repository's. At the end of the test the repository must pass [gitservertest.Repo.Fsck].
 func RepoStore(t testing.TB, r *gitservertest.Repo, url string) Store {
 	t.Helper()
 	t.Cleanup(r.Fsck)
 	return Store{Repository: url, Observer: r, Refuse: func(words string) { refuse(r, words) }}
 }
 
-// refuse has a hook decline every push with these words, until they are empty.
+// refuse has a hook decline every push with these words; empty words end that.
 func refuse(r *gitservertest.Repo, words string) {
 	if words == "" {
 		r.OnPreReceive(nil)
@@ -68,7 +69,7 @@ func parents(path string) []string {
 	return folders
 }
 
-// below tells whether a path lies in a folder; "" is the root.
+// below reports whether a path lies in a folder; "" is the root.
 func below(path, folder string) bool { return folder == "" || strings.HasPrefix(path, folder+"/") }
 
 func join(folder, path string) string {

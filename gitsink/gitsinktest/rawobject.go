@@ -29,7 +29,8 @@ const (
 	packedRefDelta = 7
 )
 
-// rawObjects are objects as they are, whatever Git thinks of them. They are compressed as they come, since there can be many.
+// rawObjects are objects that Git may find invalid. They go into the pack as they come, since there
+// can be many.
 type rawObjects struct {
 	known map[objectName]bool
 	pack  bytes.Buffer
@@ -96,7 +97,7 @@ func (o *rawObjects) tree(entries ...rawEntry) objectName {
 	return o.add(packedTree, data)
 }
 
-// fold makes a tree of so many entries of one object, named by their numbers.
+// fold makes a tree of so many entries that are all one object, named by their numbers.
 func (o *rawObjects) fold(entries int, mode string, object objectName) objectName {
 	var all []rawEntry
 	for i := range entries {
@@ -123,8 +124,8 @@ func packHeader(count uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), count)
 }
 
-// branch puts the objects into a repository without a look at them, and the branch main at a commit
-// of the tree.
+// branch puts the objects into a repository without a check, and the branch main at a commit of the
+// tree.
 func (o *rawObjects) branch(t testing.TB, r *gitservertest.Repo, tree objectName) {
 	t.Helper()
 	tip := o.commit(tree)
