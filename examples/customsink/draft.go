@@ -12,13 +12,13 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
-// newest is the number of the newest version of a branch; 0 if there is none.
+// newest returns the number of the newest version of a branch; 0 if there is none.
 func newest(branch string) int {
 	entries, _ := os.ReadDir(branch) // what cannot be read cannot be written either
 	return len(entries)
 }
 
-// open shows a base folder of a version.
+// open returns the base folder of a version as a Tree.
 func open(version, baseFolder string) (gitsink.Tree, error) {
 	files := filepath.Join(version, "files")
 	if baseFolder != "" {
@@ -29,7 +29,8 @@ func open(version, baseFolder string) (gitsink.Tree, error) {
 	return gitsink.FolderTree(os.DirFS(filepath.Join(files, baseFolder)))
 }
 
-// draft copies a version to a new folder in root and changes the copy. The caller removes it, even beside an error.
+// draft copies a version to a new folder in root and changes the copy. The caller removes the
+// folder, also after an error.
 func draft(root, version, baseFolder string, commits []gitsink.Commit) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(version), 0o755); err != nil {
 		return "", err
@@ -79,8 +80,9 @@ func apply(files, name string, change gitsink.Change) error {
 	return os.WriteFile(file, change.Data, 0o644)
 }
 
-// inTheWay says why a name cannot be that of a file: what leads to it is no folder, or (last) it is something else itself.
-// A symbolic link is never gone through, since it may lead out of the base folder.
+// inTheWay returns an error if no file can be written at the name: a part of its path is no folder
+// or, with last, the name itself is no regular file. A symbolic link counts as neither, since it
+// may lead out of the base folder.
 func inTheWay(files, name string, last bool) error {
 	for i := range name + "/" {
 		whole := i == len(name)

@@ -1,5 +1,5 @@
-// Command customsink shows a gitsink.GitSink of one's own, which keeps the versions of a branch in plain folders, and runs a
-// Mirror on it. It needs no cluster and no Git.
+// Command customsink has a gitsink.GitSink of its own, which keeps the versions of a branch in
+// plain folders, and runs a Mirror on it. It needs no cluster and no Git.
 //
 //	go run ./examples/customsink
 package main
@@ -73,7 +73,8 @@ func mirror(ctx context.Context, cluster *clustertest.Cluster, sink gitsink.GitS
 	store := types.NamespacedName{Namespace: "default", Name: "store"}
 	prod := types.NamespacedName{Namespace: "default", Name: "prod"}
 	err = m.SetRules(kubescribe.Rules{
-		Repositories: []destination.Repository{{Ref: store, URL: "https://versions.example/store"}}, // the sink has its own idea of where
+		// the sink has its own idea of where
+		Repositories: []destination.Repository{{Ref: store, URL: "https://versions.example/store"}},
 		Destinations: []destination.Spec{{Ref: prod, RepositoryRef: store, Branch: "main", BaseFolder: "prod"}},
 		Rules: []ruleset.Rule{{
 			Name: types.NamespacedName{Name: "config"}, Destination: prod,

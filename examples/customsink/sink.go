@@ -15,13 +15,16 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
-// versions is a gitsink.GitSink without Git: it keeps every state of a branch in a folder of its own, ROOT/BRANCH/1,
-// ROOT/BRANCH/2 and so on, with the branch's files in "files". A version is made aside and then renamed to its number.
-// Since a folder cannot be renamed to one that is there and not empty, only one of several writers that have planned on the
-// same version gets through, and the others plan again. That is all the locking there is, between processes too.
+// versions is a gitsink.GitSink without Git. It keeps each version of a branch in a folder:
+// ROOT/BRANCH/1, ROOT/BRANCH/2 and so on, with the branch's files in "files".
+//
+// A version is built in another folder, which is then renamed to its number. A folder cannot be
+// renamed to one that exists and is not empty. So of several writers that planned on one version
+// only the first succeeds, and the others plan again. Processes need no other lock between them.
 type versions struct {
 	root string
-	mu   sync.Mutex                                           // guards seen, and keeps it in step with what this sink writes
+	// guards seen, and keeps it in step with what this sink writes
+	mu   sync.Mutex
 	seen map[destination.Destination]map[string]gitsink.Entry // how this sink left a folder
 }
 
@@ -59,7 +62,8 @@ func (v *versions) Apply(ctx context.Context, dst destination.Destination, plan 
 	return fail("fetch", ctx.Err())
 }
 
-// write makes the commits the version after n, unless they change nothing. fs.ErrExist: there is a newer one.
+// write makes the commits the version after n, unless they change nothing. It returns fs.ErrExist
+// if there is a newer version than n.
 func (v *versions) write(r *gitsink.Result, dst destination.Destination, branch string, n int, base gitsink.Tree, commits []gitsink.Commit) error {
 	next, err := draft(v.root, filepath.Join(branch, strconv.Itoa(n)), dst.BaseFolder, commits)
 	defer os.RemoveAll(next)

@@ -19,8 +19,8 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset/manifest"
 )
 
-// credentials finds the Secret that a GitRepoConfig refers to, among the manifests or else in the cluster. It looks at each
-// connection, so that a rotated Secret is taken up.
+// credentials finds the Secret that a GitRepoConfig refers to, among the manifests or else in the
+// cluster. It looks for each connection, so that a rotated Secret counts at once.
 type credentials struct {
 	manifests *manifest.Config
 	client    dynamic.Interface
@@ -29,7 +29,7 @@ type credentials struct {
 func newCredentials(m *manifest.Config, cluster *rest.Config) (*credentials, error) {
 	cluster = rest.CopyConfig(cluster)
 	if cluster.QPS == 0 && cluster.RateLimiter == nil {
-		cluster.QPS = -1 // it is asked for each destination that has something to write
+		cluster.QPS = -1 // there is a request for each destination that has something to write
 	}
 	client, err := dynamic.NewForConfig(cluster)
 	if err != nil {
@@ -61,7 +61,8 @@ func (c *credentials) fromCluster(ctx context.Context, ref types.NamespacedName)
 	secrets := c.client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "secrets"})
 	obj, err := secrets.Namespace(ref.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
-		return nil, fmt.Errorf("%w: %w", gitsink.ErrAuth, err) // stays until somebody makes or allows it
+		// stays until somebody makes or allows it
+		return nil, fmt.Errorf("%w: %w", gitsink.ErrAuth, err)
 	}
 	if err != nil {
 		return nil, err

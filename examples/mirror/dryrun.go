@@ -18,7 +18,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
-// dryRun is a GitSink that shows what plans would change. It runs them on the real tree and then commits nothing.
+// dryRun is a GitSink that prints what plans would change. It runs each plan on the real tree, and
+// commits nothing.
 type dryRun struct {
 	sink gitsink.GitSink
 

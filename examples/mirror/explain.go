@@ -38,7 +38,7 @@ func (o *objectFlag) Set(s string) error {
 	return nil
 }
 
-// explainer says where the rules of a folder send an object of a cluster.
+// explainer finds where the rules of a folder send an object of a cluster.
 type explainer struct {
 	manifests *manifest.Config
 	rules     *ruleset.RuleSet
@@ -47,7 +47,8 @@ type explainer struct {
 	discovery discovery.DiscoveryInterface
 }
 
-// explainObject prints which rule sends the object where, or why not. It talks to the cluster only.
+// explainObject prints which rule sends the object where, or why none does. It contacts the cluster
+// alone.
 func (f *flags) explainObject(ctx context.Context, stdout io.Writer) (int, error) {
 	e, err := f.newExplainer()
 	if err != nil {
@@ -129,14 +130,15 @@ func (e *explainer) print(w io.Writer, explained ruleset.Explanation, notes []st
 	}
 }
 
-// typeOf returns the type in the version in which the mirror reads it, or in the server's preferred one if it does not.
+// typeOf returns the type in the version in which the mirror reads it; if no rule names the type,
+// in the version that the server prefers.
 func (e *explainer) typeOf(id event.ID) (t ruleset.Type, notes []string, err error) {
 	groups, lists, err := e.discovery.ServerGroupsAndResources()
 	failed, partial := discovery.GroupDiscoveryFailedErrorGroups(err)
 	if err != nil && !partial {
 		return t, nil, err
 	}
-	unknown := map[string]bool{} // what the mirror, too, leaves as it is
+	unknown := map[string]bool{} // groups that did not answer: the mirror leaves their objects alone too
 	for gv := range failed {
 		unknown[gv.Group] = true
 	}
@@ -161,8 +163,8 @@ func (e *explainer) typeOf(id event.ID) (t ruleset.Type, notes []string, err err
 	return t, []string{"no rule asks for this type, so it is not watched"}, nil
 }
 
-// typesNamed returns the types that id names, in the versions that the server prefers. Without a group, it means the core
-// group if that has such a resource, and else any.
+// typesNamed returns the types that id names, in the versions that the server prefers. An id
+// without a group names the resource of the core group or, if there is none, that of any group.
 func typesNamed(served ruleset.Served, id event.ID) []ruleset.Type {
 	var anyGroup []ruleset.Type
 	for _, t := range served.Types() {

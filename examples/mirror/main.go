@@ -1,14 +1,19 @@
 // Command mirror writes a cluster down in Git, as a folder of manifests says.
 //
-//	mirror --config DIR --kubeconfig FILE [--once] [--dry-run] [--adopt NS/NAME] [--approve NS/NAME] [--prune NS/NAME]
+//	mirror --config DIR --kubeconfig FILE [--once] [--dry-run]
+//	       [--adopt NS/NAME] [--approve NS/NAME] [--prune NS/NAME]
 //	       [--allow-local FOLDER] [--allow-plain-text HOST]
 //	mirror --config DIR --kubeconfig FILE --explain RESOURCE[.GROUP]/[NAMESPACE/]NAME
 //
-// DIR holds GitRepoConfigs, GitDestinations, WatchRules and ClusterWatchRules (configbutler.ai/v1alpha1), and the Secrets
-// that the GitRepoConfigs refer to, unless those are to be read from the cluster. The exit code is 0 when all went well, 1
-// when something could not be written, and 2 when the input is faulty; then nothing is written.
+// DIR holds GitRepoConfigs, GitDestinations, WatchRules and ClusterWatchRules
+// (configbutler.ai/v1alpha1). Secrets that the GitRepoConfigs refer to are in DIR or in the
+// cluster.
 //
-// --explain says which rule sends an object of the cluster where, or why not, and writes nothing.
+// The exit code is 0 if everything was written, 1 if something could not be written, and 2 if the
+// input is faulty; then nothing is written.
+//
+// --explain prints which rule sends an object of the cluster where, or why none does, and writes
+// nothing.
 package main
 
 import (
@@ -49,8 +54,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// endTimeout is when a signal ends the process whatever it does. It is longer than a Mirror takes that drains for its
-// default time, and ten seconds more at the most.
+// endTimeout is the time after a signal at which the process ends in any case. A Mirror that drains
+// for its default time ends earlier, even if it takes ten seconds more.
 const endTimeout = 45 * time.Second
 
 // flags are the command line.

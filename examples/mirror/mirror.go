@@ -22,7 +22,8 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset/manifest"
 )
 
-// mirror loads the manifests and runs a Mirror with them. The input is checked as a whole before anything is contacted.
+// mirror loads the manifests and runs a Mirror with them. It checks the whole input before it
+// contacts anything.
 func (f *flags) mirror(ctx context.Context, stdout, stderr io.Writer) (int, error) {
 	log := f.logger(stderr)
 	manifests, err := manifest.Load(os.DirFS(f.config))
@@ -69,7 +70,7 @@ func exitCode(err error) (int, error) {
 	return exitDone, nil
 }
 
-// options wires sink and queue together. The sink is made here, so that a dry run can stand in front of it.
+// options returns the Mirror's options. It makes the sink itself, so that a dry run can wrap it.
 func (f *flags) options(m *manifest.Config, cluster *rest.Config, stdout io.Writer, log logr.Logger) (*kubescribe.Options, error) {
 	creds, err := newCredentials(m, cluster)
 	if err != nil {
@@ -142,7 +143,7 @@ func (f *flags) runOnce(ctx context.Context, m *kubescribe.Mirror, stdout io.Wri
 	return exitCode(err)
 }
 
-// pruneAll prunes after the first sweep, so that what goes is what the status then showed.
+// pruneAll prunes after the first sweep, so that it removes the files that the status then showed.
 func (f *flags) pruneAll(ctx context.Context, m *kubescribe.Mirror) error {
 	var faults []error
 	for _, ref := range f.prune {
@@ -153,8 +154,8 @@ func (f *flags) pruneAll(ctx context.Context, m *kubescribe.Mirror) error {
 	return errors.Join(faults...)
 }
 
-// summary says how it stands. A dry run has shown what would be written; what would stay for want of a word is told as
-// comments to its diff.
+// summary prints the status of each destination. After a dry run, which has printed a diff, it
+// prints comments to the diff: which files would stay until somebody adopts, approves or prunes.
 func (f *flags) summary(m *kubescribe.Mirror, stdout io.Writer) {
 	status := m.Status()
 	if status.Err != nil && !f.dryRun {
@@ -204,7 +205,7 @@ func refusedAsSkipped(st kubescribe.DestinationStatus) []gitsink.Skipped {
 	return out
 }
 
-// describeKept tells of files that have no object, or no rule, and stay.
+// describeKept prints the files that stay although they have no object, or no rule.
 func describeKept(w io.Writer, prefix string, ref destination.Ref, st kubescribe.DestinationStatus) {
 	if st.Held != nil {
 		fmt.Fprintf(w, "%sheld: %d of %d files have no object any more; delete them with --approve %s\n", prefix, st.Held.Count, st.Held.Files, ref)
@@ -224,7 +225,7 @@ func describeKept(w io.Writer, prefix string, ref destination.Ref, st kubescribe
 	}
 }
 
-// describeFiltered tells of files that git add would have run through a filter.
+// describeFiltered prints the files that git add would have run through a filter.
 func describeFiltered(w io.Writer, prefix string, st kubescribe.DestinationStatus) {
 	if len(st.Filtered) == 0 {
 		return

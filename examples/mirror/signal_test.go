@@ -15,7 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The kubeconfig is a named pipe that nobody writes to, so the program hangs in a call that looks at no context.
+// The kubeconfig is a named pipe that nobody writes to, so the program hangs in a call that looks
+// at no context.
 func hanging(t *testing.T) *exec.Cmd {
 	t.Helper()
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")

@@ -1,5 +1,6 @@
-// Command quickstart shows the main job of kubescribe without a cluster: an API server in this process, a bare Git
-// repository in a temporary folder, and two destinations on two branches of it. It needs Go and git, nothing else.
+// Command quickstart shows the main job of kubescribe without a cluster: an API server in this
+// process, a bare Git repository in a temporary folder, and two destinations on two branches of it.
+// It needs Go and git, nothing else.
 //
 //	go run ./examples/quickstart [--repo DIR]
 package main

@@ -17,7 +17,8 @@ func TestTheStoryEndsWithEachBranchHoldingItsOwn(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), folder, &out))
 	story := regexp.MustCompile(`(?s)3\. .*\n\nThe repository`).FindString(out.String())
-	story = regexp.MustCompile(`(?m)^ {6}.*\n`).ReplaceAllString(story, "") // the logs have commit names, and live commits depend on timing
+	// the logs have commit names, and live commits depend on timing
+	story = regexp.MustCompile(`(?m)^ {6}.*\n`).ReplaceAllString(story, "")
 	require.Contains(t, story, `
   branch main
     README.md

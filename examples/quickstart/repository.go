@@ -14,7 +14,7 @@ import (
 
 var branches = []string{"main", "dev"}
 
-// repository is a bare repository, looked at with the git command line.
+// repository is a bare repository, read with the git command.
 type repository struct {
 	dir string
 	out io.Writer
@@ -33,7 +33,8 @@ func (r repository) init(ctx context.Context) error {
 	return r.git(ctx, nil, nil, "--git-dir", r.dir, "branch", "dev", "main")
 }
 
-// firstCommit is what the repository held before: somebody's README, which stays as it is.
+// firstCommit makes a repository in which somebody has written a README. The Mirror leaves it
+// alone.
 const firstCommit = `commit refs/heads/main
 committer Somebody <somebody@example.com> 1700000000 +0000
 data 5
@@ -93,7 +94,7 @@ func (r repository) git(ctx context.Context, in io.Reader, out io.Writer, args .
 	return nil
 }
 
-// indent writes lines with a prefix. The output of git comes in whole lines.
+// indent writes lines with a prefix. git writes whole lines.
 type indent struct {
 	out    io.Writer
 	prefix string

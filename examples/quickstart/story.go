@@ -23,7 +23,8 @@ var manifests embed.FS
 
 // play seeds, changes, deletes, and removes an orphan.
 func play(ctx context.Context, repo repository, out io.Writer) error {
-	// The UID names the cluster. It is fixed here, so that a second run with --repo is the same cluster's.
+	// The UID names the cluster. It is fixed, so that a second run with --repo is one of the same
+	// cluster.
 	cluster := clustertest.New(&clustertest.Options{KubeSystemUID: "quickstart"})
 	defer cluster.Close()
 	client, err := dynamic.NewForConfig(cluster.Config())
@@ -112,7 +113,7 @@ func live(ctx context.Context, client dynamic.Interface, repo repository) error 
 	return repo.moved(ctx, before)
 }
 
-// load reads the manifests and puts the repository in.
+// load reads the manifests, and sets the URL of the repository.
 func load(folder string) (kubescribe.Rules, error) {
 	fsys, err := fs.Sub(manifests, "manifests")
 	if err != nil {
