@@ -71,9 +71,8 @@ func (d Destination) fault(field, value string, err error) error {
 	return fault(KindDestination, d.Ref, field, value, err)
 }
 
-// RemoteBranch returns the line that d's commits share with those of every other
-// destination on the same branch. A destination whose Repository is invalid has
-// the zero RemoteBranch.
+// RemoteBranch returns the branch that d shares with all other destinations on it. A destination
+// whose Repository is invalid has the zero RemoteBranch.
 func (d Destination) RemoteBranch() RemoteBranch {
 	repository, err := canonicalURL(d.Repository)
 	if err != nil {
@@ -105,10 +104,9 @@ func (d Destination) LogValue() slog.Value { return opaque.LogValue(d.String()) 
 // MarshalJSON implements json.Marshaler with String, since loggers marshal what they are given.
 func (d Destination) MarshalJSON() ([]byte, error) { return opaque.MarshalJSON(d.String()) }
 
-// RemoteBranch is a branch of a repository: what is written one commit at a time. It is
-// comparable. Two destinations whose RemoteBranches are equal surely write to the same
-// branch; unequal RemoteBranches may still turn out to be one branch behind an alias, a
-// redirect or another protocol, so a RemoteBranch spares conflicts but prevents none.
+// RemoteBranch is a branch of a repository, whoever writes it. It is comparable. Destinations with
+// equal RemoteBranches surely write to the same branch. Unequal ones may still be one branch behind
+// an alias, a redirect or another protocol: a RemoteBranch saves conflicts but prevents none.
 type RemoteBranch struct {
 	// Repository is the canonical URL of the repository. It names the
 	// repository and is not meant to be dialled: suffix, user and port may

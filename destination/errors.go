@@ -20,9 +20,9 @@ var (
 	// AllowedBranches matches the branch.
 	ErrBranchNotAllowed = errors.New("branch not allowed")
 
-	// ErrNamespaceNotAllowed means that an object refers to one of another
-	// namespace which does not allow that, or which is not there: who may not use
-	// it is not told either.
+	// ErrNamespaceNotAllowed means that an object refers to one of another namespace that does not
+	// allow it, or that does not exist: whoever may not use an object is not told whether it
+	// exists.
 	ErrNamespaceNotAllowed = errors.New("namespace not allowed")
 
 	// ErrLocalNotAllowed means that a repository is a path of this machine, in no
@@ -53,7 +53,7 @@ type Error struct {
 	Field string
 	// Value is what the field holds, credentials masked.
 	Value string
-	// Err says what is wrong and what to do. It wraps one of the sentinels.
+	// Err is the fault and what to do about it. It wraps one of the sentinels.
 	Err error
 }
 

@@ -59,18 +59,16 @@ type Spec struct {
 // join of one or more *Error for each destination and repository that has a
 // fault, in the order of their kinds and Refs.
 //
-// A namespace is a tenant: a spec may refer to a repository of its own namespace,
-// to another only if Repository.AllowedNamespaces says so. A spec without a
-// namespace is the administrator's and may refer to all. What a tenant reads in
-// the error of his destination names nothing of another namespace's but what he
-// wrote himself.
+// A namespace is a tenant: a spec may refer to a repository of its own namespace, to another only
+// if Repository.AllowedNamespaces allows it. A spec without a namespace is the administrator's and
+// may refer to all. The errors that a tenant reads name nothing of another namespace but what the
+// tenant wrote.
 //
-// A fault stays with its owner, with two exceptions. A repository's fault is one
-// of each destination that refers to it. And of destinations whose base folders
-// overlap the younger is refused with ErrOverlap, and both if neither is known to
-// be older (Spec.Created), since which one a folder belongs to is not for chance
-// to decide. A destination with another fault refuses none, nor does one that an
-// older one has refused. Where several have one Ref, all of them are refused.
+// A fault stays with its owner, with two exceptions. The fault of a repository is one of each
+// destination that refers to it. And of destinations whose base folders overlap the younger is
+// refused with ErrOverlap, or both if neither is known to be older (Spec.Created): chance must not
+// decide to whom a folder belongs. A destination with another fault, or one that an older one has
+// refused, refuses none. If several have one Ref, all of them are refused.
 //
 // A repository that is a path of this machine is refused with ErrLocalNotAllowed,
 // whoever it belongs to; Policy.Resolve allows some.
@@ -110,8 +108,8 @@ type resolver struct {
 	allowed map[Ref][]string
 }
 
-// add checks a spec, one of so many of its Ref, and puts the destination in its
-// lane if it has no fault of its own.
+// add checks a spec, one of so many of its Ref, and puts the destination with the others of its
+// remote branch if it has no fault of its own.
 func (r *resolver) add(spec Spec, named int) {
 	if named > 1 {
 		r.faults[spec.Ref] = fault(KindDestination, spec.Ref, "Ref", spec.Ref.String(), errDuplicate(named))

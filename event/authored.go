@@ -9,8 +9,8 @@ import (
 
 const lastAppliedConfiguration = "kubectl.kubernetes.io/last-applied-configuration"
 
-// assigners are the field managers of those who assign values to other people's objects. The names
-// are the programs': the small distributions run all of a control plane in one.
+// assigners are the field managers of programs that assign values to other people's objects. The
+// small distributions run a whole control plane in one program.
 var assigners = map[string]bool{
 	"kube-apiserver": true, "kube-controller-manager": true, "kube-scheduler": true, "k3s": true, "kubelite": true,
 }
@@ -19,7 +19,7 @@ var assigners = map[string]bool{
 // when its managers were not yet recorded: nobody can tell who wrote that.
 const beforeFirstApply = "before-first-apply"
 
-// records tell who wrote which field of an object.
+// records have the authors of the fields of an object.
 type records struct {
 	obj map[string]any
 	// the fields of each field manager that may be an author, in the words of FieldsV1
@@ -41,7 +41,7 @@ func recordsOf(obj map[string]any) *records {
 			r.managers = append(r.managers, nested(entry, "fieldsV1"))
 		}
 	}
-	// What is no JSON tells nothing.
+	// What is no JSON says nothing.
 	_ = utiljson.Unmarshal([]byte(text(obj, "metadata", "annotations", lastAppliedConfiguration)), &r.lastApplied)
 	return r
 }
@@ -92,8 +92,8 @@ func (r *records) managed(path []string) bool {
 	return false
 }
 
-// same reports whether what kubectl apply was given is what the object has: every field of it, where
-// it is a map. A null is a field that is not there.
+// same reports whether the object has what kubectl apply was given: every field of it, where it is
+// a map. A null is a field that is not there.
 func same(applied, live any) bool {
 	given, ok := applied.(map[string]any)
 	if !ok {

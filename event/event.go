@@ -13,8 +13,8 @@ import (
 	"github.com/kubescribe/kubescribe/internal/quote"
 )
 
-// Operation says what happened to an object, in the words of the Kubernetes watch and admission
-// APIs, or, for SeedSync, that a listing is complete.
+// Operation is what happened to an object, in the words of the watch and admission APIs of
+// Kubernetes; or SeedSync: a listing is complete.
 type Operation string
 
 // The operations an Event can carry.
@@ -25,19 +25,18 @@ const (
 	SeedSync Operation = "SEED_SYNC"
 )
 
-// Precondition restricts when an event may write its file. It exists because CREATE and UPDATE
-// cannot be told apart after a restart: a rule that asks for one of them only is answered by what
-// the folder holds.
+// Precondition restricts when an event may write its file. CREATE and UPDATE cannot be told apart
+// after a restart, so a rule that asks for only one of them is answered by what the folder holds.
 type Precondition int
 
-// The conditions, from the weakest to the strongest.
+// The preconditions, from the weakest to the strongest.
 const (
 	Always    Precondition = iota // write, whatever is there
 	IfAbsent                      // write only where no file is: a rule with only CREATE
 	IfPresent                     // write only where a file is: a rule with only UPDATE
 )
 
-// String returns the condition's name.
+// String returns the name of the precondition.
 func (c Precondition) String() string {
 	switch c {
 	case Always:
@@ -51,8 +50,8 @@ func (c Precondition) String() string {
 	}
 }
 
-// ID is what a file stands for. It carries no version and no kind, so that a new API version of a
-// type moves no file.
+// ID is the identity of an object, and of its file. It has no version and no kind, so that a new
+// API version of a type moves no file.
 type ID struct {
 	Group     string // API group, "" for the core group
 	Resource  string // plural resource name, "deployments"
@@ -61,7 +60,7 @@ type ID struct {
 }
 
 // String returns the ID as resource[.group]/[namespace/]name, for logs, errors and commit messages.
-// What could be read there as something else than a name, such as a line break or "[skip ci]", is
+// Characters that could be read as something else than a name, as a line break or "[skip ci]", are
 // written as %XX.
 func (id ID) String() string {
 	s := quote.Name(id.Resource)
@@ -86,7 +85,8 @@ type Resource struct {
 	Kind    string
 }
 
-// Author is who made a change and when, as far as that is known. The zero value means unknown.
+// Author is the person or program that made a change, and the time, as far as they are known. The
+// zero value means unknown.
 type Author struct {
 	Name  string
 	Email string
@@ -96,8 +96,8 @@ type Author struct {
 // Same reports whether two changes have one author, whenever they made them.
 func (a Author) Same(b Author) bool { return a.Name == b.Name && a.Email == b.Email }
 
-// Event is one change for one destination. An Event is a value: it is never changed once it was
-// made, and Content may be shared between the events of several destinations.
+// Event is one change for one destination. It is a value that is never changed once made. Events
+// for several destinations may share their Content.
 type Event struct {
 	Destination  destination.Destination // always whole
 	Operation    Operation
@@ -111,17 +111,17 @@ type Event struct {
 	Time      time.Time // when it was observed
 }
 
-// ErrIncomplete is matched by the error of Validate: the event lacks something without which it
-// must not travel.
+// ErrIncomplete is matched by the error of Validate: the event lacks or contradicts something
+// without which it must not travel.
 var ErrIncomplete = errors.New("event: incomplete event")
 
 // DestinationRef names the destination.
 func (e Event) DestinationRef() destination.Ref { return e.Destination.Ref }
 
-// Branch is the short name of the branch that the event is for.
+// Branch returns the short name of the branch that the event is for.
 func (e Event) Branch() string { return e.Destination.Branch }
 
-// BaseFolder is the folder that the event is for, "" for the root of the repository.
+// BaseFolder returns the folder that the event is for, "" for the root of the repository.
 func (e Event) BaseFolder() string { return e.Destination.BaseFolder }
 
 // Writes reports whether the event carries content to be written.

@@ -7,14 +7,14 @@ import (
 )
 
 // Inventory knows the objects that live in the cluster and belong to one destination. A SeedSync
-// carries an Inventory and no list of objects: it is asked when the plan runs. A list would lose
-// files once events around it are coalesced or retried (delete X, a sync without X, create X: the
-// sync would remove the file of X, although X lives).
+// carries an Inventory and no list of objects: the plan asks it when it runs. A list could remove
+// the file of an object that lives: if "delete X, a sync without X, create X" is coalesced or
+// retried, the old sync comes last.
 //
 // An implementation must be safe for concurrent use.
 type Inventory interface {
-	// View calls f with one consistent Snapshot and returns f's error. The Snapshot is valid only
-	// during the call. f must not block: the source may hold a lock meanwhile.
+	// View calls f with one consistent Snapshot and returns the error of f. The Snapshot is valid
+	// only during the call. f must not block: the source may hold a lock meanwhile.
 	View(f func(Snapshot) error) error
 }
 
@@ -25,12 +25,12 @@ type Snapshot interface {
 	// Resources yields the living objects of one of the Collections that belong to this
 	// destination.
 	Resources(Collection) iter.Seq[Resource]
-	// Uncovered reports whether it is certain that no rule of the destination covers a type in one
+	// Uncovered reports whether certainly no rule of the destination covers a type in one
 	// namespace, or at cluster scope (the Collection never has All): no rule selects it, or the
-	// server serves the type no more. In doubt it is false: a rule that might select the type is
-	// faulty, discovery of its API group failed, the rules have just changed. Files of uncovered
-	// types are reported, and removed by a prune alone. A source that does not know the rules
-	// answers false.
+	// server no longer serves it. In doubt it is false: a rule that might select the type is
+	// faulty, discovery of its API group failed, or the rules have just changed. Files of uncovered
+	// types are reported; only a prune removes them. A source that does not know the rules returns
+	// false.
 	Uncovered(Collection) bool
 }
 
@@ -70,9 +70,9 @@ func (c Collection) Covers(other Collection) bool {
 
 // NewInventory returns an Inventory for users with informers or clients of their own. list returns
 // the living objects of a collection that belong to the destination. It is called for every
-// collection in each View, before anything is removed, and must be safe for concurrent use. As long
-// as the answer is not certain (the informer has not synced, a request failed) list must return an
-// error: View then returns that error, and no file is removed.
+// collection in each View, before anything is removed, and must be safe for concurrent use. While
+// the answer is not certain (the informer has not synced, a request failed), list must return an
+// error. View then returns that error, and no file is removed.
 func NewInventory(collections []Collection, list func(Collection) ([]Resource, error)) Inventory {
 	return &listedInventory{collections: slices.Clone(collections), list: list}
 }
@@ -108,5 +108,5 @@ func (s listedSnapshot) Resources(c Collection) iter.Seq[Resource] {
 	return slices.Values(s.resources[c])
 }
 
-// Uncovered implements Snapshot. Whoever lists for one destination does not tell its rules.
+// Uncovered implements Snapshot. A list for one destination does not know its rules.
 func (listedSnapshot) Uncovered(Collection) bool { return false }

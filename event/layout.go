@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Layout decides the file in which an object is kept. An implementation must be pure: the same
+// Layout maps each object to the path of its file. An implementation must be pure: the same
 // Resource has the same Path for ever, since files written yesterday are recognised by it. All
 // methods may be called concurrently.
 type Layout interface {
@@ -18,8 +18,8 @@ type Layout interface {
 	// same path, also on a file system that ignores case. Version and Kind play no part.
 	Path(Resource) string
 	// Collection returns the type and namespace that a path belongs to, if this layout wrote it.
-	// False means that it did not, or that the path does not tell. Collection(Path(r)) is r's own
-	// collection, with All false.
+	// False means that it did not, or that the path does not say. Collection(Path(r)) is the
+	// collection of r, with All false.
 	Collection(path string) (Collection, bool)
 }
 

@@ -14,30 +14,30 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 )
 
-// Options complete what FromObject and Content know from the object. The zero value and nil mean
+// Options add to FromObject and Content what the object does not say. Nil and the zero value mean
 // the defaults.
 type Options struct {
-	// Encryptor says that Secrets will be encrypted: without it a core v1 Secret is refused with
+	// Encryptor shows that Secrets will be encrypted: without it a core v1 Secret is refused with
 	// ErrSecret. It is not called here, since ciphertext is made when the file is written. Default:
 	// nil.
 	Encryptor Encryptor
-	// Kind is the kind of an object that does not say it itself, as typed objects read by a client
-	// do not. Default: the object's own.
+	// Kind is the kind of an object that does not name it, as typed objects read by a client do
+	// not. Default: that of the object.
 	Kind string
 	// Precondition restricts when a Create or Update writes its file. Default: Always.
 	Precondition Precondition
-	// Listed says that a listing found the object. Default: false.
+	// Listed is set for an object that a listing found. Default: false.
 	Listed bool
-	// Author is who made the change. Default: unknown.
+	// Author is the author of the change. Default: unknown.
 	Author Author
 	// Time is when the change was observed. Default: now.
 	Time time.Time
 }
 
-// FromObject makes the event for a change of obj, which is unstructured or typed and is not
-// changed. Namespace and name are the object's, group, resource and version are those of gvr. A
-// Create and an Update carry the Content of obj, whatever its deletionTimestamp says; a Delete
-// carries none.
+// FromObject makes the event for a change of obj, which is unstructured or typed; it does not
+// change obj. Namespace and name are those of the object; group, resource and version are those of
+// gvr. A Create and an Update carry the Content of obj, whatever its deletionTimestamp says; a
+// Delete carries none.
 //
 // The error matches ErrSecret for a Secret without an Encryptor and for one whose kind and resource
 // disagree, and ErrIncomplete if something is missing.
@@ -72,9 +72,9 @@ func FromResource(d destination.Destination, op Operation, r Resource) (Event, e
 	return validated(newEvent(d, op, r, &Options{}))
 }
 
-// Content returns the sanitised and encoded content of obj, for those who make the events of
-// several destinations from one change. obj is not changed. A core v1 Secret without an Encryptor
-// is ErrSecret.
+// Content returns the sanitised and encoded content of obj. Use it to make the events of several
+// destinations from one change. It does not change obj. A core v1 Secret without an Encryptor is
+// refused with ErrSecret.
 func Content(obj *unstructured.Unstructured, opts *Options) ([]byte, error) {
 	if obj == nil {
 		return nil, errors.New("event: no content: the object is nil")
@@ -104,8 +104,7 @@ func validated(e Event) (Event, error) {
 	return e, nil
 }
 
-// contentOf is Content for an object that may be typed, and whose resource is known beside its
-// kind.
+// contentOf is Content for an object that may be typed, and whose resource is known.
 func contentOf(r Resource, obj runtime.Object, opts *Options) ([]byte, error) {
 	if IsSecret(r.ID) && opts.Encryptor == nil {
 		return nil, fmt.Errorf("%w: set Options.Encryptor", ErrSecret)

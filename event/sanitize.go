@@ -45,15 +45,14 @@ var serverAnnotations = []string{
 	"volume.kubernetes.io/storage-provisioner",
 }
 
-// Sanitize returns a copy of obj without what the server owns, and does not change obj. It is a
-// deny list: whatever is not named here stays, also empty values, defaults, and fields of kinds
-// that it has never heard of. A map that becomes empty because of what was removed goes too where
-// the kind is known to allow that, as all do for labels and annotations; elsewhere it stays, since
-// a schema may require it.
+// Sanitize returns a copy of obj without what the server owns. It does not change obj. It works by
+// a deny list: whatever is not named here stays, also empty values, defaults, and fields of unknown
+// kinds. A map that becomes empty is removed if the kind allows its absence, as all kinds do for
+// labels and annotations. Any other map stays, since a schema may require it.
 //
-// What the author of an object wrote stays, even if the server assigns it elsewhere:
-// metadata.managedFields tell, or, where they name who assigned the value first, the
-// last-applied-configuration of kubectl.
+// What the author of an object wrote stays, even if the server assigns it elsewhere. The author is
+// known from metadata.managedFields; if these name only the program that assigned the value first,
+// from the last-applied-configuration of kubectl.
 //
 // Removed from every kind: status; metadata's managedFields, uid, resourceVersion, generation,
 // creationTimestamp, selfLink, deletionTimestamp, deletionGracePeriodSeconds and ownerReferences;
@@ -139,8 +138,8 @@ func clone(v any) any {
 	}
 }
 
-// remove deletes the field at path. Of the maps around it, so many of the innermost go too if they
-// become empty by that.
+// remove deletes the field at path. It also deletes maps around it that become empty by that, the
+// innermost first, up to a number.
 func remove(m map[string]any, optional int, path ...string) {
 	if len(path) == 1 {
 		delete(m, path[0])
@@ -178,8 +177,8 @@ func text(m map[string]any, path ...string) string {
 	return s
 }
 
-// replaceList puts what keep accepts in the place of the list at path, and removes a list that
-// becomes empty by that, with as many of the maps around it as remove does.
+// replaceList keeps those elements of the list at path that keep accepts. A list that becomes empty
+// is removed, with maps around it as remove does.
 func replaceList(m map[string]any, keep func(any) bool, optional int, path ...string) {
 	var kept []any
 	values := list(m, path...)

@@ -17,10 +17,10 @@ import (
 	"github.com/kubescribe/kubescribe/internal/compiled"
 )
 
-// Compile checks the rules and returns those that are valid, ready to be matched. The RuleSet is
-// never nil. The error joins every fault of every other rule, each a *RuleError, in the order of
-// their names; Err has them for each rule. Two rules of one name are both left out. Nothing that
-// the caller changes in a Rule afterwards has an effect.
+// Compile checks the rules and returns a RuleSet of the valid ones; it is never nil. The error
+// joins every fault of the other rules, each a *RuleError, in the order of their names. RuleSet.Err
+// has the faults of each rule. Two rules of one name are both left out. What the caller changes in
+// a Rule afterwards has no effect.
 func Compile(set destination.Set, rules ...Rule) (*RuleSet, error) {
 	named := make(map[types.NamespacedName]int)
 	for i := range rules {
@@ -52,8 +52,8 @@ func compareNames(a, b types.NamespacedName) int {
 	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }
 
-// compiler collects the faults of one rule. What is faulty is read as widely as it could be meant,
-// since an invalid rule keeps what it covers from being pruned.
+// compiler collects the faults of one rule. A faulty value is read as widely as it could be meant,
+// since an invalid rule keeps what it covers from being swept.
 type compiler struct {
 	set    destination.Set
 	name   types.NamespacedName
@@ -92,8 +92,8 @@ func (c *compiler) rule(order int, r Rule) *compiled.Rule {
 	return checked
 }
 
-// destination returns the destination of the rule, and none that it may not write to: not even a
-// faulty rule of one tenant has a say in what is pruned at another's.
+// destination returns the destination of the rule, and the zero one if the rule may not write
+// there: not even a faulty rule of one tenant has a say in what is swept at another's.
 func (c *compiler) destination(ref destination.Ref) destination.Destination {
 	if !c.set.Allows(ref, c.name.Namespace) {
 		c.fault("Destination", ref.String(), fmt.Errorf("%w: a GitDestination of another namespace can be used if it is there and its AllowedNamespaces have %q",
@@ -193,8 +193,8 @@ func (c *compiler) operations(field string, list []event.Operation) compiled.Ope
 	return asked
 }
 
-// list returns the values without repetitions; nil stands for all of them, also if a value is
-// faulty.
+// list returns the values without repetitions; nil stands for all of them, and for a list with a
+// faulty value.
 func (c *compiler) list(field string, values []string, check func(string) error) []string {
 	every := len(values) == 0
 	for i, v := range values {

@@ -14,7 +14,7 @@ import (
 	"github.com/kubescribe/kubescribe/internal/compiled"
 )
 
-// Type is a type as discovery serves it, in the one version in which it is read.
+// Type is an API type as discovery serves it, in the one version in which it is read.
 type Type struct {
 	Group, Version, Resource, Kind string
 	Namespaced                     bool
@@ -22,24 +22,26 @@ type Type struct {
 
 func (t *Type) compiled() *compiled.Type { return (*compiled.Type)(t) }
 
-// Served is what a server serves, as discovery's ServerGroupsAndResources tells it. No order in it
-// means anything: client-go makes the lists of an aggregated discovery by ranging over a map.
+// Served is what a server serves: the results of ServerGroupsAndResources of client-go's discovery.
+// The order of the lists means nothing: client-go makes those of an aggregated discovery by ranging
+// over a map.
 //
-// If discovery could not read one version of a group, leave the whole group out, as Without does,
-// and keep what is watched of it, else the next version would be read in its place for as long as
-// that lasts.
+// If discovery failed for one version of a group, leave the whole group out with Without, and go on
+// watching it. Otherwise the types of that version would be read in the next one until discovery
+// succeeds again, and all their files be written anew.
 type Served struct {
-	// Groups say which version each group prefers. A group that is absent prefers none.
+	// Groups has the preferred version of each group. A group that is absent prefers none.
 	Groups []*metav1.APIGroup
 	// Resources are the resources of all served versions of all groups.
 	Resources []*metav1.APIResourceList
-	// Keep has the version in which a type is read already. It is kept while it is served and some
-	// rule allows it: a new rule, or a new version beside it, must not write all files of the type
-	// anew. Leave a type out once its group prefers another version than it did. Default: none.
+	// Keep has the version in which a type is read already. The type keeps that version while it is
+	// served and some rule allows it, so that a new rule or a new version does not rewrite all
+	// files of the type. Leave a type out once its group prefers another version than before.
+	// Default: none.
 	Keep map[schema.GroupResource]string
 }
 
-// Preferred returns the version that a group prefers, "" if it is not told.
+// Preferred returns the version that a group prefers, "" if that is unknown.
 func (s Served) Preferred(group string) string {
 	for _, g := range s.Groups {
 		if g.Name == group {
@@ -49,7 +51,7 @@ func (s Served) Preferred(group string) string {
 	return ""
 }
 
-// Without returns what is served of the groups that are not among these.
+// Without returns what is served, without these groups.
 func (s Served) Without(groups map[string]bool) Served {
 	left := Served{Keep: s.Keep}
 	for _, g := range s.Groups {
@@ -65,8 +67,9 @@ func (s Served) Without(groups map[string]bool) Served {
 	return left
 }
 
-// Types returns each served type once, in the version in which it is read if all versions are
-// allowed and can be watched, by group and resource. What cannot be read in Resources is left out.
+// Types returns each served type once, by group and resource: in the version in which Watches would
+// read it if the rules allowed every version and each could be watched. Lists that cannot be read
+// are left out.
 func (s Served) Types() []Type {
 	served, _ := readDiscovery(s)
 	types := make([]Type, 0, len(served.types))
@@ -150,9 +153,9 @@ func (t *servedType) groupResource() schema.GroupResource {
 	return schema.GroupResource{Group: t.group, Resource: t.resource}
 }
 
-// choose returns the version in which the type is read, as Watches says. It does not depend on how
-// many rules allow a version, so that a rule of one team cannot change in which version the files
-// of all others are written.
+// choose returns the version in which the type is read, as Watches says. The number of rules that
+// allow a version does not count: otherwise a rule of one team could change the version of the
+// files of all others.
 func (t *servedType) choose(rules []*compiled.Rule, keep string) (chosen *Type, ok bool) {
 	for i := range t.versions {
 		v := &t.versions[i]

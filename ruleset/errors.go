@@ -9,31 +9,30 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 )
 
-// What can be wrong with a rule. Match the errors of Compile and Err with errors.Is. A rule that
-// refers to a destination which the Set does not hold has destination.ErrUnknown; if the Set knows
-// it as an invalid one, the error wraps what is wrong with it, too.
+// What can be wrong with a rule. Match the errors of Compile and RuleSet.Err with errors.Is. A rule
+// whose destination the Set does not hold has destination.ErrUnknown; if the Set knows why the
+// destination is invalid, the error wraps that, too.
 var (
 	// ErrInvalid means that a value breaks the rules for its field.
 	ErrInvalid = errors.New("invalid")
 
-	// ErrNamespaceNotAllowed means that a rule refers to a destination of another namespace which
-	// does not allow that, or which is not there. It is destination's.
+	// ErrNamespaceNotAllowed means that a rule refers to a destination of another namespace that
+	// does not allow it, or that does not exist. It is destination.ErrNamespaceNotAllowed.
 	ErrNamespaceNotAllowed = destination.ErrNamespaceNotAllowed
 )
 
-// Why a rule does not get a type. Match the errors of Watches with errors.Is.
+// What keeps a valid rule from a type. Match the errors of Watches with errors.Is.
 var (
-	// ErrNotServed means that discovery does not have a type that a rule names, or not in a version
-	// that the rule allows. It may come back: nothing may be concluded about its objects.
+	// ErrNotServed means that the server does not serve a type that a rule names, or in no version
+	// that the rule allows. The type may come back: conclude nothing about its objects.
 	ErrNotServed = errors.New("not served by the cluster")
 
-	// ErrNotWatchable means that a type that a rule names is served, but cannot be listed and
-	// watched, or lies outside the rule's scope, as a cluster-scoped type does for a rule with a
-	// namespace.
+	// ErrNotWatchable means that a type is served but cannot be listed and watched, or that the
+	// rule cannot see it: a cluster-scoped type is outside of a rule with a namespace.
 	ErrNotWatchable = errors.New("not to be watched for this rule")
 
-	// ErrOtherVersion means that a type is read in a version that the rule does not allow, although
-	// one that it allows is served, because another rule allows a version that the server prefers.
+	// ErrOtherVersion means that the rule allows a version that is served, but the type is read in
+	// another one: another rule allows that, and the server prefers it.
 	ErrOtherVersion = errors.New("read in another version")
 )
 
@@ -55,8 +54,8 @@ func (e *RuleError) Error() string {
 // Unwrap returns Err.
 func (e *RuleError) Unwrap() error { return e.Err }
 
-// TypeError is a type that a valid rule asks for and does not get. All else that the rule asks for
-// is not affected.
+// TypeError says that a valid rule asks for a type and does not get it. The other types of the rule
+// are not affected.
 type TypeError struct {
 	Rule     types.NamespacedName
 	Groups   []string // the API groups that were searched; "*" is any
@@ -72,8 +71,8 @@ func (e *TypeError) Error() string {
 // Unwrap returns Err.
 func (e *TypeError) Unwrap() error { return e.Err }
 
-// ConditionError is a Condition of a rule that could not be evaluated for an object. It is no fault
-// of the rule as such: other objects are not affected.
+// ConditionError says that a Condition could not be evaluated for one object. Other objects are not
+// affected.
 type ConditionError struct {
 	Rule types.NamespacedName
 	Err  error

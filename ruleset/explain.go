@@ -11,7 +11,7 @@ import (
 	"github.com/kubescribe/kubescribe/internal/compiled"
 )
 
-// Reason is what decided about a rule and an object. The first in this order that applies is given.
+// Reason is what decided about a rule and an object: the first in this order that applies.
 type Reason string
 
 // The reasons. With the last three the destination claims the object: it gets a file, or keeps the
@@ -33,12 +33,13 @@ const (
 	ReasonSelected        Reason = "Selected"
 )
 
-// Claims reports whether a destination claims an object for this reason.
+// Claims reports whether a destination claims an object for this reason: the object has a file
+// there, or keeps it.
 func (r Reason) Claims() bool {
 	return r == ReasonSelected || r == ReasonIgnoredManagers || r == ReasonConditionError
 }
 
-// Verdict is what one rule says about an object.
+// Verdict is what one rule decided about an object.
 type Verdict struct {
 	Rule        types.NamespacedName
 	Destination destination.Ref
@@ -48,15 +49,15 @@ type Verdict struct {
 	Message    string // the reason in full, naming fields and values of the rule
 }
 
-// Explanation says for one object which rule sent it where, or why not.
+// Explanation has for one object the destinations that want it, and the verdict of every rule.
 type Explanation struct {
 	Resource event.Resource
 	Matches  []Match   // what Match returns
 	Verdicts []Verdict // of every rule, invalid ones included, by destination and rule
 }
 
-// Explain says what each rule makes of an object, and why. It asks the rules as Match does, but all
-// of them, one after the other, and is meant for people.
+// Explain returns the verdict of every rule on an object. It is Match for people: it evaluates all
+// rules, one after the other, and is far slower.
 func (s *RuleSet) Explain(in Input) Explanation {
 	e := Explanation{Resource: in.Resource, Matches: s.Match(in)}
 	for _, r := range s.rules.All {
@@ -114,8 +115,8 @@ func explainChange(r *compiled.Rule, in *Input, asked compiled.Operations) Verdi
 	return v
 }
 
-// ask returns what the ResourceRules ask for, whatever else there is in the rule, and why each of
-// the others does not select the object.
+// ask returns the operations that the ResourceRules ask for, whatever else the rule says. For each
+// ResourceRule that does not select the object it returns the reason.
 func ask(r *compiled.Rule, in *Input) (asked compiled.Operations, misses []string) {
 	for i := range r.Selections {
 		if why := miss(&r.Selections[i], &in.Resource); why != "" {
@@ -127,7 +128,7 @@ func ask(r *compiled.Rule, in *Input) (asked compiled.Operations, misses []strin
 	return asked, misses
 }
 
-// miss says why the selection does not select an object, "" if it does.
+// miss returns the reason why the selection does not select an object, "" if it does.
 func miss(s *compiled.Selection, r *event.Resource) string {
 	switch {
 	case !compiled.Allows(s.Groups, r.Group):
@@ -145,7 +146,7 @@ func miss(s *compiled.Selection, r *event.Resource) string {
 	return ""
 }
 
-// excluding returns which exclusions name the object.
+// excluding returns the fields of the exclusions that name the object.
 func excluding(r *compiled.Rule, in *Input) []string {
 	var fields []string
 	for i := range r.Exclude {
@@ -185,8 +186,8 @@ func join(list []event.Operation) string {
 	return strings.Join(names, ", ")
 }
 
-// String returns the explanation in lines: the object, each destination that wants it, and what
-// each rule says.
+// String returns the explanation in lines: the object, each destination that wants it, and the
+// verdict of each rule.
 func (e Explanation) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (version %s)\n", e.Resource.ID, e.Resource.Version)

@@ -10,7 +10,7 @@ import (
 	"github.com/kubescribe/kubescribe/event"
 )
 
-// Input is what matching looks at: an object in its newest state, or in its last one before it was
+// Input is an object as rules see it: in its newest state, or in its last one before it was
 // deleted.
 type Input struct {
 	// in the version that it was read in; Namespace is "" for cluster-scoped objects
@@ -24,9 +24,9 @@ type Input struct {
 	Object map[string]any
 }
 
-// NewInput returns what matching looks at in an object of a type, as the API server sent it, except
-// for Managers: set them to LastManagers where the object's last change is what is asked about. The
-// Input shares the object's content.
+// NewInput returns the Input of an object of a type, as the API server sent it. It does not set
+// Managers: set them to LastManagers if the last change of the object is to be matched. The Input
+// shares the content of the object.
 func NewInput(t Type, obj *unstructured.Unstructured, namespaceLabels map[string]string) Input {
 	return Input{
 		Resource: event.Resource{
@@ -41,9 +41,9 @@ func NewInput(t Type, obj *unstructured.Unstructured, namespaceLabels map[string
 	}
 }
 
-// LastManagers returns who made the last change of an object, and when: the field managers with the
-// newest time, each once, those of subresources left out. It reads all managedFields, which takes
-// longer than a Match.
+// LastManagers returns the field managers of the last change of an object, each once, and its time:
+// those with the newest time, without those of subresources. It reads all managedFields, which
+// takes longer than a Match.
 func LastManagers(obj *unstructured.Unstructured) (names []string, newest time.Time) {
 	for _, f := range obj.GetManagedFields() {
 		if f.Time == nil || f.Subresource != "" || f.Time.Time.Before(newest) {

@@ -14,9 +14,9 @@ import (
 
 // Match is one destination that wants an object.
 //
-// With neither Writes nor Delete the destination claims the object, but this change is not to be
-// written, since managers that the rules ignore made it, or since Err: the file stays as it is and
-// is no orphan.
+// With neither Writes nor Delete the destination claims the object, but this change is not written:
+// IgnoreManagers made it, or Err says that a Condition could not be evaluated. The file stays as it
+// is and is no orphan.
 type Match struct {
 	Destination destination.Destination
 	Rules       []types.NamespacedName // which rules said so, in the order of their names
@@ -36,8 +36,8 @@ type hit struct {
 }
 
 // Match returns the destinations that want the object, each once, in the order of their names; nil
-// if there are none. It looks only at rules for the object's own type and namespace, takes no lock,
-// and may be called concurrently. The caller owns the result.
+// if there are none. It looks only at rules for the type and the namespace of the object, takes no
+// lock, and may be called concurrently. The caller owns the result.
 func (s *RuleSet) Match(in Input) []Match {
 	var few [16]hit // stays on the stack: matching nothing, the common case, allocates nothing
 	hits := few[:0]
@@ -74,8 +74,8 @@ func appendHits(hits []hit, entries []compiled.Candidate, in *Input) []hit {
 	return hits
 }
 
-// settle makes one hit of those of a rule, and asks the rule's condition, once. Where that cannot
-// be evaluated, the rule claims the object and still asks for its delete, but for no write.
+// settle joins the hits of each rule into one and evaluates its condition once. If that fails, the
+// rule claims the object and still asks for its delete, but for no write.
 func settle(hits []hit, in *Input) []hit {
 	settled := hits[:0]
 	for len(hits) > 0 {
@@ -96,8 +96,7 @@ func settle(hits []hit, in *Input) []hit {
 	return settled
 }
 
-// combine makes one Match of all hits of a destination. The order of rules puts them next to each
-// other.
+// combine joins the hits of each destination into one Match. They stand next to each other.
 func combine(hits []hit) []Match {
 	matches := make([]Match, 0, count(hits))
 	names := make([]types.NamespacedName, 0, len(hits))

@@ -9,38 +9,39 @@ import (
 	"github.com/kubescribe/kubescribe/internal/compiled"
 )
 
-// Preset is a ready-made Exclusion of what changes by itself and is rarely wanted in Git. One
-// applies if a Rule names it in Skip; those of DefaultPresets apply unless a Rule names them in
-// Keep. As an Exclusion does, one of whole types takes them out of the rule: they are not even
-// watched for it, and files that it had written are left as they are.
+// Preset is a ready-made Exclusion of objects that change by themselves and are rarely wanted in
+// Git. It applies to a Rule that names it in Skip; those of DefaultPresets apply to a Rule unless
+// it names them in Keep. One that excludes whole types takes them out of the rule: they are not
+// even watched for it, and files that the rule has written stay as they are.
 type Preset string
 
 // The presets.
 const (
-	// SkipEvents leaves out events, of the core group and of events.k8s.io, where the same objects
-	// are served again.
+	// SkipEvents excludes events: of the core group, and of events.k8s.io, which serves the same
+	// objects.
 	SkipEvents Preset = "Events"
 
-	// SkipLeases leaves out leases of coordination.k8s.io: each node and each leader renews one
-	// every few seconds.
+	// SkipLeases excludes leases of coordination.k8s.io. Each node and each leader renews one every
+	// few seconds.
 	SkipLeases Preset = "Leases"
 
-	// SkipEndpoints leaves out the endpoints and the endpointslices of discovery.k8s.io that
-	// controllers make of the Pods of a Service, or of other endpoints. Those that somebody wrote
-	// stay.
+	// SkipEndpoints excludes endpoints, and endpointslices of discovery.k8s.io, that controllers
+	// make of the Pods of a Service or of other endpoints. Those that somebody wrote stay.
 	SkipEndpoints Preset = "Endpoints"
 
-	// SkipRootCA leaves out the ConfigMap kube-root-ca.crt, which Kubernetes puts in each
-	// namespace.
+	// SkipRootCA excludes the ConfigMap kube-root-ca.crt, which Kubernetes puts in each namespace.
 	SkipRootCA Preset = "RootCA"
 
-	// SkipGenerated leaves out what a cluster makes for itself, and would make again: SkipEndpoints
-	// and SkipRootCA; what the API server says of its own address, identity, certificates and
-	// address ranges; the IPAddress beside the address that it has allocated to a Service; the
-	// APIServices that it registers for its own types and those of CRDs; the leases by which
-	// kubelets say that they live. It is one of DefaultPresets: each of these follows from another
-	// object or from this one cluster, would be wrong in another, and says nothing that anybody
-	// wrote.
+	// SkipGenerated excludes what a cluster makes for itself and would make again:
+	//
+	//	SkipEndpoints and SkipRootCA
+	//	ConfigMaps, the Service and endpoints of the API server: its address, certificates and identity
+	//	ServiceCIDRs of the cluster, and the IPAddress beside each address of a Service
+	//	APIServices that the API server registers for its own types and those of CRDs
+	//	leases of API servers, and those by which kubelets report that they live
+	//
+	// It is one of DefaultPresets. Each of these objects follows from another object or from this
+	// one cluster, would be wrong in another, and holds nothing that anybody wrote.
 	SkipGenerated Preset = "Generated"
 )
 
@@ -79,8 +80,8 @@ func (p Preset) Exclusions() []Exclusion {
 	return nil
 }
 
-// endpoints are told by the label of the controller that made them, and those from before
-// Kubernetes 1.33, which had none, by their field managers.
+// endpoints excludes by the label of the controller. Endpoints from before Kubernetes 1.33 have no
+// such label: there the field managers decide.
 func endpoints() []Exclusion {
 	unlabelled := ofType("", "endpoints")
 	// and distributions in one program
@@ -97,7 +98,7 @@ func ofType(group string, resources ...string) Exclusion {
 	return Exclusion{ResourceRule: ResourceRule{APIGroups: []string{group}, Resources: resources}}
 }
 
-// named names objects of a namespace, or of all with "".
+// named excludes objects of a namespace by name, or with "" those of all namespaces.
 func named(group, resource, namespace string, names ...string) Exclusion {
 	e := ofType(group, resource)
 	if namespace != "" {
@@ -121,8 +122,8 @@ func labelled(group, resource, label string, values ...string) Exclusion {
 	return e
 }
 
-// presets returns the exclusions of the presets that a rule skips, and of the defaults that it does
-// not keep.
+// presets returns the exclusions of the presets that a rule skips, and of the default ones that it
+// does not keep.
 func (c *compiler) presets(skip, keep []Preset) []compiled.Exclusion {
 	var exclusions []compiled.Exclusion
 	add := func(field string, p Preset) {

@@ -11,40 +11,41 @@ import (
 	"github.com/kubescribe/kubescribe/internal/compiled"
 )
 
-// Watch is what has to be listed and watched: a type, in one namespace or in all.
+// Watch is something to list and watch: a type, in one namespace or in all.
 type Watch struct {
 	Resource  Type
 	Namespace string // "": all namespaces, or a cluster-scoped type
-	// Coverage says which destinations this watch feeds and how far, in the order of destination
-	// and namespace. A destination that a cluster rule feeds is there once, for the whole watch;
-	// one that only rules of single namespaces feed is there once for each.
+	// Coverage has the destinations that this watch feeds, by destination and namespace. A
+	// destination that a cluster rule feeds is there once, for the whole watch. One that only rules
+	// of single namespaces feed is there once for each namespace.
 	Coverage []Coverage
 }
 
 // Coverage is what one destination gets from a Watch.
 type Coverage struct {
 	Destination destination.Destination
-	// Collection is what of the watch the destination's rules cover, whatever their selectors: All
-	// namespaces of a namespaced type, one namespace, or the objects of a cluster-scoped type
-	// (neither All nor Namespace).
+	// Collection is the part of the watch that the rules of the destination cover, whatever their
+	// selectors: all namespaces of a namespaced type (All), one namespace, or the objects of a
+	// cluster-scoped type (neither All nor Namespace).
 	Collection event.Collection
-	// Sweepable: files of the Collection may be swept once it was listed completely, since every rule of the
-	// destination that covers any of it is valid, allows DELETE there and gets what it asks for in
-	// the version that is read.
+	// Sweepable reports whether files of the Collection may be swept once it was listed completely.
+	// Every rule of the destination that covers any of it is valid, asks for DELETE there, and gets
+	// what it asks for in the version that is read.
 	Sweepable bool
 }
 
 // Watches returns the smallest set of watches that feeds every valid rule, by group, resource and
-// namespace. It is a pure function of the rules and of what the server serves, in whatever order.
-// What is not served gives no Watch; nobody takes it for empty.
+// namespace. It depends on nothing but the rules and what the server serves, in whatever order. A
+// type that is not served has no Watch: do not take it for one without objects.
 //
 // A type is read in one version: its version in Served.Keep, else the preferred version of its
-// group, else the first by Kubernetes' version priority (v2, v1, v1beta2, v1beta1, v1alpha1, others
-// by name). A version counts only if it can be listed and watched and some rule allows it.
+// group, else the first by the version priority of Kubernetes (v2, v1, v1beta2, v1beta1, v1alpha1,
+// others by name). A version counts only if it can be listed and watched, and some rule allows it.
+//
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/#version-priority
 //
-// The error joins a *TypeError for each type that a rule names and does not get. It does not make
-// the watches any less complete for all else.
+// The error joins a *TypeError for each type that a rule names and does not get. The watches of all
+// other types are complete nevertheless.
 func (s *RuleSet) Watches(from Served) ([]Watch, error) {
 	served, faults := readDiscovery(from)
 	var watches []Watch
@@ -100,18 +101,17 @@ func watchesOf(t *Type, rules []*compiled.Rule) []Watch {
 	return watches
 }
 
-// reach is what the rules of one destination that lie in one namespace, or in none, come to for a
-// type.
+// reach sums up the rules of one destination for a type that lie in one namespace, or in none.
 type reach struct {
 	covered bool // by a valid rule: there is something to watch
 	kept    bool // some rule forbids pruning
 }
 
-// coverageOf returns what one destination gets of a type. rules are all of its rules for the type,
-// invalid ones included.
+// coverageOf returns the coverage of one destination for a type. rules are all of its rules for the
+// type, invalid ones included.
 //
-// If a cluster rule covers the type, its scope is the whole type, and a rule of any namespace that
-// forbids pruning forbids it for the whole: a scope cannot leave out a namespace.
+// A cluster rule covers the whole type as one collection, which cannot leave out a namespace. So a
+// rule of any namespace that forbids sweeping forbids it for the whole type.
 func coverageOf(t *Type, rules []*compiled.Rule) []Coverage {
 	reached := make(map[string]reach)
 	keptAnywhere := false
@@ -180,8 +180,8 @@ func (d *discovery) missing(r *compiled.Rule, s *compiled.Selection) []error {
 	return faults
 }
 
-// find returns nil if one of the groups has the resource as the rule wants it, and otherwise what
-// stands in the way.
+// find returns nil if one of the groups has the resource as the rule wants it, and otherwise the
+// reason why not.
 func (d *discovery) find(r *compiled.Rule, s *compiled.Selection, groups []string, resource string) error {
 	allowed := false
 	var others []string

@@ -13,7 +13,7 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// Config is what the manifests of a folder say, in the order of files and documents. It is never
+// Config is the content of a folder of manifests, in the order of files and documents. It is never
 // changed after Load, and may be read concurrently.
 type Config struct {
 	Repositories []destination.Repository
@@ -39,19 +39,21 @@ type Push struct {
 	MaxCommits int           // in one push
 }
 
-// Secret is the data of a Secret: its stringData merged over its decoded data. It is not printed,
-// whatever the verb.
+// Secret is the data of a Secret: its stringData merged over its decoded data. No verb of package
+// fmt prints it.
 type Secret map[string][]byte
 
-// Format implements fmt.Formatter.
+// Format implements fmt.Formatter: whatever the verb, it writes "(secret)".
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("(secret)")) }
 
 // MarshalJSON keeps structured loggers from printing the data.
 func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"(secret)"`), nil }
 
 // Load reads the manifests of a folder. The error joins an *Error for each fault of each file, in
-// the order of files and lines; the Config is nil then. A folder without manifests is an error. So
-// is a file that is not a regular one or larger than 1 MiB, and a folder of more than 10,000 files.
+// the order of files and lines; the Config is nil then.
+//
+// A folder without manifests is an error. So are a file that is not a regular one or is larger than
+// 1 MiB, and a folder of more than 10,000 files.
 func Load(fsys fs.FS) (*Config, error) {
 	files, err := list(fsys)
 	if err != nil {

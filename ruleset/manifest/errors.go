@@ -52,7 +52,8 @@ func (e *Error) Error() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Locate returns where an object of the folder begins, the zero Position if there is none.
+// Locate returns the place where an object of the folder begins, the zero Position if the folder
+// does not have it.
 func (c *Config) Locate(kind string, ref types.NamespacedName) Position {
 	if o, ok := c.objects[id{kind, ref}]; ok {
 		return o.position
@@ -60,10 +61,10 @@ func (c *Config) Locate(kind string, ref types.NamespacedName) Position {
 	return Position{}
 }
 
-// Explain returns err with each *destination.Error and *ruleset.RuleError in it as an *Error that
-// names the file, the line and the field of the manifest. What else err holds stays as it is. A
-// fault that is only there because of another one in err, as that of a rule whose destination is
-// invalid, is left out.
+// Explain returns err with each *destination.Error and *ruleset.RuleError replaced by an *Error
+// that names the file, the line and the field of the manifest. Other errors stay as they are. A
+// fault that only follows from another one in err is left out: that of a rule whose destination is
+// invalid, for example.
 func (c *Config) Explain(err error) error {
 	leaves := flatten(err)
 	faulty := make(map[id]bool)
