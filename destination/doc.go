@@ -1,9 +1,13 @@
-// Package destination says where changes go: a folder on a branch of a repository.
+// Package destination has the places where changes go: a Destination is a base folder on a branch
+// of a repository.
 //
-// A Destination is made by Resolve from what the GitRepoConfigs (Repository) and GitDestinations
-// (Spec) say, or by hand and checked by Validate. It is always whole: an event cannot have a
-// repository without a branch. Everything here is a pure function of its arguments; nothing looks
-// at a repository.
+// Resolve makes Destinations of what GitRepoConfigs (Repository) and GitDestinations (Spec) say,
+// and checks them together. A Set holds the valid ones and the faults of the others. A Destination
+// made by hand is checked by its method Validate.
+//
+// A Destination is always whole: no event has a repository without a branch. It is comparable, and
+// can be a map key. Everything here is a pure function of its arguments; nothing looks at a
+// repository.
 //
 // # Branches
 //
@@ -57,8 +61,8 @@
 // under both. That costs a conflict now and then: the compare-and-swap push is what keeps commits
 // safe, not the RemoteBranch.
 //
-// docs/destinations.md shows in tables what is one repository and what is not, which URLs and
-// branches are refused, and why.
+// docs/destinations.md has tables of what is one repository and what is not, and of the URLs and
+// branches that are refused, with the reasons.
 //
 // # Errors
 //

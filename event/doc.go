@@ -1,12 +1,17 @@
-// Package event says what happened: a change of one Kubernetes object, or the end of a listing, for
-// one destination.
+// Package event has the changes that are written to Git: an Event is a change of one Kubernetes
+// object for one destination, or the end of a listing (SeedSync).
 //
-// # Events
+//   - FromObject and FromResource make events, and check them.
+//   - Sanitize removes what the server owns; Encode writes the rest as canonical YAML; Content does
+//     both.
+//   - Layout gives each object the path of its file.
+//   - Inventory answers at the end of a listing which objects live.
+//   - Encryptor encrypts Secrets. Without one a Secret is refused.
 //
-// An Event always carries its whole destination, and its identity (ID) names no version and no
-// kind, so a new API version of a type moves no file. Make events with FromObject and FromResource,
-// which validate them. An Event is a value and its Content is shared: nobody changes either once it
-// was made. No String, no log and no error of this package shows the content of an object.
+// An Event always carries its whole destination. Its identity (ID) has no version and no kind, so a
+// new API version of a type moves no file. An Event is a value and its Content is shared: nobody
+// changes either once it was made. No String, no log and no error of this package shows the content
+// of an object.
 //
 // # Content
 //
@@ -23,13 +28,13 @@
 //
 // # Layout
 //
-// A Layout says which file an object is kept in, and which part of the cluster a file belongs to.
+// A Layout gives the path of the file of an object, and the collection that a path belongs to.
 // DefaultLayout is {namespace|_cluster}/{resource[.group]}/{name}.yaml.
 //
 // # Inventory
 //
-// A SeedSync event says that a listing is complete. It carries an Inventory, which is asked what
-// lives at the moment at which files are removed. NewInventory makes one from informers.
+// A SeedSync says that a listing is complete. It carries an Inventory, which is asked which objects
+// live at the moment at which files are removed. NewInventory makes one from informers.
 //
 // # Concurrency
 //

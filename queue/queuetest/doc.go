@@ -1,11 +1,12 @@
-// Package queuetest is a conformance kit for queues of one's own: a durable one, a distributed one,
-// or a line in front of the one that kubescribe has.
+// Package queuetest is a conformance kit for your own Queue: a durable one, a distributed one, or
+// one in front of the one that kubescribe has.
 //
-// [TestQueue] checks that a queue.Queue keeps the contract of package queue, one subtest for each
-// promise; a check that fails quotes the sentence that was broken. [BenchmarkQueue] measures what
-// an event costs. A [Harness] says how queues are made. The kit runs against queue.Sharded, and
-// against queues that are broken on purpose: each of them is refused.
+//   - [TestQueue] checks that a queue.Queue keeps the contract of package queue: one subtest for
+//     each promise. A check that fails quotes the sentence that was broken.
+//   - [BenchmarkQueue] measures the cost of an event.
+//   - A [Harness] makes the queues.
 //
+// The kit is tested itself: queue.Sharded passes it, and queues that are broken on purpose do not.
 // It asks for what package queue says, and a little more, so that a user finds one queue like the
 // other:
 //

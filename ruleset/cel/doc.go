@@ -1,15 +1,15 @@
-// Package cel makes a ruleset.Condition of CEL expressions, in the form of a webhook's
-// matchConditions. Next to github.com/google/cel-go/cel, import it as kscel.
+// Package cel makes a ruleset.Condition of CEL expressions, in the form of the matchConditions of
+// an admission webhook. Beside github.com/google/cel-go/cel, import it as kscel.
 //
-// It is a module of its own: it stands on k8s.io/apiserver, whose environment and cost limits it
-// uses, and whoever needs no CEL does not build that.
+// It is a module of its own, since it needs k8s.io/apiserver, whose CEL environment and cost limits
+// it uses. Users without CEL do not build that.
 //
 // # Expressions
 //
 // All expressions have to hold. What they may look at:
 //
-//	object     the object in its newest state, as the API server sent it, managedFields and status included
-//	request    kind and resource {group, version, kind or resource}, name, namespace ("" if cluster-scoped)
+//	object     the object in its newest state, as the API server sent it, with all its fields
+//	request    kind and resource (group, version, kind or resource), name, namespace
 //
 // The functions are those of the API server in the version of this module's k8s.io/apiserver, at
 // its compatibility level. There is no oldObject, no request.operation and no userInfo: whether an

@@ -53,7 +53,7 @@ func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"(secret)"`), nil
 // the order of files and lines; the Config is nil then.
 //
 // A folder without manifests is an error. So are a file that is not a regular one or is larger than
-// 1 MiB, and a folder of more than 10,000 files.
+// 1 MiB, and a folder of more than 10,000 files and folders.
 func Load(fsys fs.FS) (*Config, error) {
 	files, err := list(fsys)
 	if err != nil {

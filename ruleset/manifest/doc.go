@@ -1,29 +1,43 @@
-// Package manifest reads a folder of manifests, in the place of a cluster that has their kinds:
+// Package manifest reads the rules, destinations and repositories of kubescribe from a folder of
+// YAML files. Use it where there is no cluster with the custom resources, as in a test or a small
+// program:
 //
-//	GitRepoConfig      configbutler.ai/v1alpha1  a destination.Repository, its credentials and its cadence
-//	GitDestination     configbutler.ai/v1alpha1  a destination.Spec and its orphan.Options
-//	WatchRule          configbutler.ai/v1alpha1  a ruleset.Rule for its own namespace
-//	ClusterWatchRule   configbutler.ai/v1alpha1  a ruleset.Rule without a namespace
-//	Secret             v1                        what a GitRepoConfig's secretRef may name
+//   - Load reads and checks the folder, and returns a Config.
+//   - Config.Repositories, Destinations and Rules are what destination.Resolve and ruleset.Compile
+//     take.
+//   - Config.Explain adds file and line to the errors of these two.
+//
+// It does not talk to a cluster, and does not watch the folder: load it again when it has changed.
+//
+// # Kinds
+//
+//	GitRepoConfig     configbutler.ai/v1alpha1  a destination.Repository, credentials, a Push
+//	GitDestination    configbutler.ai/v1alpha1  a destination.Spec and its orphan.Options
+//	WatchRule         configbutler.ai/v1alpha1  a ruleset.Rule for its own namespace
+//	ClusterWatchRule  configbutler.ai/v1alpha1  a ruleset.Rule without a namespace
+//	Secret            v1                        what the secretRef of a GitRepoConfig may name
 //
 // Every field, with optional ones in brackets:
 //
-//	GitRepoConfig.spec:     repoURL, [allowedBranches], [allowedNamespaces], [secretRef.name], [push.interval], [push.maxCommits]
-//	GitDestination.spec:    repoRef.name, [repoRef.namespace], branch, [baseFolder], [allowedNamespaces], [orphans.policy],
-//	                        [orphans.maxFiles]
-//	WatchRule.spec:         destinationRef.name, [destinationRef.namespace], rules, [objectSelector], [exclude],
-//	                        [skip], [skipControlled], [ignoreManagers]
+//	GitRepoConfig.spec:     repoURL, [allowedBranches], [allowedNamespaces], [secretRef.name],
+//	                        [push.interval], [push.maxCommits]
+//	GitDestination.spec:    repoRef.name, [repoRef.namespace], branch, [baseFolder],
+//	                        [allowedNamespaces], [orphans.policy], [orphans.maxFiles]
+//	WatchRule.spec:         destinationRef.name, [destinationRef.namespace], rules,
+//	                        [objectSelector], [exclude], [skip], [skipControlled], [ignoreManagers]
 //	ClusterWatchRule.spec:  the same with destinationRef.namespace and [namespaceSelector]
-//	rules[]:                [operations], [apiGroups], [apiVersions], [resources], of a ClusterWatchRule also [scope]
+//	rules[]:                [operations], [apiGroups], [apiVersions], [resources],
+//	                        of a ClusterWatchRule also [scope]
 //	exclude[]:              those of rules[], and [names]
 //	Secret:                 [data], [stringData], [type], [immutable]
 //	metadata:               name, [namespace], [labels], [annotations]
 //
-// A push.interval, "10s" as in time.ParseDuration, is the least time between two pushes and more
-// than 0; push.maxCommits is at least 1. orphans.maxFiles is at least 1, or -1 for no limit. skip
-// lists ready-made exclusions: Events, Leases, Endpoints, RootCA. A note behind a branch, set off
-// by spaces and an arrow instead of "#", is left out if the branch is not in quotes: "branch: main
-// ← production" means main.
+// push.interval, "10s" as in time.ParseDuration, is the least time between two pushes and more than
+// 0. push.maxCommits is at least 1. orphans.maxFiles is at least 1, or -1 for no limit. skip lists
+// ready-made exclusions: Events, Leases, Endpoints, RootCA, Generated.
+//
+// A note behind a branch is left out if the branch is not in quotes. It is set off by spaces and an
+// arrow instead of "#": "branch: main ← production" means main.
 //
 // # Files
 //
@@ -32,6 +46,11 @@
 // and links to folders are not followed: so a mounted ConfigMap or Secret, whose files are links
 // into a hidden folder, is read once. JSON is read as YAML, which knows neither \/ nor surrogate
 // pairs in strings.
+//
+// # Limits
+//
+// A file is a regular one, or a link to one, of at most 1 MiB. A folder holds at most 10,000 files
+// and folders. Load does not open pipes, sockets and devices: it names them as faults.
 //
 // # Namespaces
 //

@@ -10,40 +10,60 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset/manifest"
 )
 
-// A command that has no cluster at hand reads its rules from a folder, here from one in memory;
-// os.DirFS has those on disk.
-func ExampleLoad() {
-	folder := fstest.MapFS{"rules.yaml": {Data: []byte(`
+// A program without custom resources reads a folder, resolves its destinations and compiles its rules.
+// Explain says where in the folder the faults are.
+func Example() {
+	folder := fstest.MapFS{"mirror.yaml": {Data: []byte(`
 apiVersion: configbutler.ai/v1alpha1
 kind: GitRepoConfig
-metadata: {name: team}
-spec: {repoURL: https://git.example/team/config.git}
+metadata: {name: config}
+spec:
+  repoURL: https://git.example.com/platform/config
+  allowedBranches: ["main"]
 ---
 apiVersion: configbutler.ai/v1alpha1
 kind: GitDestination
 metadata: {name: prod}
-spec: {repoRef: {name: team}, branch: main, baseFolder: prod}
+spec:
+  repoRef: {name: config}
+  branch: main
+  baseFolder: clusters/prod
+---
+apiVersion: configbutler.ai/v1alpha1
+kind: GitDestination
+metadata: {name: test}
+spec:
+  repoRef: {name: config}
+  branch: test
 ---
 apiVersion: configbutler.ai/v1alpha1
 kind: WatchRule
-metadata: {name: config}
+metadata: {name: workloads}
 spec:
   destinationRef: {name: prod}
-  rules: [{apiGroups: [""], resources: [configmaps]}]
+  rules:
+    - apiGroups: ["apps"]
+      resources: ["deployments", "statefulsets"]
 `)}}
-	config, err := manifest.Load(folder)
+
+	config, err := manifest.Load(folder) // os.DirFS("rules") in a program
 	if err != nil {
-		fmt.Println(err) // all faults, each with its file and line
+		fmt.Println(err)
 		return
 	}
-	destinations, err := destination.Resolve(config.Repositories, config.Destinations)
-	_, faults := ruleset.Compile(destinations, config.Rules...)
-	if err := config.Explain(errors.Join(err, faults)); err != nil {
-		fmt.Println(err) // in the words of the manifests; what is valid can be used all the same
+	set, resolveErr := destination.Resolve(config.Repositories, config.Destinations)
+	rules, compileErr := ruleset.Compile(set, config.Rules...)
+	if err := config.Explain(errors.Join(resolveErr, compileErr)); err != nil {
+		fmt.Println(err) // what is valid works nevertheless
 	}
-	for d := range destinations.All() {
-		fmt.Println(d.Ref, "is", d.Repository, d.Branch, d.BaseFolder)
+	for d := range set.All() {
+		fmt.Println(d)
+	}
+	for _, r := range config.Rules {
+		fmt.Println("rule", r.Name, "is valid:", rules.Err(r.Name) == nil)
 	}
 	// Output:
-	// default/prod is https://git.example/team/config.git main prod
+	// mirror.yaml:22: GitDestination default/test: spec.branch: branch not allowed: GitRepoConfig default/config allows ["main"] ("test")
+	// default/prod (https://git.example.com/platform/config#main:clusters/prod)
+	// rule default/workloads is valid: true
 }
