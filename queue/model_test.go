@@ -52,7 +52,7 @@ func (a asked) Resources(event.Collection) iter.Seq[event.Resource] {
 
 // step does what op says if it is possible now.
 //
-//	a, b: the object is created or deleted    s: a seed sync: what lives is listed, then a SeedSync
+//	a, b: the object is created or deleted    s: what lives is listed, then a SeedSync
 //	n: a batch is handed out                  d: it is pushed and done
 //	r: it fails and is put back               u: it is pushed, but put back, since nobody knows
 //	p: its first event is pushed, the others are put back

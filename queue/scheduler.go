@@ -18,7 +18,7 @@ type readyList = list[line, *line]
 //
 // A line that has events, is not leased and has not failed its last try is in one place of three:
 //
-//	timed   not due yet, backoff included; a heap, by a time that is never later than when it is due
+//	timed   not due yet, or backing off; a heap by a time that is never too late
 //	live    due, with live changes
 //	seeds   due, with nothing but what a listing found
 //

@@ -30,28 +30,28 @@
 // (https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/),
 // except for these:
 //
-//	                          admission                      here
-//	empty list                refused by the API             everything; [""] is the core group
-//	"*" beside other values   refused by the API             everything
-//	subresources, "pods/*"    requests to subresources       a fault: they are never mirrored
-//	CONNECT                   an operation                   a fault: it changes nothing
-//	"apps*"                   never matches                  a fault
-//	rules in a namespace      do not exist                   see their own namespace only
-//	matchPolicy               Equivalent by default          Exact, for the one version that is read
-//	a Namespace object        lies in itself                 lies in no namespace
-//	other "namespaces"        taken for Namespaces           objects like any other
-//	namespaceSelector         of all webhooks                of cluster rules only
-//	objectSelector            old or new object              new object; if not selected, a delete
-//	exclusions                names, of policies only        also globs, as in path.Match; they win
-//	matchConditions           object, oldObject, request     object, part of request (ruleset/cel)
-//	failurePolicy             Fail or Ignore                 neither: the file stays as it is
+//	                           admission                  here
+//	empty list                 refused by the API         all; apiGroups [""] is the core group
+//	"*" beside other values    refused by the API         everything
+//	subresources, "pods/*"     requests to subresources   a fault: they are never mirrored
+//	CONNECT                    an operation               a fault: it changes nothing
+//	"apps*"                    never matches              a fault
+//	rules in a namespace       do not exist               see their own namespace only
+//	matchPolicy                Equivalent by default      Exact, in the version that is read
+//	a Namespace object         lies in itself             lies in no namespace
+//	namespaces of other groups are taken for Namespaces   are objects like any other
+//	namespaceSelector          of all webhooks            of cluster rules only, else a fault
+//	objectSelector             old or new object          new object; no longer selected: a delete
+//	exclusions                 names, of policies only    also globs, as in path.Match; they win
+//	matchConditions            object, oldObject, request object, part of request: ruleset/cel
+//	failurePolicy              Fail or Ignore             neither: the file stays as it is
 //
 // As in admission, a namespaceSelector does not restrict cluster-scoped objects, except that a
 // Namespace is matched by its own labels. "*" includes every type that can be listed and watched:
 // Events, Leases and EndpointSlices, too, and types that two groups serve (events, events.k8s.io)
 // twice. Use Exclude, or the ready-made exclusions of Skip.
 //
-// docs/rules.md has this table in full, and tables of joined operations, ready-made exclusions and
+// docs/rules.md has this table, too, and tables of joined operations, ready-made exclusions and
 // the reasons of Explain.
 //
 // # Operations

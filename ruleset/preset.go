@@ -35,7 +35,7 @@ const (
 	// SkipGenerated excludes what a cluster makes for itself and would make again:
 	//
 	//	SkipEndpoints and SkipRootCA
-	//	ConfigMaps, the Service and endpoints of the API server: its address, certificates and identity
+	//	ConfigMaps, Service and endpoints of the API server: its address and certificates
 	//	ServiceCIDRs of the cluster, and the IPAddress beside each address of a Service
 	//	APIServices that the API server registers for its own types and those of CRDs
 	//	leases of API servers, and those by which kubelets report that they live

@@ -65,7 +65,7 @@ func TestAMillionPairsAreMatchedAsAdmissionDoes(t *testing.T) {
 	require.Positive(t, explained, "the row of the table of differences is gone: take it out")
 }
 
-// isForeignNamespace tells whether admission takes an object for a Namespace since it does not look at the group.
+// isForeignNamespace reports whether admission takes an object for a Namespace since it does not look at the group.
 func isForeignNamespace(r event.Resource) bool { return r.Resource == "namespaces" && r.Group != "" }
 
 // key is what a Match says in one word each: every rule has a destination of its own.

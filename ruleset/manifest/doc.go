@@ -24,7 +24,8 @@
 //	GitDestination.spec:    repoRef.name, [repoRef.namespace], branch, [baseFolder],
 //	                        [allowedNamespaces], [orphans.policy], [orphans.maxFiles]
 //	WatchRule.spec:         destinationRef.name, [destinationRef.namespace], rules,
-//	                        [objectSelector], [exclude], [skip], [skipControlled], [ignoreManagers]
+//	                        [objectSelector], [exclude], [skip], [skipControlled],
+//	                        [ignoreManagers]
 //	ClusterWatchRule.spec:  the same with destinationRef.namespace and [namespaceSelector]
 //	rules[]:                [operations], [apiGroups], [apiVersions], [resources],
 //	                        of a ClusterWatchRule also [scope]

@@ -10,8 +10,8 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset/manifest"
 )
 
-// A program without custom resources reads a folder, resolves its destinations and compiles its rules.
-// Explain says where in the folder the faults are.
+// A program without custom resources reads a folder, resolves its destinations and compiles its
+// rules. Explain adds file and line to the faults.
 func Example() {
 	folder := fstest.MapFS{"mirror.yaml": {Data: []byte(`
 apiVersion: configbutler.ai/v1alpha1
