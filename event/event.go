@@ -99,16 +99,22 @@ func (a Author) Same(b Author) bool { return a.Name == b.Name && a.Email == b.Em
 // Event is one change for one destination. It is a value that is never changed once made. Events
 // for several destinations may share their Content.
 type Event struct {
-	Destination  destination.Destination // always whole
-	Operation    Operation
-	Resource     Resource     // zero for SeedSync
-	Content      []byte       // canonical YAML; nil for Delete and SeedSync
-	Precondition Precondition // Create and Update only
-	// found by a listing rather than delivered by a watch: live changes go first
-	Listed    bool
-	Author    Author
-	Inventory Inventory // SeedSync only
-	Time      time.Time // when it was observed
+	// Destination is always whole.
+	Destination destination.Destination
+	Operation   Operation
+	// Resource is the object; zero for a SeedSync.
+	Resource Resource
+	// Content is canonical YAML; nil for a Delete and a SeedSync.
+	Content []byte
+	// Precondition is that of a Create or an Update.
+	Precondition Precondition
+	// Listed is set if a listing found the object, not a watch: live changes go first.
+	Listed bool
+	Author Author
+	// Inventory is that of a SeedSync; nil otherwise.
+	Inventory Inventory
+	// Time is when the change was observed.
+	Time time.Time
 }
 
 // ErrIncomplete is matched by the error of Validate: the event lacks or contradicts something

@@ -41,8 +41,8 @@ type RuleError struct {
 	Rule  types.NamespacedName
 	Field string // the Go field, "Resources[0].Operations[1]"
 	Value string // what it holds
-	// what is wrong and what to do; wraps ErrInvalid, destination.ErrUnknown or
-	// ErrNamespaceNotAllowed
+	// Err is the fault and what to do about it. It wraps ErrInvalid, destination.ErrUnknown or
+	// ErrNamespaceNotAllowed.
 	Err error
 }
 

@@ -17,20 +17,28 @@ type Reason string
 // The reasons. With the last three the destination claims the object: it gets a file, or keeps the
 // one that it has.
 const (
-	ReasonInvalid Reason = "Invalid" // the rule has faults, see RuleSet.Err
-	// the rule has a namespace, and it is not the object's
+	// ReasonInvalid: the rule has faults, see RuleSet.Err.
+	ReasonInvalid Reason = "Invalid"
+	// ReasonOtherNamespace: the rule has a namespace, and the object is not in it.
 	ReasonOtherNamespace Reason = "OtherNamespace"
-	// no ResourceRule selects the object's type in this version
-	ReasonResources         Reason = "Resources"
-	ReasonControlled        Reason = "Controlled"        // SkipControlled
-	ReasonObjectSelector    Reason = "ObjectSelector"    // the object's labels
-	ReasonNamespaceSelector Reason = "NamespaceSelector" // the labels of its namespace
-	ReasonExcluded          Reason = "Excluded"          // Exclude, Skip or DefaultPresets
-	ReasonCondition         Reason = "Condition"         // Condition does not hold
-	// Condition could not be evaluated: the file stays as it is
-	ReasonConditionError  Reason = "ConditionError"
-	ReasonIgnoredManagers Reason = "IgnoredManagers" // IgnoreManagers: the file stays as it is
-	ReasonSelected        Reason = "Selected"
+	// ReasonResources: no ResourceRule selects the type of the object in this version.
+	ReasonResources Reason = "Resources"
+	// ReasonControlled: SkipControlled leaves the object out.
+	ReasonControlled Reason = "Controlled"
+	// ReasonObjectSelector: ObjectSelector does not select the labels of the object.
+	ReasonObjectSelector Reason = "ObjectSelector"
+	// ReasonNamespaceSelector: NamespaceSelector does not select the labels of its namespace.
+	ReasonNamespaceSelector Reason = "NamespaceSelector"
+	// ReasonExcluded: Exclude, Skip or DefaultPresets leave no operation.
+	ReasonExcluded Reason = "Excluded"
+	// ReasonCondition: Condition does not hold.
+	ReasonCondition Reason = "Condition"
+	// ReasonConditionError: Condition could not be evaluated; the file stays as it is.
+	ReasonConditionError Reason = "ConditionError"
+	// ReasonIgnoredManagers: only IgnoreManagers made the change; the file stays as it is.
+	ReasonIgnoredManagers Reason = "IgnoredManagers"
+	// ReasonSelected: the rule selects the object.
+	ReasonSelected Reason = "Selected"
 )
 
 // Claims reports whether a destination claims an object for this reason: the object has a file
@@ -44,9 +52,11 @@ type Verdict struct {
 	Rule        types.NamespacedName
 	Destination destination.Ref
 	Reason      Reason
-	// what the rule asks for: Create, Update, Delete; nil if it does not claim the object
+	// Operations are those that the rule asks for: Create, Update, Delete. Nil if the rule does not
+	// claim the object.
 	Operations []event.Operation
-	Message    string // the reason in full, naming fields and values of the rule
+	// Message is the reason in full, with fields and values of the rule.
+	Message string
 }
 
 // Explanation has for one object the destinations that want it, and the verdict of every rule.

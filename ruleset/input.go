@@ -13,14 +13,16 @@ import (
 // Input is an object as rules see it: in its newest state, or in its last one before it was
 // deleted.
 type Input struct {
-	// in the version that it was read in; Namespace is "" for cluster-scoped objects
-	Resource        event.Resource
-	Labels          map[string]string // of the object
-	NamespaceLabels map[string]string // of its namespace; nil for cluster-scoped objects
-	Controlled      bool              // it has a controller owner
-	Managers        []string          // who made this change; empty: unknown, or a delete
-	// the whole object, as in unstructured.Unstructured; only Conditions and Exclusion.Managers
-	// look at it
+	// Resource has the version that the object was read in; its Namespace is "" at cluster scope.
+	Resource event.Resource
+	// Labels are those of the object, NamespaceLabels those of its namespace (nil at cluster scope).
+	Labels, NamespaceLabels map[string]string
+	// Controlled is set if the object has a controller owner.
+	Controlled bool
+	// Managers are the field managers that made this change. None: unknown, or a delete.
+	Managers []string
+	// Object is the whole object, as in unstructured.Unstructured. Only Conditions and
+	// Exclusion.Managers look at it.
 	Object map[string]any
 }
 

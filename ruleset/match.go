@@ -19,12 +19,16 @@ import (
 // is and is no orphan.
 type Match struct {
 	Destination destination.Destination
-	Rules       []types.NamespacedName // which rules said so, in the order of their names
-	Writes      bool                   // some rule asks for CREATE or UPDATE
-	// of a write, the weakest of all rules; Always if not Writes
+	// Rules are those that claim the object, in the order of their names.
+	Rules []types.NamespacedName
+	// Writes is set if some rule asks for CREATE or UPDATE.
+	Writes bool
+	// Precondition is that of the write, the weakest of all rules. Always if not Writes.
 	Precondition event.Precondition
-	Delete       bool // some rule asks for DELETE
-	// *ConditionError, joined: Conditions that could not be evaluated; their rules ask for no write
+	// Delete is set if some rule asks for DELETE.
+	Delete bool
+	// Err joins a *ConditionError for each Condition that could not be evaluated. Its rule asks for
+	// no write.
 	Err error
 }
 

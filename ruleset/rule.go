@@ -14,19 +14,29 @@ import (
 // ones. It reaches the destinations of that namespace, others only if AllowedNamespaces of
 // destination.Spec say so. A Rule without one is the administrator's: it sees and reaches all.
 type Rule struct {
-	// the WatchRule, or the ClusterWatchRule (empty Namespace)
-	Name        types.NamespacedName
+	// Name is that of the WatchRule, or of the ClusterWatchRule (empty Namespace).
+	Name types.NamespacedName
+	// Destination is the GitDestination of the objects.
 	Destination destination.Ref
-	// an object is selected if one of them selects it; none is a fault
-	Resources         []ResourceRule
-	NamespaceSelector *metav1.LabelSelector // nil: every namespace; of cluster rules only
-	ObjectSelector    *metav1.LabelSelector // nil: every object
-	Condition         Condition             // nil: every object
-	Exclude           []Exclusion
-	Skip              []Preset // ready-made exclusions, beside DefaultPresets
-	Keep              []Preset // those of DefaultPresets that are not to apply
-	SkipControlled    bool     // leave out objects that have a controller owner
-	IgnoreManagers    []string // do not write changes that these field managers alone have made
+	// Resources select types: an object is selected if one of them selects it. None is a fault.
+	Resources []ResourceRule
+	// NamespaceSelector selects namespaces, for cluster rules only. Default: every namespace.
+	NamespaceSelector *metav1.LabelSelector
+	// ObjectSelector selects objects by their labels. Default: every object.
+	ObjectSelector *metav1.LabelSelector
+	// Condition is asked last. Default: it holds for every object.
+	Condition Condition
+	// Exclude takes objects out again. Default: none.
+	Exclude []Exclusion
+	// Skip names ready-made exclusions, beside DefaultPresets. Default: none.
+	Skip []Preset
+	// Keep names those of DefaultPresets that are not to apply. Default: all apply.
+	Keep []Preset
+	// SkipControlled leaves out objects that have a controller owner. Default: false.
+	SkipControlled bool
+	// IgnoreManagers are field managers: a change that only they have made is not written.
+	// Default: none.
+	IgnoreManagers []string
 }
 
 // ResourceRule selects types and operations, as RuleWithOperations of admission webhooks does, but
@@ -60,10 +70,13 @@ const (
 // operation, the rule does not even watch them.
 type Exclusion struct {
 	ResourceRule
-	Names []string // globs as in path.Match; empty: every name
-	// names; empty: every namespace, and cluster-scoped objects
-	Namespaces     []string
-	ObjectSelector *metav1.LabelSelector // nil: every object
-	// objects of which each field is managed by one of these; empty: every object
+	// Names are globs, as in path.Match. Default: every name.
+	Names []string
+	// Namespaces are names. Default: every namespace, and cluster-scoped objects.
+	Namespaces []string
+	// ObjectSelector selects objects by their labels. Default: every object.
+	ObjectSelector *metav1.LabelSelector
+	// Managers are field managers: excluded are objects all of whose managers are among these.
+	// Default: every object.
 	Managers []string
 }

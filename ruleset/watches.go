@@ -104,7 +104,7 @@ func watchesOf(t *Type, rules []*compiled.Rule) []Watch {
 // reach sums up the rules of one destination for a type that lie in one namespace, or in none.
 type reach struct {
 	covered bool // by a valid rule: there is something to watch
-	kept    bool // some rule forbids pruning
+	kept    bool // some rule forbids sweeping
 }
 
 // coverageOf returns the coverage of one destination for a type. rules are all of its rules for the
@@ -134,8 +134,8 @@ func coverageOf(t *Type, rules []*compiled.Rule) []Coverage {
 	for _, namespace := range slices.Sorted(maps.Keys(reached)) {
 		if reached[namespace].covered {
 			scope.Namespace = namespace
-			prune := !reached[""].kept && !reached[namespace].kept
-			covered = append(covered, Coverage{Destination: rules[0].Destination, Collection: scope, Sweepable: prune})
+			sweepable := !reached[""].kept && !reached[namespace].kept
+			covered = append(covered, Coverage{Destination: rules[0].Destination, Collection: scope, Sweepable: sweepable})
 		}
 	}
 	return covered

@@ -21,7 +21,8 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// webhook is what a Rule is in the API server: one webhook with its rules and selectors, parsed once.
+// webhook is what a Rule is in the API server: one webhook with its rules and selectors, parsed
+// once.
 type webhook struct {
 	rules             []admissionv1.RuleWithOperations
 	namespaceSelector labels.Selector
@@ -33,7 +34,8 @@ func (w *webhook) GetParsedNamespaceSelector() (labels.Selector, error) {
 }
 func (w *webhook) GetParsedObjectSelector() (labels.Selector, error) { return w.objectSelector, nil }
 
-// newWebhook translates what admission knows of a Rule: an empty list becomes "*" first, since the API refuses it.
+// newWebhook translates what admission knows of a Rule: an empty list becomes "*" first, since the
+// API refuses it.
 func newWebhook(r ruleset.Rule) (*webhook, error) {
 	w := &webhook{}
 	for _, rr := range r.Resources {
@@ -74,7 +76,8 @@ func orAll(list []string) []string {
 	return slices.Clone(list)
 }
 
-// selector reads a nil selector as the API does that defaults it: as the empty one, which selects everything.
+// selector reads a nil selector as the API does that defaults it: as the empty one, which selects
+// everything.
 func selector(s *metav1.LabelSelector) (labels.Selector, error) {
 	if s == nil {
 		return labels.Everything(), nil
@@ -104,7 +107,8 @@ func (w *webhook) matches(attributes admission.Attributes, of corelisters.Namesp
 	}), nil
 }
 
-// attributesOf makes the request that an object would arrive with: a namespace lies in itself there.
+// attributesOf makes the request that an object would arrive with: a namespace lies in itself
+// there.
 func attributesOf(in ruleset.Input, op event.Operation) admission.Attributes {
 	r := in.Resource
 	obj := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: r.Name, Namespace: r.Namespace, Labels: in.Labels}}

@@ -22,7 +22,8 @@ import (
 
 var update = flag.Bool("update", false, "write the table of differences into the documentation")
 
-// differences is the table in docs/rules.md and in the documentation of ruleset: each row is checked on both sides.
+// differences is the table in docs/rules.md and in the documentation of ruleset: each row is
+// checked on both sides.
 var differences = []struct {
 	what, admission, here string
 	check                 func(t *testing.T)

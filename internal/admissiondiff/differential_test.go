@@ -14,8 +14,8 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// TestAMillionPairsAreMatchedAsAdmissionDoes asks both for every operation. A difference needs an explanation, which is a
-// row of the table of differences.
+// TestAMillionPairsAreMatchedAsAdmissionDoes asks both for every operation. A difference needs an
+// explanation, which is a row of the table of differences.
 func TestAMillionPairsAreMatchedAsAdmissionDoes(t *testing.T) {
 	const rulesPerSet, inputsPerSet = 20, 500
 	pairs := 1_000_000
@@ -65,7 +65,8 @@ func TestAMillionPairsAreMatchedAsAdmissionDoes(t *testing.T) {
 	require.Positive(t, explained, "the row of the table of differences is gone: take it out")
 }
 
-// isForeignNamespace reports whether admission takes an object for a Namespace since it does not look at the group.
+// isForeignNamespace reports whether admission takes an object for a Namespace since it does not
+// look at the group.
 func isForeignNamespace(r event.Resource) bool { return r.Resource == "namespaces" && r.Group != "" }
 
 // key is what a Match says in one word each: every rule has a destination of its own.

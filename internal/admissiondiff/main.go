@@ -29,7 +29,8 @@ type row struct {
 	Size   int     `json:"size"`   // rules, or destinations
 	Median float64 `json:"median_ns"`
 	Best   float64 `json:"best_ns"`
-	CPU    float64 `json:"cpu_ns"` // of the whole process, garbage collection included, in the best round by CPU time
+	// of the whole process, garbage collection included, in the best round by CPU time
+	CPU    float64 `json:"cpu_ns"`
 	Allocs int64   `json:"allocs"` // of one operation
 	Bar    float64 `json:"bar_ns,omitempty"`
 }
@@ -70,7 +71,8 @@ func printJSON(w io.Writer, rows []row) error {
 	return nil
 }
 
-// printTable prints the rows as Markdown and, with bars, the promises below. A promise that is not kept is an error.
+// printTable prints the rows as Markdown and, with bars, the promises below. A promise that is not
+// kept is an error.
 func printTable(w io.Writer, rows []row, bars bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', tabwriter.Debug)
 	fmt.Fprintln(t, "\tcase\tsystem\tsize\tmedian\tbest\tCPU\tallocs\t")

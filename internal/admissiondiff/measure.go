@@ -103,8 +103,8 @@ func scan(webhooks []*webhook, rules []ruleset.Rule, in ruleset.Input) int {
 	return n
 }
 
-// rulesForBench are rules of many types and namespaces: half of them of all namespaces, for a type each, half of them for
-// pods, in a namespace each.
+// rulesForBench are rules of many types and namespaces: half of them of all namespaces, for a type
+// each, half of them for pods, in a namespace each.
 func rulesForBench(n int) []ruleset.Rule {
 	rules := make([]ruleset.Rule, n)
 	for i := range rules {

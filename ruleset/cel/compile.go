@@ -30,9 +30,10 @@ const maxExpressions = 64
 
 // Expression is one of a webhook's matchConditions.
 type Expression struct {
-	// unique among the expressions of a Condition; a qualified name, as "exclude-kubelets"
-	Name       string
-	Expression string // in CEL, of type bool
+	// Name is unique among the expressions of a Condition: a qualified name, "exclude-kubelets".
+	Name string
+	// Expression is in CEL, of type bool.
+	Expression string
 }
 
 // Error is one fault of one expression.
