@@ -12,11 +12,12 @@ import (
 	"github.com/kubescribe/kubescribe/queue"
 )
 
-// approvals are what somebody has allowed in the folder of one destination and no plan has used up yet.
-// They are for the destination as it was then: one that moves to another branch or folder has none.
+// approvals are what somebody has allowed in the folder of one destination and no plan has used up
+// yet. They are for the destination as it was then: one that moves to another branch or folder has
+// none.
 //
-// Each is numbered as it is given, and the Token of a Policy is the last number. So the Report of a plan
-// that landed says which approvals the plan knew, and only those are consumed.
+// Each is numbered as it is given, and the Token of a Policy is the last number. So the Report of a
+// plan that landed says which approvals the plan knew, and only those are consumed.
 type approvals struct {
 	to     destination.Destination
 	adopt  uint64 // the number of the adoption; zero: none
@@ -49,11 +50,11 @@ var errEnded = errors.New("kubescribe: the Mirror has ended")
 // Approve lets the next sweep of a destination, the search for files without an object, pass the
 // blast-radius limit, and asks for that sweep. A line that backs off is woken.
 //
-// It approves what the status shows as Held. If the sweep finds none but those files, they go; if it
-// finds any other, it holds them all again, and shows them. If nothing is held so far, as right after a
-// start, it approves what the sweep finds. Either way that sweep uses the approval up. One that fails to
-// push is tried again with it. In a folder that is not adopted the approval waits for Adopt. It lapses
-// when the destination's branch or folder changes, and when the process ends.
+// It approves what the status shows as Held. If the sweep finds none but those files, they go; if
+// it finds any other, it holds them all again, and shows them. If nothing is held so far, as right
+// after a start, it approves what the sweep finds. Either way that sweep uses the approval up. One
+// that fails to push is tried again with it. In a folder that is not adopted the approval waits for
+// Adopt. It lapses when the destination's branch or folder changes, and when the process ends.
 func (m *Mirror) Approve(ref destination.Ref) error {
 	return m.allow(ref, func(a *approvals, number uint64, known gitsink.Status) {
 		a.sweep = &sweepApproval{number, orphan.Approval{All: known.Held == nil}}
@@ -63,29 +64,30 @@ func (m *Mirror) Approve(ref destination.Ref) error {
 	})
 }
 
-// Adopt takes over the folder of a destination that belongs to another owner, or that held files when
-// kubescribe first wrote to it: from then on, files there that have no object are removed. It asks for a
-// sweep. A line that backs off is woken.
+// Adopt takes over the folder of a destination that belongs to another owner, or that held files
+// when kubescribe first wrote to it: from then on, files there that have no object are removed. It
+// asks for a sweep. A line that backs off is woken.
 func (m *Mirror) Adopt(ref destination.Ref) error {
 	return m.allow(ref, func(a *approvals, number uint64, _ gitsink.Status) { a.adopt = number })
 }
 
-// Prune removes the files of a destination that no rule of it covers any more, since a rule was changed
-// or removed or since the server has their type no more. Until then they stay, and the status shows them
-// as Uncovered. Prune asks for a sweep, waits until that is pushed or ctx ends, and returns nil if all
-// that is ours is gone. It needs a Mirror that runs.
+// Prune removes the files of a destination that no rule of it covers any more, since a rule was
+// changed or removed or since the server has their type no more. Until then they stay, and the
+// status shows them as Uncovered. Prune asks for a sweep, waits until that is pushed or ctx ends,
+// and returns nil if all that is ours is gone. It needs a Mirror that runs.
 //
 // Only files that name their object are removed, so a file of somebody else's stays, even if it is
-// Uncovered by its path; an encrypted Secret whose metadata cannot be read stays as well. What a faulty
-// rule might mean, and types of an API group that cannot be read at the moment, count as covered.
+// Uncovered by its path; an encrypted Secret whose metadata cannot be read stays as well. What a
+// faulty rule might mean, and types of an API group that cannot be read at the moment, count as
+// covered.
 //
-// The call is the approval for what the status showed as Uncovered when it was made. More than that goes
-// only within the blast-radius limit of the destination; otherwise the error matches orphan.ErrTooMany,
-// nothing was pruned, and the status shows all of it for the next call. The error is
-// gitsink.ErrUnadopted in a folder that is not adopted, orphan.ErrNever if that is the destination's
-// policy, and what went wrong if the destination cannot be written to until somebody acts. A momentary
-// failure is waited out. When ctx ends first, the order is withdrawn, unless a plan is carrying it out
-// right then.
+// The call is the approval for what the status showed as Uncovered when it was made. More than that
+// goes only within the blast-radius limit of the destination; otherwise the error matches
+// orphan.ErrTooMany, nothing was pruned, and the status shows all of it for the next call. The
+// error is gitsink.ErrUnadopted in a folder that is not adopted, orphan.ErrNever if that is the
+// destination's policy, and what went wrong if the destination cannot be written to until somebody
+// acts. A momentary failure is waited out. When ctx ends first, the order is withdrawn, unless a
+// plan is carrying it out right then.
 func (m *Mirror) Prune(ctx context.Context, ref destination.Ref) error {
 	order := &pruneOrder{done: make(chan struct{})}
 	err := m.allow(ref, func(a *approvals, number uint64, known gitsink.Status) {
@@ -120,8 +122,8 @@ func (m *Mirror) withdraw(ref destination.Ref, order *pruneOrder) {
 }
 
 // allow gives something to a destination, with a number of its own and with what is known of the
-// destination, and asks for a sweep. It may be called before the destination's first listing, which ends
-// with a sweep anyway.
+// destination, and asks for a sweep. It may be called before the destination's first listing, which
+// ends with a sweep anyway.
 func (m *Mirror) allow(ref destination.Ref, give func(*approvals, uint64, gitsink.Status)) error {
 	m.mu.Lock()
 	d, ok := m.set.Get(ref)
@@ -160,7 +162,7 @@ func (m *Mirror) policy(d destination.Destination) gitsink.Policy {
 	defer m.mu.Unlock()
 	p := gitsink.Policy{Orphans: m.orphans[d.Ref], Token: m.lastApproval}
 	a := m.approvals[d.Ref]
-	if a == nil || a.to != d { // a plan for what the destination was before has none of the new approvals
+	if a == nil || a.to != d { // a plan for what the destination was has none of the new approvals
 		return p
 	}
 	p.Adopt = a.adopt > 0

@@ -12,7 +12,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-// Files that stay whatever becomes of their objects are not in sync with them, though all was listed and written.
+// Files that stay whatever becomes of their objects are not in sync with them, though all was
+// listed and written.
 func TestADestinationWithAFolderOfAnotherOwnerIsNotSynced(t *testing.T) {
 	c := cluster(t)
 	sink, repo := newFake()

@@ -64,7 +64,8 @@ func TestStartReturnsWhateverHangs(t *testing.T) {
 	}
 }
 
-// Whoever can push to the repository can put twelve to the power of twelve paths there, in thirteen trees.
+// Whoever can push to the repository can put twelve to the power of twelve paths there, in thirteen
+// trees.
 func TestABombInTheFolderIsInTheStatusAndHoldsUpNeitherItsNeighbourNorTheEnd(t *testing.T) {
 	c := cluster(t)
 	configMap(t, c, "a", "one")

@@ -9,12 +9,12 @@ import (
 	"github.com/kubescribe/kubescribe/queue"
 )
 
-// HoldsLease returns a function for Options.StillLeader that reads the lock of a leader election from the
-// API server. It says yes while the lock names our identity and has not run out. In doubt, when the lock
-// cannot be read, it says no.
+// HoldsLease returns a function for Options.StillLeader that reads the lock of a leader election
+// from the API server. It says yes while the lock names our identity and has not run out. In doubt,
+// when the lock cannot be read, it says no.
 //
-// Leader election in client-go tells the loser only through a cancelled context, the same that ends a
-// program in peace; only a look at the lock tells the two apart.
+// Leader election in client-go tells the loser only through a cancelled context, the same that ends
+// a program in peace; only a look at the lock tells the two apart.
 func HoldsLease(lock resourcelock.Interface) func(context.Context) bool {
 	return func(ctx context.Context) bool {
 		record, _, err := lock.Get(ctx)
@@ -45,13 +45,14 @@ func (m *Mirror) isLeader(ctx context.Context) bool {
 	return m.opts.StillLeader(ctx)
 }
 
-// handoverChecks is the number of times that every folder is rechecked after the start, each time after
-// twice the pause: with the default of a minute a push is found that has taken a quarter of an hour.
+// handoverChecks is the number of times that every folder is rechecked after the start, each time
+// after twice the pause: with the default of a minute a push is found that has taken a quarter of
+// an hour.
 const handoverChecks = 4
 
-// recheckAfterHandover rechecks every folder after a handover: the old leader's last push can land after
-// our seed found nothing to write, and no compare-and-swap detects that. A folder that is not as we left
-// it is seeded (observe).
+// recheckAfterHandover rechecks every folder after a handover: the old leader's last push can land
+// after our seed found nothing to write, and no compare-and-swap detects that. A folder that is not
+// as we left it is seeded (observe).
 func (m *Mirror) recheckAfterHandover(ctx context.Context) {
 	pause := m.opts.Handover
 	for range handoverChecks {

@@ -31,8 +31,9 @@ func (l *steppedLock) Get(context.Context) (*resourcelock.LeaderElectionRecord, 
 }
 func (l *steppedLock) Identity() string { return "me" }
 
-// When the clock leaps ahead, or the process was stopped for long, the lock seems to have run out until it is renewed. Who
-// is its holder all the same must not have lost the batches that came in between.
+// When the clock leaps ahead, or the process was stopped for long, the lock seems to have run out
+// until it is renewed. Who is its holder all the same must not have lost the batches that came in
+// between.
 func TestALeaderWhoseClockLeapsAheadWritesOnceTheLockIsRenewed(t *testing.T) {
 	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	l := &steppedLock{asked: make(chan struct{}, 1)}

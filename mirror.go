@@ -2,16 +2,12 @@ package kubescribe
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -25,8 +21,8 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// Mirror writes what its rules ask for, as it happens in a cluster, to Git branches. Create it with New, give it rules,
-// start it. All methods may be called concurrently.
+// Mirror writes what its rules select of a cluster to Git branches, as it happens. Create it with
+// New, give it rules with SetRules, run it with Start. All methods may be called concurrently.
 type Mirror struct {
 	opts     Options
 	client   dynamic.Interface
@@ -36,7 +32,7 @@ type Mirror struct {
 	watcher  *source.Watcher
 	ended    chan struct{} // closed when Start returns
 
-	mu           sync.Mutex
+	mu           sync.Mutex // guards all below
 	started      bool
 	set          destination.Set
 	orphans      map[destination.Ref]orphan.Options
@@ -45,9 +41,10 @@ type Mirror struct {
 	lastApproval uint64 // the number of the last one
 }
 
-// New returns a Mirror of the cluster that config leads to. The limits on the rate of requests in config are lifted if they
-// are not set: the API server's Priority and Fairness does that better. If config has no WarningHandler, Options.Logger gets
-// each warning of the API server once.
+// New returns a Mirror of the cluster that config leads to. If config sets no limit on the rate of
+// requests there is none, not that of client-go: the API server's Priority and Fairness limits
+// better. If config has no WarningHandler, Options.Logger gets each warning of the API server once.
+// New contacts nothing; it returns an error for a config or Options that cannot work.
 func New(config *rest.Config, opts *Options) (*Mirror, error) {
 	if err := opts.validate(); err != nil {
 		return nil, fmt.Errorf("kubescribe: Options: %w", err)
@@ -85,10 +82,11 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 	return m, nil
 }
 
-// SetRules replaces all rules, before Start or while it runs. Nothing is listed before the first call. Faulty
-// destinations and rules are left out; the error names them all and takes nothing from the others. A destination whose
-// repository, branch or folder changed is seeded anew; what it wrote elsewhere stays there. One whose Orphans are faulty is
-// not written to until they are corrected.
+// SetRules replaces all rules, before Start or while it runs. Nothing is listed before the first
+// call. Faulty destinations and rules are left out; the error names them all and takes nothing from
+// the others. A destination whose repository, branch or folder changed is seeded anew; what it
+// wrote elsewhere stays there. One whose Orphans are faulty is not written to until they are
+// corrected.
 func (m *Mirror) SetRules(r Rules) error {
 	set, errSet := m.opts.policyOfDestinations().Resolve(r.Repositories, r.Destinations)
 	compiled, errRules := ruleset.Compile(set, r.Rules...)
@@ -106,7 +104,8 @@ func (m *Mirror) SetRules(r Rules) error {
 	return errors.Join(errSet, errRules, errOrphans)
 }
 
-// validateOrphans names all faulty options. Their destinations are not written to until they are corrected.
+// validateOrphans returns an error that names all faulty options. Their destinations are not
+// written to until they are corrected.
 func validateOrphans(options map[destination.Ref]orphan.Options) error {
 	var faults []error
 	for ref, o := range options {
@@ -118,156 +117,11 @@ func validateOrphans(options map[destination.Ref]orphan.Options) error {
 	return errors.Join(faults...)
 }
 
-// What Start waits for after its context has ended, beside DrainTimeout. Together they are less than endsWithin, with the
-// question whether to drain.
-const (
-	handlersEnd = 3 * time.Second // for handlers, once DrainTimeout is over
-	watcherEnd  = 8 * time.Second // for the watcher, from the end of the context plus DrainTimeout on
-	closingEnd  = 1 * time.Second // for the sink to close, at last
-)
-
-// Start runs the Mirror until ctx ends, then pushes what was accepted, within Options.DrainTimeout, unless StillLeader says
-// no. It returns a *queue.RemainingError if something was left; a restart finds it again by its seed. A Mirror is a
-// controller-runtime Runnable. Start may be called once.
-//
-// It returns within DrainTimeout plus ten seconds, whatever hangs. What ignores the end of its context, as a GitSink, an
-// Encryptor or a StillLeader of one's own may, is left behind with its goroutine, and the error matches queue.ErrLeftBehind: end
-// the process then. It can write no more, except what such a GitSink has begun to: no plan is run any more.
-func (m *Mirror) Start(ctx context.Context) error {
-	m.mu.Lock()
-	started := m.started
-	m.started = true
-	m.mu.Unlock()
-	if started {
-		return errors.New("kubescribe: Start was called twice; make a new Mirror")
-	}
-	defer close(m.ended)
-	if m.ownsSink {
-		defer m.closeSink()
-	}
-	id, err := m.clusterID(ctx)
-	if err != nil {
-		return err
-	}
-	writer, err := gitsink.NewWriter(m.sink, id, m.writerOptions())
-	if err != nil {
-		return err
-	}
-	runner := queue.NewRunner(m.queue, m.handler(writer), m.runOptions(ctx))
-	watchCtx, stop := context.WithCancel(ctx)
-	defer stop()
-	watched := m.watch(watchCtx)
-	late, cancel := after(ctx, m.opts.DrainTimeout+watcherEnd)
-	defer cancel()
-	err = runner.Start(ctx)
-	stop()
-	select {
-	case watchErr := <-watched:
-		return errors.Join(err, watchErr)
-	case <-late:
-		return errors.Join(err, fmt.Errorf("kubescribe: the watcher: %w", queue.ErrLeftBehind))
-	}
-}
-
-// watch runs the watcher and returns where it says how it ended.
-func (m *Mirror) watch(ctx context.Context) <-chan error {
-	ended := make(chan error, 1)
-	go func() {
-		var rechecking sync.WaitGroup
-		rechecking.Go(func() { m.recheckAfterHandover(ctx) })
-		err := m.watcher.Start(ctx)
-		rechecking.Wait()
-		ended <- err
-	}()
-	return ended
-}
-
-// after returns a channel that is closed d after ctx has ended.
-func after(ctx context.Context, d time.Duration) (<-chan struct{}, context.CancelFunc) {
-	late, end := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			end()
-		case <-late.Done():
-		}
-	})
-	return late.Done(), func() { stop(); end() }
-}
-
-// closeSink closes the sink, and waits for that a short time: its callers have gone.
-func (m *Mirror) closeSink() {
-	closed := make(chan error, 1)
-	go func() { closed <- m.sink.Close() }()
-	timer := time.NewTimer(closingEnd)
-	defer timer.Stop()
-	var err error
-	select {
-	case err = <-closed:
-	case <-timer.C:
-		err = queue.ErrLeftBehind
-	}
-	if err != nil {
-		m.opts.Logger.Error(err, "closing the Git sink")
-	}
-}
-
-// NeedLeaderElection tells controller-runtime to start the Mirror on the leader only.
-func (m *Mirror) NeedLeaderElection() bool { return true }
-
-func (m *Mirror) writerOptions() *gitsink.WriterOptions {
-	opts := m.opts.Write
-	opts.Policy = m.policy
-	opts.OnReport = func(r gitsink.Report) {
-		m.observe(r)
-		m.opts.Write.OnReport(r)
-	}
-	return &opts
-}
-
-func (m *Mirror) runOptions(ctx context.Context) *queue.RunOptions {
-	opts := m.opts.Run
-	opts.DrainTimeout, opts.EndTimeout = m.opts.DrainTimeout, handlersEnd
-	opts.Drain = func() bool { return m.isLeader(context.WithoutCancel(ctx)) && m.opts.Run.Drain() }
-	return &opts
-}
-
-// handler adds the question of leadership to that of the lease.
-func (m *Mirror) handler(w *gitsink.Writer) queue.Handler {
-	return func(ctx context.Context, b queue.Batch) error {
-		b.Lease = leaderLease{b.Lease, m}
-		return w.Handle(ctx, b)
-	}
-}
-
-var namespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
-
-// clusterID asks for the identity of the cluster until it is told.
-func (m *Mirror) clusterID(ctx context.Context) (string, error) {
-	if m.opts.ClusterID != "" {
-		return m.opts.ClusterID, nil
-	}
-	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
-		ns, err := m.client.Resource(namespaces).Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
-		if err == nil {
-			return string(ns.GetUID()), nil
-		}
-		m.opts.Logger.Error(err, "cannot read the UID of the namespace kube-system, which names the cluster; "+
-			"allow it or set Options.ClusterID", "retryAfter", pause.String())
-		select {
-		case <-ctx.Done():
-			return "", fmt.Errorf("kubescribe: the namespace kube-system, whose UID names the cluster: %w", err)
-		case <-time.After(pause):
-		}
-	}
-}
-
-// Resync seeds a destination anew: everything that it wants is compared with its folder, and orphans
-// are looked for. A line that backs off is woken. Right after SetRules, and before Start, there is
-// nothing to do beside: the first listing seeds it. The error for a name that is not that of a valid
-// destination of the rules matches destination.ErrUnknown; Approve, Adopt and Prune have it, too.
+// Resync seeds a destination anew: everything that it wants is compared with its folder, and
+// orphans are looked for. A line that backs off is woken. Before Start, and right after SetRules,
+// there is nothing more to do, since the first listing seeds the destination. For a name that is
+// not that of a valid destination of the rules the error matches destination.ErrUnknown, as that of
+// Approve, Adopt and Prune does.
 func (m *Mirror) Resync(ref destination.Ref) error {
 	d, err := m.find(ref)
 	if err != nil {

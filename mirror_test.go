@@ -51,7 +51,8 @@ func configMap(t *testing.T, c *clustertest.Cluster, name, value string) {
 	}}))
 }
 
-// rulesFor sends all ConfigMaps to each of the destinations, a folder of the branch main of its own name.
+// rulesFor sends all ConfigMaps to each of the destinations, a folder of the branch main of its own
+// name.
 func rulesFor(repo interface{ URL() string }, refs ...destination.Ref) kubescribe.Rules {
 	r := kubescribe.Rules{Repositories: []destination.Repository{{Ref: repoRef, URL: repo.URL()}}}
 	for _, ref := range refs {

@@ -44,7 +44,8 @@ func (l *lines) take() string {
 	return strings.Join(l.all, "\n")
 }
 
-// reported is a Mirror that does not run, whose reports are made up: what a status adds up to does not depend on time.
+// reported is a Mirror that does not run, whose reports are made up: what a status adds up to does
+// not depend on time.
 type reported struct {
 	*Mirror
 	ref  destination.Ref

@@ -17,68 +17,74 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
-// Rules say what is written where. They are data: where they come from, custom resources or files, is the
-// caller's affair.
+// Rules say what is written where. They are data: where they come from, custom resources or files,
+// is the caller's affair.
 type Rules struct {
 	Repositories []destination.Repository
 	Destinations []destination.Spec
 	Rules        []ruleset.Rule
-	// Orphans are the options of destinations that do not want the defaults.
+	// Orphans has the options of destinations that do not want the defaults.
 	Orphans map[destination.Ref]orphan.Options
 }
 
 // Options change what a Mirror does. Nil and the zero value mean the defaults.
 //
-// The options of a part are those of its package. What a Mirror has to set in them itself is named at the
-// field; New refuses it from anybody else, with an error that says what to set instead.
+// The options of a part are those of its package. What a Mirror has to set in them itself is named
+// at the field; New refuses it from anybody else, with an error that says what to set instead.
 type Options struct {
-	// ClusterID names the cluster in the ownership file of each folder; no other cluster may have the
-	// same. Default: the UID of the namespace kube-system.
+	// ClusterID names the cluster in the ownership file of each folder; no other cluster may have
+	// the same. Default: the UID of the namespace kube-system.
 	ClusterID string
-	// StillLeader is asked before each run of a plan and when the context of Start ends; when it says no,
-	// nothing more is written. See HoldsLease. Default: always.
+	// StillLeader is asked before each run of a plan and when the context of Start ends; when it
+	// says no, nothing more is written. See HoldsLease. Default: always.
 	StillLeader func(context.Context) bool
-	// Handover is the time after Start when every folder is rechecked, and then three times more, each
-	// after twice the time: a push that the leader before had begun may come in behind a seed that found
-	// nothing to write. Negative: never. Default: 1 min if StillLeader is set, else never.
+	// Handover is the time after which every folder is rechecked, counted from Start, and then
+	// three times more, each after twice the time: the last push of the leader before may land
+	// after a seed of this one that found nothing to write. Negative: never. Default: 1 min if
+	// StillLeader is set, else never.
 	Handover time.Duration
-	// DrainTimeout bounds what Start does after its context has ended: push what was accepted. Default:
-	// 20 s.
+	// DrainTimeout bounds what Start does after its context has ended: push what was accepted.
+	// Default: 20 s.
 	DrainTimeout time.Duration
 
-	// Git are the options of the default GitSink: credentials, signatures, rates, bounds. With a GitSink
-	// of one's own only Git.AllowedLocalFolders counts: SetRules refuses repositories in other folders.
+	// Git has the options of the default GitSink: credentials, signatures, rates, bounds. With a
+	// GitSink of your own only Git.AllowedLocalFolders counts: SetRules refuses repositories in
+	// other folders of this machine. Default: the defaults of package gogit.
 	Git gogit.Options
-	// GitSink writes the commits. The Mirror does not close one that is given here. Default: a gogit.Sink
-	// with Git.
+	// GitSink writes the commits. The Mirror does not close one that is given here. Default: a
+	// gogit.Sink with Git.
 	GitSink gitsink.GitSink
 
-	// Queue are the options of the default queue: windows, bounds, backoff, and KeepEvery, which
-	// gitsink.PerEvent wants. They are of no use with a QueueImpl.
+	// Queue has the options of the default queue: windows, bounds, backoff, and KeepEvery, which
+	// goes with gitsink.PerEvent. They are of no use with a QueueImpl. Default: the defaults of
+	// package queue.
 	Queue queue.Options
-	// QueueImpl keeps the events until they are written. The Mirror shuts it down when Start ends.
+	// QueueImpl keeps the events until they are written. Start shuts it down when its context ends.
 	// Default: a queue.Sharded with Queue.
 	QueueImpl queue.Queue
-	// Run are the options of the Runner: how many batches are written at a time. The Mirror sets
-	// DrainTimeout (use Options.DrainTimeout) and EndTimeout. A Drain is asked after StillLeader, and
-	// nothing is pushed at the end unless both say yes.
+	// Run has the options of the queue.Runner, such as the number of batches that are written at a
+	// time. The Mirror sets DrainTimeout, to Options.DrainTimeout, and EndTimeout. Drain is asked
+	// after StillLeader, and nothing is pushed at the end unless both say yes. Default: the
+	// defaults of package queue.
 	Run queue.RunOptions
 
-	// Source are the options of what follows the cluster: pages, watches, resyncs, and who made a change.
-	// The Mirror sets Encryptor, to Write.Encryptor.
+	// Source has the options of the source.Watcher: pages, watches, resyncs, and Attribute, which
+	// says who made a change. The Mirror sets Encryptor, to Write.Encryptor. Default: the defaults
+	// of package source.
 	Source source.Options
-	// Write are the options of the Writer: layout, encryption, commits and their messages. The Mirror sets
-	// Policy, from Rules.Orphans, Approve, Adopt and Prune. An OnReport is called after OnStatus.
+	// Write has the options of the gitsink.Writer: layout, encryption, commits and their messages.
+	// The Mirror sets Policy, from Rules.Orphans, Approve, Adopt and Prune. OnReport is called
+	// after OnStatus. Default: the defaults of package gitsink.
 	Write gitsink.WriterOptions
 
-	// OnStatus gets the status of a destination when it has changed because of a push or a failed one. It
-	// must be quick; calls may be concurrent. Default: none.
+	// OnStatus gets the status of a destination when it has changed because of a push or a failed
+	// one. It must be quick; calls may be concurrent. Default: none.
 	OnStatus func(destination.Ref, DestinationStatus)
-	// MeterProvider gets the metrics of the default queue and of the Runner, which package queue lists,
-	// unless Queue or Run has one of its own. Default: nothing is measured.
+	// MeterProvider gets the metrics of the default queue and of the Runner, which package queue
+	// lists, unless Queue or Run has one of its own. Default: nothing is measured.
 	MeterProvider metric.MeterProvider
-	// Logger gets what an operator of the program wants to know, and more at V(1). It is that of all
-	// parts that have none of their own. Default: none.
+	// Logger gets what an operator of the program wants to know, and more at V(1). It is that of
+	// all parts that have none of their own. Default: none.
 	Logger logr.Logger
 }
 

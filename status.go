@@ -16,12 +16,12 @@ type Status struct {
 
 // DestinationStatus is the state of one destination. It is a copy: nothing in it may be changed.
 type DestinationStatus struct {
-	// Status is what is known from writing to the folder. Of a destination that is not valid it has Err
-	// alone, which says why. Held are the deletions that wait for Approve, Unadopted the files that would
-	// go after Adopt, Uncovered those that would go by Prune.
+	// Status is what is known from writing to the folder. Of a destination that is not valid it has
+	// Err alone, which says why. Held are the deletions that wait for Approve, Unadopted the files
+	// that would go after Adopt, Uncovered those that would go by Prune.
 	gitsink.Status
-	// Synced: everything that the rules ask for has been listed and written, held and unadopted files
-	// apart, and no files are Excluded.
+	// Synced: everything that the rules ask for has been listed and written, held and unadopted
+	// files apart, and no files are Excluded.
 	Synced bool
 	// Approved: an approval waits for its sweep.
 	Approved bool
@@ -45,8 +45,8 @@ func (m *Mirror) Status() Status {
 	return st
 }
 
-// DestinationStatus returns the state of one destination. For one that is not valid it says why, in Err;
-// false if the rules have none of this name.
+// DestinationStatus returns the state of one destination. For one that is not valid it says why, in
+// Err; false if the rules have none of this name.
 func (m *Mirror) DestinationStatus(ref destination.Ref) (DestinationStatus, bool) {
 	m.mu.Lock()
 	d, ok := m.set.Get(ref)
@@ -60,8 +60,8 @@ func (m *Mirror) DestinationStatus(ref destination.Ref) (DestinationStatus, bool
 		return DestinationStatus{Status: gitsink.Status{Err: fault}}, fault != nil
 	}
 	st.Destination = d
-	// The order matters: an event leaves the watcher before it is seen in its line, and the line before
-	// it is done.
+	// The order matters: an event leaves the watcher before it is seen in its line, and the line
+	// before it is done.
 	var waiting bool
 	st.Watch, _ = m.watcher.Status(ref)
 	st.Line, waiting = m.queue.Line(d)

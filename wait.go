@@ -15,8 +15,8 @@ import (
 // waitInterval is how often WaitSynced looks.
 const waitInterval = 20 * time.Millisecond
 
-// WaitSynced waits until every destination is synced, or has failed in a way that trying again cannot
-// cure. It returns the failures, or ctx's error.
+// WaitSynced waits until every destination is synced, or has failed in a way that trying again
+// cannot cure. It returns the failures, or ctx's error.
 func (m *Mirror) WaitSynced(ctx context.Context) error {
 	ticker := time.NewTicker(waitInterval)
 	defer ticker.Stop()
@@ -37,7 +37,7 @@ func (m *Mirror) synced() (bool, error) {
 	for _, st := range m.Status().Destinations {
 		switch {
 		case st.Synced:
-		case st.Line.Permanent && !st.Line.Parked.IsZero(): // else it is tried again at the moment, as after Adopt
+		case st.Line.Permanent && !st.Line.Parked.IsZero(): // else it is being tried again
 			failed = append(failed, st.Line.Err)
 		case st.idle && st.Excluded != nil:
 			failed = append(failed, fmt.Errorf("kubescribe: %s: %w: %d folders have a %s of their own, first %q", st.Destination.Ref,

@@ -12,8 +12,8 @@ import (
 // maxWarnings bounds what is remembered of an API server's warnings.
 const maxWarnings = 100
 
-// warnings logs each warning of the API server once. A wildcard rule lists and watches deprecated types for ever, and client-go
-// logs their warnings with every answer.
+// warnings logs each warning of the API server once. A wildcard rule lists and watches deprecated
+// types for ever, and client-go logs their warnings with every answer.
 type warnings struct {
 	log logr.Logger
 
@@ -23,7 +23,8 @@ type warnings struct {
 
 // HandleWarningHeaderWithContext implements rest.WarningHandlerWithContext.
 func (w *warnings) HandleWarningHeaderWithContext(_ context.Context, code int, _ string, text string) {
-	if code != 299 || text == "" { // RFC 7234, 5.5: 299 is what the origin server warns of, the others are about caches
+	// RFC 7234, 5.5: 299 is what the origin server warns of, the others are about caches.
+	if code != 299 || text == "" {
 		return
 	}
 	text = quote.Words(text)

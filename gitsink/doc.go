@@ -1,6 +1,13 @@
-// Package gitsink is the way from a batch of events to commits on a branch: the GitSink interface,
-// which has an implementation in package gogit, and the Writer, which turns batches into plans for
-// it.
+// Package gitsink turns batches of events into commits on a branch.
+//
+// A Writer takes a batch from a queue and makes a plan of it: the commits that the events come to
+// on the files of one base folder. A GitSink applies the plan to the newest commit of the branch
+// and pushes; package gogit has one. If somebody else pushes meanwhile, the sink runs the plan
+// again on what it finds then. What became of a batch is a Report; a Status adds the Reports up.
+//
+//	queue.Batch -> Writer -> Plan -> GitSink -> Git server
+//	                 |  ^
+//	            Report  Policy
 //
 // # Guarantees
 //
@@ -12,23 +19,25 @@
 //   - Content that is there already makes no commit.
 //   - A Writer folds the events of a batch in their order. One object that cannot be written is
 //     left out and reported; the others are written. A v1 Secret is encrypted or left out, also
-//     when it comes under another resource; an Encryptor that panics, or returns nothing or the
+//     when it comes under another resource. An Encryptor that panics, or returns nothing or the
 //     plain text, is refused with ErrEncryptor for that object.
 //   - Names of objects are quoted in commit messages: none can become a trailer, a mention, or a
 //     subject's "[skip ci]".
-//   - A Writer's plan first asks whether the lease of the batch is still held: a worker that lost
-//     it never writes old content over new.
-//   - A folder has one owner on a branch. The OwnerFile names both; another owner's folder is
+//   - Each run of a plan first asks whether the lease of the batch is still held: a worker that
+//     lost it never writes old content over new.
+//   - Each run of a plan then asks for the Policy, once, and goes by it alone. The Report has the
+//     Token of the Policy of the run that landed.
+//   - A folder has one owner on a branch, whom the OwnerFile names. Another owner's folder is
 //     refused with ErrOwned, unless the file came along from another branch, by branching or
-//     merging. In a folder that held files when we first wrote to it, nothing is pruned before it
-//     is adopted.
+//     merging. In a folder that held files when we first wrote to it, nothing is swept or pruned
+//     before it is adopted.
 //   - Only a regular file of at most 4 KiB says whose a folder is: a flat mapping, without aliases.
 //   - A folder below ours that has an OwnerFile of its own is left alone: nothing in it is written,
 //     deleted, swept or pruned. If that keeps files from being deleted or looked at, the Report
-//     names it (Excluded).
-//   - What no rule covers any more is pruned only by order (WriterOptions.Prune), in a commit of
-//     its own, and only files that name the object that the layout keeps at their path. It obeys
-//     ownership, adoption, the policy Never and the limit.
+//     names the folder (Excluded).
+//   - What no rule covers any more is pruned only by order (Policy.Prune), in a commit of its own,
+//     and only files that name the object that the layout keeps at their path. Ownership, adoption,
+//     the policy Never and the limit hold for it.
 //   - Commits grouped by author keep the order of the events: a new commit begins where the author
 //     changes.
 //   - Orphans are looked for on the tree that the batch's own changes leave, with what lives at

@@ -11,13 +11,13 @@ import (
 )
 
 // ErrEncryptor is matched by the error for a Secret whose Encryptor panicked, or returned nothing
-// or what it was given. The Secret is left out of the commit and tried again, its neighbours are
+// or the plain text. The Secret is left out of the commit and tried again; all other objects are
 // written.
 var ErrEncryptor = errors.New("gitsink: the Encryptor is broken")
 
-// content returns the data to write; nil if the file says it already. It is the last gate before a
-// file: what is a v1 Secret by its resource, its kind or its own words leaves here encrypted or not
-// at all.
+// content returns the data to write, or nil if the file has it already. It is the last gate before
+// a file: what is a v1 Secret by its resource, its kind or its own words leaves here encrypted, or
+// not at all.
 func (p *planRun) content(ctx context.Context, e event.Event, path string, exists bool) ([]byte, error) {
 	if !event.IsSecret(e.Resource.ID) {
 		if event.IsSecretKind(e.Resource) || event.SaysSecret(e.Content) {
@@ -28,7 +28,7 @@ func (p *planRun) content(ctx context.Context, e event.Event, path string, exist
 	if p.writer.opts.Encryptor == nil {
 		return nil, fmt.Errorf("%w: no Encryptor is configured", event.ErrSecret)
 	}
-	_, changed := p.overlay[path] // then what is stored is not what stands there any more
+	_, changed := p.overlay[path] // then the stored file is not what stands there any more
 	if stored, ok := p.stored[path]; ok && exists && !changed {
 		equal, err := p.encrypts(ctx, e, stored)
 		if err != nil || equal {
@@ -44,9 +44,9 @@ func (p *planRun) encrypts(ctx context.Context, e event.Event, stored []byte) (s
 	return p.writer.opts.Encryptor.Same(ctx, p.to, e.Resource, stored, e.Content)
 }
 
-// encrypt returns the ciphertext of the event's content. An empty one would be taken for a file
-// that is as it should be, and the Secret would be lost in silence; the plain text itself would be
-// pushed.
+// encrypt returns the ciphertext of the event's content. It refuses an empty one, which would pass
+// for a file that is as it should be, so that the Secret would be lost in silence, and the plain
+// text itself, which would be pushed.
 func (p *planRun) encrypt(ctx context.Context, e event.Event) (data []byte, err error) {
 	defer recoverEncryptor(&err)
 	data, err = p.writer.opts.Encryptor.Encrypt(ctx, p.to, e.Resource, e.Content)

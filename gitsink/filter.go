@@ -19,11 +19,11 @@ const (
 	filterName    = "filter"
 )
 
-// MaxFiltered is the most lines that a Report has of them.
+// MaxFiltered bounds the number of lines in Status.Filtered.
 const MaxFiltered = 10
 
-// Filtered is a line of a .gitattributes that gives files of ours a filter (gitattributes(5)): git
-// add would run them through it, kubescribe writes them as they are, as git does where the filter
+// Filtered is a line of a .gitattributes that gives files of ours a filter (gitattributes(5)). git
+// add would run them through it; kubescribe writes them as they are, as git does where the filter
 // is not configured. So what git-crypt should encrypt is in plain text, and what LFS should keep
 // elsewhere is in the branch.
 type Filtered struct {
@@ -40,7 +40,7 @@ func (f Filtered) String() string {
 	return fmt.Sprintf("filter=%s by the line %s of %s", quote.Words(f.Filter), quote.Words(f.Pattern), quote.Path(f.File))
 }
 
-// Error is String: what is left out for a filter says so.
+// Error returns String: a Filtered is the error of an object that is left out for its filter.
 func (f Filtered) Error() string { return f.String() }
 
 // filters knows which paths have a filter.
@@ -50,8 +50,9 @@ type filters struct {
 	large  []string // folders, from the root, whose file is too large
 }
 
-// readFilters reads the .gitattributes of the folders on the way to paths, which are relative to
-// the base folder, or of all folders below it. Where there is none it asks for nothing.
+// readFilters reads the .gitattributes of the folders above and in which paths lie, or of all
+// folders below the base folder, to which paths are relative. Where there is none it makes no
+// request.
 func readFilters(ctx context.Context, base Tree, folder string, paths []string, all bool) (filters, error) {
 	f := filters{folder: folder}
 	found, err := readAbove(ctx, base)
@@ -100,7 +101,8 @@ func readFilters(ctx context.Context, base Tree, folder string, paths []string, 
 	return f, nil
 }
 
-// readAbove returns a map of our own, to which more is added: a sink's may be nil, or in use.
+// readAbove returns the .gitattributes above the base folder, in a map of our own to which more is
+// added: that of a sink may be nil, or in use.
 func readAbove(ctx context.Context, base Tree) (map[string][]byte, error) {
 	found := map[string][]byte{}
 	if above, ok := base.(AncestorTree); ok {
@@ -134,7 +136,7 @@ func (f *filters) fromRoot(path string) string {
 
 func (f *filters) none() bool { return len(f.known) == 0 && len(f.large) == 0 }
 
-// of returns the filter of a path relative to the base folder.
+// of returns the filter of a path that is relative to the base folder.
 func (f *filters) of(path string) (Filtered, bool) {
 	if f.none() {
 		return Filtered{}, false
@@ -155,8 +157,8 @@ func (f *filters) of(path string) (Filtered, bool) {
 	return Filtered{File: v.File, Pattern: v.Pattern, Filter: v.Value}, true
 }
 
-// findFiltered reports the filters of paths that the draft leaves a file at, or of all files that
-// can be ours.
+// findFiltered reports the filters of those of paths at which the run leaves a file, or of all
+// files that can be ours.
 func (p *planRun) findFiltered(ctx context.Context, paths []string, all bool) error {
 	if p.filters.none() {
 		return nil

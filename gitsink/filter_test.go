@@ -108,10 +108,10 @@ func TestASweepReportsTheFiltersOfFilesThatStand(t *testing.T) {
 	w, reports := newTestWriter(t, sink, nil)
 	require.NoError(t, w.Handle(t.Context(), batch(write("a", "web", "1"))))
 	sink.folder("a")["ns/.gitattributes"] = &fstest.MapFile{Data: []byte("*.yaml filter=lfs\n")}
-	require.NoError(t, w.Handle(t.Context(), batch(sync("a", "web"))))
+	require.NoError(t, w.Handle(t.Context(), batch(seedSync("a", "web"))))
 	require.Equal(t, []Filtered{{"clusters/a/ns/.gitattributes", "*.yaml", "lfs"}}, (*reports)[1].Filtered)
 	delete(sink.folder("a"), "ns/.gitattributes")
-	require.NoError(t, w.Handle(t.Context(), batch(sync("a", "web"))))
+	require.NoError(t, w.Handle(t.Context(), batch(seedSync("a", "web"))))
 	require.Empty(t, (*reports)[2].Filtered)
 }
 

@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// FolderTree returns a Tree of the files in fsys, for sinks of one's own that keep a folder, and
-// for tests. It holds the names and hashes of all files as they are now. Symbolic links appear with
-// ModeSymlink, and cannot be read. What is neither, a pipe or a device, is left out, as Git does.
+// FolderTree returns a Tree of the files in fsys, for tests and for a sink of your own that keeps a
+// folder. It holds the names and hashes of all files as they are now. Symbolic links have
+// ModeSymlink and cannot be read. Pipes and devices are left out, as Git does.
 func FolderTree(fsys fs.FS) (Tree, error) {
 	t := &folderTree{fsys: fsys, entries: map[string]Entry{}}
 	err := fs.WalkDir(fsys, ".", func(path string, d fs.DirEntry, err error) error {

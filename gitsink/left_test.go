@@ -52,7 +52,7 @@ func TestAFolderThatNobodyAdoptsIsLeftAsItIs(t *testing.T) {
 	sink := &memorySink{}
 	sink.folder("prod")["README.md"] = &fstest.MapFile{Data: []byte("x")}
 	w, _ := newTestWriter(t, sink, nil)
-	require.NoError(t, w.Handle(t.Context(), batch(sync("prod"))))
+	require.NoError(t, w.Handle(t.Context(), batch(seedSync("prod"))))
 	require.Empty(t, sink.commits)
 }
 
@@ -61,7 +61,7 @@ func TestAnAdoptionIsCommittedByTheCommitter(t *testing.T) {
 	sink.folder("prod")["README.md"] = &fstest.MapFile{Data: []byte("x")}
 	robot := Signature{Name: "robot", Email: "robot@example.com"}
 	w, _ := newTestWriter(t, sink, &WriterOptions{Committer: robot, Policy: func(destination.Destination) Policy { return Policy{Adopt: true} }})
-	require.NoError(t, w.Handle(t.Context(), batch(sync("prod"))))
+	require.NoError(t, w.Handle(t.Context(), batch(seedSync("prod"))))
 	require.Equal(t, robot, sink.commits[0].Committer)
 }
 
@@ -171,7 +171,7 @@ func TestWhatABatchDeletesIsNoOrphanOfIt(t *testing.T) {
 	sink := &memorySink{}
 	w, reports := newTestWriter(t, sink, nil)
 	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), write("prod", "b", "1"))))
-	require.NoError(t, w.Handle(t.Context(), batch(remove("prod", "a"), write("prod", "b", "2"), sync("prod", "b"))))
+	require.NoError(t, w.Handle(t.Context(), batch(remove("prod", "a"), write("prod", "b", "2"), seedSync("prod", "b"))))
 	require.Zero(t, (*reports)[1].Removed)
 	require.Len(t, sink.commits[1].Changes, 2)
 	require.Equal(t, []string{"ns/configmaps/b.yaml"}, sink.names("prod"))

@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	maxListed = 50  // objects named in a commit message
-	maxShown  = 300 // bytes of each: RBAC bounds no name
+	maxListed = 50  // the number of objects named in a commit message
+	maxShown  = 300 // the bytes of each name: RBAC bounds none
 )
 
-// shown returns an ID as it stands in a message. ID.String has quoted what could be taken for a
-// trailer, or for an order to skip a pipeline.
+// shown returns an ID as it stands in a message. ID.String quotes what a reader of the message
+// could take for a trailer, or for an order to skip a pipeline.
 func shown(id event.ID) string {
 	s := id.String()
 	if len(s) <= maxShown {
@@ -24,7 +24,7 @@ func shown(id event.ID) string {
 	return strings.ToValidUTF8(s[:maxShown], "") + "..."
 }
 
-// message says what happened: a line, and below it the objects.
+// message returns a line that says what happened, and below it the objects.
 func message(to destination.Destination, c pendingCommit) string {
 	var b strings.Builder
 	switch {

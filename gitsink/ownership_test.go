@@ -36,18 +36,18 @@ func TestAFolderWithAnOwnerOfItsOwnIsReportedIfItHidesFiles(t *testing.T) {
 	var last Report
 	w, err := NewWriter(s, "cluster", &WriterOptions{OnReport: func(r Report) { last = r }})
 	require.NoError(t, err)
-	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), write("prod", "b", "1"), sync("prod", "a", "b"))))
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), write("prod", "b", "1"), seedSync("prod", "a", "b"))))
 	require.Nil(t, last.Excluded)
 	s.folder("prod")["ns/"+OwnerFile] = &fstest.MapFile{Data: []byte("source: theirs\n"), Mode: 0o644}
 	s.folder("prod")["other/"+OwnerFile] = &fstest.MapFile{Data: []byte("x"), Mode: 0o644}
 	s.folder("prod")["other/chart/values.yaml"] = &fstest.MapFile{Data: []byte("x"), Mode: 0o644}
 	require.NoError(t, w.Handle(t.Context(), batch(remove("prod", "a"))))
 	require.Equal(t, []string{"ns/"}, last.Excluded.Sample, "a deletion that was not carried out")
-	require.NoError(t, w.Handle(t.Context(), batch(sync("prod", "b"))))
+	require.NoError(t, w.Handle(t.Context(), batch(seedSync("prod", "b"))))
 	require.Equal(t, []string{"ns/"}, last.Excluded.Sample, "what the sweep did not look at")
 	require.Contains(t, s.names("prod"), "ns/configmaps/a.yaml")
 	delete(s.folder("prod"), "ns/"+OwnerFile)
-	require.NoError(t, w.Handle(t.Context(), batch(sync("prod", "b"))))
+	require.NoError(t, w.Handle(t.Context(), batch(seedSync("prod", "b"))))
 	require.Nil(t, last.Excluded)
 	require.NotContains(t, s.names("prod"), "ns/configmaps/a.yaml")
 }

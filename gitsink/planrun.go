@@ -30,8 +30,9 @@ type planRun struct {
 	report  Report
 
 	swept bool // a SeedSync was carried out
-	// foreign are the folders below ours that have an owner of their own, each with a slash at its end;
-	// nil before a sweep. excluded are those in which that kept a file from being deleted or looked at.
+	// foreign are the folders below ours that have an owner of their own, each with a slash at its
+	// end; nil before a sweep. excluded are those in which that kept a file from being deleted or
+	// looked at.
 	foreign, excluded map[string]bool
 	// sweepable reports whether the SeedSync has a collection.
 	sweepable func(event.Collection) bool

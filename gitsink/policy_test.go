@@ -14,7 +14,8 @@ import (
 	"github.com/kubescribe/kubescribe/queue"
 )
 
-// racedSink loses its first race in each Apply: it runs the plan twice, and only the second run counts.
+// racedSink loses its first race in each Apply: it runs the plan twice, and only the second run
+// counts.
 type racedSink struct {
 	memorySink
 	between func()
@@ -53,12 +54,12 @@ func TestARunGoesByThePolicyOfItsBeginningAndSaysByWhich(t *testing.T) {
 
 	given = Policy{Approval: orphan.Approval{All: true}, Token: 2}
 	s.between = func() { given = Policy{Token: 3} }
-	require.NoError(t, w.Handle(t.Context(), batch(sync("prod", "a"))))
+	require.NoError(t, w.Handle(t.Context(), batch(seedSync("prod", "a"))))
 	require.Equal(t, 11, last().Held.Count, "the approval was withdrawn before the run that counts")
 	require.Equal(t, uint64(3), last().Token)
 
 	s.between = func() { given = Policy{Approval: orphan.Approval{All: true}, Token: 4} }
-	require.NoError(t, w.Handle(t.Context(), batch(sync("prod", "a"))))
+	require.NoError(t, w.Handle(t.Context(), batch(seedSync("prod", "a"))))
 	require.Nil(t, last().Held)
 	require.Equal(t, 11, last().Removed, "it was given before that run")
 	require.Equal(t, uint64(4), last().Token)
@@ -71,7 +72,7 @@ func TestThePolicyIsAskedOnceARunAndNotWithoutTheLease(t *testing.T) {
 		asked++
 		return Policy{Prune: &orphan.Approval{}, Adopt: true, Token: 7}
 	}})
-	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), remove("prod", "b"), sync("prod", "a"))))
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), remove("prod", "b"), seedSync("prod", "a"))))
 	require.Equal(t, 2, asked, "two runs")
 	lost := queue.Batch{Events: []event.Event{write("prod", "a", "2")}, Lease: heldLease{lost: true}}
 	require.ErrorIs(t, w.Handle(t.Context(), lost), queue.ErrLeaseLost)

@@ -44,6 +44,18 @@ func TestAStatusAddsUpWhatSweepsAndOtherBatchesFindOut(t *testing.T) {
 	require.Equal(t, cleared, now.With(Status{Destination: to("prod"), LastSeed: at(4), Tip: "d"}), "a sweep has looked at all")
 }
 
+func TestWhatABatchFindsOutTakesThePlaceOfNothing(t *testing.T) {
+	folders, others := &orphan.Found{Count: 1}, &orphan.Found{Count: 1}
+	s := Status{}.With(Status{Excluded: folders})
+	require.Same(t, folders, s.Excluded)
+	require.Same(t, folders, s.With(Status{Excluded: others}).Excluded, "no more than is known")
+
+	known := make([]Filtered, 1, 3)
+	s = Status{Filtered: known}.With(Status{Filtered: []Filtered{{Filter: "a"}}})
+	require.Len(t, s.Filtered, 2)
+	require.Zero(t, known[:2][1], "who holds the old status may append to it")
+}
+
 func TestAStatusKeepsNoMoreFiltersThanAReport(t *testing.T) {
 	var s Status
 	for i := range MaxFiltered + 1 {
@@ -58,11 +70,11 @@ func TestAReportHasTheTimesOfWhatTheBatchDid(t *testing.T) {
 		s := &memorySink{}
 		w, reports := newTestWriter(t, s, nil)
 		first := time.Now()
-		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), sync("prod", "a"))))
+		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), seedSync("prod", "a"))))
 		time.Sleep(time.Second)
 		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "2"))))
 		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "2"))))
-		require.NoError(t, w.Handle(t.Context(), batch(sync("prod", "a"))))
+		require.NoError(t, w.Handle(t.Context(), batch(seedSync("prod", "a"))))
 		second := time.Now()
 		for i, want := range []struct{ seed, commit time.Time }{{first, first}, {commit: second}, {}, {seed: second}} {
 			r := (*reports)[i]

@@ -2,7 +2,7 @@ package gitsink
 
 import (
 	"errors"
-	mutex "sync"
+	"sync"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/queue"
@@ -12,17 +12,17 @@ const (
 	// strayTries is the number of permanent failures in a row, after a success, that are tried
 	// again soon.
 	strayTries = 2
-	// maxStrays bounds the destinations that are remembered. Without one a failure is permanent at
-	// once.
+	// maxStrays bounds the number of destinations that are remembered. A failure of one that is not
+	// is permanent at once.
 	maxStrays = 100_000
 )
 
-// strays tells a stray refusal from one that stays: hosts answer 401, 403 or 404 to a single
-// request when a part of them fails over, and a queue that believed it would leave the destination
-// alone for minutes. A destination that has been written before is tried again soon, twice; one
-// that never was is not.
+// strays tells a stray refusal from one that stays. A host answers 401, 403 or 404 to a single
+// request while a part of it fails over, and a queue that takes that for permanent leaves the
+// destination alone for minutes. So a destination that was written before is tried again soon,
+// twice. One that never was is not.
 type strays struct {
-	mu    mutex.Mutex
+	mu    sync.Mutex
 	after map[destination.Destination]int // permanent failures in a row since the last success
 }
 

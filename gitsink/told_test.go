@@ -91,7 +91,7 @@ func TestCommitsCarryWhatTheOptionsSay(t *testing.T) {
 		}})
 	e := write("prod", "a", "1")
 	e.Author = event.Author{Name: "ann", Email: "ann@example.com", When: time.Unix(5, 0)}
-	require.NoError(t, w.Handle(t.Context(), batch(e, write("prod", "b", "1"), sync("prod", "a", "b"))))
+	require.NoError(t, w.Handle(t.Context(), batch(e, write("prod", "b", "1"), seedSync("prod", "a", "b"))))
 	require.Len(t, sink.commits, 2)
 	require.Equal(t, Signature{Name: "ann", Email: "ann@example.com", When: time.Unix(5, 0)}, sink.commits[0].Author)
 	for i, c := range sink.commits {
@@ -99,7 +99,7 @@ func TestCommitsCarryWhatTheOptionsSay(t *testing.T) {
 		require.Equal(t, "prod1", c.Message)
 		require.Len(t, c.Changes, 2-i, "the OwnerFile goes with the first")
 	}
-	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "c", "1"), sync("prod", "a"))))
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "c", "1"), seedSync("prod", "a"))))
 	require.Len(t, sink.commits, 4, "what is swept is a commit of its own")
 	require.Equal(t, "prod0", sink.commits[3].Message)
 	r := (*reports)[1]
@@ -138,7 +138,7 @@ func TestAFolderIsAdoptedByACommitOfItsOwnIfNothingElseIsToBeDone(t *testing.T) 
 			sink.folder("prod")[path] = &fstest.MapFile{Data: []byte(content)}
 		}
 		w, reports := newTestWriter(t, sink, adopting)
-		require.NoError(t, w.Handle(t.Context(), batch(sync("prod"))), name)
+		require.NoError(t, w.Handle(t.Context(), batch(seedSync("prod"))), name)
 		require.Len(t, sink.commits, c.commits, name)
 		require.True(t, (*reports)[0].Adopted, name)
 		if c.commits > 0 {
@@ -283,7 +283,7 @@ func TestAPlanThatCannotReadWritesNothing(t *testing.T) {
 	require.Len(t, d.commits, 1)
 
 	bare := &coveringNothing{}
-	e := sync("prod")
+	e := seedSync("prod")
 	e.Inventory = bare
 	files["ns/configmaps/a.yaml"] = &fstest.MapFile{Data: []byte("x")}
 	tree, err = FolderTree(files)

@@ -360,7 +360,7 @@ func TestWhateverCannotBeReadEndsThePlan(t *testing.T) {
 	tree = stub(map[string]string{".gitattributes": "x"})
 	tree.readErr = broken
 	require.ErrorIs(t, plan(tree, write("prod", "a", "1")), broken, "attributes")
-	failing := sync("prod")
+	failing := seedSync("prod")
 	failing.Inventory = event.NewInventory([]event.Collection{{Resource: "configmaps", All: true}}, func(event.Collection) ([]event.Resource, error) { return nil, broken })
 	require.ErrorIs(t, plan(stub(nil), failing), broken, "what lives")
 }
@@ -382,7 +382,7 @@ func TestFiltersAreReportedOfFilesOfOursThatAreThere(t *testing.T) {
 	require.Equal(t, []string{"x"}, filtersOf(write("prod", "a", "1"), write("prod", "aa", "1"), write("prod", "c", "1")), "each line once")
 	require.Empty(t, filtersOf(write("prod", "b", "1"), remove("prod", "b")), "it does not stand")
 	require.Empty(t, filtersOf(write("prod", "c", "2")), "a sweep looks at the others")
-	require.Equal(t, []string{"x"}, filtersOf(sync("prod", "a", "aa", "c")), "what is not ours is nobody's matter")
+	require.Equal(t, []string{"x"}, filtersOf(seedSync("prod", "a", "aa", "c")), "what is not ours is nobody's matter")
 	require.Empty(t, filtersOf(remove("prod", "a"), remove("prod", "aa")))
 }
 
@@ -393,7 +393,7 @@ func TestAFolderOfAnotherOwnerWithNothingOfOursIsNotReported(t *testing.T) {
 	folder["ns/inner/"+OwnerFile] = &fstest.MapFile{Data: []byte("source: other\n")}
 	folder["ns/inner/README"] = &fstest.MapFile{Data: []byte("theirs")}
 	w, reports := newTestWriter(t, s, &WriterOptions{Policy: func(destination.Destination) Policy { return Policy{Adopt: true} }})
-	require.NoError(t, w.Handle(t.Context(), batch(sync("prod"))))
+	require.NoError(t, w.Handle(t.Context(), batch(seedSync("prod"))))
 	require.Nil(t, (*reports)[0].Excluded)
 }
 

@@ -108,7 +108,7 @@ func remove(d, name string) event.Event {
 	return event.Event{Destination: to(d), Operation: event.Delete, Resource: id(name)}
 }
 
-func sync(d string, living ...string) event.Event {
+func seedSync(d string, living ...string) event.Event {
 	scope := event.Collection{Resource: "configmaps", All: true}
 	live := event.NewInventory([]event.Collection{scope}, func(event.Collection) ([]event.Resource, error) {
 		var all []event.Resource
@@ -155,7 +155,7 @@ func TestWriterMakesNoCommitWhenNothingChanges(t *testing.T) {
 	sink := &memorySink{}
 	w, _ := newTestWriter(t, sink, nil)
 	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"))))
-	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), remove("prod", "nothing"), sync("prod", "a"))))
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), remove("prod", "nothing"), seedSync("prod", "a"))))
 	require.Len(t, sink.commits, 1)
 }
 
@@ -187,7 +187,7 @@ func TestWriterLooksForOrphansOnTheTreeThatTheBatchLeaves(t *testing.T) {
 	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "old", "1"), write("prod", "a", "1"))))
 	sink.folder("prod")["README.md"] = &fstest.MapFile{Data: []byte("mine")}
 	// b is written by this batch, but is dead by the time the plan runs.
-	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "b", "1"), sync("prod", "a"))))
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "b", "1"), seedSync("prod", "a"))))
 	require.Equal(t, []string{"README.md", "ns/configmaps/a.yaml"}, sink.names("prod"))
 	require.Len(t, sink.commits, 2)
 	require.Equal(t, 2, (*reports)[1].Removed)
@@ -203,11 +203,11 @@ func TestWriterHoldsBackTooManyDeletionsAndWritesTheRest(t *testing.T) {
 		events = append(events, write("prod", fmt.Sprintf("n%d", i), "1"))
 	}
 	require.NoError(t, w.Handle(t.Context(), batch(events...)))
-	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "new", "1"), sync("prod", "new"))))
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "new", "1"), seedSync("prod", "new"))))
 	require.Len(t, sink.names("prod"), 12)
 	require.Equal(t, 11, (*reports)[1].Held.Count)
 	approved = true
-	require.NoError(t, w.Handle(t.Context(), batch(sync("prod", "new"))))
+	require.NoError(t, w.Handle(t.Context(), batch(seedSync("prod", "new"))))
 	require.Equal(t, []string{"ns/configmaps/new.yaml"}, sink.names("prod"))
 }
 
@@ -217,18 +217,18 @@ func TestWriterPrunesNothingInAFolderThatIsNotAdopted(t *testing.T) {
 	adopt := false
 	w, reports := newTestWriter(t, sink, &WriterOptions{Policy: func(destination.Destination) Policy { return Policy{Adopt: adopt} }})
 	for range 2 { // the second time with an OwnerFile
-		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), sync("prod", "a"))))
+		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), seedSync("prod", "a"))))
 		require.Len(t, sink.names("prod"), 2)
 		last := (*reports)[len(*reports)-1]
 		require.Equal(t, []string{"ns/configmaps/theirs.yaml"}, last.Unadopted)
 		require.False(t, last.Adopted)
 	}
 	adopt = true
-	require.NoError(t, w.Handle(t.Context(), batch(sync("prod", "a"))))
+	require.NoError(t, w.Handle(t.Context(), batch(seedSync("prod", "a"))))
 	require.Equal(t, []string{"ns/configmaps/a.yaml"}, sink.names("prod"))
 	adopt = false
 	sink.folder("prod")["ns/configmaps/late.yaml"] = &fstest.MapFile{Data: []byte("x")}
-	require.NoError(t, w.Handle(t.Context(), batch(sync("prod", "a"))))
+	require.NoError(t, w.Handle(t.Context(), batch(seedSync("prod", "a"))))
 	require.Equal(t, []string{"ns/configmaps/a.yaml"}, sink.names("prod"))
 }
 
@@ -238,7 +238,7 @@ func TestWriterRefusesAnotherOwnersFolder(t *testing.T) {
 	require.NoError(t, first.Handle(t.Context(), batch(write("prod", "a", "1"))))
 	second, err := NewWriter(sink, "cluster-2", nil)
 	require.NoError(t, err)
-	err = second.Handle(t.Context(), batch(write("prod", "a", "2"), sync("prod")))
+	err = second.Handle(t.Context(), batch(write("prod", "a", "2"), seedSync("prod")))
 	require.ErrorIs(t, err, ErrOwned)
 	require.ErrorIs(t, err, queue.ErrPermanent)
 	require.ErrorContains(t, err, "cluster-1")
@@ -247,7 +247,7 @@ func TestWriterRefusesAnotherOwnersFolder(t *testing.T) {
 
 	adopting, err := NewWriter(sink, "cluster-2", &WriterOptions{Policy: func(destination.Destination) Policy { return Policy{Adopt: true} }})
 	require.NoError(t, err)
-	require.NoError(t, adopting.Handle(t.Context(), batch(sync("prod"))))
+	require.NoError(t, adopting.Handle(t.Context(), batch(seedSync("prod"))))
 	require.Empty(t, sink.names("prod"))
 	require.ErrorIs(t, first.Handle(t.Context(), batch(write("prod", "a", "1"))), ErrOwned)
 }
@@ -277,7 +277,7 @@ func TestWriterTakesAnOwnerFileOfAnotherBranchForACopy(t *testing.T) {
 		sink.folder("prod")[OwnerFile] = ownerFile(other, "default/other", "elsewhere")
 		sink.folder("prod")["ns/configmaps/theirs.yaml"] = &fstest.MapFile{Data: []byte("x")}
 		w, reports := newTestWriter(t, sink, nil)
-		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), sync("prod", "a"))))
+		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), seedSync("prod", "a"))))
 		require.Equal(t, []string{"ns/configmaps/a.yaml", "ns/configmaps/theirs.yaml"}, sink.names("prod"), "nothing goes before it is adopted")
 		require.Equal(t, []string{"ns/configmaps/theirs.yaml"}, (*reports)[0].Unadopted)
 		require.Contains(t, string(sink.folder("prod")[OwnerFile].Data), "branch: main\n")
@@ -292,7 +292,7 @@ func TestWriterTakesAnOwnerFileOfAnotherBranchForACopy(t *testing.T) {
 	sink.folder("prod")[OwnerFile] = ownerFile("cluster-1", "default/prod", "elsewhere")
 	sink.folder("prod")["ns/configmaps/old.yaml"] = &fstest.MapFile{Data: []byte("x")}
 	w, _ := newTestWriter(t, sink, nil)
-	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), sync("prod", "a"))))
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), seedSync("prod", "a"))))
 	require.Equal(t, []string{"ns/configmaps/a.yaml"}, sink.names("prod"))
 
 	// Nobody knows of which branch the file is.
@@ -326,7 +326,7 @@ func TestWriterLeavesLinksAlone(t *testing.T) {
 	w, reports := newTestWriter(t, sink, nil)
 	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"))))
 	sink.folder("prod")["ns/configmaps/link.yaml"] = &fstest.MapFile{Data: []byte("a.yaml"), Mode: fs.ModeSymlink | 0o777}
-	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "link", "1"), remove("prod", "link"), sync("prod", "a"))))
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "link", "1"), remove("prod", "link"), seedSync("prod", "a"))))
 	require.Equal(t, []string{"ns/configmaps/a.yaml", "ns/configmaps/link.yaml"}, sink.names("prod"), "neither written, nor deleted, nor an orphan")
 	require.ErrorIs(t, (*reports)[1].Skipped[0].Err, ErrPath)
 }
@@ -337,7 +337,7 @@ func TestWriterShowsAllThatAnAdoptionWouldRemove(t *testing.T) {
 		sink.folder("prod")[fmt.Sprintf("ns/configmaps/old-%d.yaml", i)] = &fstest.MapFile{Data: []byte("x")}
 	}
 	w, reports := newTestWriter(t, sink, nil)
-	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), sync("prod", "a"))))
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), seedSync("prod", "a"))))
 	require.Nil(t, (*reports)[0].Held, "an approval would not help")
 	require.Len(t, (*reports)[0].Unadopted, 20)
 }
@@ -448,7 +448,7 @@ func TestWriterNamesInTheMessageOnlyWhatChanged(t *testing.T) {
 	require.Equal(t, "Sync 2 files in clusters/prod\n\n- Update configmaps/ns/a\n- Update configmaps/ns/b\n", sink.commits[0].Message)
 	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), write("prod", "b", "2"))))
 	require.Equal(t, "Update configmaps/ns/b\n", sink.commits[1].Message)
-	require.NoError(t, w.Handle(t.Context(), batch(sync("prod", "a"))))
+	require.NoError(t, w.Handle(t.Context(), batch(seedSync("prod", "a"))))
 	require.Equal(t, "Remove 1 file without an object from clusters/prod\n", sink.commits[2].Message)
 }
 
@@ -473,7 +473,7 @@ func TestWriterPolicies(t *testing.T) {
 		sink := &memorySink{}
 		w, _ := newTestWriter(t, sink, &WriterOptions{Policy: func(destination.Destination) Policy { return Policy{Orphans: orphan.Options{Policy: policy}} }})
 		require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), write("prod", "b", "1"))))
-		require.NoError(t, w.Handle(t.Context(), batch(remove("prod", "a"), sync("prod"))))
+		require.NoError(t, w.Handle(t.Context(), batch(remove("prod", "a"), seedSync("prod"))))
 		require.Equal(t, want, sink.names("prod"), "policy %s", policy)
 	}
 }
@@ -539,7 +539,7 @@ func TestADestinationThatMovesToACopyOfItsBranchAdoptsNothingByThat(t *testing.T
 	sink.folder("prod")[OwnerFile] = &fstest.MapFile{Data: theirs.encode()}
 	sink.folder("prod")["ns/configmaps/theirs.yaml"] = &fstest.MapFile{Data: []byte("x")}
 	w, reports := newTestWriter(t, sink, nil)
-	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), sync("prod", "a"))))
+	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"), seedSync("prod", "a"))))
 	require.Equal(t, []string{"ns/configmaps/a.yaml", "ns/configmaps/theirs.yaml"}, sink.names("prod"))
 	require.False(t, (*reports)[0].Adopted)
 	require.Contains(t, string(sink.folder("prod")[OwnerFile].Data), "adopted: false\n")

@@ -7,8 +7,8 @@ type Policy string
 
 // The policies.
 const (
-	Never    Policy = "Never"    // no file is removed, also when a watch delivers the delete
-	OnDelete Policy = "OnDelete" // only a delete that a watch delivers, and an order to prune, remove files
+	Never    Policy = "Never"    // files stay, also after a delete that a watch delivers
+	OnDelete Policy = "OnDelete" // files go only by a delete that a watch delivers, or by an order to prune
 	Always   Policy = "Always"   // a SeedSync also removes what was deleted unseen; the default
 )
 
