@@ -2,10 +2,7 @@ package kubescribe
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 
 	"k8s.io/client-go/discovery"
@@ -18,7 +15,6 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
 	"github.com/kubescribe/kubescribe/orphan"
 	"github.com/kubescribe/kubescribe/queue"
-	"github.com/kubescribe/kubescribe/ruleset"
 )
 
 // Mirror writes what its rules select of a cluster to Git branches, as it happens. Create it with
@@ -80,41 +76,6 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 	}
 	m.watcher = source.New(client, disco, m.queue, &o.Source)
 	return m, nil
-}
-
-// SetRules replaces all rules, before Start or while it runs. Nothing is listed before the first
-// call. Faulty destinations and rules are left out; the error names them all and takes nothing from
-// the others. A destination whose repository, branch or folder changed is seeded anew; what it
-// wrote elsewhere stays there. One whose Orphans are faulty is not written to until they are
-// corrected.
-func (m *Mirror) SetRules(r Rules) error {
-	set, errSet := m.opts.policyOfDestinations().Resolve(r.Repositories, r.Destinations)
-	compiled, errRules := ruleset.Compile(set, r.Rules...)
-	errOrphans := validateOrphans(r.Orphans)
-	m.mu.Lock()
-	m.set, m.orphans = set, r.Orphans
-	for ref, w := range m.written {
-		if d, _ := set.Get(ref); d != w.Destination {
-			delete(m.written, ref)
-		}
-	}
-	m.revoke(set)
-	m.watcher.SetRules(set, compiled)
-	m.mu.Unlock()
-	return errors.Join(errSet, errRules, errOrphans)
-}
-
-// validateOrphans returns an error that names all faulty options. Their destinations are not
-// written to until they are corrected.
-func validateOrphans(options map[destination.Ref]orphan.Options) error {
-	var faults []error
-	for ref, o := range options {
-		if err := o.Validate(); err != nil {
-			faults = append(faults, fmt.Errorf("kubescribe: Rules.Orphans[%s]: %w", ref, err))
-		}
-	}
-	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return errors.Join(faults...)
 }
 
 // Resync seeds a destination anew: everything that it wants is compared with its folder, and

@@ -200,6 +200,14 @@ func TestTheDrainTimeoutIsTwentySecondsUnlessItIsSet(t *testing.T) {
 	require.Equal(t, time.Second, (&Options{DrainTimeout: time.Second}).withDefaults().DrainTimeout)
 }
 
+func TestWhoChangesHisRulesAfterwardsChangesNothing(t *testing.T) {
+	m := newReported(t)
+	r := Rules{Orphans: map[destination.Ref]orphan.Options{m.ref: {MaxFiles: 7}}}
+	require.NoError(t, m.SetRules(r))
+	r.Orphans[m.ref] = orphan.Options{MaxFiles: -1}
+	require.Equal(t, 7, m.policy(m.to).Orphans.MaxFiles)
+}
+
 func TestFaultyOrphansAreNamedInTheOrderOfTheirDestinations(t *testing.T) {
 	options := map[destination.Ref]orphan.Options{}
 	var names []string

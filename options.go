@@ -12,20 +12,8 @@ import (
 	"github.com/kubescribe/kubescribe/event/source"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
-	"github.com/kubescribe/kubescribe/orphan"
 	"github.com/kubescribe/kubescribe/queue"
-	"github.com/kubescribe/kubescribe/ruleset"
 )
-
-// Rules say what is written where. They are data: where they come from, custom resources or files,
-// is the caller's affair.
-type Rules struct {
-	Repositories []destination.Repository
-	Destinations []destination.Spec
-	Rules        []ruleset.Rule
-	// Orphans has the options of destinations that do not want the defaults.
-	Orphans map[destination.Ref]orphan.Options
-}
 
 // Options change what a Mirror does. Nil and the zero value mean the defaults.
 //

@@ -7,9 +7,12 @@ type Policy string
 
 // The policies.
 const (
-	Never    Policy = "Never"    // files stay, also after a delete that a watch delivers
-	OnDelete Policy = "OnDelete" // files go only by a delete that a watch delivers, or by an order to prune
-	Always   Policy = "Always"   // a SeedSync also removes what was deleted unseen; the default
+	// Never keeps files, also after a delete that a watch delivers.
+	Never Policy = "Never"
+	// OnDelete removes a file only after a delete that a watch delivers, or by an order to prune.
+	OnDelete Policy = "OnDelete"
+	// Always also has a SeedSync remove what was deleted unseen. It is the default.
+	Always Policy = "Always"
 )
 
 // Options bound a search. The zero value and nil mean the defaults.

@@ -1,0 +1,58 @@
+package kubescribe
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/orphan"
+	"github.com/kubescribe/kubescribe/ruleset"
+)
+
+// Rules say what is written where. They are data: where they come from, custom resources or files,
+// is the caller's affair.
+type Rules struct {
+	Repositories []destination.Repository
+	Destinations []destination.Spec
+	Rules        []ruleset.Rule
+	// Orphans has the options of destinations that do not want the defaults.
+	Orphans map[destination.Ref]orphan.Options
+}
+
+// SetRules replaces all rules, before Start or while it runs. The map Orphans is not kept. Nothing
+// is listed before the first call. Faulty destinations and rules are left out; the error names them
+// all and takes nothing from the others. A destination whose repository, branch or folder changed
+// is seeded anew; what it wrote elsewhere stays there. One whose Orphans are faulty is not written
+// to until they are corrected.
+func (m *Mirror) SetRules(r Rules) error {
+	set, errSet := m.opts.policyOfDestinations().Resolve(r.Repositories, r.Destinations)
+	compiled, errRules := ruleset.Compile(set, r.Rules...)
+	errOrphans := validateOrphans(r.Orphans)
+	m.mu.Lock()
+	m.set, m.orphans = set, maps.Clone(r.Orphans)
+	for ref, w := range m.written {
+		if d, _ := set.Get(ref); d != w.Destination {
+			delete(m.written, ref)
+		}
+	}
+	m.revoke(set)
+	m.watcher.SetRules(set, compiled)
+	m.mu.Unlock()
+	return errors.Join(errSet, errRules, errOrphans)
+}
+
+// validateOrphans returns an error that names all faulty options. Their destinations are not
+// written to until they are corrected.
+func validateOrphans(options map[destination.Ref]orphan.Options) error {
+	var faults []error
+	for ref, o := range options {
+		if err := o.Validate(); err != nil {
+			faults = append(faults, fmt.Errorf("kubescribe: Rules.Orphans[%s]: %w", ref, err))
+		}
+	}
+	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(faults...)
+}
