@@ -24,6 +24,7 @@ func failed(r gitsink.Report, err error) gitsink.Report {
 }
 
 func TestASweepUsesUpOnlyTheApprovalThatItKnew(t *testing.T) {
+	t.Parallel()
 	held := &orphan.TooManyError{Found: orphan.Found{Count: 11}}
 	for name, c := range map[string]struct {
 		report func(before, with gitsink.Report) gitsink.Report
@@ -58,6 +59,7 @@ func TestASweepUsesUpOnlyTheApprovalThatItKnew(t *testing.T) {
 }
 
 func TestAnApprovalOfWhatIsHeldIsForThoseFiles(t *testing.T) {
+	t.Parallel()
 	m := newReported(t)
 	m.orphans = map[destination.Ref]orphan.Options{m.ref: {MaxFiles: 7}}
 	require.NoError(t, m.Approve(m.ref))
@@ -73,6 +75,7 @@ func TestAnApprovalOfWhatIsHeldIsForThoseFiles(t *testing.T) {
 }
 
 func TestASecondApprovalIsNotUsedUpByASweepWithTheFirst(t *testing.T) {
+	t.Parallel()
 	m := newReported(t)
 	require.NoError(t, m.Approve(m.ref))
 	first := m.sweep()
@@ -82,6 +85,7 @@ func TestASecondApprovalIsNotUsedUpByASweepWithTheFirst(t *testing.T) {
 }
 
 func TestAPlanOfWhatADestinationWasBeforeHasNoApproval(t *testing.T) {
+	t.Parallel()
 	m := newReported(t)
 	before := m.to
 	m.move(t, "elsewhere")
@@ -99,6 +103,7 @@ func TestAPlanOfWhatADestinationWasBeforeHasNoApproval(t *testing.T) {
 }
 
 func TestAnAdoptionLastsUntilTheFolderIsOurs(t *testing.T) {
+	t.Parallel()
 	m := newReported(t)
 	require.False(t, m.policy(m.to).Adopt)
 	before := m.sweep()
@@ -114,6 +119,7 @@ func TestAnAdoptionLastsUntilTheFolderIsOurs(t *testing.T) {
 }
 
 func TestAPruneEndsWithTheReportThatTellsOfIt(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		r     gitsink.Report
 		ended bool
@@ -159,6 +165,7 @@ func TestAPruneEndsWithTheReportThatTellsOfIt(t *testing.T) {
 }
 
 func TestAPruneIsNotEndedByAPlanThatDidNotKnowIt(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newReported(t)
 		ends := make(chan error, 1)
@@ -186,6 +193,7 @@ func TestAPruneIsNotEndedByAPlanThatDidNotKnowIt(t *testing.T) {
 }
 
 func TestAPruneThatAllButOneLeaveGoesOn(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newReported(t)
 		ends := make(chan error, 1)
@@ -203,6 +211,7 @@ func TestAPruneThatAllButOneLeaveGoesOn(t *testing.T) {
 }
 
 func TestAPruneLeftAfterItsDestinationMovedTakesNoOther(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newReported(t)
 		first := &pruneOrder{done: make(chan struct{})}

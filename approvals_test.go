@@ -106,6 +106,7 @@ func limited(t *testing.T) context.Context {
 }
 
 func TestWhatNoRuleCoversStaysIsShownAndIsPruned(t *testing.T) {
+	t.Parallel()
 	g := grow(t, func(g *grown) {
 		configMap(t, g.cluster, "a", "one")
 		serviceAccount(t, g.cluster, "robot")
@@ -127,6 +128,7 @@ func TestWhatNoRuleCoversStaysIsShownAndIsPruned(t *testing.T) {
 }
 
 func TestTheFilesOfATypeThatIsGoneAreShownAndPruned(t *testing.T) {
+	t.Parallel()
 	widgets := clustertest.Type{Group: "example.com", Versions: []string{"v1"}, Resource: "widgets", Kind: "Widget", Namespaced: true}
 	g := grow(t, func(g *grown) {
 		require.NoError(t, g.cluster.AddType(widgets))
@@ -147,6 +149,7 @@ func TestTheFilesOfATypeThatIsGoneAreShownAndPruned(t *testing.T) {
 }
 
 func TestPruneRemovesOnlyWhatTheStatusShowed(t *testing.T) {
+	t.Parallel()
 	g := grow(t, func(g *grown) {
 		for i := range 12 {
 			serviceAccount(t, g.cluster, fmt.Sprintf("robot-%02d", i))
@@ -166,6 +169,7 @@ func TestPruneRemovesOnlyWhatTheStatusShowed(t *testing.T) {
 }
 
 func TestPruneSaysWhyNothingWasRemoved(t *testing.T) {
+	t.Parallel()
 	t.Run("the folder is not adopted", func(t *testing.T) {
 		g := grow(t, func(g *grown) {
 			g.repo.Commit("main", map[string]gitservertest.File{"prod/x.txt": {Content: "x"}}, "Theirs")
@@ -224,6 +228,7 @@ func TestPruneSaysWhyNothingWasRemoved(t *testing.T) {
 }
 
 func TestAnApprovalIsForWhatWasHeldAndLapsesWhenMoreWouldGo(t *testing.T) {
+	t.Parallel()
 	ghosts := func(from, to int) map[string]gitservertest.File {
 		files := map[string]gitservertest.File{}
 		for i := from; i < to; i++ {
@@ -263,6 +268,7 @@ func TestAnApprovalIsForWhatWasHeldAndLapsesWhenMoreWouldGo(t *testing.T) {
 }
 
 func TestAnApprovalBeforeAnythingIsHeldIsForOneSweep(t *testing.T) {
+	t.Parallel()
 	g := grow(t, func(g *grown) { configMap(t, g.cluster, "a", "one") })
 	before, _ := g.DestinationStatus(prodRef)
 	require.NoError(t, g.Approve(prodRef))
@@ -281,6 +287,7 @@ func TestAnApprovalBeforeAnythingIsHeldIsForOneSweep(t *testing.T) {
 }
 
 func TestGrantsAreForTheFolderThatTheyWereGivenFor(t *testing.T) {
+	t.Parallel()
 	c := cluster(t)
 	sink, repo := newFake()
 	files := map[string]gitservertest.File{}
@@ -305,6 +312,7 @@ func TestGrantsAreForTheFolderThatTheyWereGivenFor(t *testing.T) {
 }
 
 func TestADestinationThatMovedItsFolderLeavesTheOldOneAsItWas(t *testing.T) {
+	t.Parallel()
 	for name, folders := range map[string][2]string{
 		"beside": {"prod", "prod-2"}, "inwards": {"prod", "prod/default"}, "outwards": {"a/prod", "a"}, "to the root": {"default", ""},
 	} {
@@ -334,6 +342,7 @@ func TestADestinationThatMovedItsFolderLeavesTheOldOneAsItWas(t *testing.T) {
 }
 
 func TestTwoClustersInNestedFoldersOfOneRepositoryNeverTouchEachOthersFiles(t *testing.T) {
+	t.Parallel()
 	inner := grow(t, func(g *grown) {
 		g.rules.Destinations[0].BaseFolder = "default" // as the outer one's namespace is called
 		configMap(t, g.cluster, "theirs", "inner")
@@ -362,6 +371,7 @@ func TestTwoClustersInNestedFoldersOfOneRepositoryNeverTouchEachOthersFiles(t *t
 }
 
 func TestAnApprovalWaitsForAdoptionWhereTheFolderIsNotAdopted(t *testing.T) {
+	t.Parallel()
 	theirs := map[string]gitservertest.File{}
 	for i := range 12 {
 		theirs[fmt.Sprintf("prod/default/configmaps/theirs-%02d.yaml", i)] = gitservertest.File{Content: "theirs\n"}
@@ -379,6 +389,7 @@ func TestAnApprovalWaitsForAdoptionWhereTheFolderIsNotAdopted(t *testing.T) {
 }
 
 func TestAPruneIsOrderedUntilNobodyWaitsForIt(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // no Mirror runs, so only a destination that moves ends it
 		m, err := kubescribe.New(&rest.Config{Host: "http://127.0.0.1:1"}, nil)
 		require.NoError(t, err)

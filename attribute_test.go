@@ -16,6 +16,7 @@ import (
 )
 
 func TestChangesOfTwoPeopleInOneWindowAreTwoCommitsInTheirOrder(t *testing.T) {
+	t.Parallel()
 	c := cluster(t)
 	sink, repo := newFake()
 	opts := quick(kubescribe.Options{

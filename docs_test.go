@@ -13,6 +13,7 @@ import (
 
 // A page that names a test which is gone promises what nobody checks.
 func TestThePageOnSecurityNamesTestsThatExist(t *testing.T) {
+	t.Parallel()
 	var sources strings.Builder
 	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(path, "_test.go") {
@@ -33,6 +34,7 @@ func TestThePageOnSecurityNamesTestsThatExist(t *testing.T) {
 
 // What the README shows must be what the Example runs.
 func TestTheCodeOfTheReadmeIsThatOfTheExample(t *testing.T) {
+	t.Parallel()
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	example, err := os.ReadFile("example_test.go")

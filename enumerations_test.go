@@ -19,6 +19,7 @@ import (
 
 // What a misspelt value would do otherwise is the default, which for a Policy is to delete.
 func TestAnUnknownValueOfAnEnumerationIsAnErrorAtTheDoor(t *testing.T) {
+	t.Parallel()
 	compile := func(r ruleset.Rule) error {
 		set, err := destination.Resolve([]destination.Repository{{Ref: repoRef, URL: "https://host/r"}},
 			[]destination.Spec{{Ref: prodRef, RepositoryRef: repoRef, Branch: "main"}})

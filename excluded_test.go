@@ -15,6 +15,7 @@ import (
 // Files that stay whatever becomes of their objects are not in sync with them, though all was
 // listed and written.
 func TestADestinationWithAFolderOfAnotherOwnerIsNotSynced(t *testing.T) {
+	t.Parallel()
 	c := cluster(t)
 	sink, repo := newFake()
 	configMap(t, c, "a", "one")

@@ -35,6 +35,7 @@ func (l *steppedLock) Identity() string { return "me" }
 // until it is renewed. Who is its holder all the same must not have lost the batches that came in
 // between.
 func TestALeaderWhoseClockLeapsAheadWritesOnceTheLockIsRenewed(t *testing.T) {
+	t.Parallel()
 	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	l := &steppedLock{asked: make(chan struct{}, 1)}
 	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{StillLeader: kubescribe.HoldsLease(l), Handover: -1}))
@@ -57,6 +58,7 @@ func TestALeaderWhoseClockLeapsAheadWritesOnceTheLockIsRenewed(t *testing.T) {
 }
 
 func TestALockOfTheFutureIsHeldWhileItNamesUs(t *testing.T) {
+	t.Parallel()
 	l := &steppedLock{asked: make(chan struct{}, 1)}
 	l.off.Store(int64(24 * time.Hour)) // the clock was set back; had the lock run out, another would be in it
 	require.True(t, kubescribe.HoldsLease(l)(t.Context()))

@@ -13,6 +13,7 @@ import (
 )
 
 func TestALocalRepositoryIsMirroredOnlyToAnAllowedFolder(t *testing.T) {
+	t.Parallel()
 	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	rules := rulesFor(repo, prodRef)
@@ -38,6 +39,7 @@ func TestALocalRepositoryIsMirroredOnlyToAnAllowedFolder(t *testing.T) {
 }
 
 func TestAnAllowedFolderThatIsNoneIsAnErrorAtTheDoor(t *testing.T) {
+	t.Parallel()
 	_, err := kubescribe.New(&rest.Config{Host: "https://127.0.0.1:1"}, &kubescribe.Options{Git: gogit.Options{AllowedLocalFolders: []string{"repos"}}})
 	require.ErrorContains(t, err, `kubescribe: Options: destination: AllowedLocalFolders: "repos": invalid: a path must be absolute`)
 }

@@ -44,6 +44,7 @@ func (m meterOf) Float64Histogram(name string, _ ...metric.Float64HistogramOptio
 func (p *provider) Meter(string, ...metric.MeterOption) metric.Meter { return meterOf{p: p} }
 
 func TestTheMeterProviderGetsTheMetricsOfTheQueueAndItsHandlers(t *testing.T) {
+	t.Parallel()
 	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	p := &provider{records: map[string]int{}}

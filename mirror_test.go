@@ -91,6 +91,7 @@ func synced(t *testing.T, m *kubescribe.Mirror) {
 }
 
 func TestRulesCanBeReplacedWhileItRuns(t *testing.T) {
+	t.Parallel()
 	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{}))
@@ -109,6 +110,7 @@ func TestRulesCanBeReplacedWhileItRuns(t *testing.T) {
 }
 
 func TestFaultyRulesTakeNothingFromTheOthers(t *testing.T) {
+	t.Parallel()
 	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	rules := rulesFor(repo, prodRef, devRef)
@@ -149,6 +151,7 @@ func TestNothingIsWrittenWhenLeadershipIsLost(t *testing.T) {
 }
 
 func TestStatusIsToldAndComplete(t *testing.T) {
+	t.Parallel()
 	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	told := make(chan kubescribe.DestinationStatus, 100)
@@ -173,6 +176,7 @@ func TestStatusIsToldAndComplete(t *testing.T) {
 }
 
 func TestUnknownDestinationsAreRefused(t *testing.T) {
+	t.Parallel()
 	m, err := kubescribe.New(cluster(t).Config(), nil)
 	require.NoError(t, err)
 	for _, f := range []func(destination.Ref) error{m.Resync, m.Approve, m.Adopt} {
@@ -181,6 +185,7 @@ func TestUnknownDestinationsAreRefused(t *testing.T) {
 }
 
 func TestTheClusterIsNamedByItsKubeSystemNamespaceOnceThatCanBeRead(t *testing.T) {
+	t.Parallel()
 	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	var failed atomic.Bool
@@ -215,6 +220,7 @@ func (l *lock) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte,
 func (l *lock) Identity() string { return "me" }
 
 func TestHoldsLeaseBelievesOnlyAFreshLockThatNamesUs(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, holdsLease)
 }
 

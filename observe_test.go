@@ -94,6 +94,7 @@ func (m *reported) say(t *testing.T, r gitsink.Report) DestinationStatus {
 }
 
 func TestTheStatusAddsUpWhatSweepsAndOtherBatchesTell(t *testing.T) {
+	t.Parallel()
 	m := newReported(t)
 	sweep := gitsink.Status{LastSeed: someTime, LastCommit: someTime, Tip: "c", Uncovered: &orphan.Found{Count: 2}}
 	want := DestinationStatus{Status: sweep}
@@ -106,6 +107,7 @@ func TestTheStatusAddsUpWhatSweepsAndOtherBatchesTell(t *testing.T) {
 }
 
 func TestAReportOfWhatADestinationWasBeforeIsNotItsStatus(t *testing.T) {
+	t.Parallel()
 	m := newReported(t)
 	m.say(t, gitsink.Report{Status: gitsink.Status{Tip: "c", LastSeed: someTime}})
 	before := m.to
@@ -129,6 +131,7 @@ func TestAReportOfWhatADestinationWasBeforeIsNotItsStatus(t *testing.T) {
 }
 
 func TestTheLogSaysWhatHappenedAndNothingElse(t *testing.T) {
+	t.Parallel()
 	m := newReported(t)
 	m.watcher = source.New(nil, nil, nil, nil) // one that knows no destination
 	swept := func(found gitsink.Status) gitsink.Report {
@@ -196,6 +199,7 @@ func TestFoldersAreRecheckedAfterAHandover(t *testing.T) {
 }
 
 func TestTheDrainTimeoutIsTwentySecondsUnlessItIsSet(t *testing.T) {
+	t.Parallel()
 	require.Equal(t, 20*time.Second, (*Options)(nil).withDefaults().DrainTimeout)
 	require.Equal(t, time.Second, (&Options{DrainTimeout: time.Second}).withDefaults().DrainTimeout)
 }
@@ -209,6 +213,7 @@ func TestWhoChangesHisRulesAfterwardsChangesNothing(t *testing.T) {
 }
 
 func TestFaultyOrphansAreNamedInTheOrderOfTheirDestinations(t *testing.T) {
+	t.Parallel()
 	options := map[destination.Ref]orphan.Options{}
 	var names []string
 	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
@@ -228,6 +233,7 @@ func TestFaultyOrphansAreNamedInTheOrderOfTheirDestinations(t *testing.T) {
 }
 
 func TestOnlyARefusalWillNotBeCuredByTime(t *testing.T) {
+	t.Parallel()
 	pods := schema.GroupResource{Resource: "pods"}
 	forbidden := source.Incomplete{Err: apierrors.NewForbidden(pods, "", nil)}
 	down := source.Incomplete{Err: apierrors.NewServiceUnavailable("down")}

@@ -30,6 +30,7 @@ func (seal) Same(context.Context, destination.Destination, event.Resource, []byt
 }
 
 func TestWhatTheMirrorSetsItselfIsRefused(t *testing.T) {
+	t.Parallel()
 	for says, opts := range map[string]*Options{
 		"Run.DrainTimeout is set by the Mirror: set DrainTimeout":       {Run: queue.RunOptions{DrainTimeout: 1}},
 		"Run.EndTimeout is set by the Mirror":                           {Run: queue.RunOptions{EndTimeout: 1}},
@@ -50,6 +51,7 @@ func TestWhatTheMirrorSetsItselfIsRefused(t *testing.T) {
 }
 
 func TestThePartsHaveTheLoggerAndTheMetersOfTheMirror(t *testing.T) {
+	t.Parallel()
 	var all, own lines
 	meters, others := &struct{ noop.MeterProvider }{}, &struct{ noop.MeterProvider }{}
 	o := (&Options{Logger: all.logger(), MeterProvider: meters}).withDefaults()
@@ -75,6 +77,7 @@ func TestThePartsHaveTheLoggerAndTheMetersOfTheMirror(t *testing.T) {
 }
 
 func TestTheRunnerHasItsOptionsAndDrainsIfBothSayYes(t *testing.T) {
+	t.Parallel()
 	m := newReported(t)
 	for _, leads := range []bool{false, true} {
 		for _, drains := range []bool{false, true} {
@@ -90,6 +93,7 @@ func TestTheRunnerHasItsOptionsAndDrainsIfBothSayYes(t *testing.T) {
 }
 
 func TestAReportIsPassedOnAfterTheStatus(t *testing.T) {
+	t.Parallel()
 	m := newReported(t)
 	var passed []gitsink.Report
 	m.opts.Write.OnReport = func(r gitsink.Report) {

@@ -55,6 +55,7 @@ func (e elsewhere) Collection(path string) (event.Collection, bool) {
 }
 
 func TestEachOptionOfWhatIsWrittenHasItsSay(t *testing.T) {
+	t.Parallel()
 	c := cluster(t)
 	require.NoError(t, c.Apply(&unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "s", "namespace": "default"},
@@ -91,6 +92,7 @@ func TestEachOptionOfWhatIsWrittenHasItsSay(t *testing.T) {
 }
 
 func TestWhatHasAFilterIsLeftOutIfThatIsAskedFor(t *testing.T) {
+	t.Parallel()
 	for _, refuse := range []bool{false, true} {
 		c := cluster(t)
 		configMap(t, c, "a", "one")
@@ -112,6 +114,7 @@ func TestWhatHasAFilterIsLeftOutIfThatIsAskedFor(t *testing.T) {
 }
 
 func TestEachOptionOfTheDefaultSinkHasItsSay(t *testing.T) {
+	t.Parallel()
 	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	var mu sync.Mutex
@@ -150,6 +153,7 @@ type throttled struct{ n atomic.Int64 }
 func (c *throttled) Observe(context.Context, string, url.URL, time.Duration) { c.n.Add(1) }
 
 func TestNoRequestWaitsForALimitThatNobodySet(t *testing.T) {
+	t.Parallel()
 	for name, limit := range map[string]float32{"none is set": 0, "one is set": 1000} {
 		t.Run(name, func(t *testing.T) {
 			before, waits := metrics.RateLimiterLatency, &throttled{}
@@ -171,6 +175,7 @@ func TestNoRequestWaitsForALimitThatNobodySet(t *testing.T) {
 }
 
 func TestEachOptionOfTheWatchesHasItsSay(t *testing.T) {
+	t.Parallel()
 	c := cluster(t)
 	var mu sync.Mutex
 	var seen []clustertest.FaultRequest
@@ -205,6 +210,7 @@ func TestEachOptionOfTheWatchesHasItsSay(t *testing.T) {
 }
 
 func TestAListingHasPagesOfTheSizeThatIsSet(t *testing.T) {
+	t.Parallel()
 	c := cluster(t)
 	configMap(t, c, "a", "one")
 	configMap(t, c, "b", "one")
@@ -225,6 +231,7 @@ func TestAListingHasPagesOfTheSizeThatIsSet(t *testing.T) {
 }
 
 func TestEveryChangeIsACommitWhereTheQueueKeepsAll(t *testing.T) {
+	t.Parallel()
 	for keep, commits := range map[bool]int{false: 1, true: 3} {
 		c := cluster(t)
 		sink, repo := newFake()
@@ -255,6 +262,7 @@ func TestEveryChangeIsACommitWhereTheQueueKeepsAll(t *testing.T) {
 }
 
 func TestWhatGoesWrongIsLogged(t *testing.T) {
+	t.Parallel()
 	c := cluster(t)
 	c.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Verb == "list" && r.Resource.Resource == "secrets" {
@@ -312,6 +320,7 @@ func waiting(t *testing.T, o kubescribe.Options) (m *kubescribe.Mirror, repo fak
 }
 
 func TestTheEndPushesWhatWasAcceptedUnlessAnotherLeads(t *testing.T) {
+	t.Parallel()
 	_, repo, stop := waiting(t, kubescribe.Options{})
 	require.NoError(t, stop())
 	require.Contains(t, repo.Tree("main"), "prod/default/configmaps/a.yaml")
@@ -324,6 +333,7 @@ func TestTheEndPushesWhatWasAcceptedUnlessAnotherLeads(t *testing.T) {
 }
 
 func TestTheWatcherHasTimeToEnd(t *testing.T) {
+	t.Parallel()
 	began := make(chan struct{}, 1)
 	c := cluster(t)
 	sink, repo := newFake()
@@ -350,6 +360,7 @@ func TestTheWatcherHasTimeToEnd(t *testing.T) {
 }
 
 func TestFoldersAreLookedAtAgainWhileItRuns(t *testing.T) {
+	t.Parallel()
 	for name, opts := range map[string]kubescribe.Options{
 		"after a handover": {Handover: 100 * time.Millisecond}, "at times": {Source: source.Options{Resync: 100 * time.Millisecond}},
 	} {
@@ -372,6 +383,7 @@ func TestFoldersAreLookedAtAgainWhileItRuns(t *testing.T) {
 }
 
 func TestWhatSomebodyChangedInTheFolderIsPutBackWithTheNextPush(t *testing.T) {
+	t.Parallel()
 	g := grow(t, func(g *grown) { configMap(t, g.cluster, "a", "one") })
 	const path = "prod/default/configmaps/a.yaml"
 	before := g.repo.Tree("main")[path]
@@ -381,6 +393,7 @@ func TestWhatSomebodyChangedInTheFolderIsPutBackWithTheNextPush(t *testing.T) {
 }
 
 func TestResyncPutsBackWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	g := grow(t, func(g *grown) { configMap(t, g.cluster, "a", "one") })
 	const path = "prod/default/configmaps/a.yaml"
 	before := g.repo.Tree("main")[path]
@@ -390,6 +403,7 @@ func TestResyncPutsBackWhatIsMissing(t *testing.T) {
 }
 
 func TestWaitSyncedSaysWhatWillNotBeSynced(t *testing.T) {
+	t.Parallel()
 	t.Run("another owner has a folder below", func(t *testing.T) {
 		g := grow(t, func(g *grown) { configMap(t, g.cluster, "a", "one") })
 		g.repo.Commit("main", map[string]gitservertest.File{

@@ -23,11 +23,13 @@ import (
 )
 
 func TestNewRefusesAConfigThatCannotWork(t *testing.T) {
+	t.Parallel()
 	_, err := New(&rest.Config{Host: "http://127.0.0.1:1\x7f"}, nil)
 	require.ErrorContains(t, err, "kubescribe: ")
 }
 
 func TestNewLeavesTheConfigAsItIs(t *testing.T) {
+	t.Parallel()
 	config := &rest.Config{Host: "http://127.0.0.1:1"}
 	_, err := New(config, nil)
 	require.NoError(t, err)
@@ -44,6 +46,7 @@ type closing struct {
 func (c *closing) Close() error { c.closed++; return c.err }
 
 func TestAMirrorClosesItsOwnSinkOnly(t *testing.T) {
+	t.Parallel()
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	var logs lines
@@ -63,6 +66,7 @@ func TestAMirrorClosesItsOwnSinkOnly(t *testing.T) {
 }
 
 func TestStartFailsIfNothingNamesTheCluster(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(`{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}`))
@@ -104,6 +108,7 @@ func (u *unreadable) Get(context.Context, string, metav1.GetOptions, ...string) 
 }
 
 func TestTheNameOfTheClusterIsAskedForAgainSoonAndLaterOnceAMinute(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newReported(t)
 		u := &unreadable{times: 8}
@@ -139,6 +144,7 @@ func (q *made) Next(context.Context) (queue.Batch, error) {
 }
 
 func TestWhatIsOrderedOfADestinationWakesItsLine(t *testing.T) {
+	t.Parallel()
 	m := newReported(t)
 	q := &made{Queue: m.queue}
 	m.queue = q
@@ -149,6 +155,7 @@ func TestWhatIsOrderedOfADestinationWakesItsLine(t *testing.T) {
 }
 
 func TestAQueueThatFailsEndsTheMirror(t *testing.T) {
+	t.Parallel()
 	q := &made{Queue: queue.NewSharded(nil)}
 	m, err := New(&rest.Config{Host: "http://127.0.0.1:1"}, &Options{ClusterID: "c", QueueImpl: q, GitSink: &closing{}})
 	require.NoError(t, err)
@@ -159,6 +166,7 @@ func TestAQueueThatFailsEndsTheMirror(t *testing.T) {
 }
 
 func TestWaitSyncedWaitsForWhatIsTriedAgainOrWaits(t *testing.T) {
+	t.Parallel()
 	auth := errors.New("no such user")
 	for name, c := range map[string]struct {
 		line *queue.KeyStats
@@ -192,6 +200,7 @@ type lease struct {
 func (l lease) Held(context.Context) bool { return l.held }
 
 func TestAPlanRunsForTheHolderOfTheLeaseWhoLeads(t *testing.T) {
+	t.Parallel()
 	for _, held := range []bool{false, true} {
 		for _, leads := range []bool{false, true} {
 			m := newReported(t)

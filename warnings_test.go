@@ -16,6 +16,7 @@ import (
 )
 
 func TestEachWarningOfTheAPIServerIsLoggedOnce(t *testing.T) {
+	t.Parallel()
 	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	config := rest.CopyConfig(c.Config())

@@ -28,6 +28,7 @@ func on(phase gitservertest.Phase, fault gitservertest.Fault) func(gitservertest
 }
 
 func TestACutLeavesTheBranchAsItSaysAndTheClientWithoutSuccess(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		fault gitservertest.Fault
 		moved bool
@@ -56,6 +57,7 @@ func TestACutLeavesTheBranchAsItSaysAndTheClientWithoutSuccess(t *testing.T) {
 }
 
 func TestACutShowsOnTheWireAsItSays(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	whole, err := get(t, repo, gitservertest.ReceivePack)
@@ -81,6 +83,7 @@ func TestACutShowsOnTheWireAsItSays(t *testing.T) {
 }
 
 func TestAStatusCarriesItsHeaderAndText(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	for _, status := range []int{401, 429, 500, 503} {
@@ -97,6 +100,7 @@ func TestAStatusCarriesItsHeaderAndText(t *testing.T) {
 }
 
 func TestAHeldRequestGoesOnWhenReleased(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
@@ -159,6 +163,7 @@ func replay(ctx context.Context, t *testing.T, repo *gitservertest.Repo, body []
 }
 
 func TestAHeldRequestOfAClientThatLeftNeverReachesGit(t *testing.T) {
+	t.Parallel()
 	var reached atomic.Bool
 	t.Run("test", func(t *testing.T) { // its end waits for the request
 		server := gitservertest.NewServer(t, nil)
@@ -176,6 +181,7 @@ func TestAHeldRequestOfAClientThatLeftNeverReachesGit(t *testing.T) {
 }
 
 func TestGitFinishesThePushOfAClientThatLeft(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	body := recordPush(t, server, repo)
@@ -194,6 +200,7 @@ func TestGitFinishesThePushOfAClientThatLeft(t *testing.T) {
 }
 
 func TestAHeldReplyHidesThatTheBranchHasMoved(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
@@ -216,6 +223,7 @@ func TestAHeldReplyHidesThatTheBranchHasMoved(t *testing.T) {
 }
 
 func TestTheEndOfTheTestGivesUpHeldRequests(t *testing.T) {
+	t.Parallel()
 	ended := make(chan error, 1)
 	t.Run("test", func(t *testing.T) {
 		server := gitservertest.NewServer(t, nil)
@@ -238,6 +246,7 @@ func TestTheEndOfTheTestGivesUpHeldRequests(t *testing.T) {
 }
 
 func TestACommitBetweenAdvertisementAndPushMakesThePushStale(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
@@ -259,6 +268,7 @@ func TestACommitBetweenAdvertisementAndPushMakesThePushStale(t *testing.T) {
 }
 
 func TestTheBodyOfARequestIsShownDecompressed(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	for i := range 40 { // enough wants for the git command line to compress them

@@ -12,6 +12,7 @@ import (
 )
 
 func TestAHookOfShellRefusesInItsOwnWords(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
@@ -29,6 +30,7 @@ func TestAHookOfShellRefusesInItsOwnWords(t *testing.T) {
 }
 
 func TestACallbackSeesTheUpdatesAndItsErrorReachesTheClient(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
@@ -67,6 +69,7 @@ func TestACallbackSeesTheUpdatesAndItsErrorReachesTheClient(t *testing.T) {
 }
 
 func TestCallbacksOfSeveralPushesRunAtTheSameTime(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
@@ -95,6 +98,7 @@ func TestCallbacksOfSeveralPushesRunAtTheSameTime(t *testing.T) {
 }
 
 func TestACallbackThatEndsItsGoroutineRefusesThePush(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
@@ -109,6 +113,7 @@ func TestACallbackThatEndsItsGoroutineRefusesThePush(t *testing.T) {
 }
 
 func TestAProtectedBranchIsRefusedAndItsNeighbourIsNot(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())

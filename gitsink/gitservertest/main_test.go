@@ -19,6 +19,7 @@ import (
 )
 
 func TestTheExamplesHold(t *testing.T) {
+	t.Parallel()
 	aTest(t)
 	aTestOfABusyServer(t)
 }

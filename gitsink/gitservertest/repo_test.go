@@ -19,6 +19,7 @@ import (
 const someCommit = "0123456789abcdef0123456789abcdef01234567"
 
 func TestAnOutsideCommitHoldsExactlyItsFiles(t *testing.T) {
+	t.Parallel()
 	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	first := repo.Commit("dev", map[string]gitservertest.File{
 		"dir/a.yaml":     {Content: "a\n"},
@@ -61,6 +62,7 @@ func TestAnOutsideCommitHoldsExactlyItsFiles(t *testing.T) {
 }
 
 func TestConcurrentOutsideCommitsAllLand(t *testing.T) {
+	t.Parallel()
 	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	var commits sync.WaitGroup
 	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
@@ -73,6 +75,7 @@ func TestConcurrentOutsideCommitsAllLand(t *testing.T) {
 }
 
 func TestTipTellsABranchFromItsNamesakes(t *testing.T) {
+	t.Parallel()
 	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	require.Empty(t, repo.Branches())
 	repo.Commit("origin/x", nil, "empty")
@@ -86,6 +89,7 @@ func TestTipTellsABranchFromItsNamesakes(t *testing.T) {
 }
 
 func TestTheJudgeEndsTheTest(t *testing.T) {
+	t.Parallel()
 	r := &recorder{TB: t}
 	server := gitservertest.NewServer(r, nil)
 	repo := server.NewRepo("app")
@@ -112,6 +116,7 @@ func TestTheJudgeEndsTheTest(t *testing.T) {
 }
 
 func TestFsckComplainsAboutDamage(t *testing.T) {
+	t.Parallel()
 	r := &recorder{TB: t}
 	for name, damage := range map[string]func(repo *gitservertest.Repo){
 		"warning": func(repo *gitservertest.Repo) { // git fsck says so and exits with 0

@@ -20,6 +20,7 @@ import (
 )
 
 func TestAPushByTheGitCommandArrivesAndIsFetchedBack(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("team/app.git")
 	c := newClient(t, server.Env())
@@ -41,6 +42,7 @@ func TestAPushByTheGitCommandArrivesAndIsFetchedBack(t *testing.T) {
 }
 
 func TestAChunkedPushOfMoreThanAMegabyteArrives(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
@@ -60,6 +62,7 @@ func TestAChunkedPushOfMoreThanAMegabyteArrives(t *testing.T) {
 }
 
 func TestOnlyValidCredentialsGetThrough(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{
 		Credentials: gitservertest.Credentials{User: "bot", Password: "secret", Token: "t0ken"},
 	})
@@ -93,6 +96,7 @@ func TestOnlyValidCredentialsGetThrough(t *testing.T) {
 }
 
 func TestTheUserOfHTTPBasicReachesTheHook(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{User: "bot", Password: "x"}})
 	repo := server.NewRepo("app")
 	repo.Hook("post-receive", `echo "hello $REMOTE_USER"`)
@@ -104,6 +108,7 @@ func TestTheUserOfHTTPBasicReachesTheHook(t *testing.T) {
 }
 
 func TestTLSIsTrustedThroughItsCAOnly(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{TLS: true})
 	repo := server.NewRepo("app")
 	ca := filepath.Join(t.TempDir(), "ca.pem")
@@ -118,6 +123,7 @@ func TestTLSIsTrustedThroughItsCAOnly(t *testing.T) {
 }
 
 func TestAClientCertificateIsDemanded(t *testing.T) {
+	t.Parallel()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
@@ -148,6 +154,7 @@ func TestAClientCertificateIsDemanded(t *testing.T) {
 }
 
 func TestCapabilitiesAreThoseOfTheOptions(t *testing.T) {
+	t.Parallel()
 	open := gitservertest.NewServer(t, nil).NewRepo("app")
 	closed := gitservertest.NewServer(t, &gitservertest.ServerOptions{DenyFilter: true, DenyAnySHA1InWant: true}).NewRepo("app")
 	for _, repo := range []*gitservertest.Repo{open, closed} {
@@ -161,6 +168,7 @@ func TestCapabilitiesAreThoseOfTheOptions(t *testing.T) {
 }
 
 func TestADamagedTreeIsRefusedUnlessFsckIsSkipped(t *testing.T) {
+	t.Parallel()
 	for _, skip := range []bool{false, true} {
 		server := gitservertest.NewServer(t, &gitservertest.ServerOptions{SkipFsck: skip})
 		repo := server.NewRepo("app")
@@ -196,6 +204,7 @@ func TestTheServerIgnoresAmbientConfiguration(t *testing.T) {
 }
 
 func TestDownCutsEverythingAndUpBringsTheSamePortBack(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	url := repo.URL()
@@ -225,6 +234,7 @@ func TestDownCutsEverythingAndUpBringsTheSamePortBack(t *testing.T) {
 }
 
 func TestRequestsAndBytesAreCountedByServiceAndPhase(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())

@@ -16,6 +16,7 @@ import (
 )
 
 func TestPushAndFetchOverSSH(t *testing.T) {
+	t.Parallel()
 	needSSH(t)
 	server := gitservertest.NewSSHServer(t, nil)
 	repo := server.NewRepo("team/app.git")
@@ -44,6 +45,7 @@ func TestPushAndFetchOverSSH(t *testing.T) {
 }
 
 func TestSSHSpeaksProtocolVersion2WhenAsked(t *testing.T) {
+	t.Parallel()
 	needSSH(t)
 	server := gitservertest.NewSSHServer(t, nil)
 	repo := server.NewRepo("app")
@@ -53,6 +55,7 @@ func TestSSHSpeaksProtocolVersion2WhenAsked(t *testing.T) {
 }
 
 func TestSSHAdmitsAuthorizedKeysOnlyAndShowsItsHostKey(t *testing.T) {
+	t.Parallel()
 	other := gitservertest.NewSSHServer(t, nil)
 	friend, err := ssh.ParsePrivateKey(other.ClientKeyPEM())
 	require.NoError(t, err)
@@ -81,6 +84,7 @@ func TestSSHAdmitsAuthorizedKeysOnlyAndShowsItsHostKey(t *testing.T) {
 }
 
 func TestASilentSSHServerNeverSpeaksUntilTheTestEnds(t *testing.T) {
+	t.Parallel()
 	var conn net.Conn
 	t.Run("test", func(t *testing.T) {
 		server := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{Silent: true})
@@ -100,6 +104,7 @@ func TestASilentSSHServerNeverSpeaksUntilTheTestEnds(t *testing.T) {
 }
 
 func TestAnSSHServerThatIsDownResetsConnections(t *testing.T) {
+	t.Parallel()
 	needSSH(t)
 	server := gitservertest.NewSSHServer(t, nil)
 	repo := server.NewRepo("app")

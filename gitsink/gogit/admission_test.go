@@ -13,6 +13,7 @@ import (
 )
 
 func TestACallIsAdmittedWithAllThatOptionsSayOfIt(t *testing.T) {
+	t.Parallel()
 	signer := signerFunc(func() ([]byte, error) { return nil, nil })
 	auth := Auth{BearerToken: "x"}
 	s := newSink(t, &Options{
@@ -30,6 +31,7 @@ func TestACallIsAdmittedWithAllThatOptionsSayOfIt(t *testing.T) {
 }
 
 func TestWhatOptionsRefuseEndsTheCallBeforeItWaits(t *testing.T) {
+	t.Parallel()
 	refusal := errors.New("no")
 	for name, c := range map[string]struct {
 		opts Options
@@ -61,6 +63,7 @@ func TestWhatOptionsRefuseEndsTheCallBeforeItWaits(t *testing.T) {
 }
 
 func TestACallThatComesAfterCloseIsTold(t *testing.T) {
+	t.Parallel()
 	s := New(nil)
 	require.NoError(t, s.Close())
 	c := newCall(t.Context(), target("https://host.invalid/app", "main", ""), nothing)
@@ -70,6 +73,7 @@ func TestACallThatComesAfterCloseIsTold(t *testing.T) {
 }
 
 func TestACallGoesAloneOnlyWhenItHasMovedTooOften(t *testing.T) {
+	t.Parallel()
 	c := &call{moves: maxMoves}
 	c.take(answer{key: groupKey{url: "u"}})
 	require.Equal(t, groupKey{url: "u"}, c.key)
@@ -94,6 +98,7 @@ func TestACallGoesAloneOnlyWhenItHasMovedTooOften(t *testing.T) {
 }
 
 func TestWhatAuthHasSaidIsShownOnceAndThenAskedFor(t *testing.T) {
+	t.Parallel()
 	auths, asked := map[string]string{"dest0": "first"}, []string{}
 	g := standing(t, &Options{Auth: named(auths, &asked)}, "a")
 	lead := g.calls[0]
@@ -123,6 +128,7 @@ func TestWhatAuthHasSaidIsShownOnceAndThenAskedFor(t *testing.T) {
 }
 
 func TestOnlyTheGroupsOwnCredentialsAreShownForSeveral(t *testing.T) {
+	t.Parallel()
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, c := range map[string]struct {
@@ -169,6 +175,7 @@ func TestOnlyTheGroupsOwnCredentialsAreShownForSeveral(t *testing.T) {
 }
 
 func TestALookAtTheBranchIsMadeForAnyoneWhoMay(t *testing.T) {
+	t.Parallel()
 	auths, asked := map[string]string{"dest0": "x", "dest1": "x", "dest2": "x"}, []string{}
 	g := standing(t, &Options{Auth: named(auths, &asked)}, "a", "b", "c")
 	asked, auths["dest1"] = nil, "y"
@@ -194,6 +201,7 @@ func TestALookAtTheBranchIsMadeForAnyoneWhoMay(t *testing.T) {
 }
 
 func TestNoMoreThanSixteenQuestionsAreAskedAtATime(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const n = 2*maxAsking + 1
 		release, asking := make(chan struct{}, n), make(chan struct{}, n)
@@ -233,6 +241,7 @@ func TestNoMoreThanSixteenQuestionsAreAskedAtATime(t *testing.T) {
 }
 
 func TestTheIdentityOfCredentialsIsKeyedAndNeedsNoURL(t *testing.T) {
+	t.Parallel()
 	a := Auth{Password: "hunter2"}
 	require.Equal(t, identify("https://host.invalid/app", a), identify("https://%zz", a))
 	key, before := identityKey, identify("https://host.invalid/app", a)

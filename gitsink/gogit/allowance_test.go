@@ -13,6 +13,7 @@ import (
 )
 
 func TestAPaceIsCompletedByWhereItIsFor(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		repository string
 		set, want  RateLimit
@@ -31,6 +32,7 @@ func TestAPaceIsCompletedByWhereItIsFor(t *testing.T) {
 
 // A debt grows no further than two Bursts, and what is paced by nobody has none.
 func TestTheDebtOfExtraPushesHasABound(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1000, 0)
 	of := account{repository: "r", limit: RateLimit{Interval: 10 * time.Second, Burst: 2}}
 	ps := newRateLimits()
@@ -49,6 +51,7 @@ func TestTheDebtOfExtraPushesHasABound(t *testing.T) {
 }
 
 func TestAnAccountIsForgottenWhenNothingIsToBeKnownOfIt(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1000, 0)
 	pace := RateLimit{Interval: 10 * time.Second, Burst: 6}
 	for name, c := range map[string]struct {
@@ -69,6 +72,7 @@ func TestAnAccountIsForgottenWhenNothingIsToBeKnownOfIt(t *testing.T) {
 }
 
 func TestWhatAServerWantsHoldsForEveryPaceOfAnAccount(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1000, 0)
 	ps := newRateLimits()
 	of := func(pace time.Duration) account { return account{repository: "r", limit: RateLimit{Interval: pace}} }
@@ -135,6 +139,7 @@ func TestALaneWaitsForItsTurnAsLongAsSomebodyWaitsForIt(t *testing.T) {
 }
 
 func TestAGroupThatPushesNothingGivesItsTurnBack(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		plan  gitsink.Plan
 		ahead time.Duration
@@ -155,6 +160,7 @@ func TestAGroupThatPushesNothingGivesItsTurnBack(t *testing.T) {
 }
 
 func TestWhoComesWhileAServerWantsToBeLeftAloneIsTold(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newModelServer(t, nil)
 		s := newSink(t, &Options{Transport: m})

@@ -15,6 +15,7 @@ import (
 )
 
 func TestAnEmptyRepositoryGetsARootCommit(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		s := newSink(t, nil)
 		result := apply(t, s, target(url, "main", "base"), put("a.yaml", "1", "sub/b.yaml", "2"))
@@ -30,6 +31,7 @@ func TestAnEmptyRepositoryGetsARootCommit(t *testing.T) {
 }
 
 func TestCommitsOfOnePlanBuildOnEachOther(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		outside := repo.Commit("main", files("other", "x", "base/old", "y"), "outside")
 		s := newSink(t, nil)
@@ -47,6 +49,7 @@ func TestCommitsOfOnePlanBuildOnEachOther(t *testing.T) {
 }
 
 func TestASteadyStateTakesTwoRequestsAndAnUnchangedFolderOne(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("other", "x"), "outside")
@@ -69,6 +72,7 @@ func TestASteadyStateTakesTwoRequestsAndAnUnchangedFolderOne(t *testing.T) {
 }
 
 func TestAPathIsARepositoryToo(t *testing.T) {
+	t.Parallel()
 	repo := gitservertest.NewServer(t, nil).NewRepo("app.git")
 	s, d := newSink(t, nil), target(repo.Dir(), "main", "base")
 	apply(t, s, d, put("a", "1"))
@@ -78,6 +82,7 @@ func TestAPathIsARepositoryToo(t *testing.T) {
 }
 
 func TestAMissingBranchStartsWithTheDefaultBranch(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		base := repo.Commit("main", files("other", "x", "base/a", "1"), "outside")
 		s := newSink(t, nil)
@@ -99,6 +104,7 @@ func TestAMissingBranchStartsWithTheDefaultBranch(t *testing.T) {
 }
 
 func TestAMissingBranchWithoutADefaultBranchGetsARootCommit(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.Commit("elsewhere", files("other", "x"), "outside")
 		apply(t, newSink(t, nil), target(url, "dev", ""), put("b", "2"))
@@ -108,6 +114,7 @@ func TestAMissingBranchWithoutADefaultBranchGetsARootCommit(t *testing.T) {
 }
 
 func TestABranchThatIsForcedDeletedOrRecreatedIsFetchedAgain(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		first := repo.Commit("main", files("a", "1"), "first")
 		repo.Commit("main", files("b", "2"), "second")
@@ -136,6 +143,7 @@ func TestABranchThatIsForcedDeletedOrRecreatedIsFetchedAgain(t *testing.T) {
 }
 
 func TestOnlyTheChangesOfOthersInThisFolderAreForeign(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/theirs", "0"), "outside")
@@ -151,6 +159,7 @@ func TestOnlyTheChangesOfOthersInThisFolderAreForeign(t *testing.T) {
 }
 
 func TestAPlanSeesTheFolderInByteOrder(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.Commit("main", map[string]gitservertest.File{
 			"base/a.b": {Content: "1"}, "base/a/b": {Content: "2"}, "base/a0": {Content: "3"}, "base/a-": {Content: "4"},
@@ -193,6 +202,7 @@ func TestAPlanSeesTheFolderInByteOrder(t *testing.T) {
 }
 
 func TestReadingManyFilesIsOneRequestAndWrittenOnesNeedNone(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("a", "1", "b", "2", "c", "3"), "outside")
@@ -212,6 +222,7 @@ func TestReadingManyFilesIsOneRequestAndWrittenOnesNeedNone(t *testing.T) {
 }
 
 func TestAServerThatOffersLessStillServes(t *testing.T) {
+	t.Parallel()
 	for _, options := range []gitservertest.ServerOptions{
 		{DenyFilter: true}, {DenyAnySHA1InWant: true}, {DenyFilter: true, DenyAnySHA1InWant: true},
 	} {
@@ -239,6 +250,7 @@ func TestAServerThatOffersLessStillServes(t *testing.T) {
 }
 
 func TestARepositoryThatIsTooLargeNamesTheServersSetting(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{DenyFilter: true})
 	repo := server.NewRepo("app")
 	noise := make([]byte, 100<<10)
@@ -255,6 +267,7 @@ func TestARepositoryThatIsTooLargeNamesTheServersSetting(t *testing.T) {
 }
 
 func TestAPlansErrorIsReturnedAsItIs(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	cause := errors.New("of the plan")

@@ -20,6 +20,7 @@ import (
 )
 
 func TestASignatureStandsInTheHeaderOfItsCommit(t *testing.T) {
+	t.Parallel()
 	const commit = "tree x\nauthor y\n\na subject\n\na body\n"
 	broken := errors.New("broken")
 	for name, c := range map[string]struct {
@@ -70,6 +71,7 @@ type seeing struct {
 func (s seeing) Sign(_ context.Context, commit []byte) ([]byte, error) { return s.sign(commit) }
 
 func TestAnSSHKeySignsForGit(t *testing.T) {
+	t.Parallel()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	for _, passphrase := range []string{"", "open sesame"} {
@@ -109,6 +111,7 @@ func (publicKey) Type() string    { return "none" }
 func (publicKey) Marshal() []byte { return nil }
 
 func TestAnOpenPGPKeySignsUntilItExpires(t *testing.T) {
+	t.Parallel()
 	for _, passphrase := range []string{"", "open sesame"} {
 		private, public := openPGPKey(t, passphrase, nil)
 		signer, err := NewOpenPGPSigner(private, passphrase)
@@ -164,6 +167,7 @@ func ringOf(t *testing.T, rings ...[]byte) []byte {
 }
 
 func TestTheSignerOfASecretIsThatOfItsFirstKey(t *testing.T) {
+	t.Parallel()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	plain, _ := sshKey(t, private, "")

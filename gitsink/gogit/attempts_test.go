@@ -60,6 +60,7 @@ func TestAPlanIsRunAsOftenAsItMayBe(t *testing.T) {
 }
 
 func TestACacheThatLacksATreeIsFetchedAnewOnce(t *testing.T) {
+	t.Parallel()
 	m := newModelServer(t, nil)
 	damage := func(g *pushGroup) *object.Store {
 		s := object.NewStore()
@@ -88,6 +89,7 @@ func TestACacheThatLacksATreeIsFetchedAnewOnce(t *testing.T) {
 }
 
 func TestAnAttemptEndsWhereNothingCanBeDone(t *testing.T) {
+	t.Parallel()
 	down := answers(func(*http.Request, string) (int, string) { return http.StatusBadGateway, "gone fishing" })
 	g := standing(t, &Options{Transport: down}, "a")
 	only := g.calls[0]
@@ -138,6 +140,7 @@ func TestAnAttemptEndsWhereNothingCanBeDone(t *testing.T) {
 }
 
 func TestWhoHasStrayedIsLeftOutOfTheAttempt(t *testing.T) {
+	t.Parallel()
 	m := newModelServer(t, nil)
 	auths, asked := map[string]string{"dest0": "same", "dest1": "same"}, []string{}
 	g := standing(t, &Options{Transport: m, Auth: named(auths, &asked)}, "a", "b")
@@ -167,6 +170,7 @@ func TestWhoHasStrayedIsLeftOutOfTheAttempt(t *testing.T) {
 }
 
 func TestWhoComesBeforeThePlansAreRunIsInTheirPush(t *testing.T) {
+	t.Parallel()
 	m := newModelServer(t, nil)
 	var g *pushGroup
 	var late *call
@@ -190,6 +194,7 @@ func TestWhoComesBeforeThePlansAreRunIsInTheirPush(t *testing.T) {
 }
 
 func TestAWorkerEndsWhenNobodyWaits(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newModelServer(t, nil)
 		s := newSink(t, &Options{Transport: m})
@@ -208,6 +213,7 @@ func TestAWorkerEndsWhenNobodyWaits(t *testing.T) {
 }
 
 func TestWhoMayNotAnyMoreIsLeftOutBeforeAnythingIsPlanned(t *testing.T) {
+	t.Parallel()
 	down := answers(func(*http.Request, string) (int, string) { return http.StatusBadGateway, "" })
 	auths, asked := map[string]string{"dest0": "same", "dest1": "same"}, []string{}
 	g := standing(t, &Options{Transport: down, Auth: named(auths, &asked)}, "a", "b")
@@ -236,6 +242,7 @@ func TestWhoMayNotAnyMoreIsLeftOutBeforeAnythingIsPlanned(t *testing.T) {
 }
 
 func TestADoubtKeepsNoCallWhenItsGroupHasEnded(t *testing.T) {
+	t.Parallel()
 	faults := schedule{4: replyLost}
 	for n := 5; n < 20; n++ {
 		faults[n] = requestLost

@@ -69,6 +69,7 @@ func TestAnApplyEndsWithItsContextWhateverIgnoresIt(t *testing.T) {
 
 // A queue tries again for ever: what is left behind must not become more each time, and takes nothing from other destinations.
 func TestNoMoreThanEightQuestionsOfADestinationAreLeftBehind(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		var asked atomic.Int32
@@ -232,6 +233,7 @@ func secretEvent(d destination.Destination) event.Event {
 }
 
 func TestACallIsLeftUnlessItHasRun(t *testing.T) {
+	t.Parallel()
 	var waits, ran call
 	require.True(t, waits.leave())
 	require.True(t, waits.gone)

@@ -14,6 +14,7 @@ import (
 )
 
 func TestACallIsMadeOfWhatItsCallerGives(t *testing.T) {
+	t.Parallel()
 	d := target("https://host.invalid/app", "main", "base")
 	ran := false
 	c := newCall(t.Context(), d, func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) { ran = true; return nil, nil })
@@ -27,6 +28,7 @@ func TestACallIsMadeOfWhatItsCallerGives(t *testing.T) {
 }
 
 func TestACallerIsToldWhatItsCallHasEndedWith(t *testing.T) {
+	t.Parallel()
 	fault := errors.New("x")
 	for _, want := range []error{nil, fault} {
 		c := newCall(t.Context(), target("https://host.invalid/app", "main", "base"), nothing)
@@ -156,6 +158,7 @@ func TestAPlanIsRunWithinItsTimeAndItsTreeEndsWithIt(t *testing.T) {
 }
 
 func TestAPlanThatWasLeftIsNotRun(t *testing.T) {
+	t.Parallel()
 	c := newCall(t.Context(), target("https://host.invalid/app", "main", "base"), nil)
 	require.True(t, c.leave())
 	got, err := c.run(newSink(t, nil), &view{})
@@ -168,6 +171,7 @@ func TestAPlanThatWasLeftIsNotRun(t *testing.T) {
 }
 
 func TestWhyAPlanWasCutOffIsSaidOnce(t *testing.T) {
+	t.Parallel()
 	why, of := errors.New("why"), errors.New("of the plan")
 	open, cut := t.Context(), func() context.Context {
 		ctx, cancel := context.WithCancelCause(t.Context())

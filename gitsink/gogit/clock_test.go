@@ -15,6 +15,7 @@ import (
 
 // A clock that was set, here or at the server, makes a time of the server any time at all.
 func TestAServersTimeForTheNextRequestIsBoundedWhateverTheClockSays(t *testing.T) {
+	t.Parallel()
 	limit := func(reset string) http.Header {
 		return http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {reset}}
 	}
@@ -48,6 +49,7 @@ func TestAServersTimeForTheNextRequestIsBoundedWhateverTheClockSays(t *testing.T
 
 // Commits are found again by their hashes and places, never by their times.
 func TestCommitsAreKnownAgainThoughTheClockGoesBack(t *testing.T) {
+	t.Parallel()
 	at := func(year int) gitsink.Signature {
 		return gitsink.Signature{Name: "bot", Email: "bot@example.com", When: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)}
 	}
@@ -78,6 +80,7 @@ func TestCommitsAreKnownAgainThoughTheClockGoesBack(t *testing.T) {
 }
 
 func TestACertificateThatTheClockSaysIsNotValidMayBeByTheNextTry(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{TLS: true})
 	repo := server.NewRepo("app")
 	now := time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)

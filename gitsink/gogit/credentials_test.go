@@ -121,6 +121,7 @@ func TestUserNamesAndTheBasicHeaderAreMasked(t *testing.T) {
 }
 
 func TestTheCauseOfMissingCredentialsIsKept(t *testing.T) {
+	t.Parallel()
 	cause := errors.New("the Secret is not there")
 	err := &authError{cause}
 	require.ErrorIs(t, err, cause)

@@ -43,6 +43,7 @@ func daemon(t *testing.T, repo *gitservertest.Repo) string {
 }
 
 func TestGitsOwnProtocolIsSpoken(t *testing.T) {
+	t.Parallel()
 	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	url := daemon(t, repo)
 	s, d := newSink(t, nil), target(url, "main", "base")

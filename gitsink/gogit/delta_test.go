@@ -20,6 +20,7 @@ func large(names ...string) gitsink.Plan {
 }
 
 func TestALargeFolderIsSentByWhatIsDifferentInIt(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, server *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		all := map[string]gitservertest.File{}
 		for i := range 2000 {
@@ -57,6 +58,7 @@ func TestALargeFolderIsSentByWhatIsDifferentInIt(t *testing.T) {
 
 // The model server cannot read deltas, and says so.
 func TestAServerThatWantsObjectsWholeGetsThem(t *testing.T) {
+	t.Parallel()
 	m := newModelServer(t, nil)
 	s := newSink(t, &Options{Transport: m})
 	d := target("http://model.example/app", "main", "")

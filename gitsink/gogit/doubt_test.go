@@ -39,6 +39,7 @@ func strategies(t *testing.T, test func(t *testing.T, server *gitservertest.Serv
 }
 
 func TestCommitsOfAPushWhoseAnswerWasLostAreNotMadeAgainOnTopOfOthers(t *testing.T) {
+	t.Parallel()
 	strategies(t, func(t *testing.T, server *gitservertest.Server) {
 		repo := server.NewRepo("app")
 		repo.Commit("main", files("base/x", "0", "y", "0"), "start")
@@ -62,6 +63,7 @@ func TestCommitsOfAPushWhoseAnswerWasLostAreNotMadeAgainOnTopOfOthers(t *testing
 }
 
 func TestCommitsOfAPushWhoseAnswerWasLostAreNotMadeAgainByTheNextCall(t *testing.T) {
+	t.Parallel()
 	strategies(t, func(t *testing.T, server *gitservertest.Server) {
 		repo := server.NewRepo("app")
 		repo.Commit("main", files("base/x", "0", "y", "0"), "start")
@@ -95,6 +97,7 @@ func lose(server *gitservertest.Server) {
 }
 
 func TestCommitsThatOthersHaveUndoneSinceAreMadeAgain(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/x", "0"), "start")
@@ -109,6 +112,7 @@ func TestCommitsThatOthersHaveUndoneSinceAreMadeAgain(t *testing.T) {
 }
 
 func TestAPushThatWasLostOnTheWayIsMadeByTheNextCall(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/x", "0"), "start")
@@ -134,6 +138,7 @@ func TestAPushThatWasLostOnTheWayIsMadeByTheNextCall(t *testing.T) {
 }
 
 func TestOfTooManyPushesInDoubtTheOldestAreForgotten(t *testing.T) {
+	t.Parallel()
 	g := &pushGroup{remote: &remote{lane: &lane{}}}
 	for i := range byte(maxUnknown + 2) {
 		g.rememberUnknown(&pushStack{tip: plumbing.Hash{i}})

@@ -17,6 +17,7 @@ import (
 )
 
 func TestADraftWaitsForAnotherPushOnlyWhenThisOneHoldsSomething(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		most          int // RateLimit.MaxCommits
 		in, more      int // commits
@@ -45,6 +46,7 @@ func TestADraftWaitsForAnotherPushOnlyWhenThisOneHoldsSomething(t *testing.T) {
 }
 
 func TestABaseFolderThatOthersHaveChangedIsForeign(t *testing.T) {
+	t.Parallel()
 	g := standing(t, nil, "a")
 	g.remote.lane.store = stocked(t, "a/file", "1")
 	ch := newPushStack(g.remote.lane.store, g.remote.lane.store.Tip)
@@ -77,6 +79,7 @@ func TestABaseFolderThatOthersHaveChangedIsForeign(t *testing.T) {
 }
 
 func TestADraftThatFailsIsItsCallsOrTheCaches(t *testing.T) {
+	t.Parallel()
 	broken := errors.New("broken")
 	walks := func(_ context.Context, tree gitsink.Tree) ([]gitsink.Commit, error) {
 		_ = paths(tree, "")
@@ -130,6 +133,7 @@ func TestADraftThatFailsIsItsCallsOrTheCaches(t *testing.T) {
 }
 
 func TestWhatHasLandedIsNotDraftedAgain(t *testing.T) {
+	t.Parallel()
 	g := standing(t, nil, "dir")
 	g.remote.lane.store = stocked(t, "dir/x", "1")
 	plan := commitsTo("x")
@@ -150,6 +154,7 @@ func TestWhatHasLandedIsNotDraftedAgain(t *testing.T) {
 }
 
 func TestAPlanReadsUnderItsOwnCredentials(t *testing.T) {
+	t.Parallel()
 	m := newModelServer(t, nil)
 	auths, asked := map[string]string{"dest0": "hunter0", "dest1": "hunter0"}, []string{}
 	g := standing(t, &Options{Transport: m, Auth: named(auths, &asked)}, "", "")
@@ -169,6 +174,7 @@ func TestAPlanReadsUnderItsOwnCredentials(t *testing.T) {
 }
 
 func TestAGroupIsPlannedOnTheNewestCommit(t *testing.T) {
+	t.Parallel()
 	g := standing(t, nil, "a", "b", "c")
 	g.remote.lane.store = stocked(t, "start", "1")
 	old := g.remote.lane.store.Tip
@@ -202,6 +208,7 @@ func TestAGroupIsPlannedOnTheNewestCommit(t *testing.T) {
 }
 
 func TestWhatDoesNotFitWaitsForTheNextPush(t *testing.T) {
+	t.Parallel()
 	g := standing(t, &Options{RateLimit: func(destination.Destination) RateLimit { return RateLimit{Interval: -1, MaxCommits: 2} }}, "a", "b", "c", "d", "e")
 	g.remote.lane.store = stocked(t, "start", "1")
 	calls := slices.Clone(g.calls)
@@ -221,6 +228,7 @@ func TestWhatDoesNotFitWaitsForTheNextPush(t *testing.T) {
 }
 
 func TestARepositoryWithoutReferencesIsAskedForNothing(t *testing.T) {
+	t.Parallel()
 	g := standing(t, nil, "a", "b") // there is no server
 	g.remote.lane.store = stocked(t, "start", "1")
 	receiver := &session{Session: smart.Assume(nil, &smart.Advertisement{Empty: true})}
@@ -248,6 +256,7 @@ func TestARepositoryWithoutReferencesIsAskedForNothing(t *testing.T) {
 }
 
 func TestACommitIsSignedUnlessThatIsNotMeant(t *testing.T) {
+	t.Parallel()
 	armor := []byte("-----BEGIN X-----\ny\n-----END X-----\n")
 	g := standing(t, &Options{Committer: gitsink.Signature{Name: "me", Email: "me@x"}}, "a")
 	plain, err := g.encoder(g.calls[0])(hash("1"), hash("2"), gitsink.Commit{Message: "m"}, time.Unix(1, 0))
@@ -267,6 +276,7 @@ func TestACommitIsSignedUnlessThatIsNotMeant(t *testing.T) {
 }
 
 func TestAChainIsSignedByItsCommitsOnly(t *testing.T) {
+	t.Parallel()
 	const header = "tree x\ngpgsig -----BEGIN\n"
 	for name, c := range map[string]struct {
 		objects []object.Object

@@ -16,6 +16,7 @@ import (
 )
 
 func TestForeignEntriesAreCarriedThroughByteForByte(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{SkipFsck: true})
 	repo := server.NewRepo("app")
 	repo.Commit("main", map[string]gitservertest.File{
@@ -57,6 +58,7 @@ func oldMode(t *testing.T, repo *gitservertest.Repo, branch, folder string) {
 }
 
 func TestTheLastFileOfAFolderTakesTheFolderAlong(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("x/base/deep/er/a", "1", "x/base/b", "2"), "outside")
@@ -73,6 +75,7 @@ func TestTheLastFileOfAFolderTakesTheFolderAlong(t *testing.T) {
 }
 
 func TestAFolderCanTakeThePlaceOfAFileAndBack(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("a", "1", "d/e/f", "2"), "outside")
@@ -85,6 +88,7 @@ func TestAFolderCanTakeThePlaceOfAFileAndBack(t *testing.T) {
 }
 
 func TestAPathThatCannotBeWrittenIsNamedAndNothingIsPushed(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	before := repo.Commit("main", map[string]gitservertest.File{
@@ -115,6 +119,7 @@ func TestAPathThatCannotBeWrittenIsNamedAndNothingIsPushed(t *testing.T) {
 }
 
 func TestAllFaultsOfPathsAreReportedAtOnce(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	e := refuse(t, newSink(t, nil), target(server.NewRepo("app").URL(), "main", ""), put("../one", "1", "two/.git/x", "2"), gitsink.ErrPath)
 	require.ErrorContains(t, e, "../one")
@@ -122,6 +127,7 @@ func TestAllFaultsOfPathsAreReportedAtOnce(t *testing.T) {
 }
 
 func TestHostileNamesAndMessagesMakeCommitsThatFsckAccepts(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s := newSink(t, nil)
@@ -160,6 +166,7 @@ func TestHostileNamesAndMessagesMakeCommitsThatFsckAccepts(t *testing.T) {
 
 // Whatever is written and removed, the branch holds what a map would hold, with trees that fsck accepts.
 func TestRandomEditsAreWhatAMapSays(t *testing.T) {
+	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -212,6 +219,7 @@ func clashes(files map[string]string, path string) bool {
 
 // git unpack-objects --strict refuses a pack that holds a tree twice.
 func TestFoldersOfEqualContentArePushedOnce(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s := newSink(t, nil)

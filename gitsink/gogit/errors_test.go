@@ -14,6 +14,7 @@ import (
 )
 
 func TestFailuresOfAConnectionHaveAClass(t *testing.T) {
+	t.Parallel()
 	status := func(code int, reason string) error {
 		return fmt.Errorf("wrapped: %w", &smart.RemoteError{Err: &smart.StatusError{Status: code}, Words: reason})
 	}

@@ -20,6 +20,7 @@ import (
 )
 
 func TestAFailureHasTheClassOfTheFirstThatKnowsIt(t *testing.T) {
+	t.Parallel()
 	said := func(words string) error {
 		return &smart.RemoteError{Err: fmt.Errorf("%w: %w", smart.ErrRefused, io.EOF), Words: words}
 	}
@@ -57,6 +58,7 @@ func TestAFailureHasTheClassOfTheFirstThatKnowsIt(t *testing.T) {
 }
 
 func TestAStatusMeansWhatItsWordsDoNotExplainBetter(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		status int
 		after  time.Duration
@@ -88,6 +90,7 @@ func TestAStatusMeansWhatItsWordsDoNotExplainBetter(t *testing.T) {
 }
 
 func TestHowLongAServerWantsToRestIsFoundInTheError(t *testing.T) {
+	t.Parallel()
 	rest := &restError{90 * time.Second}
 	require.Equal(t, 90*time.Second, restOf(fmt.Errorf("x: %w", rest)))
 	require.EqualError(t, rest, "the server wants no request for another 1m30s")
@@ -101,6 +104,7 @@ func TestHowLongAServerWantsToRestIsFoundInTheError(t *testing.T) {
 }
 
 func TestAnErrorOfAnOperationSaysAllThatIsKnownOfIt(t *testing.T) {
+	t.Parallel()
 	running, ended := t.Context(), func() context.Context {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -143,6 +147,7 @@ func TestAnErrorOfAnOperationSaysAllThatIsKnownOfIt(t *testing.T) {
 }
 
 func TestWordsOfARefusalAreFoundInAnySpelling(t *testing.T) {
+	t.Parallel()
 	require.Equal(t, gitsink.ErrProtected, classOfRefusal("It IS Archived"))
 	require.Equal(t, gitsink.ErrRejected, classOfRefusal("full moon"))
 	require.NoError(t, find(serverPhrases, "full moon"))

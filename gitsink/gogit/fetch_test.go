@@ -21,6 +21,7 @@ import (
 )
 
 func TestAFetchAfterACommitOfOthersReceivesOnlyWhatIsNew(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{DenyAnySHA1InWant: true})
 	repo := server.NewRepo("app")
 	fill(t, repo, 2000)
@@ -39,6 +40,7 @@ func TestAFetchAfterACommitOfOthersReceivesOnlyWhatIsNew(t *testing.T) {
 // A server leaves out what is reachable from a commit that the client says it has. With bitmaps that is all that ever was in
 // its history, of which a store keeps the tip's trees only.
 func TestATreeThatTheServerTakesUsToHaveIsFetchedAllTheSame(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{DenyAnySHA1InWant: true})
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/dir/a", "1", "base/dir/b", "1"), "outside")
@@ -58,6 +60,7 @@ func TestATreeThatTheServerTakesUsToHaveIsFetchedAllTheSame(t *testing.T) {
 }
 
 func TestAHistoryThatHasNothingInCommonIsNotFetchedWhole(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("a", "1"), "outside")
@@ -80,6 +83,7 @@ func TestAHistoryThatHasNothingInCommonIsNotFetchedWhole(t *testing.T) {
 }
 
 func TestASilentSSHServerIsLeftAfterTheStepsTime(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{Silent: true})
 	repo := server.NewRepo("app")
 	s := newSink(t, &Options{StepTimeout: 50 * time.Millisecond, Auth: func(context.Context, destination.Destination) (Auth, error) {
@@ -89,6 +93,7 @@ func TestASilentSSHServerIsLeftAfterTheStepsTime(t *testing.T) {
 }
 
 func TestAllRequestsToAServerShareOneConnection(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Hook("post-receive", "i=0; while [ $i -lt 500 ]; do echo 'a long and friendly line of thanks'; i=$((i+1)); done")

@@ -13,6 +13,7 @@ import (
 )
 
 func TestFilesComeFromTheCacheOrInOneRequest(t *testing.T) {
+	t.Parallel()
 	m := newModelServer(t, nil)
 	var known, large plumbing.Hash
 	for h, o := range m.objects {
@@ -39,6 +40,7 @@ func TestFilesComeFromTheCacheOrInOneRequest(t *testing.T) {
 }
 
 func TestAServerThatGivesNoFilesByTheirHashesGivesTheCommitWhole(t *testing.T) {
+	t.Parallel()
 	m := newModelServer(t, nil)
 	var known plumbing.Hash
 	for h, o := range m.objects {
@@ -91,6 +93,7 @@ func TestAServerThatGivesNoFilesByTheirHashesGivesTheCommitWhole(t *testing.T) {
 }
 
 func TestFilesMayTakeHalfOfWhatMayBeHeld(t *testing.T) {
+	t.Parallel()
 	m := newModelServer(t, nil)
 	o := object.New(plumbing.BlobObject, bytes.Repeat([]byte("x"), 1000))
 	m.objects[o.Hash] = o

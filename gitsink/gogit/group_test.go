@@ -75,6 +75,7 @@ func members(t *testing.T, url string, plans ...gitsink.Plan) []*call {
 }
 
 func TestWhatWaitsForALaneGoesIntoOnePush(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		s := newSink(t, nil)
 		var plans []gitsink.Plan
@@ -101,6 +102,7 @@ func TestWhatWaitsForALaneGoesIntoOnePush(t *testing.T) {
 }
 
 func TestAPlanSeesWhatThosePushedWithItHaveMade(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	add := func(ctx context.Context, tree gitsink.Tree) ([]gitsink.Commit, error) {
@@ -127,6 +129,7 @@ func TestAPlanSeesWhatThosePushedWithItHaveMade(t *testing.T) {
 }
 
 func TestAPlanThatFailsHarmsNoneOfThosePushedWithIt(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	broken := errors.New("broken")
@@ -172,6 +175,7 @@ func content(repo *gitservertest.Repo, branch string) map[string]gitservertest.F
 }
 
 func TestACallThatWaitsIsLeftAtOnceAndItsPlanIsNotRun(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -193,6 +197,7 @@ func TestACallThatWaitsIsLeftAtOnceAndItsPlanIsNotRun(t *testing.T) {
 }
 
 func TestACallerThatLeavesDuringThePushLeavesItToTheOthers(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -207,6 +212,7 @@ func TestACallerThatLeavesDuringThePushLeavesItToTheOthers(t *testing.T) {
 }
 
 func TestPlansSharePushesOnlyUnderEqualCredentials(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{User: "u", Password: "right"}})
 	repo := server.NewRepo("app")
 	calls := members(t, repo.URL(), put("a", "0"), put("a", "1"), put("a", "2"), put("a", "3"))
@@ -277,6 +283,7 @@ func TestOnlyTheGuiltyPlanIsRefused(t *testing.T) {
 }
 
 func TestAProtectedBranchIsNotTriedForEachPlan(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	calls := members(t, repo.URL(), put("a", "0"), put("a", "1"), put("a", "2"))
@@ -292,6 +299,7 @@ func TestAProtectedBranchIsNotTriedForEachPlan(t *testing.T) {
 }
 
 func TestAPushHoldsNoMoreCommitsThanThePaceAllows(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	var sizes []string
@@ -314,6 +322,7 @@ func TestAPushHoldsNoMoreCommitsThanThePaceAllows(t *testing.T) {
 }
 
 func TestAnEmptyRepositoryIsKnownByItsAdvertisement(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	apply(t, newSink(t, nil), target(repo.URL(), "main", "base"), put("a", "1"))
@@ -322,6 +331,7 @@ func TestAnEmptyRepositoryIsKnownByItsAdvertisement(t *testing.T) {
 }
 
 func TestClosingEndsWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	reached, hold := make(chan struct{}), make(chan struct{})

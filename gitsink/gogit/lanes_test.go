@@ -18,6 +18,7 @@ func waiter(t *testing.T, branch string) *call {
 }
 
 func TestTheFirstWhoWaitsForALaneStartsItsWorker(t *testing.T) {
+	t.Parallel()
 	ls := newLanes(1 << 20)
 	one, two, other := waiter(t, "main"), waiter(t, "main"), waiter(t, "other")
 	l := ls.submit(one)
@@ -49,6 +50,7 @@ func TestTheFirstWhoWaitsForALaneStartsItsWorker(t *testing.T) {
 }
 
 func TestOneWhoIsInNoGroupYetCanBeTakenBack(t *testing.T) {
+	t.Parallel()
 	ls := newLanes(1 << 20)
 	one, two, three := waiter(t, "main"), waiter(t, "main"), waiter(t, "main")
 	require.False(t, ls.withdraw(one), "nobody waits")
@@ -67,6 +69,7 @@ func TestOneWhoIsInNoGroupYetCanBeTakenBack(t *testing.T) {
 }
 
 func TestTheCallsOfAKeyAreTakenInTheirOrder(t *testing.T) {
+	t.Parallel()
 	ls := newLanes(1 << 20)
 	var calls []*call
 	l := ls.submit(waiter(t, "main"))
@@ -108,6 +111,7 @@ func remembered(ls *lanes) string {
 }
 
 func TestLanesAreForgottenInTheOrderInWhichTheirWorkersLeft(t *testing.T) {
+	t.Parallel()
 	ls := newLanes(3 * laneOverhead)
 	left(t, ls, "a", "b", "c")
 	require.Equal(t, "abc", remembered(ls), "as much as may be")
@@ -129,6 +133,7 @@ func TestLanesAreForgottenInTheOrderInWhichTheirWorkersLeft(t *testing.T) {
 }
 
 func TestALaneThatKnowsOfPushesInDoubtIsForgottenLast(t *testing.T) {
+	t.Parallel()
 	doubts := func(used int64) *lane { return &lane{used: used, unknown: make([]unknownPush, 1)} }
 	finds := func(used int64) *lane { return &lane{used: used, landed: map[string][]landedCommit{"a": nil}} }
 	plain := func(used int64) *lane { return &lane{used: used} }

@@ -14,6 +14,7 @@ import (
 
 // A hook of the repository shows whether a program of Git has run there.
 func TestALocalRepositoryIsNotOpenedUnlessItsFolderIsAllowed(t *testing.T) {
+	t.Parallel()
 	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	ran := filepath.Join(t.TempDir(), "ran")
 	repo.Hook("pre-receive", "touch "+ran)

@@ -17,6 +17,7 @@ import (
 )
 
 func TestOneWhoHasStrayedGoesAndTheOthersGoOn(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		folders []string
 		now     string // of the first
@@ -92,6 +93,7 @@ func TestCallsAreAskedForAgainWhenTheirAnswerIsOld(t *testing.T) {
 }
 
 func TestOnlyWhoGetsAnEqualAnswerStaysInItsGroup(t *testing.T) {
+	t.Parallel()
 	auths, asked := map[string]string{"dest0": "same", "dest1": "same", "dest2": "same", "dest3": "same"}, []string{}
 	signer := signerFunc(func() ([]byte, error) { return nil, nil })
 	opts := &Options{Auth: named(auths, &asked), Signer: func(context.Context, destination.Destination) (Signer, error) { return signer, nil }}
@@ -116,6 +118,7 @@ func TestOnlyWhoGetsAnEqualAnswerStaysInItsGroup(t *testing.T) {
 }
 
 func TestAGroupEndsWithTheLastOfItsCallers(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := standing(t, nil, "a", "b")
 		require.Equal(t, 2, g.callers.refs)
@@ -152,6 +155,7 @@ func TestAGroupEndsWithTheLastOfItsCallers(t *testing.T) {
 }
 
 func TestNobodyJoinsAPartOfAGroupThatWasRefused(t *testing.T) {
+	t.Parallel()
 	g := standing(t, nil, "a")
 	late := newCall(t.Context(), g.remote.dst, nothing)
 	require.NoError(t, g.remote.sink.admit(late))
@@ -167,6 +171,7 @@ func TestNobodyJoinsAPartOfAGroupThatWasRefused(t *testing.T) {
 }
 
 func TestOnlyThoseWithAFaultAreDropped(t *testing.T) {
+	t.Parallel()
 	g := standing(t, nil, "a", "b")
 	one, other := g.calls[0], g.calls[1]
 	fault := errors.New("x")
@@ -183,6 +188,7 @@ func TestOnlyThoseWithAFaultAreDropped(t *testing.T) {
 }
 
 func TestTheErrorOfACallIsItsOwnAndAWishOfTheServerIsKept(t *testing.T) {
+	t.Parallel()
 	g := standing(t, &Options{Auth: fixed(Auth{BearerToken: "hunter2"})}, "a", "b")
 	g.remote.secrets = []string{"hunter2"}
 	err := g.failure(g.calls[1], opPush, errors.New("hunter2 and so on"), "words", gitsink.ErrConflict)
@@ -205,6 +211,7 @@ func TestTheErrorOfACallIsItsOwnAndAWishOfTheServerIsKept(t *testing.T) {
 }
 
 func TestASettledCallHasItsCommitsAndTheTipOfTheBranch(t *testing.T) {
+	t.Parallel()
 	g := standing(t, nil, "a", "b", "a/file")
 	g.remote.lane.store = stocked(t, "a/file", "1", "c", "2")
 	before, after, unfit := g.calls[0], g.calls[1], g.calls[2]
@@ -235,6 +242,7 @@ func TestASettledCallHasItsCommitsAndTheTipOfTheBranch(t *testing.T) {
 }
 
 func TestOneSessionIsKeptAndTheOneBeforeIsClosed(t *testing.T) {
+	t.Parallel()
 	g := standing(t, nil, "a")
 	first, one := opened(g.key.who)
 	second, other := opened(identity{})

@@ -26,6 +26,7 @@ func atFetch(server *gitservertest.Server, f func()) {
 }
 
 func TestWhoHasLostARaceNeedsThreeRequestsForTheNextTry(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/one", "1"), "outside")
@@ -48,6 +49,7 @@ func TestWhoHasLostARaceNeedsThreeRequestsForTheNextTry(t *testing.T) {
 }
 
 func TestABranchThatIsForcedElsewhereBeforeTheFetchIsLookedForAgain(t *testing.T) {
+	t.Parallel()
 	for _, folder := range []string{"", "base"} {
 		t.Run(folder, func(t *testing.T) {
 			server := gitservertest.NewServer(t, nil)
@@ -70,6 +72,7 @@ func TestABranchThatIsForcedElsewhereBeforeTheFetchIsLookedForAgain(t *testing.T
 }
 
 func TestAServerThatOffersLessThanBeforeIsAskedAgain(t *testing.T) {
+	t.Parallel()
 	for name, without := range map[string][]string{
 		"filter":        {"uploadpack.allowFilter", "false"},
 		"wants by hash": {"uploadpack.allowAnySHA1InWant", "false"},
@@ -92,6 +95,7 @@ func TestAServerThatOffersLessThanBeforeIsAskedAgain(t *testing.T) {
 
 // What the server was not asked for, it may have changed; what else went wrong, asking does not mend.
 func TestOnlyWhatTheServerWasNotAskedForIsAskedForAgain(t *testing.T) {
+	t.Parallel()
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, c := range map[string]struct {

@@ -62,6 +62,7 @@ func race(t *testing.T, d destination.Destination, sinks [2]gitsink.GitSink) (fa
 }
 
 func TestOfTwoFirstCommitsToAFolderOneOwnsItAndTheOtherWritesNothing(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		for round := range 3 {
 			folder := fmt.Sprint("folder", round)
@@ -102,6 +103,7 @@ func TestOfTwoFirstCommitsToAFolderOneOwnsItAndTheOtherWritesNothing(t *testing.
 // A batch of a queue that keeps every event is a commit per change: after a push whose answer was lost, its next attempt
 // must not set the file back to the first of them.
 func TestABatchOfEveryChangeWhoseAnswerWasLostIsNotWrittenTwice(t *testing.T) {
+	t.Parallel()
 	strategies(t, func(t *testing.T, server *gitservertest.Server) {
 		repo := server.NewRepo("app")
 		repo.Commit("main", files("base/ns/configmaps/x.yaml", "0"), "start")
@@ -127,6 +129,7 @@ func TestABatchOfEveryChangeWhoseAnswerWasLostIsNotWrittenTwice(t *testing.T) {
 }
 
 func TestTheBeginningOfAPlanThatHasLandedIsFoundAmongWhatWas(t *testing.T) {
+	t.Parallel()
 	plan := func(names string) (commits []gitsink.Commit) {
 		for _, name := range names {
 			commits = append(commits, gitsink.Commit{Message: string(name)})
@@ -150,6 +153,7 @@ func TestTheBeginningOfAPlanThatHasLandedIsFoundAmongWhatWas(t *testing.T) {
 }
 
 func TestALaneThatIsInDoubtIsForgottenLast(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo, others := server.NewRepo("app"), server.NewRepo("others")
 	s, d := newSink(t, &Options{CacheBytes: 2 * (laneOverhead + 4096)}), target(repo.URL(), "main", "")

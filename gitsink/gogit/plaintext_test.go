@@ -33,6 +33,7 @@ func newEavesdropper(t *testing.T, server *gitservertest.Server) *eavesdropper {
 }
 
 func TestCredentialsNeverGoInPlainTextUnlessTheHostIsAllowed(t *testing.T) {
+	t.Parallel()
 	password, bearer := Auth{Username: "bot", Password: "s3cret-word"}, Auth{BearerToken: "s3cret-word"}
 	through := func(a Auth, proxy string) Auth { a.Proxy = proxy; return a }
 	for name, c := range map[string]struct {
@@ -95,6 +96,7 @@ func TestCredentialsNeverGoInPlainTextUnlessTheHostIsAllowed(t *testing.T) {
 
 // Whoever listens hears nothing, on the first connection and on every later one, and a word from the administrator opens the way.
 func TestNothingIsSentWhereCredentialsWouldBeReadable(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{User: "bot", Password: "s3cret-word"}})
 	repo := server.NewRepo("app")
 	network := newEavesdropper(t, server)
@@ -116,6 +118,7 @@ func TestNothingIsSentWhereCredentialsWouldBeReadable(t *testing.T) {
 
 // A call is refused also where its credentials come later than its place in a lane: each connection asks.
 func TestCredentialsThatAppearLaterAreNotSentInPlainTextEither(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	server.NewRepo("app").Commit("main", files("a", "0"), "start") // which a second connection fetches
 	network := newEavesdropper(t, server)
@@ -139,6 +142,7 @@ func TestCredentialsThatAppearLaterAreNotSentInPlainTextEither(t *testing.T) {
 
 // A fixed key of a Secret that says to trust whoever answers is none that is heeded.
 func TestNoSecretSwitchesOffWhatASinkChecks(t *testing.T) {
+	t.Parallel()
 	for _, key := range []string{"insecure", "insecureIgnoreHostKey", "insecureSkipTLSVerify", "insecure-skip-tls-verify"} {
 		auth, err := AuthFromSecret(map[string][]byte{"password": []byte("p"), "sshPrivateKey": []byte("key"), key: []byte("true")})
 		require.NoError(t, err)

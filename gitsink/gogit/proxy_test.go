@@ -132,6 +132,7 @@ func socks(here net.Conn) (net.Conn, error) {
 }
 
 func TestAllProtocolsGoThroughAProxy(t *testing.T) {
+	t.Parallel()
 	ssh := gitservertest.NewSSHServer(t, nil)
 	over := ssh.NewRepo("ssh")
 	secure := gitservertest.NewServer(t, &gitservertest.ServerOptions{TLS: true, Credentials: gitservertest.Credentials{Token: "tok"}})
@@ -171,6 +172,7 @@ func TestAllProtocolsGoThroughAProxy(t *testing.T) {
 }
 
 func TestAProxyLooksNamesUp(t *testing.T) {
+	t.Parallel()
 	var used atomic.Int32
 	ssh := gitservertest.NewSSHServer(t, nil)
 	repo := ssh.NewRepo("app")
@@ -185,6 +187,7 @@ func TestAProxyLooksNamesUp(t *testing.T) {
 }
 
 func TestAProxyThatCannotBeUsedIsNamedWithoutItsPassword(t *testing.T) {
+	t.Parallel()
 	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	for proxy, want := range map[string]string{
 		"ftp://me:pr0xy-s3cret@host": `the protocol "ftp": use http, https or socks5`,

@@ -40,6 +40,7 @@ func counting(name string) gitsink.Plan {
 }
 
 func TestACommitOfOthersBetweenAdvertisementAndPushIsBuiltUpon(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.Commit("main", files("base/one", "1"), "outside")
 		s, d := newSink(t, nil), target(url, "main", "base")
@@ -60,6 +61,7 @@ func TestACommitOfOthersBetweenAdvertisementAndPushIsBuiltUpon(t *testing.T) {
 }
 
 func TestABranchThatAppearsBetweenAdvertisementAndPushIsBuiltUpon(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		outside := ""
 		apply(t, newSink(t, nil), target(url, "main", ""), func(ctx context.Context, tree gitsink.Tree) ([]gitsink.Commit, error) {
@@ -74,6 +76,7 @@ func TestABranchThatAppearsBetweenAdvertisementAndPushIsBuiltUpon(t *testing.T) 
 }
 
 func TestABranchThatNeverStandsStillIsAConflict(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s := newSink(t, &Options{MaxAttempts: 3})
@@ -89,6 +92,7 @@ func TestABranchThatNeverStandsStillIsAConflict(t *testing.T) {
 }
 
 func TestAProtectedBranchIsNamedInTheServersWords(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		before := repo.Commit("main", files("a", "1"), "outside")
 		repo.Protect("main", "At least 1 approving review is required.")
@@ -105,6 +109,7 @@ func TestAProtectedBranchIsNamedInTheServersWords(t *testing.T) {
 }
 
 func TestAHookThatDeclinesIsARejectionInItsWords(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.OnPreReceive(func([]gitservertest.RefUpdate) error { return errors.New("no Mondays") })
 		s := newSink(t, nil)
@@ -118,6 +123,7 @@ func TestAHookThatDeclinesIsARejectionInItsWords(t *testing.T) {
 }
 
 func TestABranchThatSomebodyIsMovingIsTriedAgainLater(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		s := newSink(t, nil)
 		d := target(url, "main", "")
@@ -134,6 +140,7 @@ func TestABranchThatSomebodyIsMovingIsTriedAgainLater(t *testing.T) {
 }
 
 func TestBranchNamesThatGitCannotHaveTogetherAreExplained(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.Commit("main", files("a", "1"), "outside")
 		repo.Commit("feature/x", files("a", "1"), "outside")
@@ -146,6 +153,7 @@ func TestBranchNamesThatGitCannotHaveTogetherAreExplained(t *testing.T) {
 }
 
 func TestAPushWhoseAnswerIsLostIsFoundOnTheBranch(t *testing.T) {
+	t.Parallel()
 	for name, cut := range map[string]gitservertest.Cut{
 		"no answer": gitservertest.CutReply, "half an answer": gitservertest.CutHalfway, "an empty answer": gitservertest.CutBody,
 	} {
@@ -164,6 +172,7 @@ func TestAPushWhoseAnswerIsLostIsFoundOnTheBranch(t *testing.T) {
 }
 
 func TestAPushThatWasLostOnTheWayIsMadeAgain(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	server.Intercept(onPush(1, gitservertest.Fault{Cut: gitservertest.CutRequest}))
@@ -173,6 +182,7 @@ func TestAPushThatWasLostOnTheWayIsMadeAgain(t *testing.T) {
 }
 
 func TestAServerThatNeverTakesAPushIsGivenUp(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	server.Intercept(onPush(100, gitservertest.Fault{Status: http.StatusBadGateway, Body: "upstream"}))
@@ -183,6 +193,7 @@ func TestAServerThatNeverTakesAPushIsGivenUp(t *testing.T) {
 }
 
 func TestAnOutcomeThatCannotBeLookedUpIsUnknownAndFoundLater(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("one", "1"), "outside")
@@ -234,6 +245,7 @@ func TestACallEndsWithItsContextDuringASlowHook(t *testing.T) {
 }
 
 func TestACancelledPushThatLandedIsASuccess(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	hold := make(chan struct{})
@@ -255,6 +267,7 @@ func TestACancelledPushThatLandedIsASuccess(t *testing.T) {
 }
 
 func TestAServerThatIsDownIsUnavailableAndServesAgainWhenUp(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s, d := newSink(t, nil), target(repo.URL(), "main", "")
@@ -269,6 +282,7 @@ func TestAServerThatIsDownIsUnavailableAndServesAgainWhenUp(t *testing.T) {
 }
 
 func TestAServerThatHangsIsLeftAfterTheStepsTime(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	hold := make(chan struct{})
@@ -281,6 +295,7 @@ func TestAServerThatHangsIsLeftAfterTheStepsTime(t *testing.T) {
 }
 
 func TestAHungLaneDelaysNoOther(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo, other := server.NewRepo("hangs"), server.NewRepo("works")
 	reached, hold := make(chan struct{}), make(chan struct{})
@@ -308,6 +323,7 @@ func TestAHungLaneDelaysNoOther(t *testing.T) {
 }
 
 func TestTwoSinksAndAnOutsiderOnOneBranchLoseAndDoubleNothing(t *testing.T) {
+	t.Parallel()
 	const sinks, writers, rounds = 2, 3, 4
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
@@ -350,6 +366,7 @@ func TestTwoSinksAndAnOutsiderOnOneBranchLoseAndDoubleNothing(t *testing.T) {
 }
 
 func TestWrongCredentialsAreRefusedAndNeverShown(t *testing.T) {
+	t.Parallel()
 	const secret = "s3cr3t/+?token"
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{User: "bot", Password: "right"}})
 	repo := server.NewRepo("app")
@@ -377,6 +394,7 @@ func TestWrongCredentialsAreRefusedAndNeverShown(t *testing.T) {
 }
 
 func TestABearerTokenAndACABundleOpenAServer(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{TLS: true, Credentials: gitservertest.Credentials{Token: "tok"}})
 	repo := server.NewRepo("app")
 	auth := Auth{BearerToken: "tok"}
@@ -392,6 +410,7 @@ func TestABearerTokenAndACABundleOpenAServer(t *testing.T) {
 }
 
 func TestAnErrorOfAuthMatchesItself(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	cause := errors.New("the Secret is gone")
 	s := newSink(t, &Options{Auth: func(context.Context, destination.Destination) (Auth, error) { return Auth{}, cause }})
@@ -400,6 +419,7 @@ func TestAnErrorOfAuthMatchesItself(t *testing.T) {
 }
 
 func TestSSHChecksTheHost(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewSSHServer(t, nil)
 	repo := server.NewRepo("app")
 	auth := Auth{SSHPrivateKey: server.ClientKeyPEM(), KnownHosts: []byte(server.KnownHosts())}
@@ -422,6 +442,7 @@ func TestSSHChecksTheHost(t *testing.T) {
 }
 
 func TestARepositoryThatIsNotThereIsNotFound(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s := newSink(t, nil)
@@ -434,6 +455,7 @@ func TestARepositoryThatIsNotThereIsNotFound(t *testing.T) {
 }
 
 func TestACacheThatIsWrongIsDroppedAndFetchedOnce(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/dir/a", "1", "base/b", "2"), "outside")
@@ -449,6 +471,7 @@ func TestACacheThatIsWrongIsDroppedAndFetchedOnce(t *testing.T) {
 }
 
 func TestSupersededTreesDoNotAccumulate(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	many := map[string]gitservertest.File{}
@@ -467,6 +490,7 @@ func TestSupersededTreesDoNotAccumulate(t *testing.T) {
 }
 
 func TestLanesThatNobodyUsesAreForgotten(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s := newSink(t, &Options{CacheBytes: 3 * (laneOverhead + 4096)})
@@ -487,6 +511,7 @@ func TestLanesThatNobodyUsesAreForgotten(t *testing.T) {
 }
 
 func TestAReportThatTheObjectsWereNotUnpackedIsARefusal(t *testing.T) {
+	t.Parallel()
 	r := &remote{ref: "refs/heads/main"}
 	branch := func(status string) []*packp.CommandStatus {
 		return []*packp.CommandStatus{{ReferenceName: "refs/heads/other", Status: "ok"}, {ReferenceName: r.ref, Status: status}}
@@ -507,6 +532,7 @@ func TestAReportThatTheObjectsWereNotUnpackedIsARefusal(t *testing.T) {
 
 // Words that nobody knows may mean that the branch has moved, which only a look at it can tell.
 func TestARefusalInUnknownWordsIsTriedAgainWhereTheBranchCannotBeLookedAt(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.OnPreReceive(func([]gitservertest.RefUpdate) error { return errors.New("no Mondays") })

@@ -71,6 +71,7 @@ func TestAQuestionIsAnsweredInItsTimeOrLeftBehind(t *testing.T) {
 }
 
 func TestWhoLeavesTooManyQuestionsBehindIsNotAsked(t *testing.T) {
+	t.Parallel()
 	s := newSink(t, nil)
 	one, other := destination.Ref{Name: "one"}, destination.Ref{Name: "other"}
 	asked := 0
@@ -96,6 +97,7 @@ func TestWhoLeavesTooManyQuestionsBehindIsNotAsked(t *testing.T) {
 }
 
 func TestAQuestionIsCountedFromWhenItIsLeftToItsEnd(t *testing.T) {
+	t.Parallel()
 	l := &leftovers{counts: map[destination.Ref]int{}}
 	d, other := destination.Ref{Name: "d"}, destination.Ref{Name: "other"}
 	one, two, three, four := &question{of: d}, &question{of: d}, &question{of: d}, &question{of: other}
@@ -119,6 +121,7 @@ func TestAQuestionIsCountedFromWhenItIsLeftToItsEnd(t *testing.T) {
 
 // What a server has said once is taken for what it would say, to whom it has said it and of what it was asked.
 func TestAServerThatIsKnownIsNotAskedAgain(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		repository string // that was asked
 		other      bool   // others have asked
@@ -168,6 +171,7 @@ func TestAServerThatIsKnownIsNotAskedAgain(t *testing.T) {
 }
 
 func TestOnlyWhatCostsARequestIsRemembered(t *testing.T) {
+	t.Parallel()
 	http, err := smart.NewHTTP(nil).Conn(&transport.Endpoint{Protocol: "https", Host: "host.invalid"}, smart.Credentials{}, smart.UploadPack)
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
@@ -188,6 +192,7 @@ func TestOnlyWhatCostsARequestIsRemembered(t *testing.T) {
 }
 
 func TestARemoteIsTheWayToOneBranch(t *testing.T) {
+	t.Parallel()
 	s, l, d := &Sink{}, &lane{}, target("https://host.invalid/app", "main", "base")
 	r := newRemote(s, l, d)
 	require.Equal(t, &remote{sink: s, lane: l, dst: d, ref: "refs/heads/main", fetched: map[plumbing.Hash]bool{}}, r)

@@ -19,6 +19,7 @@ import (
 )
 
 func TestARefusalIsOfTheClassThatItsWordsAndTheBranchTell(t *testing.T) {
+	t.Parallel()
 	down := errors.New("down")
 	for name, c := range map[string]struct {
 		v      verdict
@@ -79,6 +80,7 @@ func TestARefusalIsOfTheClassThatItsWordsAndTheBranchTell(t *testing.T) {
 }
 
 func TestOnlyWhatMayBeOnePlansFaultIsTrackedDownToIt(t *testing.T) {
+	t.Parallel()
 	down := errors.New("down")
 	for name, c := range map[string]struct {
 		folders []string
@@ -145,6 +147,7 @@ func (j *judging) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestTheGuiltyPlanIsFoundByHalvesOfTheGroup(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		contents []string
 		most     int // RateLimit.MaxCommits

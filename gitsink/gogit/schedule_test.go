@@ -304,6 +304,7 @@ func insist(apply func() error) error {
 // TestNoScheduleOfFaultsLosesOrRepeatsACommit tries every single fault and, of those with more, all pairs and many triples
 // with KUBESCRIBE_SOAK, else a sample. KUBESCRIBE_SEED repeats a run.
 func TestNoScheduleOfFaultsLosesOrRepeatsACommit(t *testing.T) {
+	t.Parallel()
 	const requests = 14 // without faults there are 8
 	soak, chance := testsize.Soak(), testsize.Chance(t)
 	var all []schedule

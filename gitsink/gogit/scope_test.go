@@ -41,6 +41,7 @@ func storeOf(s *Sink) *object.Store {
 }
 
 func TestOnlyTheFoldersTreesAreFetched(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	many := map[string]gitservertest.File{}
@@ -89,6 +90,7 @@ func TestOnlyTheFoldersTreesAreFetched(t *testing.T) {
 // A server that is told of a commit that the client has leaves out everything that the commit reaches: a store that holds
 // the trees of one folder only would miss a tree that was elsewhere before.
 func TestATreeCopiedIntoTheFolderFromElsewhereIsFetched(t *testing.T) {
+	t.Parallel()
 	eachScoped(t, func(t *testing.T, repo *gitservertest.Repo, s *Sink, url string) {
 		repo.Commit("main", files("theirs/deep/dir/a", "1", "theirs/deep/dir/b", "1", "ours/x", "1"), "start")
 		repo.Git("repack", "-adqb")
@@ -106,6 +108,7 @@ func TestATreeCopiedIntoTheFolderFromElsewhereIsFetched(t *testing.T) {
 
 // A folder above the base folder is here, but not what is below it: being here is not enough.
 func TestAFolderOnTheWayThatMovesIntoTheFolderIsFetchedBelow(t *testing.T) {
+	t.Parallel()
 	eachScoped(t, func(t *testing.T, repo *gitservertest.Repo, s *Sink, url string) {
 		repo.Commit("main", files("a/b/c/ours/x", "1", "a/b/c/theirs/y", "1", "a/z", "1"), "start")
 		require.Equal(t, []string{"x"}, seen(t, s, url, "main", "a/b/c/ours"))
@@ -117,6 +120,7 @@ func TestAFolderOnTheWayThatMovesIntoTheFolderIsFetchedBelow(t *testing.T) {
 }
 
 func TestAFolderThatComesGoesAndIsReplacedIsSeenAsItIs(t *testing.T) {
+	t.Parallel()
 	eachScoped(t, func(t *testing.T, repo *gitservertest.Repo, s *Sink, url string) {
 		d := target(url, "main", "way/to/ours")
 		repo.Commit("main", files("other", "1"), "start")
@@ -138,6 +142,7 @@ func TestAFolderThatComesGoesAndIsReplacedIsSeenAsItIs(t *testing.T) {
 }
 
 func TestAMissingBranchOfManyFoldersStartsWithTheDefaultBranch(t *testing.T) {
+	t.Parallel()
 	eachScoped(t, func(t *testing.T, repo *gitservertest.Repo, s *Sink, url string) {
 		repo.Commit("main", files("a/b/x", "1", "c/d/y", "1", "e", "1"), "start")
 		apply(t, s, target(url, "dev", "a/b"), put("new", "1"))
@@ -148,6 +153,7 @@ func TestAMissingBranchOfManyFoldersStartsWithTheDefaultBranch(t *testing.T) {
 }
 
 func TestAServerThatRefusesTreesAgainstItsWordServesStill(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("a/b/x", "1", "c", "1"), "start")

@@ -9,6 +9,7 @@ import (
 )
 
 func TestAuthFromSecretKnowsTheKeysThatAreInUse(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		data map[string]string
 		want Auth
@@ -59,6 +60,7 @@ func TestAuthFromSecretKnowsTheKeysThatAreInUse(t *testing.T) {
 }
 
 func TestAuthFromSecretNamesTheKeysOfASecretThatItCannotUseAndNoValue(t *testing.T) {
+	t.Parallel()
 	_, err := AuthFromSecret(secretData(map[string]string{"pasword": "hunter2", "user": "bot"}))
 	require.ErrorContains(t, err, `["pasword" "user"]`)
 	require.NotContains(t, err.Error(), "hunter2")
@@ -67,6 +69,7 @@ func TestAuthFromSecretNamesTheKeysOfASecretThatItCannotUseAndNoValue(t *testing
 }
 
 func TestASecretOfAGitHubAppIsNamed(t *testing.T) {
+	t.Parallel()
 	_, err := AuthFromSecret(secretData(map[string]string{"githubAppID": "1", "githubAppPrivateKey": "hunter2"}))
 	require.ErrorIs(t, err, gitsink.ErrAuth)
 	require.ErrorContains(t, err, "GitHub App")
@@ -74,6 +77,7 @@ func TestASecretOfAGitHubAppIsNamed(t *testing.T) {
 }
 
 func TestProxyFromSecretMakesAURL(t *testing.T) {
+	t.Parallel()
 	proxy, err := ProxyFromSecret(secretData(map[string]string{"address": "http://proxy:8080", "username": "me", "password": "a/b"}))
 	require.NoError(t, err)
 	require.Equal(t, "http://me:a%2Fb@proxy:8080", proxy)
@@ -91,6 +95,7 @@ func secretData(in map[string]string) map[string][]byte {
 }
 
 func TestOneKeyOfASecretMayBeEnough(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]Auth{
 		"bearerToken": {BearerToken: "v"}, "identity": {SSHPrivateKey: []byte("v")}, "ca.crt": {CABundle: []byte("v")}, "proxy": {Proxy: "v"},
 	} {

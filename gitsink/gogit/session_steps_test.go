@@ -46,6 +46,7 @@ func (s *scripted) Explain(err error) error { return fmt.Errorf("%w: %w", errExp
 func (s *scripted) Close()                  { s.closed = true }
 
 func TestAStepThatIsCutOffSaysWhy(t *testing.T) {
+	t.Parallel()
 	ended, cancel := context.WithCancelCause(t.Context())
 	cancel(errCut)
 	until := func(ctx context.Context) (int, error) {
@@ -79,6 +80,7 @@ func wayTo(s *Sink, url string, auth Auth) *remote {
 }
 
 func TestASessionIsOpenedWithWhatItsServerSays(t *testing.T) {
+	t.Parallel()
 	refs := pkt(someHash+" refs/heads/main\x00multi_ack thin-pack ofs-delta\n") + "0000"
 	media := "application/x-git-upload-pack-advertisement"
 	s := newSink(t, &Options{Transport: canned(func(r *http.Request) (*http.Response, error) {
@@ -114,6 +116,7 @@ func TestASessionIsOpenedWithWhatItsServerSays(t *testing.T) {
 }
 
 func TestASessionThatCannotBeOpenedSaysWhy(t *testing.T) {
+	t.Parallel()
 	idle := &idling{}
 	s := newSink(t, &Options{Transport: idle})
 	for name, c := range map[string]struct {

@@ -11,6 +11,7 @@ import (
 )
 
 func TestASecretIsHiddenInEachSpellingAndANameOnlyWhereItIsOne(t *testing.T) {
+	t.Parallel()
 	web, shell := transport.Endpoint{Protocol: "https"}, transport.Endpoint{Protocol: "ssh"}
 	as := func(ep transport.Endpoint, user string) transport.Endpoint { ep.User = user; return ep }
 	for name, c := range map[string]struct {
@@ -48,6 +49,7 @@ func TestASecretIsHiddenInEachSpellingAndANameOnlyWhereItIsOne(t *testing.T) {
 }
 
 func TestASecretIsEnoughOrSaysWhy(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		data map[string]string
 		want Auth
@@ -89,6 +91,7 @@ func TestASecretIsEnoughOrSaysWhy(t *testing.T) {
 }
 
 func TestAHostHasOneSpellingWhereItIsAllowed(t *testing.T) {
+	t.Parallel()
 	basic := Auth{Username: "u", Password: "p"}
 	o := &Options{AllowedPlainTextHosts: []string{"[2001:DB8::1]", "Git.Example", "::ffff:192.0.2.1"}}
 	for _, host := range []string{"[2001:db8::1]", "[2001:db8:0::1]:80", "git.example", "GIT.EXAMPLE:1", "192.0.2.1", "localhost", "[::ffff:127.0.0.1]"} {

@@ -68,6 +68,7 @@ func verify(t *testing.T, repo *gitservertest.Repo, env []string, config ...stri
 }
 
 func TestGitVerifiesWhatAnSSHKeyHasSigned(t *testing.T) {
+	t.Parallel()
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -126,6 +127,7 @@ func openPGPKey(t *testing.T, passphrase string, config *packet.Config) (private
 }
 
 func TestGitVerifiesWhatAnOpenPGPKeyHasSigned(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("gpg"); err != nil && os.Getenv("CI") == "" {
 		t.Skip("gpg is not installed: git needs it to verify; .ci/run installs it")
 	}
@@ -162,6 +164,7 @@ type signerFunc func() ([]byte, error)
 func (f signerFunc) Sign(context.Context, []byte) ([]byte, error) { return f() }
 
 func TestACommitIsNeverUnsignedWhereASignerIsConfigured(t *testing.T) {
+	t.Parallel()
 	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	broken := errors.New("the key store is sealed")
 	for name, opts := range map[string]*Options{
@@ -186,6 +189,7 @@ func TestACommitIsNeverUnsignedWhereASignerIsConfigured(t *testing.T) {
 }
 
 func TestTheSignerIsAskedForEachCall(t *testing.T) {
+	t.Parallel()
 	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
@@ -208,6 +212,7 @@ func TestTheSignerIsAskedForEachCall(t *testing.T) {
 }
 
 func TestKeysThatCannotSignAreRefusedWithoutShowingThem(t *testing.T) {
+	t.Parallel()
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	private, _ := sshKey(t, ed, "right")

@@ -20,6 +20,7 @@ import (
 )
 
 func TestOptionsHaveTheDefaultsThatTheyDocument(t *testing.T) {
+	t.Parallel()
 	for _, o := range []*Options{nil, {}, {MaxPackBytes: -1, MaxHeldBytes: -1, CacheBytes: -1, StepTimeout: -1, TransferTimeout: -1, PlanTimeout: -1, MaxAttempts: -1}} {
 		set := o.withDefaults()
 		require.EqualValues(t, 256<<20, set.MaxPackBytes)
@@ -62,6 +63,7 @@ func TestOptionsHaveTheDefaultsThatTheyDocument(t *testing.T) {
 }
 
 func TestACallThatCannotBeginSaysWhereItFailed(t *testing.T) {
+	t.Parallel()
 	asked := false
 	s := newSink(t, &Options{
 		CacheBytes: 5, Transport: canned(func(*http.Request) (*http.Response, error) { return nil, errCut }),
@@ -153,6 +155,7 @@ func TestCloseClosesTheConnectionsThatNobodyUses(t *testing.T) {
 }
 
 func TestAnErrorOfAuthIsNotTakenForAnother(t *testing.T) {
+	t.Parallel()
 	cause := errors.New("no such Secret")
 	err := &authError{cause}
 	require.ErrorIs(t, err, cause)

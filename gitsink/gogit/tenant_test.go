@@ -59,6 +59,7 @@ func tenants(t *testing.T, url string, namespaces ...string) []*call {
 }
 
 func TestWhoMayNotUseTheCredentialsSharesNoPushWithWhoMay(t *testing.T) {
+	t.Parallel()
 	for name, order := range map[string][]string{"victim first": {"victim", "evil", "victim"}, "evil first": {"evil", "victim", "victim"}} {
 		t.Run(name, func(t *testing.T) {
 			server := gitservertest.NewServer(t, nil)
@@ -100,6 +101,7 @@ func TestWhoMayNotUseTheCredentialsSharesNoPushWithWhoMay(t *testing.T) {
 }
 
 func TestDifferentCredentialsNeverShareAPush(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	requests := newShown()
@@ -119,6 +121,7 @@ func TestDifferentCredentialsNeverShareAPush(t *testing.T) {
 }
 
 func TestWhoMayNotUseTheCredentialsAnyMoreIsLeftOut(t *testing.T) {
+	t.Parallel()
 	for _, lead := range []bool{false, true} {
 		t.Run(fmt.Sprint("leads ", lead), func(t *testing.T) {
 			server := gitservertest.NewServer(t, nil)
@@ -152,6 +155,7 @@ func TestWhoMayNotUseTheCredentialsAnyMoreIsLeftOut(t *testing.T) {
 }
 
 func TestARetryIsMadeWithNobodysOldRights(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	var revoked atomic.Bool
@@ -180,6 +184,7 @@ func TestARetryIsMadeWithNobodysOldRights(t *testing.T) {
 }
 
 func TestATokenThatIsRenewedMeanwhileDividesNobody(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	var token atomic.Int32
@@ -200,6 +205,7 @@ func TestATokenThatIsRenewedMeanwhileDividesNobody(t *testing.T) {
 }
 
 func TestTokensThatAreMadeAnewForEachQuestionWorkAlone(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	var token atomic.Int32
@@ -215,6 +221,7 @@ func TestTokensThatAreMadeAnewForEachQuestionWorkAlone(t *testing.T) {
 }
 
 func TestEachCallIsSignedWithItsOwnKeyAndWhoHasNoneIsLeftOut(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	keys := map[string]Signer{}
@@ -259,6 +266,7 @@ func cutKey(commit string) (before, key string, found bool) {
 }
 
 func TestOneCallersRetryAfterIsNobodyElses(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	var limit atomic.Bool
@@ -281,6 +289,7 @@ func TestOneCallersRetryAfterIsNobodyElses(t *testing.T) {
 }
 
 func TestOneCallersPaceHoldsUpNobodyElse(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s := newSink(t, &Options{RateLimit: func(d destination.Destination) RateLimit {
@@ -298,6 +307,7 @@ func TestOneCallersPaceHoldsUpNobodyElse(t *testing.T) {
 }
 
 func TestASlowAnswerKeepsNobodyElseWaiting(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	asked := make(chan struct{})
@@ -323,6 +333,7 @@ func TestASlowAnswerKeepsNobodyElseWaiting(t *testing.T) {
 }
 
 func TestTheIdentityOfCredentialsIsTheirValue(t *testing.T) {
+	t.Parallel()
 	all := []Auth{
 		{}, {Username: "a"}, {Password: "a"}, {BearerToken: "a"}, {SSHPrivateKey: []byte("a")}, {SSHPassphrase: "a"}, {KnownHosts: []byte("a")},
 		{CABundle: []byte("a")}, {ClientCertificate: []byte("a")}, {ClientKey: []byte("a")}, {Proxy: "a"}, {Username: "a", Password: "b"}, {Username: "ab"},

@@ -72,6 +72,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func pktLine(s string) string { return fmt.Sprintf("%04x%s", len(s)+4, s) }
 
 func TestALostRaceIsKnownByTheBranchWhateverTheServerSays(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	first := repo.Commit("main", files("start", "1"), "outside")
@@ -94,6 +95,7 @@ func TestALostRaceIsKnownByTheBranchWhateverTheServerSays(t *testing.T) {
 }
 
 func TestABranchIsFoundByItsWholeName(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.Commit("main", files("from", "main"), "outside")
 		repo.Commit("x", files("from", "x"), "outside")
@@ -114,6 +116,7 @@ func TestABranchIsFoundByItsWholeName(t *testing.T) {
 
 // Forges keep the objects of forks in one place. receive-pack names what is there beside the references, which are none.
 func TestAnEmptyForkThatBorrowsObjectsIsWrittenFromItsBeginning(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	pool, fork := server.NewRepo("pool"), server.NewRepo("fork")
 	pool.Commit("main", files("a", "1"), "of another")
@@ -128,6 +131,7 @@ func TestAnEmptyForkThatBorrowsObjectsIsWrittenFromItsBeginning(t *testing.T) {
 }
 
 func TestARepositoryThatIsWipedAndMadeAnewIsWrittenFromItsBeginning(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		fresh := filepath.Join(t.TempDir(), "fresh")
 		require.NoError(t, os.CopyFS(fresh, os.DirFS(repo.Dir())))
@@ -147,6 +151,7 @@ func TestARepositoryThatIsWipedAndMadeAnewIsWrittenFromItsBeginning(t *testing.T
 
 // A shallow fetch of several references can make one look as if it had diverged, so each request is about one branch.
 func TestEachRequestIsAboutOneBranch(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	first := map[string]string{}
@@ -174,6 +179,7 @@ func TestEachRequestIsAboutOneBranch(t *testing.T) {
 
 // A hook that refuses one branch declines its neighbours in the same request.
 func TestAHookThatRefusesABranchDeclinesNoOther(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.OnPreReceive(func(updates []gitservertest.RefUpdate) error {
 			if len(updates) != 1 {
@@ -203,6 +209,7 @@ func TestAHookThatRefusesABranchDeclinesNoOther(t *testing.T) {
 
 // Two spellings of one repository are one lane: they take turns, so that neither loses a race against the other.
 func TestTwoSpellingsOfARepositoryNeverRace(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app.git")
 	server.NewRepo("app") // where the other spelling leads on this server
@@ -226,6 +233,7 @@ func TestTwoSpellingsOfARepositoryNeverRace(t *testing.T) {
 
 // A token may be worth one connection only.
 func TestEachConnectionAsksForItsCredentials(t *testing.T) {
+	t.Parallel()
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{Token: "none yet"}})
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/a", "1"), "outside")
@@ -247,6 +255,7 @@ func TestEachConnectionAsksForItsCredentials(t *testing.T) {
 }
 
 func TestAKeyWithAPassphraseOpensAnSSHServer(t *testing.T) {
+	t.Parallel()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	encrypted, public := sshKey(t, private, "open sesame")

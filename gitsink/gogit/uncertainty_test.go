@@ -20,6 +20,7 @@ func doubtful(old, tip plumbing.Hash, c *call) unknownPush {
 }
 
 func TestAPushInDoubtHasLandedCanLandYetOrIsForgotten(t *testing.T) {
+	t.Parallel()
 	m := newModelServer(t, nil)
 	first := m.tip
 	m.outsider()
@@ -70,6 +71,7 @@ func TestAPushInDoubtHasLandedCanLandYetOrIsForgotten(t *testing.T) {
 }
 
 func TestOfSeveralPushesInDoubtEachIsSettledByItself(t *testing.T) {
+	t.Parallel()
 	m := newModelServer(t, nil)
 	first := m.tip
 	m.outsider()
@@ -84,6 +86,7 @@ func TestOfSeveralPushesInDoubtEachIsSettledByItself(t *testing.T) {
 }
 
 func TestWhatCannotBeSettledStaysInDoubt(t *testing.T) {
+	t.Parallel()
 	g := standing(t, &Options{Transport: answers(func(*http.Request, string) (int, string) { return http.StatusServiceUnavailable, "" })}, "a")
 	g.remote.lane.unknown = []unknownPush{doubtful(hash("1"), hash("2"), nil), doubtful(hash("3"), hash("2"), nil)}
 	require.ErrorContains(t, g.settleUnknown(hash("3")), "503")
@@ -92,6 +95,7 @@ func TestWhatCannotBeSettledStaysInDoubt(t *testing.T) {
 }
 
 func TestOnlyCallersThatAreStillThereAreToldOfWhatWasFound(t *testing.T) {
+	t.Parallel()
 	g := standing(t, nil, "a", "b")
 	here, gone := g.calls[0], g.calls[1]
 	gone.over = true
@@ -107,6 +111,7 @@ func TestOnlyCallersThatAreStillThereAreToldOfWhatWasFound(t *testing.T) {
 }
 
 func TestADoubtHoldsAllThatAPushIsKnownAgainBy(t *testing.T) {
+	t.Parallel()
 	g, ch := pushing(t, nil, "a", "b", "deep/below")
 	g.remote.lane.seen["a"] = lastSeenFolder{is: hash("1"), maybe: hash("1")}
 	g.remote.lane.seen["deep/below"] = lastSeenFolder{is: hash("2"), maybe: hash("2")}
@@ -135,6 +140,7 @@ func TestADoubtHoldsAllThatAPushIsKnownAgainBy(t *testing.T) {
 }
 
 func TestAFolderThatCannotBeReadIsNotSeenInItsDoubt(t *testing.T) {
+	t.Parallel()
 	g, ch := pushing(t, nil, "a")
 	g.remote.lane.seen["a"] = lastSeenFolder{is: hash("1"), maybe: hash("2")}
 	ch.root = hash("5") // which is nowhere
@@ -143,6 +149,7 @@ func TestAFolderThatCannotBeReadIsNotSeenInItsDoubt(t *testing.T) {
 }
 
 func TestExactlyAsManyDoubtsAsMayBeAreKept(t *testing.T) {
+	t.Parallel()
 	g := standing(t, nil, "a")
 	for i := range byte(maxUnknown) {
 		g.rememberUnknown(&pushStack{tip: plumbing.Hash{i}})
@@ -152,6 +159,7 @@ func TestExactlyAsManyDoubtsAsMayBeAreKept(t *testing.T) {
 }
 
 func TestCommitsThatHaveLandedAreLeftOutIfTheyStillHold(t *testing.T) {
+	t.Parallel()
 	plan := func(contents ...string) (all []gitsink.Commit) {
 		for _, content := range contents {
 			all = append(all, gitsink.Commit{Message: content, Changes: writes("file", content)})

@@ -22,6 +22,7 @@ func offersOf(t *testing.T, capabilities string) *session {
 }
 
 func TestOnlyTheTreesOfFoldersAreFetchedWhereTheServerAllowsIt(t *testing.T) {
+	t.Parallel()
 	const tips, reachable = "filter allow-tip-sha1-in-want", "filter allow-reachable-sha1-in-want"
 	for name, c := range map[string]struct {
 		offered  string
@@ -45,6 +46,7 @@ func TestOnlyTheTreesOfFoldersAreFetchedWhereTheServerAllowsIt(t *testing.T) {
 }
 
 func TestAFetchThatWasTooLargeSaysWhatToDo(t *testing.T) {
+	t.Parallel()
 	r := &remote{sink: &Sink{opts: Options{MaxPackBytes: 77}}}
 	tooMuch, own, other := fmt.Errorf("x: %w", object.ErrTooMuch), &object.LimitError{Text: "own words"}, errors.New("other")
 	for _, c := range []struct {
@@ -66,6 +68,7 @@ func TestAFetchThatWasTooLargeSaysWhatToDo(t *testing.T) {
 }
 
 func TestWhatIsThereIsNotFetched(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		tip     bool // what was advertised is the store's
 		folders []string
@@ -102,6 +105,7 @@ func TestWhatIsThereIsNotFetched(t *testing.T) {
 }
 
 func TestABranchThatIsMissingBeginsAtTheDefaultBranch(t *testing.T) {
+	t.Parallel()
 	m := newModelServer(t, nil)
 	for name, c := range map[string]struct {
 		refs  []string // with HEAD, if the first is
@@ -130,6 +134,7 @@ func TestABranchThatIsMissingBeginsAtTheDefaultBranch(t *testing.T) {
 }
 
 func TestAnIncrementNotesWhatHasCome(t *testing.T) {
+	t.Parallel()
 	m := newModelServer(t, nil)
 	g := standing(t, &Options{Transport: m}, "a")
 	_, err := g.remote.checkout(t.Context(), m.tip, []string{"a"})
@@ -150,6 +155,7 @@ func TestAnIncrementNotesWhatHasCome(t *testing.T) {
 
 // A fetch of everything is no way out when there is none before, or no time.
 func TestAFetchThatFailsIsTriedAnewOnlyWhereThatMayHelp(t *testing.T) {
+	t.Parallel()
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	m := newModelServer(t, nil)
@@ -194,6 +200,7 @@ func TestAFetchThatFailsIsTriedAnewOnlyWhereThatMayHelp(t *testing.T) {
 }
 
 func TestAServerThatFallsSilentIsNotAskedForMore(t *testing.T) {
+	t.Parallel()
 	m := newModelServer(t, nil)
 	for name, run := range map[string]func(g *pushGroup) error{
 		"an increment": func(g *pushGroup) error {
@@ -223,6 +230,7 @@ func TestAServerThatFallsSilentIsNotAskedForMore(t *testing.T) {
 }
 
 func TestAnIncrementSaysWhatIsThere(t *testing.T) {
+	t.Parallel()
 	m := newModelServer(t, nil)
 	var bodies []string
 	shallow := hash("7")
@@ -255,6 +263,7 @@ func TestAnIncrementSaysWhatIsThere(t *testing.T) {
 }
 
 func TestAPackWithoutTheWantedCommitIsOfNoUse(t *testing.T) {
+	t.Parallel()
 	m := newModelServer(t, nil)
 	pack, err := object.EncodePack(nil, nil)
 	require.NoError(t, err)

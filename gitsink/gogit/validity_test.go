@@ -85,6 +85,7 @@ func hostile() []proposal {
 
 // Whatever comes in, git fsck --strict accepts what becomes of it, or the error names the path.
 func TestWhateverComesInIsValidOrNamed(t *testing.T) {
+	t.Parallel()
 	repo := newBareRepo(t)
 	written := 0
 	for _, p := range hostile() {

@@ -24,6 +24,7 @@ import (
 )
 
 func TestAVerdictIsWhatTheReportSaysOfTheBranch(t *testing.T) {
+	t.Parallel()
 	r := &remote{ref: "refs/heads/main"}
 	lost := errors.New("lost")
 	status := func(name plumbing.ReferenceName, says string) *packp.CommandStatus {
@@ -91,6 +92,7 @@ func reporting(unpack, branch string) string {
 }
 
 func TestWhatBecomesOfAPushFollowsFromTheReportAndTheBranch(t *testing.T) {
+	t.Parallel()
 	ok, ng := reporting("ok", "ok refs/heads/main"), reporting("ok", "ng refs/heads/main no Mondays")
 	const down, old, tip, other = "", "old", "tip", "other"
 	for name, c := range map[string]struct {
@@ -157,6 +159,7 @@ func TestWhatBecomesOfAPushFollowsFromTheReportAndTheBranch(t *testing.T) {
 }
 
 func TestAPushThatTheServerCannotHaveTakenIsNotLookedFor(t *testing.T) {
+	t.Parallel()
 	looks := 0
 	g, ch := pushing(t, &Options{Transport: looking(func() plumbing.Hash { return plumbing.ZeroHash }, &looks)}, "a", "b")
 	receiver := talking(t, strings.NewReader(""), canPush)
@@ -183,6 +186,7 @@ func (f refusing) Explain(err error) error                                    { 
 func (f refusing) Close()                                                     {}
 
 func TestAServerThatNeverTakesAPushIsTriedTwice(t *testing.T) {
+	t.Parallel()
 	g, ch := pushing(t, nil, "a")
 	only := g.calls[0]
 	v := verdict{err: &smart.RemoteError{Err: &smart.StatusError{Status: 500}, Words: "of the push"}}
@@ -199,6 +203,7 @@ func TestAServerThatNeverTakesAPushIsTriedTwice(t *testing.T) {
 }
 
 func TestTheWordsOfAnOutcomeThatIsUnknownAreTheFirstThatWereSaid(t *testing.T) {
+	t.Parallel()
 	look, push := &smart.RemoteError{Err: errors.New("x"), Words: "of the look"}, &smart.RemoteError{Err: errors.New("x"), Words: "of the push"}
 	for want, c := range map[string]struct {
 		v    verdict
@@ -225,6 +230,7 @@ func TestTheWordsOfAnOutcomeThatIsUnknownAreTheFirstThatWereSaid(t *testing.T) {
 }
 
 func TestOnlyAPushInPlaceOfALostOneIsExtra(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		before int
 		closed bool
@@ -255,6 +261,7 @@ func (r *recorded) Exchange(ctx context.Context, parts ...[]byte) (io.ReadCloser
 }
 
 func TestAPushAsksForWhatTheServerOffersAndNamesTheOldValue(t *testing.T) {
+	t.Parallel()
 	for capabilities, c := range map[string]struct {
 		bands, thin bool
 	}{"report-status": {false, true}, "report-status side-band-64k no-thin": {true, false}, "report-status side-band-64k": {true, true}} {
@@ -337,6 +344,7 @@ func TestALookEndsWithTheSink(t *testing.T) {
 }
 
 func TestALookIsMadeUnderTheCredentialsOfAnybody(t *testing.T) {
+	t.Parallel()
 	auths, asked := map[string]string{"dest0": "x", "dest1": "x"}, []string{}
 	looks := 0
 	g, ch := pushing(t, &Options{

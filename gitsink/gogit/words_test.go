@@ -179,6 +179,7 @@ var hostWords = []hostWord{
 
 // Whatever was known once, of one phase and transport, is known in all of them.
 func TestWordsMeanTheSameInEveryPhaseAndTransport(t *testing.T) {
+	t.Parallel()
 	for _, w := range hostWords {
 		lines := strings.SplitN(w.words, "\n", 2)
 		for phase, got := range map[string]error{
@@ -220,6 +221,7 @@ func errLine(t *testing.T, line, all string) error {
 }
 
 func TestARefusalOfUnknownWordsIsNoServerThatCannotBeReached(t *testing.T) {
+	t.Parallel()
 	for name, err := range map[string]error{
 		"ERR":       errLine(t, "the moon is full", ""),
 		"by SSH":    &smart.RemoteError{Err: fmt.Errorf("%w: %w", smart.ErrRefused, io.EOF), Words: "the moon is full"},
@@ -240,6 +242,7 @@ func TestARefusalOfUnknownWordsIsNoServerThatCannotBeReached(t *testing.T) {
 
 // Each phrase on the page has words behind it, and each of the words a phrase.
 func TestThePageOfServerWordsIsTheTable(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("../../docs/server-words.md")
 	require.NoError(t, err)
 	classes := map[string]error{
@@ -276,6 +279,7 @@ func TestThePageOfServerWordsIsTheTable(t *testing.T) {
 
 // Nothing is in the table that nobody has seen.
 func TestEachPhraseOfAServerIsOfWordsThatWereSeen(t *testing.T) {
+	t.Parallel()
 	for _, p := range serverPhrases {
 		require.True(t, slices.ContainsFunc(hostWords, func(w hostWord) bool { return strings.Contains(strings.ToLower(w.words), p.words) }), "%q is in no words: say where it was seen, or drop it", p.words)
 	}

@@ -8,6 +8,7 @@ import (
 )
 
 func TestSSHNeedsAKeyAndWhoToTrust(t *testing.T) {
+	t.Parallel()
 	for name, auth := range map[string]Credentials{
 		"neither": {}, "no key": {KnownHosts: []byte("host ssh-ed25519 AAAA")}, "no known hosts": {SSHPrivateKey: []byte("key")},
 	} {

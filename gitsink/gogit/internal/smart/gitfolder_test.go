@@ -32,6 +32,7 @@ func lay(t *testing.T, names ...string) string {
 }
 
 func TestAGitFolderIsKnownByWhatIsInIt(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		in   []string
 		want bool
@@ -59,6 +60,7 @@ func repoAt(path string) []string {
 }
 
 func TestTheFirstThatGitWouldTakeIsTaken(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		in   []string
 		want string
@@ -95,6 +97,7 @@ func TestTheFolderOfThisProcessIsNotLookedInto(t *testing.T) {
 
 // A name that is too long is no absence: it stands for all that passes.
 func TestAFaultOfTheDiskIsNotAnAbsence(t *testing.T) {
+	t.Parallel()
 	root := lay(t, "x/")
 	_, err := gitFolder(filepath.Join(root, strings.Repeat("x", 300)))
 	require.ErrorIs(t, err, syscall.ENAMETOOLONG)
@@ -113,6 +116,7 @@ func TestAFaultOfTheDiskIsNotAnAbsence(t *testing.T) {
 }
 
 func TestAnAllowedFolderIsWhereItsLinksLead(t *testing.T) {
+	t.Parallel()
 	root := lay(t, append(append(repoAt("real/app"), repoAt("elsewhere/app")...), "file")...)
 	require.NoError(t, os.Symlink(filepath.Join(root, "real"), filepath.Join(root, "link")))
 	require.NoError(t, os.Symlink(filepath.Join(root, "elsewhere/app"), filepath.Join(root, "real/out")))

@@ -23,6 +23,7 @@ func hashedWith(salt []byte, name string) string {
 }
 
 func TestALineIsAboutTheHostsThatItsPatternsName(t *testing.T) {
+	t.Parallel()
 	hashed := func(name string) string {
 		return "|1|" + base64.StdEncoding.EncodeToString([]byte("abc")) + "|" + hashedWith([]byte("abc"), name)
 	}
@@ -58,6 +59,7 @@ func TestALineIsAboutTheHostsThatItsPatternsName(t *testing.T) {
 }
 
 func TestAKeyIsKnownByItsMarkerItsHostAndItself(t *testing.T) {
+	t.Parallel()
 	ed, ec := hostKeys(t)
 	hosts := knownHosts{
 		{"", []string{"git.example"}, ed.PublicKey()},
@@ -79,6 +81,7 @@ func TestAKeyIsKnownByItsMarkerItsHostAndItself(t *testing.T) {
 }
 
 func TestACertificateIsWorthItsAuthorityAndItsKey(t *testing.T) {
+	t.Parallel()
 	key, authority := hostKeys(t)
 	certificate := &ssh.Certificate{
 		Key: key.PublicKey(), CertType: ssh.HostCert, ValidPrincipals: []string{"git.example"}, ValidBefore: ssh.CertTimeInfinity,
@@ -103,6 +106,7 @@ func TestACertificateIsWorthItsAuthorityAndItsKey(t *testing.T) {
 }
 
 func TestAHostIsAskedForKeysOfTheTypesThatAreKnown(t *testing.T) {
+	t.Parallel()
 	ed, ec := hostKeys(t)
 	other, _ := hostKeys(t)
 	private, err := rsa.GenerateKey(rand.Reader, 1024)
@@ -132,6 +136,7 @@ func TestAHostIsAskedForKeysOfTheTypesThatAreKnown(t *testing.T) {
 }
 
 func TestLinesOfKnownHostsAreReadOrNamed(t *testing.T) {
+	t.Parallel()
 	ed, ec := hostKeys(t)
 	line := func(s ssh.Signer) string { return knownhosts.Line([]string{"git.example"}, s.PublicKey()) }
 	hosts, err := parseKnownHosts([]byte("\n# x\n" + line(ed) + "\n\n@revoked " + line(ec)))

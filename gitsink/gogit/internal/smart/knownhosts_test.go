@@ -32,6 +32,7 @@ func hostKeys(t *testing.T) (ed, ec ssh.Signer) {
 
 // The library's parser, which reads files only, is the judge.
 func TestKnownHostsAreReadAsSSHReadsThem(t *testing.T) {
+	t.Parallel()
 	ed, ec := hostKeys(t)
 	key := func(s ssh.Signer) string { return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(s.PublicKey()))) }
 	for name, lines := range map[string]string{
@@ -72,6 +73,7 @@ func TestKnownHostsAreReadAsSSHReadsThem(t *testing.T) {
 }
 
 func TestAnAuthorityVouchesForHosts(t *testing.T) {
+	t.Parallel()
 	host, authority := hostKeys(t)
 	certificate := &ssh.Certificate{
 		Key: host.PublicKey(), CertType: ssh.HostCert, ValidPrincipals: []string{"git.example"}, ValidBefore: ssh.CertTimeInfinity,
@@ -90,6 +92,7 @@ func TestAnAuthorityVouchesForHosts(t *testing.T) {
 }
 
 func TestAHostIsAskedForAKeyThatIsKnown(t *testing.T) {
+	t.Parallel()
 	ed, ec := hostKeys(t)
 	hosts, err := parseKnownHosts([]byte("git.example " + string(ssh.MarshalAuthorizedKey(ec.PublicKey())) +
 		"@revoked git.example " + string(ssh.MarshalAuthorizedKey(ed.PublicKey()))))
@@ -99,6 +102,7 @@ func TestAHostIsAskedForAKeyThatIsKnown(t *testing.T) {
 }
 
 func TestALineThatIsNoneIsNamed(t *testing.T) {
+	t.Parallel()
 	_, err := parseKnownHosts([]byte("# fine\ngit.example ssh-ed25519 nonsense\n"))
 	require.ErrorIs(t, err, gitsink.ErrAuth)
 	require.ErrorContains(t, err, "line 2 of KnownHosts")

@@ -15,6 +15,7 @@ import (
 
 // Whichever way git would go from a path that is allowed, the repository must be in an allowed folder.
 func TestNoLinkLeadsOutOfAnAllowedFolder(t *testing.T) {
+	t.Parallel()
 	outside := gitservertest.NewServer(t, nil).NewRepo("app").Dir()
 	folder, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
@@ -67,6 +68,7 @@ func TestNoLinkLeadsOutOfAnAllowedFolder(t *testing.T) {
 
 // What git finds for a path is what is found here.
 func TestARepositoryIsFoundWhereGitFindsIt(t *testing.T) {
+	t.Parallel()
 	folder, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
 	in := func(name string) string { return filepath.Join(folder, name) }
@@ -97,6 +99,7 @@ func TestARepositoryIsFoundWhereGitFindsIt(t *testing.T) {
 }
 
 func TestWhatPassesIsNotTakenForTheAbsenceOfARepository(t *testing.T) {
+	t.Parallel()
 	r := &reader{}
 	for _, absent := range []error{nil, os.ErrNotExist, os.ErrPermission, syscall.ENOTDIR, syscall.EACCES} {
 		r.note(absent)
@@ -108,6 +111,7 @@ func TestWhatPassesIsNotTakenForTheAbsenceOfARepository(t *testing.T) {
 }
 
 func TestOnlyAFileThatSaysSoPointsToAFolder(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for content, want := range map[string]string{
 		"gitdir: /a/b\n": "/a/b", "gitdir: ../b\r\n": filepath.Join(filepath.Dir(dir), "b"), "gitdir: /a b": "/a b",

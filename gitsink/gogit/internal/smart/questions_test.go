@@ -7,6 +7,7 @@ import (
 )
 
 func TestASessionRepeatsItselfWhereEachIsARequest(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		conn Conn
 		want bool

@@ -9,6 +9,7 @@ import (
 )
 
 func TestWhereAnAdvertisementMayMoveTo(t *testing.T) {
+	t.Parallel()
 	const asked = "/info/refs?service=git-receive-pack"
 	shown := Credentials{Username: "bot", Password: "s3cret-word"}
 	for _, c := range []struct {

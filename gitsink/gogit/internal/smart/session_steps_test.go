@@ -50,6 +50,7 @@ func wanting(depth int, haves ...plumbing.Hash) FetchRequest {
 }
 
 func TestAFetchAsksOnceAndHandsThePackOn(t *testing.T) {
+	t.Parallel()
 	w := &scripted{answer: pkt("shallow "+someHash) + "0000" + pkt("NAK\n") + pkt("\x01PACK") + "0000"}
 	var pack []byte
 	take := func(r io.Reader) (err error) {
@@ -72,6 +73,7 @@ func TestAFetchAsksOnceAndHandsThePackOn(t *testing.T) {
 }
 
 func TestAFetchThatFailsSaysWhere(t *testing.T) {
+	t.Parallel()
 	nak := pkt("NAK\n")
 	for name, c := range map[string]struct {
 		wire *scripted
@@ -99,6 +101,7 @@ func TestAFetchThatFailsSaysWhere(t *testing.T) {
 var setting = Update{Ref: "refs/heads/main", New: plumbing.NewHash(someHash)}
 
 func TestAPushHasAReportOrAnError(t *testing.T) {
+	t.Parallel()
 	report := pkt("unpack ok\n") + pkt("ok refs/heads/main\n") + "0000"
 	cut := pkt("unpack ok\n")
 	for name, c := range map[string]struct {
@@ -140,6 +143,7 @@ func TestAPushHasAReportOrAnError(t *testing.T) {
 }
 
 func TestOfWhatIsSaidTheBeginningIsKept(t *testing.T) {
+	t.Parallel()
 	b := &wordBuffer{}
 	for _, text := range []string{"abc", strings.Repeat("x", maxWords), "more", ""} {
 		n, err := b.Write([]byte(text))

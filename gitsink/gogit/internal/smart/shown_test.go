@@ -13,6 +13,7 @@ import (
 )
 
 func TestEachCredentialIsShownInItsOwnWay(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		auth      Credentials
 		shown     string
@@ -38,6 +39,7 @@ func TestEachCredentialIsShownInItsOwnWay(t *testing.T) {
 }
 
 func TestOnlyWhatIsSetChangesATransport(t *testing.T) {
+	t.Parallel()
 	_, certificate, key := clientCertificate(t)
 	set := func(a Credentials) (*http.Transport, error) {
 		made := without()
@@ -78,6 +80,7 @@ func TestOnlyWhatIsSetChangesATransport(t *testing.T) {
 }
 
 func TestAKeyIsReadOrSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	ed, _ := hostKeys(t)
 	plain, public := sshKey(t, newEd25519(t), "")
 	for _, a := range []Credentials{{SSHPrivateKey: plain}, {SSHPrivateKey: plain, SSHPassphrase: "of HTTPS"}} {
@@ -108,6 +111,7 @@ func TestAKeyIsReadOrSaysWhatIsMissing(t *testing.T) {
 
 // What locks a key takes its time.
 func TestAnEncryptedKeyIsOpenedByItsPassphraseOnly(t *testing.T) {
+	t.Parallel()
 	locked, public := sshKey(t, newEd25519(t), "open sesame")
 	signer, err := Credentials{SSHPrivateKey: locked, SSHPassphrase: "open sesame"}.Signer()
 	require.NoError(t, err)

@@ -53,6 +53,7 @@ func connected(t *testing.T, made *http.Transport) (gone func() bool) {
 }
 
 func TestIdleConnectionsAreClosedByWhoeverOwnsThem(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		owned       bool
 		end         func(*HTTP)
@@ -82,6 +83,7 @@ func TestIdleConnectionsAreClosedByWhoeverOwnsThem(t *testing.T) {
 }
 
 func TestCredentialsThatCannotBeUsedSayWhy(t *testing.T) {
+	t.Parallel()
 	require.ErrorIs(t, invalidAuth("why"), gitsink.ErrAuth)
 	require.True(t, strings.HasSuffix(invalidAuth("why").Error(), ": why"))
 }

@@ -83,6 +83,7 @@ func (s *sshScript) run(conn ssh.Conn, channel ssh.Channel, requests <-chan *ssh
 }
 
 func TestOnlyACommandThatEndsByItselfRefuses(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		script sshScript
 		no     bool
@@ -111,6 +112,7 @@ func TestOnlyACommandThatEndsByItselfRefuses(t *testing.T) {
 }
 
 func TestALoginThatFailsSaysWhy(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		script sshScript
 		no     bool
@@ -152,6 +154,7 @@ func TestALoginThatFailsSaysWhy(t *testing.T) {
 }
 
 func TestWhatTwoSidesOfSSHDoNotHaveInCommonIsNamed(t *testing.T) {
+	t.Parallel()
 	_, ec := hostKeys(t)
 	ep, auth, _ := scriptedSSH(t, &sshScript{}, &ssh.ServerConfig{})
 	host, _, _ := strings.Cut(string(auth.KnownHosts), " ")
@@ -169,6 +172,7 @@ func TestWhatTwoSidesOfSSHDoNotHaveInCommonIsNamed(t *testing.T) {
 }
 
 func TestAnAddressHasItsOwnPortOrTheUsualOne(t *testing.T) {
+	t.Parallel()
 	require.Equal(t, "git.example:22", address(&transport.Endpoint{Host: "git.example"}, 22))
 	require.Equal(t, "git.example:2222", address(&transport.Endpoint{Host: "git.example", Port: 2222}, 22))
 	require.Equal(t, "[::1]:9418", address(&transport.Endpoint{Host: "[::1]"}, 9418))

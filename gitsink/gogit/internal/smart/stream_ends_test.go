@@ -51,6 +51,7 @@ func (o *otherSide) stream(says io.Reader, words string) *pipeConn {
 }
 
 func TestARequestIsSentWholeOrToWhereNobodyHears(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for refuses, writes := range map[error]int{nil: 2, io.ErrClosedPipe: 1} {
 			o := &otherSide{refuses: refuses}
@@ -77,6 +78,7 @@ func TestARequestIsSentWholeOrToWhereNobodyHears(t *testing.T) {
 }
 
 func TestWhoNeverHearsTheRestIsCutOff(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		deaf, in := io.Pipe()
 		o := &otherSide{}
@@ -105,6 +107,7 @@ func TestWhoNeverHearsTheRestIsCutOff(t *testing.T) {
 }
 
 func TestTheLastWordsExplainAFailure(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		no    bool
 		err   error
@@ -135,6 +138,7 @@ func TestTheLastWordsExplainAFailure(t *testing.T) {
 }
 
 func TestWhoTalksOnIsCutOff(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{maxRemainder - 1, maxRemainder} {
 		o := &otherSide{}
 		s := o.stream(strings.NewReader(strings.Repeat("x", size)), "")
@@ -190,6 +194,7 @@ func closedPort(t *testing.T) (host string, port int) {
 }
 
 func TestADaemonIsAskedForItsServiceAndMayJustLeave(t *testing.T) {
+	t.Parallel()
 	heard := make(chan string, 2)
 	host, port := listening(t, func(conn net.Conn) {
 		line := make([]byte, 4+len("git-upload-pack /app\x00host=127.0.0.1\x00"))

@@ -18,6 +18,7 @@ import (
 )
 
 func TestAProxyIsAURLWithAProtocolThatIsKnown(t *testing.T) {
+	t.Parallel()
 	for _, proxy := range []string{"http://p", "https://p:1", "socks5://me:x@p", "socks5h://p"} {
 		u, err := Credentials{Proxy: proxy}.ProxyURL()
 		require.NoError(t, err)
@@ -43,6 +44,7 @@ func (halfOpen) Write([]byte) (int, error)    { return 0, errCut }
 func (h halfOpen) Read(p []byte) (int, error) { return h.says.Read(p) }
 
 func TestATunnelIsAskedForWithTheProxysOwnCredentials(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		user   *url.Userinfo
 		answer string
@@ -96,6 +98,7 @@ func TestATunnelIsAskedForWithTheProxysOwnCredentials(t *testing.T) {
 }
 
 func TestAConnectionGoesWhereTheProxySays(t *testing.T) {
+	t.Parallel()
 	host, port := listening(t, func(conn net.Conn) { _, _ = io.WriteString(conn, "direct") })
 	direct := net.JoinHostPort(host, strconv.Itoa(port))
 	host, port = listening(t, func(conn net.Conn) {

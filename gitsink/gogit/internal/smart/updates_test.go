@@ -11,6 +11,7 @@ import (
 )
 
 func TestAFetchAsksForWhatItNeedsAndTheServerOffers(t *testing.T) {
+	t.Parallel()
 	const all = "shallow filter no-progress"
 	wants, haves, shallows := []plumbing.Hash{hash("1")}, []plumbing.Hash{hash("2")}, []plumbing.Hash{hash("3")}
 	for name, c := range map[string]struct {
