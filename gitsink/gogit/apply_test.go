@@ -9,9 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
-	"github.com/stretchr/testify/require"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 func TestAnEmptyRepositoryGetsARootCommit(t *testing.T) {
@@ -222,6 +224,7 @@ func TestReadingManyFilesIsOneRequestAndWrittenOnesNeedNone(t *testing.T) {
 }
 
 func TestAServerThatOffersLessStillServes(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	for _, options := range []gitservertest.ServerOptions{
 		{DenyFilter: true}, {DenyAnySHA1InWant: true}, {DenyFilter: true, DenyAnySHA1InWant: true},

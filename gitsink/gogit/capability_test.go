@@ -7,9 +7,11 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
-	"github.com/stretchr/testify/require"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // reading plans a commit that writes down what two files hold.
@@ -25,6 +27,7 @@ func reading(path string) gitsink.Plan {
 }
 
 func TestEveryKindOfServerIsServedByWhatItOffers(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	deepening := []string{"shallow", "deepen-since", "deepen-not", "deepen-relative"}
 	for name, c := range map[string]struct {
@@ -81,6 +84,7 @@ func TestEveryKindOfServerIsServedByWhatItOffers(t *testing.T) {
 
 // A server that sends all files must not fill the memory: they are dropped as they arrive.
 func TestFilesThatNobodyReadsAreDroppedAsTheyArrive(t *testing.T) {
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{DenyFilter: true, DenyAnySHA1InWant: true})
 	repo := server.NewRepo("app")
 	content := map[string]gitservertest.File{"base/a": {Content: "1"}}

@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // fill makes a branch of n files, 200 in a folder, below base.
@@ -42,6 +44,7 @@ func heap() int64 {
 
 // The cost of a commit does not grow with the number of files: allocations are what can be measured on any machine.
 func TestTheCostOfACommitIsFlatInTheNumberOfFiles(t *testing.T) {
+	testsize.Sampled(t)
 	sizes := []int{400, 10000}
 	if s := os.Getenv("GOGIT_FILES"); s != "" {
 		sizes = nil

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
-	"github.com/stretchr/testify/require"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // large plans a commit for each name, of a file in a folder that holds many.
@@ -20,6 +22,7 @@ func large(names ...string) gitsink.Plan {
 }
 
 func TestALargeFolderIsSentByWhatIsDifferentInIt(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	each(t, func(t *testing.T, server *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		all := map[string]gitservertest.File{}

@@ -33,6 +33,7 @@ func inChild(t *testing.T) bool {
 
 func TestHostileRepositoriesAreSurvived(t *testing.T) {
 	t.Parallel() // what is measured is in the child
+	testsize.Sampled(t)
 	if inChild(t) {
 		gitsinktest.TestHostile(t, func(testing.TB) gitsink.GitSink {
 			return gogit.New(&gogit.Options{RateLimit: func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} }})
@@ -43,6 +44,7 @@ func TestHostileRepositoriesAreSurvived(t *testing.T) {
 // What the servers hear and say is the process's, too.
 func TestHostileServersAreSurvived(t *testing.T) {
 	t.Parallel() // what is measured is in the child
+	testsize.Sampled(t)
 	if inChild(t) {
 		login := gitsinktest.HostileLogin()
 		auth := gogit.Auth{

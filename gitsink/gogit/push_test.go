@@ -15,11 +15,13 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
-	"github.com/stretchr/testify/require"
 )
 
 // onPush makes the fault that of the first n pushes.
@@ -471,6 +473,7 @@ func TestACacheThatIsWrongIsDroppedAndFetchedOnce(t *testing.T) {
 }
 
 func TestSupersededTreesDoNotAccumulate(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")

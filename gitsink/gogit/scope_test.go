@@ -10,10 +10,12 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr/funcr"
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
-	"github.com/stretchr/testify/require"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // seen applies a plan that changes nothing, and returns the paths that it saw.
@@ -41,6 +43,7 @@ func storeOf(s *Sink) *object.Store {
 }
 
 func TestOnlyTheFoldersTreesAreFetched(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")

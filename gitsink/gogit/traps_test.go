@@ -18,12 +18,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
-	"github.com/stretchr/testify/require"
-	"golang.org/x/crypto/ssh"
 )
 
 // front is a way to a server on which the next push can be refused, after something has been done, in words of one's own.
@@ -72,6 +74,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func pktLine(s string) string { return fmt.Sprintf("%04x%s", len(s)+4, s) }
 
 func TestALostRaceIsKnownByTheBranchWhateverTheServerSays(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")

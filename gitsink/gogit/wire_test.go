@@ -22,11 +22,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
-	"github.com/stretchr/testify/require"
 )
 
 // redirector sends every advertisement to another server.
@@ -240,6 +242,7 @@ func stall(t *testing.T, to string, after int64) string {
 
 // Wherever a server falls silent, Apply returns in time, and TestMain finds no goroutine that is left.
 func TestAServerMayFallSilentAnywhere(t *testing.T) {
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	ssh := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{Server: server})
 	repo := server.NewRepo("app")

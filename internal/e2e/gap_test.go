@@ -10,6 +10,7 @@ import (
 // TestAGapOfAnyLengthConverges lets things happen while no Mirror runs, whole types and namespaces going and coming back
 // among them, and has the server forget all of it.
 func TestAGapOfAnyLengthConverges(t *testing.T) {
+	testsize.Sampled(t)
 	server := memoryWalkServer
 	if real() {
 		server = func(t *testing.T) *walkServer {

@@ -33,6 +33,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
 	"github.com/kubescribe/kubescribe/internal/testenv"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset/manifest"
 )
@@ -69,6 +70,8 @@ var (
 
 // inParallel runs the test beside others, unless they share the real API server.
 func inParallel(t *testing.T) {
+	t.Helper()
+	testsize.Sampled(t)
 	if !real() {
 		t.Parallel()
 	}

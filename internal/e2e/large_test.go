@@ -66,6 +66,7 @@ func twoKB(i int) string {
 }
 
 func TestALargeClusterIsSeededOnceAndARestartWritesNothing(t *testing.T) {
+	testsize.Sampled(t)
 	c := sharedCluster(t)
 	ns := c.namespace()
 	objects := testsize.Sizes{Usual: 1_000, Long: 5_000, Soak: 100_000}.Pick()

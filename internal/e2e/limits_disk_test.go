@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // mirrored waits until the branch main has just these files in the folder f.
@@ -25,6 +26,7 @@ func (p *limited) mirrored(repo *gitservertest.Repo, want map[string]string) {
 }
 
 func TestNothingIsWrittenToTheDiskOfTheMirror(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	c := memoryCluster(t)
 	ns := c.namespace()
@@ -99,6 +101,7 @@ var unwell = map[string]struct {
 }
 
 func TestADiskThatIsUnwellAtTheServerIsSaidAndMadeGood(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	for name, state := range unwell {
 		for _, protocol := range []string{"http", "file"} {
@@ -132,6 +135,7 @@ func TestADiskThatIsUnwellAtTheServerIsSaidAndMadeGood(t *testing.T) {
 // The process on this machine that serves a file URL has the limits of the mirror. Git says nothing of why it ends then, so
 // that this could as well be a refusal: it is tried again, but not soon.
 func TestARemoteThatMayWriteNoMoreIsSaidAndARestartMendsIt(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	c := memoryCluster(t)
 	ns := c.namespace()

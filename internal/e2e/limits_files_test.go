@@ -33,6 +33,7 @@ func manyRepositories(ns string, urls []string, key, hosts []byte) string {
 }
 
 func TestSixtyFourDescriptorsAreEnoughForMoreRepositories(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	mem, c := emptyMemoryCluster(t)
 	var types []string // each of which takes a connection for its watch: HTTP/1.1 has no streams

@@ -18,6 +18,7 @@ import (
 // TestALargeClusterIsMirroredWithLittleMemory bounds the heap of the process softly, as Go does, and counts what it really
 // took. The remote hangs for the first part of the time, so that what is listed has to wait.
 func TestALargeClusterIsMirroredWithLittleMemory(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	c := memoryCluster(t)
 	ns := c.namespace()

@@ -23,6 +23,7 @@ func (p *limited) signal(s syscall.Signal) {
 // the cluster changes and forgets its history, and the servers cut their connections, as they do those of the silent. One
 // push has landed, of one nothing is known, and one did not get through.
 func TestAProcessThatWasStoppedForAMinuteConverges(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	mem, c := emptyMemoryCluster(t)
 	ns := c.namespace()
@@ -126,6 +127,7 @@ func distinct(t *testing.T, repo *gitservertest.Repo) {
 
 // TestAListingThatWasStoppedHalfwayIsMadeGood stops the process while the API server sends a listing page by page.
 func TestAListingThatWasStoppedHalfwayIsMadeGood(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	mem, c := emptyMemoryCluster(t)
 	ns := c.namespace()

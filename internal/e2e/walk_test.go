@@ -23,6 +23,7 @@ import (
 // TestWalkInProcess does at random what can happen to a cluster, to what is mirrored and to the process that mirrors it.
 // At quiet points the branches equal what the rules say of the cluster, and between them no file was deleted by mistake.
 func TestWalkInProcess(t *testing.T) {
+	testsize.Sampled(t)
 	if real() {
 		t.Skip("go test without KUBEBUILDER_ASSETS runs it")
 	}

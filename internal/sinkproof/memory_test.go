@@ -28,6 +28,7 @@ func heap() int64 {
 }
 
 func TestMemoryIsFlatOverTheCommitsOfALane(t *testing.T) {
+	testsize.Sampled(t)
 	commits := testsize.Sizes{Usual: 30, Long: 300, Soak: 10_000}.Pick()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
@@ -62,6 +63,7 @@ func TestMemoryIsFlatOverTheCommitsOfALane(t *testing.T) {
 }
 
 func TestMemoryIsFlatOverRepositoriesThatAreTouchedOnce(t *testing.T) {
+	testsize.Sampled(t)
 	repositories := testsize.Sizes{Usual: 20, Long: 200, Soak: 1000}.Pick()
 	cache := testsize.Sizes{Usual: 1 << 17, Long: 1 << 20}.Pick() // a lane is charged 16 KiB at least, so most of them have to go
 	server := gitservertest.NewServer(t, nil)

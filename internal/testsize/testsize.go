@@ -1,7 +1,7 @@
-// Package testsize says how large a test is to be. A proof comes in four sizes, and each of them says something about the
-// whole promise:
+// Package testsize says how large a test is to be. A proof comes in four sizes, and the usual one says something about
+// the whole promise:
 //
-//	go test -short ./...              a minute on two cores
+//	go test -short ./...              a minute on two cores: a third of the long tests, others in every run
 //	go test ./...                     two minutes: what a user of the library runs
 //	KUBESCRIBE_LONG=1 go test ./...   what CI runs, with the race detector: `make race`
 //	KUBESCRIBE_SOAK=1 go test ./...   hours: `make soak`
@@ -72,21 +72,26 @@ func NeedsSoak(t testing.TB, why string) {
 	}
 }
 
-// NeedsLong skips a test of which the usual run has a smaller form, and names that.
-func NeedsLong(t testing.TB, instead string) {
+// OneOf skips a test unless it is the one that this run draws of n alternatives, which say the same in different ways: over
+// one transport or another. They have the key in common, and each its own number from 0 to n-1. Long runs them all; with
+// -short two of three keys draw none.
+func OneOf(t testing.TB, key string, number, n int) {
 	t.Helper()
-	if !Long() {
-		t.Skipf("%s=1 runs it; here there is %s", longVariable, instead)
+	if Long() {
+		return
+	}
+	if testing.Short() {
+		n *= 3
+	}
+	if draw(key, n) != number {
+		t.Skipf("another one of %d was drawn by %s=%d; %s=1 runs them all", n, seedVariable, ofProcess(), longVariable)
 	}
 }
 
-// OneOf skips a test unless it is the one that this run draws of n alternatives, which say the same in different ways: over
-// one transport or another. They have the key in common, and each its own number from 0 to n-1. Long runs them all.
-func OneOf(t testing.TB, key string, number, n int) {
+// Sampled skips two of three tests with -short, others in every run.
+func Sampled(t testing.TB) {
 	t.Helper()
-	if !Long() && draw(key, n) != number {
-		t.Skipf("another one of %d was drawn by %s=%d; %s=1 runs them all", n, seedVariable, ofProcess(), longVariable)
-	}
+	OneOf(t, t.Name(), 0, 1)
 }
 
 // Some returns n of all, drawn at random, in their order; Long returns all. With -short there are half as many, but one at

@@ -2,6 +2,7 @@ package testsize
 
 import (
 	"flag"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,7 +29,6 @@ func TestTheVariablesAndShortChooseTheSize(t *testing.T) {
 			setShort(t, c.short)
 			require.Equal(t, c.want, sizes.Pick())
 			require.Equal(t, c.ofUsual, Sizes{Usual: 7, Long: 9}.Pick())
-			require.Equal(t, c.want >= 3, runs(t, func(t *testing.T) { NeedsLong(t, "x") }))
 			require.Equal(t, c.want == 4, runs(t, func(t *testing.T) { NeedsSoak(t, "x") }))
 			require.Equal(t, c.want >= 3, len(Some(t, make([]int, 9), 4)) == 9)
 		})
@@ -55,9 +55,21 @@ func TestOneOfSeveralAlternativesRunsAndAllOfThemInTheLongRun(t *testing.T) {
 		return n
 	}
 	t.Setenv(longVariable, "")
+	setShort(t, false)
 	require.Equal(t, 1, ran())
+	require.True(t, runs(t, func(t *testing.T) { Sampled(t) }))
 	t.Setenv(longVariable, "1")
 	require.Equal(t, 3, ran())
+	setShort(t, true)
+	require.Equal(t, 3, ran())
+	t.Setenv(longVariable, "")
+	drawn := 0
+	for i := range 300 {
+		if draw(strconv.Itoa(i), 3) == 0 {
+			drawn++
+		}
+	}
+	require.InDelta(t, 100, drawn, 50, "of 300 keys a third is drawn")
 }
 
 func TestSomeAreDrawnOnceAndInTheirOrder(t *testing.T) {
