@@ -38,14 +38,14 @@ func TestALargeClusterIsMirroredWithLittleMemory(t *testing.T) {
 	})
 	// Without an object the heap takes 10 MiB. A bound below what it needs costs time (half of it is the collector's), not
 	// the process.
-	limit := testsize.Sizes{Usual: 20, Long: 20, Soak: 100}.Pick()
+	limit := testsize.Sizes{Usual: 20, Soak: 100}.Pick()
 	p := startLimited(t, limits{memory: fmt.Sprintf("%dMiB", limit)}, c.kubeconfig,
 		replace(oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f"))
 	<-asked
 	time.Sleep(time.Duration(testsize.Sizes{Usual: 1, Long: 2, Soak: 30}.Pick()) * time.Second) // the remote hangs
 	idle := p.mebibytes("VmHWM")
 	close(hung)
-	p.eventuallyWithin(time.Duration(testsize.Sizes{Usual: 2, Long: 2, Soak: 40}.Pick())*time.Minute, func() bool { return filesIn(repo) == objects },
+	p.eventuallyWithin(time.Duration(testsize.Sizes{Usual: 2, Soak: 40}.Pick())*time.Minute, func() bool { return filesIn(repo) == objects },
 		func() string { return fmt.Sprint(filesIn(repo), " files") })
 	c.configMap(ns, "one-more", "v0")
 	p.eventually(func() bool { return filesIn(repo) == objects+1 }, func() string { return "the last change is not there" })

@@ -90,7 +90,7 @@ func TestAProcessThatWasStoppedForAMinuteConverges(t *testing.T) {
 	ssh.Down()
 	git.Up()
 	ssh.Up()
-	pause := time.Duration(testsize.Sizes{Usual: 8, Long: 8, Soak: 60}.Pick())*time.Second - time.Since(stopped)
+	pause := time.Duration(testsize.Sizes{Usual: 8, Soak: 60}.Pick())*time.Second - time.Since(stopped)
 	time.Sleep(pause) // the stop itself
 	before := map[*gitservertest.Repo]int{}
 	for _, repo := range repos {
@@ -159,7 +159,7 @@ func TestAListingThatWasStoppedHalfwayIsMadeGood(t *testing.T) {
 	mem.Compact() // its continue token is too old by now
 	close(hold)
 	relay.cut()
-	time.Sleep(time.Duration(testsize.Sizes{Usual: 3, Long: 3, Soak: 60}.Pick()) * time.Second) // the stop itself
+	time.Sleep(time.Duration(testsize.Sizes{Usual: 3, Soak: 60}.Pick()) * time.Second) // the stop itself
 	p.signal(syscall.SIGCONT)
 	p.mirrored(repo, want)
 	p.stop()

@@ -48,7 +48,7 @@ func TestAClusterLeftAloneIsNeitherWrittenNorListedAgain(t *testing.T) {
 	for _, m := range mirrors {
 		m.requests.forget()
 	}
-	length := time.Duration(testsize.Sizes{Usual: 120, Long: 120, Soak: 3600}.Pick()) * second
+	length := time.Duration(testsize.Sizes{Usual: 120, Soak: 3600}.Pick()) * second
 	for time.Since(began) < length {
 		time.Sleep(second) // what is proved is that nothing happens
 		for _, m := range mirrors {

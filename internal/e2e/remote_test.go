@@ -56,7 +56,7 @@ func TestARemoteThatIsDownForAWhileGetsEverythingWhenItIsBack(t *testing.T) {
 	st := m.status(ref(ns, "dest"), func(st kubescribe.DestinationStatus) bool { return st.Err != nil })
 	require.ErrorIs(t, st.Err, gitsink.ErrUnavailable)
 	require.False(t, st.Line.Permanent)
-	outage := time.Duration(testsize.Sizes{Usual: 3, Long: 3, Soak: 20}.Pick()) * time.Second
+	outage := time.Duration(testsize.Sizes{Usual: 3, Soak: 20}.Pick()) * time.Second
 	if real() {
 		outage = 20 * time.Second
 	}

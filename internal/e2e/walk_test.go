@@ -112,7 +112,7 @@ func (w *walk) note(k walkKey, format string, args ...any) {
 }
 
 func (w *walk) run() {
-	objects := testsize.Sizes{Usual: 300, Long: 5000, Soak: 5000}.Pick()
+	objects := testsize.Sizes{Usual: 300, Long: 5000}.Pick()
 	w.populate(objects)
 	w.revive()
 	operations := testsize.Sizes{Usual: 250, Long: 2000, Soak: 20_000}.Pick()

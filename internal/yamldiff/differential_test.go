@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // pieces are what text is hard to write with, or easily taken for something else.
@@ -59,13 +59,8 @@ func document(r *rand.Rand, texts int) map[string]any {
 
 // TestEveryReaderReadsTheSame asks about texts, most of them of several lines, in documents of five hundred.
 func TestEveryReaderReadsTheSame(t *testing.T) {
-	documents := 8
-	if os.Getenv("KUBESCRIBE_SOAK") != "" {
-		documents = 100
-	}
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 1))
+	documents := testsize.Sizes{Usual: 8, Soak: 100}.Pick()
+	r := testsize.Chance(t)
 	all := readers(t)
 	for range documents {
 		content := document(r, 500)
