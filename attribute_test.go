@@ -16,7 +16,6 @@ import (
 )
 
 func TestChangesOfTwoPeopleInOneWindowAreTwoCommitsInTheirOrder(t *testing.T) {
-	t.Parallel()
 	c := cluster(t)
 	sink, repo := newFake()
 	opts := quick(kubescribe.Options{

@@ -55,7 +55,6 @@ func (e elsewhere) Collection(path string) (event.Collection, bool) {
 }
 
 func TestEachOptionOfWhatIsWrittenHasItsSay(t *testing.T) {
-	t.Parallel()
 	c := cluster(t)
 	require.NoError(t, c.Apply(&unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "s", "namespace": "default"},
@@ -231,7 +230,6 @@ func TestAListingHasPagesOfTheSizeThatIsSet(t *testing.T) {
 }
 
 func TestEveryChangeIsACommitWhereTheQueueKeepsAll(t *testing.T) {
-	t.Parallel()
 	for keep, commits := range map[bool]int{false: 1, true: 3} {
 		c := cluster(t)
 		sink, repo := newFake()
@@ -403,7 +401,6 @@ func TestResyncPutsBackWhatIsMissing(t *testing.T) {
 }
 
 func TestWaitSyncedSaysWhatWillNotBeSynced(t *testing.T) {
-	t.Parallel()
 	t.Run("another owner has a folder below", func(t *testing.T) {
 		g := grow(t, func(g *grown) { configMap(t, g.cluster, "a", "one") })
 		g.repo.Commit("main", map[string]gitservertest.File{

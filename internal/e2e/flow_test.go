@@ -14,6 +14,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -95,7 +96,7 @@ spec:
 `
 
 func TestEachBranchHoldsExactlyItsOwnObjects(t *testing.T) {
-	inParallel(t)
+	testsize.Sampled(t) // not in parallel: the number of commits depends on the time between events
 	c := sharedCluster(t)
 	ns := c.namespace()
 	group := ns + ".example.com"
@@ -143,7 +144,7 @@ func TestEachBranchHoldsExactlyItsOwnObjects(t *testing.T) {
 }
 
 func TestLiveChangesArriveAndNothingElseMakesACommit(t *testing.T) {
-	inParallel(t)
+	testsize.Sampled(t) // not in parallel: the number of commits depends on the time between events
 	c := sharedCluster(t)
 	ns := c.namespace()
 	repo := gitservertest.NewServer(t, nil).NewRepo("live.git")
@@ -184,7 +185,7 @@ func TestLiveChangesArriveAndNothingElseMakesACommit(t *testing.T) {
 }
 
 func TestAGracefulStopPushesWhatWasAccepted(t *testing.T) {
-	inParallel(t)
+	testsize.Sampled(t) // not in parallel: the number of commits depends on the time between events
 	c := sharedCluster(t)
 	ns := c.namespace()
 	repo := gitservertest.NewServer(t, nil).NewRepo("stop.git")

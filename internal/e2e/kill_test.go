@@ -54,7 +54,7 @@ func mirrorProcess(t *testing.T, c *cluster, manifests string, args ...string) p
 }
 
 func TestKilledInTheMiddleOfABurstAndStartedAgainItConverges(t *testing.T) {
-	inParallel(t)
+	testsize.Sampled(t) // not in parallel: the number of commits depends on the time between events
 	c := sharedCluster(t)
 	chance := testsize.Chance(t)
 	ns := c.namespace()
