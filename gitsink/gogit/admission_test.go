@@ -7,9 +7,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/stretchr/testify/require"
 )
 
 func TestACallIsAdmittedWithAllThatOptionsSayOfIt(t *testing.T) {
@@ -68,7 +69,7 @@ func TestACallThatComesAfterCloseIsTold(t *testing.T) {
 	require.NoError(t, s.Close())
 	c := newCall(t.Context(), target("https://host.invalid/app", "main", ""), nothing)
 	require.ErrorContains(t, s.admit(c), "the sink is closed")
-	s.left.counts[c.dst.Ref] = maxLeft
+	s.asker.left.counts[c.dst.Ref] = maxLeft
 	require.ErrorContains(t, s.admit(c), "is not asked", "what else is the matter is said")
 }
 

@@ -7,9 +7,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/stretchr/testify/require"
 )
 
 func TestAPaceIsCompletedByWhereItIsFor(t *testing.T) {

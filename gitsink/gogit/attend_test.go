@@ -9,12 +9,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
-	"github.com/stretchr/testify/require"
 )
 
 // deaf are Options of which one function ignores its context until release is closed.
@@ -54,12 +55,12 @@ func TestAnApplyEndsWithItsContextWhateverIgnoresIt(t *testing.T) {
 					} else {
 						require.ErrorIs(t, err, context.Canceled)
 					}
-					require.Equal(t, 1, s.left.all())
+					require.Equal(t, 1, s.asker.left.all())
 					require.ErrorIs(t, s.Close(), queue.ErrLeftBehind)
 					close(release)
 					synctest.Wait()
-					require.Zero(t, s.left.all())
-					require.Empty(t, s.left.counts)
+					require.Zero(t, s.asker.left.all())
+					require.Empty(t, s.asker.left.counts)
 					require.NoError(t, s.Close())
 				})
 			})
@@ -141,12 +142,12 @@ func TestWhatIgnoresItsContextKeepsALaneNoLongerThanItsBound(t *testing.T) {
 			require.NotErrorIs(t, err, queue.ErrPermanent)
 			require.ErrorContains(t, err, "no answer")
 			apply(t, s, other, put("a", "1"))
-			require.Equal(t, 1, s.left.of(hung.Ref))
+			require.Equal(t, 1, s.asker.left.of(hung.Ref))
 			armed.Store(false)
 			close(release)
 			apply(t, s, hung, put("a", "1"))
 			require.Len(t, repo.Tree("main"), 3)
-			require.Eventually(t, func() bool { return s.left.all() == 0 }, time.Minute, time.Millisecond)
+			require.Eventually(t, func() bool { return s.asker.left.all() == 0 }, time.Minute, time.Millisecond)
 			require.NoError(t, s.Close())
 		})
 	}

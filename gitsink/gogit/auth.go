@@ -1,8 +1,13 @@
 package gogit
 
 import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
+
+	"github.com/go-git/go-git/v5/plumbing/transport"
 
 	"github.com/kubescribe/kubescribe/internal/opaque"
 )
@@ -63,3 +68,30 @@ type authError struct{ err error }
 
 func (e *authError) Error() string { return fmt.Sprintf("getting credentials: %v", e.err) }
 func (e *authError) Unwrap() error { return e.err }
+
+// identity tells credentials apart without holding them: equal credentials of one process have one. It is keyed, so that it
+// is of no use to guess a password with.
+type identity [sha256.Size]byte
+
+var identityKey = func() (key [32]byte) {
+	_, _ = rand.Read(key[:]) // it never fails
+	return key
+}()
+
+// identify is the identity of credentials at a repository, whose URL may name a user.
+func identify(repository string, a Auth) identity {
+	user := ""
+	if ep, err := transport.NewEndpoint(repository); err == nil {
+		user = ep.User
+	}
+	h := sha256.New()
+	h.Write(identityKey[:])
+	for _, field := range [][]byte{
+		[]byte(user), []byte(a.Username), []byte(a.Password), []byte(a.BearerToken), a.SSHPrivateKey, []byte(a.SSHPassphrase),
+		a.KnownHosts, a.CABundle, a.ClientCertificate, a.ClientKey, []byte(a.Proxy),
+	} {
+		_ = binary.Write(h, binary.BigEndian, int64(len(field)))
+		h.Write(field)
+	}
+	return identity(h.Sum(nil))
+}

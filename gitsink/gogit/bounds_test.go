@@ -12,11 +12,12 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
-	"github.com/stretchr/testify/require"
 )
 
 // headerOf is the header of an object of 16 to 2,047 bytes in a pack.

@@ -9,8 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 func TestACallIsMadeOfWhatItsCallerGives(t *testing.T) {
@@ -37,7 +38,7 @@ func TestACallerIsToldWhatItsCallHasEndedWith(t *testing.T) {
 		c.finish(want)
 		require.True(t, c.over)
 		require.Nil(t, c.held)
-		result, err := c.wait(newSink(t, nil))
+		result, err := newSink(t, nil).wait(c)
 		require.Equal(t, want, err)
 		if want == nil {
 			require.Equal(t, gitsink.Result{Tip: "tip", Attempts: 2, Foreign: true, Commits: []string{"1"}}, result)
@@ -69,7 +70,7 @@ func TestACallerLeavesAsSoonAsNothingCanHappenAnyMore(t *testing.T) {
 			made.result.Attempts = 7
 			c.prepare(s, made)
 			began := time.Now()
-			result, err := made.wait(s)
+			result, err := s.wait(made)
 			require.Equal(t, c.takes, time.Since(began), name)
 			if c.op == "" {
 				require.Equal(t, made.err, err, name)

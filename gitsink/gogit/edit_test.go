@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/queue"
-	"github.com/stretchr/testify/require"
 )
 
 func TestForeignEntriesAreCarriedThroughByteForByte(t *testing.T) {

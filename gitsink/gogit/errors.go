@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +41,7 @@ func (f *failure) Unwrap() []error { return f.matches }
 
 // fail makes the error of an operation. If the caller's ctx has ended, that is what it matches, beside the classes given;
 // otherwise it matches these, or those that err belongs to.
-func (r *remote) fail(ctx context.Context, op string, err error, words string, classes ...error) error {
+func fail(ctx context.Context, d destination.Destination, secrets []string, op string, err error, words string, classes ...error) error {
 	switch {
 	case ctx.Err() != nil:
 		classes = append([]error{ctx.Err()}, only(gitsink.ErrUnknown, classes)...)
@@ -57,7 +58,7 @@ func (r *remote) fail(ctx context.Context, op string, err error, words string, c
 		text = fmt.Sprintf("%v: %s", ctx.Err(), text)
 	}
 	return &gitsink.Error{
-		Op: op, Destination: r.dst, Server: r.show(words), Err: &failure{r.show(text), classes},
+		Op: op, Destination: d, Server: show(words, secrets), Err: &failure{show(text, secrets), classes},
 		RetryAfter: restOf(err),
 	}
 }
@@ -65,7 +66,9 @@ func (r *remote) fail(ctx context.Context, op string, err error, words string, c
 // show returns a text for errors and logs. All that a server said, and all that a library made of it, goes through here: it
 // may hold neither credentials, nor what a log or a terminal would take for more than text, nor be long. Credentials are masked
 // when what stood between their characters is gone, and before the text is cut: half of one would not be found.
-func (r *remote) show(text string) string { return quote.Words(r.redact(quote.Line(text))) }
+func show(text string, secrets []string) string {
+	return quote.Words(redact(quote.Line(text), secrets))
+}
 
 func only(class error, classes []error) []error {
 	for _, c := range classes {
@@ -198,4 +201,18 @@ func restOf(err error) time.Duration {
 		return status.RetryAfter
 	}
 	return 0
+}
+
+// errNoAnswer means that a step took longer than it may.
+var errNoAnswer = errors.New("no answer")
+
+// userInfo is what stands between :// and @ in a URL, wherever one is quoted.
+var userInfo = regexp.MustCompile(`://[^/\s@"']*@`)
+
+// redact masks the secrets, and what a URL says before its host.
+func redact(text string, secrets []string) string {
+	for _, secret := range secrets {
+		text = strings.ReplaceAll(text, secret, "***")
+	}
+	return userInfo.ReplaceAllString(text, "://***@")
 }

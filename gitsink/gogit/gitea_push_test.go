@@ -6,8 +6,9 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 func TestGiteaTakesTheFirstPushAndTheNextOnes(t *testing.T) {

@@ -10,9 +10,10 @@ import (
 	"testing"
 
 	"github.com/hiddeco/sshsig"
-	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 // wantingSignatures makes a repository whose branch main takes signed commits only.

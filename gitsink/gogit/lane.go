@@ -1,11 +1,16 @@
 package gogit
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"slices"
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
@@ -180,4 +185,81 @@ func (ls *lanes) clear() {
 			ls.forget(l)
 		}
 	}
+}
+
+// offers is what a server has said of its service upload-pack. With it, a fetch over HTTP goes without asking first if the
+// wanted commit is known from the other service: the writer that has lost a race needs no request more than that one.
+type cachedCaps struct {
+	repository string
+	who        identity // who has asked: a server may say something else to others
+	caps       *capability.List
+	multiAck   bool
+}
+
+// doubt is a push whose outcome is unknown. It can still land as long as the branch is at old.
+type unknownPush struct {
+	old, tip plumbing.Hash
+	parts    []unknownPart
+}
+
+type unknownPart struct {
+	call    *call // nil once its group has ended
+	folder  string
+	commits []landedCommit
+}
+
+// found is a commit of a push that has turned out to have landed, by what its plan wanted of it.
+type landedCommit struct {
+	hash   plumbing.Hash
+	digest digest
+}
+
+// forgetCalls lets go of the calls, which are over.
+func (l *lane) forgetCalls() {
+	for _, d := range l.unknown {
+		for i := range d.parts {
+			d.parts[i].call = nil
+		}
+	}
+}
+
+// landed is how many commits at the beginning of a plan hold, in turn, all that were found. In between may be some that
+// have changed nothing then, and so have not become commits. What was found first may be unlike the plan's: a Writer adds
+// the OwnerFile to the first commit of a folder, and once that has landed, no more.
+func countLanded(commits []gitsink.Commit, known []landedCommit) int {
+	if len(known) == 0 {
+		return 0
+	}
+	digests := make([]digest, 0, len(commits))
+	for _, commit := range commits {
+		digests = append(digests, digestOf(commit))
+	}
+	for ; len(known) > 0; known = known[1:] {
+		left := known
+		for i, d := range digests {
+			if left[0].digest == d {
+				left = left[1:]
+			}
+			if len(left) == 0 {
+				return i + 1
+			}
+		}
+	}
+	return 0
+}
+
+// digest is what a plan wanted of a commit, to know it again.
+type digest [sha256.Size]byte
+
+func digestOf(c gitsink.Commit) digest {
+	h := sha256.New()
+	for _, s := range []gitsink.Signature{c.Author, c.Committer} {
+		fmt.Fprintf(h, "%q %q %d\n", s.Name, s.Email, s.When.Unix())
+	}
+	fmt.Fprintf(h, "%q\n", c.Message)
+	for _, change := range c.Changes {
+		fmt.Fprintf(h, "%q %t %d\n", change.Path, change.Remove, len(change.Data))
+		h.Write(change.Data)
+	}
+	return digest(h.Sum(nil))
 }

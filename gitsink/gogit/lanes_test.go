@@ -6,8 +6,9 @@ import (
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/kubescribe/kubescribe/destination"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/destination"
 )
 
 func waiter(t *testing.T, branch string) *call {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
@@ -23,7 +24,7 @@ func (o *Options) checkPlainText(repository string, a Auth) error {
 	}
 	var proxy *url.URL
 	if a.Proxy != "" {
-		if proxy, err = smart.Credentials(a).ProxyURL(); err != nil {
+		if proxy, err = smart.ParseProxy(a.Proxy); err != nil {
 			return err
 		}
 	}

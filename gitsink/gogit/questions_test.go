@@ -10,10 +10,11 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/transport"
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 	"github.com/kubescribe/kubescribe/queue"
-	"github.com/stretchr/testify/require"
 )
 
 func TestAQuestionIsAnsweredInItsTimeOrLeftBehind(t *testing.T) {
@@ -46,7 +47,7 @@ func TestAQuestionIsAnsweredInItsTimeOrLeftBehind(t *testing.T) {
 			s := newSink(t, &Options{StepTimeout: time.Minute})
 			d := destination.Ref{Namespace: "team", Name: "d"}
 			began := time.Now()
-			value, err := await(t.Context(), s, d, "somebody", c.ask)
+			value, err := await(t.Context(), s.asker, d, "somebody", c.ask)
 			require.Equal(t, c.takes, time.Since(began), name)
 			require.Equal(t, c.value, value, name)
 			switch {
@@ -61,11 +62,11 @@ func TestAQuestionIsAnsweredInItsTimeOrLeftBehind(t *testing.T) {
 			if c.says != "" {
 				require.ErrorContains(t, err, c.says, name)
 			}
-			require.Equal(t, c.left, s.left.of(d), name)
-			require.Equal(t, c.left, s.left.all(), name)
+			require.Equal(t, c.left, s.asker.left.of(d), name)
+			require.Equal(t, c.left, s.asker.left.all(), name)
 			time.Sleep(2 * time.Hour)
-			require.Zero(t, s.left.all(), name)
-			require.Empty(t, s.left.counts, name)
+			require.Zero(t, s.asker.left.all(), name)
+			require.Empty(t, s.asker.left.counts, name)
 		})
 	}
 }
@@ -78,22 +79,22 @@ func TestWhoLeavesTooManyQuestionsBehindIsNotAsked(t *testing.T) {
 	ask := func(context.Context) (int, error) { asked++; return 0, nil }
 	var left []*question
 	for range maxLeft {
-		_, err := await(t.Context(), s, one, "x", ask)
+		_, err := await(t.Context(), s.asker, one, "x", ask)
 		require.NoError(t, err)
 		left = append(left, &question{of: one})
-		s.left.leave(left[len(left)-1])
+		s.asker.left.leave(left[len(left)-1])
 	}
 	require.Equal(t, maxLeft, asked)
-	_, err := await(t.Context(), s, one, "x", ask)
+	_, err := await(t.Context(), s.asker, one, "x", ask)
 	require.ErrorIs(t, err, queue.ErrLeftBehind)
 	require.ErrorContains(t, err, "x is not asked: 8 questions")
 	require.Equal(t, maxLeft, asked)
-	_, err = await(t.Context(), s, other, "x", ask)
+	_, err = await(t.Context(), s.asker, other, "x", ask)
 	require.NoError(t, err)
 	for _, q := range left {
-		s.left.end(q)
+		s.asker.left.end(q)
 	}
-	require.Zero(t, s.left.all())
+	require.Zero(t, s.asker.left.all())
 }
 
 func TestAQuestionIsCountedFromWhenItIsLeftToItsEnd(t *testing.T) {

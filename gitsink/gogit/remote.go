@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/transport"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
@@ -39,9 +38,6 @@ type session struct {
 	who     identity // under whose credentials it was opened
 	assumed bool     // nobody has asked the server what it advertises; see offers
 }
-
-// errNoAnswer means that a step took longer than it may.
-var errNoAnswer = errors.New("no answer")
 
 // bounded runs f with a bound on its time. What has been cut off fails with the reason for that.
 func bounded[T any](ctx context.Context, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
@@ -112,13 +108,17 @@ func (r *remote) dial(ctx context.Context, ep *transport.Endpoint, shown smart.C
 	return nil, fmt.Errorf("%w: the protocol %q is not spoken", destination.ErrInvalid, ep.Protocol)
 }
 
-// userInfo is what stands between :// and @ in a URL, wherever one is quoted.
-var userInfo = regexp.MustCompile(`://[^/\s@"']*@`)
+// fail makes the error of an operation, without the credentials of all connections so far.
+func (r *remote) fail(ctx context.Context, op string, err error, words string, classes ...error) error {
+	return fail(ctx, r.dst, r.secrets, op, err, words, classes...)
+}
 
-// redact masks the credentials of all connections so far.
-func (r *remote) redact(text string) string {
-	for _, secret := range r.secrets {
-		text = strings.ReplaceAll(text, secret, "***")
+// show returns a text for errors and logs, without the credentials of all connections so far.
+func (r *remote) show(text string) string { return show(text, r.secrets) }
+
+// learn remembers what the server offers, if asking again would be a request of its own.
+func (r *remote) learn(s *session) {
+	if s.Repeats() {
+		r.lane.caps = &cachedCaps{r.dst.Repository, s.who, s.Refs.Capabilities, s.Refs.MultiAck}
 	}
-	return userInfo.ReplaceAllString(text, "://***@")
 }

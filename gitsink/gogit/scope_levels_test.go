@@ -11,10 +11,11 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
-	"github.com/stretchr/testify/require"
 )
 
 // shelf is a server of objects: it gives what is asked for by name, with what a filter leaves below it, and says nothing of

@@ -73,7 +73,7 @@ func AuthFromSecret(data map[string][]byte) (Auth, error) {
 // ProxyFromSecret reads Flux's Secret for a proxy (address, username, password) into the URL for [Auth.Proxy]. Its errors
 // hold no value.
 func ProxyFromSecret(data map[string][]byte) (string, error) {
-	u, err := (smart.Credentials{Proxy: string(data["address"])}).ProxyURL()
+	u, err := smart.ParseProxy(string(data["address"]))
 	if err != nil {
 		return "", fmt.Errorf("%w: key address of the Secret", err)
 	}

@@ -13,9 +13,10 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
-	"github.com/stretchr/testify/require"
 )
 
 // scripted is a wire that answers what it was told to, and notes what it was asked.

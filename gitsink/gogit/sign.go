@@ -13,9 +13,10 @@ import (
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/hiddeco/sshsig"
+	"golang.org/x/crypto/ssh"
+
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
-	"golang.org/x/crypto/ssh"
 )
 
 // Signer signs commits. It may be used concurrently.
@@ -121,11 +122,6 @@ func sign(ctx context.Context, s Signer, commit []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: the Signer returned %d bytes that are no armored signature", errUnsigned, len(signature))
 	}
 	return object.WithSignature(commit, text), nil
-}
-
-// signed reports whether a signature is in the commits of a chain.
-func (ch *pushStack) signed() bool {
-	return slices.ContainsFunc(ch.objects, object.IsSigned)
 }
 
 // signError is an error of Options.Signer or of a Signer. What it wraps is matched by the result.

@@ -13,10 +13,11 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/queue"
-	"github.com/stretchr/testify/require"
 )
 
 func TestOptionsHaveTheDefaultsThatTheyDocument(t *testing.T) {
@@ -117,7 +118,7 @@ func TestCloseWaitsForWhatGoesOnButNotForEver(t *testing.T) {
 			s.lanes.all[destination.RemoteBranch{}] = &lane{}
 			s.workers.Go(func() { time.Sleep(c.takes) })
 			for range c.left {
-				s.left.leave(&question{})
+				s.asker.left.leave(&question{})
 			}
 			began := time.Now()
 			err := s.Close()

@@ -7,9 +7,10 @@ import (
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
-	"github.com/stretchr/testify/require"
 )
 
 func hash(digit string) plumbing.Hash { return plumbing.NewHash(strings.Repeat(digit, 40)) }

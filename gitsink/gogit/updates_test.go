@@ -11,9 +11,10 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
-	"github.com/stretchr/testify/require"
 )
 
 // offering is a session with a server that offers something.

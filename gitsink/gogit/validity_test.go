@@ -13,9 +13,10 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
-	"github.com/stretchr/testify/require"
 )
 
 // proposal is what a fuzzer can say of a plan: two commits in a base folder, on top of a file of somebody else.

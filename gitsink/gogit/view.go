@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
@@ -89,7 +90,7 @@ func (v *view) Paths(prefix string) iter.Seq2[string, gitsink.Entry] {
 		if prefix != "" {
 			prefix += "/"
 		}
-		walk(v, folder, prefix, yield)
+		newWalker(v, v.note, v.remote.sink.opts.MaxHeldBytes, yield).walk(folder, prefix)
 	}
 }
 

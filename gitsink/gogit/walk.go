@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
@@ -19,35 +20,37 @@ const (
 // walker yields the files of a folder. A few trees of a few entries can stand for any number of paths, since each may be in
 // its parent many times (a "git bomb"). So the paths are counted, and a tree without files is walked once.
 type walker struct {
-	view   *view
+	trees  object.Trees
+	note   func(error) // of what is wrong with a tree
 	yield  func(string, gitsink.Entry) bool
 	barren map[plumbing.Hash]bool // trees without a file at any depth
+	limit  int64                  // of left, for the error
 	left   int64                  // bytes of paths that may be yielded yet, overhead included
 }
 
-// walk yields what is in a folder and below. What is wrong with a tree is noted in the view, and ends the walk.
-func walk(v *view, folder plumbing.Hash, prefix string, yield func(string, gitsink.Entry) bool) {
-	w := &walker{view: v, yield: yield, barren: map[plumbing.Hash]bool{}, left: v.remote.sink.opts.MaxHeldBytes}
-	w.walk(folder, prefix)
+// newWalker returns a walker that yields at most limit bytes of paths, overhead included. What is wrong with a tree goes to
+// note, and ends the walk.
+func newWalker(trees object.Trees, note func(error), limit int64, yield func(string, gitsink.Entry) bool) *walker {
+	return &walker{trees: trees, note: note, yield: yield, barren: map[plumbing.Hash]bool{}, limit: limit, left: limit}
 }
 
-// walk reports whether there were files, and whether to go on. Its depth is that of the path, which is bounded.
+// walk yields what is in a folder and below. It reports whether there were files, and whether to go on. Its depth is that of the path, which is bounded.
 func (w *walker) walk(folder plumbing.Hash, prefix string) (files, more bool) {
 	if len(prefix) > maxWalkedPath {
-		w.view.note(&object.LimitError{Text: fmt.Sprintf("the path of the folder %s has more than %d bytes, which no clone can hold", object.Quoted(prefix), maxWalkedPath)})
+		w.note(&object.LimitError{Text: fmt.Sprintf("the path of the folder %s has more than %d bytes, which no clone can hold", object.Quoted(prefix), maxWalkedPath)})
 		return false, false
 	}
-	tree, err := w.view.Tree(folder) // which looks at the context, too
+	tree, err := w.trees.Tree(folder) // which looks at the context, too
 	if err == nil {
 		err = object.CheckNames(tree, prefix)
 	}
 	if err != nil {
-		w.view.note(err)
+		w.note(err)
 		return false, false
 	}
 	for e, err := range object.Entries(tree) {
 		if err != nil {
-			w.view.note(err)
+			w.note(err)
 			return false, false
 		}
 		if !e.IsTree() {
@@ -76,8 +79,8 @@ func (w *walker) walk(folder plumbing.Hash, prefix string) (files, more bool) {
 func (w *walker) take(path string) bool {
 	w.left -= int64(len(path) + pathOverhead)
 	if w.left < 0 {
-		w.view.note(&object.LimitError{Text: fmt.Sprintf("up to %s, the paths below the base folder take more than %d bytes: raise MaxHeldBytes, "+
-			"or look for folders that hold the same ones many times", object.Quoted(path), w.view.remote.sink.opts.MaxHeldBytes)})
+		w.note(&object.LimitError{Text: fmt.Sprintf("up to %s, the paths below the base folder take more than %d bytes: raise MaxHeldBytes, "+
+			"or look for folders that hold the same ones many times", object.Quoted(path), w.limit)})
 	}
 	return w.left >= 0
 }

@@ -6,21 +6,20 @@ import (
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
-	"github.com/stretchr/testify/require"
 )
 
 // walkerOf is a walker of a store that gives up after so many files, with what it has yielded.
 func walkerOf(s *object.Store, most int) (w *walker, yielded *[]string) {
 	yielded = &[]string{}
-	w = &walker{
-		view: viewOf(s, plumbing.ZeroHash), barren: map[plumbing.Hash]bool{}, left: 1 << 20,
-		yield: func(path string, _ gitsink.Entry) bool {
-			*yielded = append(*yielded, path)
-			return len(*yielded) < most
-		},
-	}
+	v := viewOf(s, plumbing.ZeroHash)
+	w = newWalker(v, v.note, 1<<20, func(path string, _ gitsink.Entry) bool {
+		*yielded = append(*yielded, path)
+		return len(*yielded) < most
+	})
 	return w, yielded
 }
 
@@ -63,9 +62,9 @@ func TestAWalkYieldsTheFilesInOrderAndSaysHowItEnded(t *testing.T) {
 		require.Equal(t, test.files, files, test.name)
 		require.Equal(t, test.more, more, test.name)
 		if test.err == nil {
-			require.NoError(t, w.view.end(), test.name)
+			require.NoError(t, w.trees.(*view).end(), test.name)
 		} else {
-			require.ErrorIs(t, w.view.end(), test.err, test.name)
+			require.ErrorIs(t, w.trees.(*view).end(), test.err, test.name)
 		}
 	}
 	w, _ := walkerOf(s, 9)
@@ -96,7 +95,7 @@ func TestThePathsOfAWalkHaveTheirBounds(t *testing.T) {
 		require.Equal(t, fits, files)
 		require.Equal(t, fits, more)
 		require.Equal(t, fits, len(*yielded) == 1)
-		err := w.view.end()
+		err := w.trees.(*view).end()
 		require.Equal(t, !fits, errors.Is(err, gitsink.ErrTooLarge), "%v", err)
 		if !fits {
 			require.ErrorContains(t, err, "more than 4096 bytes, which no clone can hold")
@@ -110,7 +109,7 @@ func TestThePathsOfAWalkHaveTheirBounds(t *testing.T) {
 		require.True(t, files)
 		require.Equal(t, fits, more)
 		require.Equal(t, map[bool]int{true: 2, false: 1}[fits], len(*yielded))
-		err := w.view.end()
+		err := w.trees.(*view).end()
 		require.Equal(t, !fits, errors.Is(err, gitsink.ErrTooLarge), "%v", err)
 		if !fits {
 			require.ErrorContains(t, err, `up to "cd", the paths below the base folder take more than`)

@@ -11,11 +11,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 	"github.com/kubescribe/kubescribe/internal/quote"
 	"github.com/kubescribe/kubescribe/queue"
-	"github.com/stretchr/testify/require"
 )
 
 // How words reach a client.

@@ -12,9 +12,9 @@ import (
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 // headerOf is the header of an object of 16 to 2,047 bytes in a pack.

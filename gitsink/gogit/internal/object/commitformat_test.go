@@ -7,8 +7,9 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 func TestACommitIsWrittenAsGitWouldWriteIt(t *testing.T) {

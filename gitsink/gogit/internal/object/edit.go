@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 // editor changes trees in memory. Only the folders on the way to a change are read, and written again.
 type editor struct {
-	trees trees
+	trees Trees
 	root  *folder
 	made  []Object // since the last commit: blobs and trees
 }
@@ -45,7 +46,7 @@ func (f *folder) remove(c *child) {
 	delete(f.children, c.Name)
 }
 
-func NewEditor(t trees, root plumbing.Hash) (*editor, error) {
+func NewEditor(t Trees, root plumbing.Hash) (*editor, error) {
 	e := &editor{trees: t}
 	var err error
 	e.root, err = e.load(root)

@@ -9,8 +9,9 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
 // noise is a small file, and some of a mebibyte that cannot be compressed.

@@ -1,10 +1,24 @@
 package object
 
 import (
+	"os"
 	"runtime"
+	"testing"
+
+	"go.uber.org/goleak"
 
 	"github.com/kubescribe/kubescribe/gitsink"
 )
+
+// No configuration of git but the tests' own counts.
+func TestMain(m *testing.M) {
+	for key, value := range map[string]string{"GIT_CONFIG_GLOBAL": os.DevNull, "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"} {
+		if err := os.Setenv(key, value); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func writes(files ...string) []gitsink.Change {
 	var changes []gitsink.Change

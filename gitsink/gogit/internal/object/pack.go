@@ -11,18 +11,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// object is a Git object that is not stored anywhere yet.
-type Object struct {
-	Kind plumbing.ObjectType
-	Hash plumbing.Hash
-	Data []byte
-	from plumbing.Hash // of a tree: the one that it takes the place of; zero: none
-}
-
-func New(kind plumbing.ObjectType, data []byte) Object {
-	return Object{Kind: kind, Hash: plumbing.ComputeHash(kind, data), Data: data}
-}
-
 // encodePack writes a pack (gitformat-pack(5)) of the objects: each whole, or those trees as deltas whose origins has
 // returns, which the server has to have. An object that was made twice, as folders of equal content are, is in the pack
 // once: git unpack-objects --strict refuses a repeated tree.

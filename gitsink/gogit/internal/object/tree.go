@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
@@ -138,14 +139,14 @@ func (e Entry) byteAt(i int) byte {
 	return 0
 }
 
-// trees finds a tree by its hash: a missing one is an error, the zero hash is the tree that does not exist.
-type trees interface {
+// Trees finds a tree by its hash: a missing one is an error, the zero hash is the tree that does not exist.
+type Trees interface {
 	Tree(hash plumbing.Hash) (string, error)
 }
 
 // folderIn finds the tree at a slash path below root. The zero hash means that there is none; a file, symbolic link or
 // submodule in its place is a *pathError.
-func FolderIn(from trees, root plumbing.Hash, path string) (plumbing.Hash, error) {
+func FolderIn(from Trees, root plumbing.Hash, path string) (plumbing.Hash, error) {
 	for name := range Components(path) {
 		tree, err := from.Tree(root)
 		if err != nil {

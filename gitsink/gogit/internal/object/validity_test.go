@@ -12,8 +12,9 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 // The judge judges: what the rules are for has not become harmless.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
-	"github.com/go-git/go-git/v5/plumbing/transport"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
@@ -68,8 +68,6 @@ func readAdvertisement(r io.Reader, branch plumbing.ReferenceName) (*Advertiseme
 	case err != nil:
 		return nil, err
 	}
-	a.MultiAck = a.Capabilities.Supports(capability.MultiACK)
-	transport.FilterUnsupportedCapabilities(a.Capabilities)
 	return a, nil
 }
 

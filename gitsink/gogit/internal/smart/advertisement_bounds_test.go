@@ -10,8 +10,9 @@ import (
 	"testing/iotest"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 // cutAfter says a text and then fails in a way that is no end.

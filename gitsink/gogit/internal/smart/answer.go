@@ -12,15 +12,15 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 const (
-	maxAnswer   = 4 << 20  // of a push: its report and the words of hooks
-	maxProgress = 4 << 20  // of what is said beside a pack
-	maxShallows = 1 << 16  // commits at which a fetched history ends
-	maxACKs     = 1 << 10  // of what a fetch has
-	maxWords    = 16 << 10 // of what a server says, before it is cleaned and cut
+	maxAnswer   = 4 << 20 // of a push: its report and the words of hooks
+	maxProgress = 4 << 20 // of what is said beside a pack
+	maxShallows = 1 << 16 // commits at which a fetched history ends
+	maxACKs     = 1 << 10 // of what a fetch has
 )
 
 // readNegotiation reads what comes before a pack: where the history ends, if a depth was asked for, and what of the haves is

@@ -13,9 +13,9 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
-	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/internal/opaque"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/kubescribe/kubescribe/internal/opaque"
 )
 
 // credentials are what a connection shows to a server, and what it trusts: the fields of the sink's Auth, one by one.
@@ -33,9 +33,6 @@ type Credentials struct {
 
 // Format implements fmt.Formatter: whatever the verb, none of the fields is shown.
 func (a Credentials) Format(f fmt.State, verb rune) { opaque.Format(f, verb, "smart.Credentials{***}") }
-
-// invalidAuth says that credentials cannot be used at all. It does not wrap err, which could show what it could not parse.
-func invalidAuth(why string) error { return fmt.Errorf("%w: %s", gitsink.ErrAuth, why) }
 
 // anonymous tells whether there is nothing to be shown by HTTP.
 func (a Credentials) Anonymous() bool {
@@ -72,7 +69,7 @@ func (a Credentials) configure(t *http.Transport) error {
 		t.TLSClientConfig.Certificates = []tls.Certificate{pair}
 	}
 	if a.Proxy != "" {
-		proxy, err := a.ProxyURL()
+		proxy, err := ParseProxy(a.Proxy)
 		if err != nil {
 			return err
 		}

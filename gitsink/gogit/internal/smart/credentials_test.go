@@ -3,8 +3,9 @@ package smart
 import (
 	"testing"
 
-	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 func TestSSHNeedsAKeyAndWhoToTrust(t *testing.T) {

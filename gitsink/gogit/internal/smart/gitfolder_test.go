@@ -8,9 +8,10 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/stretchr/testify/require"
 )
 
 // lay makes files and folders, whose names end in a slash, without git.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
@@ -140,16 +140,6 @@ func (w *httpConn) redirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// statusError is an answer of HTTP that is not 200.
-type StatusError struct {
-	Status     int
-	RetryAfter time.Duration // how long the server wants to be left alone; zero: it did not say
-}
-
-func (e *StatusError) Error() string {
-	return fmt.Sprintf("HTTP status %d %s", e.Status, http.StatusText(e.Status))
-}
-
 // retryAfter reads how long a server wants to be left alone: the header Retry-After (RFC 9110, section 10.2.3), or what
 // GitHub says when a limit is used up.
 func retryAfter(status int, header http.Header, now time.Time) time.Duration {
@@ -267,11 +257,4 @@ func (t *HTTP) Close() {
 	if t.owned {
 		(&http.Client{Transport: t.base}).CloseIdleConnections()
 	}
-}
-
-// asStatus finds the answer of HTTP in an error.
-func StatusOf(err error) *StatusError {
-	var status *StatusError
-	errors.As(err, &status)
-	return status
 }

@@ -11,10 +11,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 func hostKeys(t *testing.T) (ed, ec ssh.Signer) {

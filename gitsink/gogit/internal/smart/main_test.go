@@ -1,9 +1,22 @@
 package smart
 
 import (
+	"os"
 	"os/exec"
 	"testing"
+
+	"go.uber.org/goleak"
 )
+
+// No configuration of git but the tests' own counts.
+func TestMain(m *testing.M) {
+	for key, value := range map[string]string{"GIT_CONFIG_GLOBAL": os.DevNull, "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"} {
+		if err := os.Setenv(key, value); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // runGit runs git and says whether it succeeded.
 func runGit(t *testing.T, dir string, args ...string) error {

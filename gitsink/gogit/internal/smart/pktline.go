@@ -97,10 +97,5 @@ func packetLength(head [4]byte) (int, error) {
 	return length, nil
 }
 
-// malformed is for an answer that is not the protocol's. It quotes a little of it at most.
-func Malformed(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", gitsink.ErrProtocol, fmt.Sprintf(format, args...))
-}
-
 // excerpt is the beginning of a line, for an error.
 func excerpt(line []byte) []byte { return line[:min(len(line), 64)] }

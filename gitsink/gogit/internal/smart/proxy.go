@@ -10,14 +10,18 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	"golang.org/x/net/proxy"
 
 	"github.com/kubescribe/kubescribe/gitsink"
-	"golang.org/x/net/proxy"
 )
 
-// proxyURL reads Proxy. Its errors do not quote it, since it may hold a password.
-func (a Credentials) ProxyURL() (*url.URL, error) {
-	u, err := url.Parse(a.Proxy)
+// ParseProxy reads the URL of a proxy. Its errors do not quote it, since it may hold a password.
+func ParseProxy(proxy string) (*url.URL, error) {
+	u, err := url.Parse(proxy)
 	if err != nil || u.Host == "" {
 		return nil, invalidAuth("Proxy is no URL with a protocol and a host")
 	}
@@ -28,13 +32,13 @@ func (a Credentials) ProxyURL() (*url.URL, error) {
 	return nil, invalidAuth(fmt.Sprintf("Proxy has the protocol %q: use http, https or socks5", u.Scheme))
 }
 
-// dial connects to an address, host:port, through the proxy if there is one.
-func (a Credentials) dial(ctx context.Context, address string) (net.Conn, error) {
+// dial connects to an address, host:port, through a proxy if one is named.
+func dial(ctx context.Context, through, address string) (net.Conn, error) {
 	direct := &net.Dialer{}
-	if a.Proxy == "" {
+	if through == "" {
 		return direct.DialContext(ctx, "tcp", address)
 	}
-	u, err := a.ProxyURL()
+	u, err := ParseProxy(through)
 	if err != nil {
 		return nil, err
 	}
@@ -102,3 +106,11 @@ type tunnel struct {
 }
 
 func (t *tunnel) Read(p []byte) (int, error) { return t.reader.Read(p) }
+
+// address is where an endpoint is found.
+func address(ep *transport.Endpoint, port int) string {
+	if ep.Port != 0 {
+		port = ep.Port
+	}
+	return net.JoinHostPort(strings.Trim(ep.Host, "[]"), strconv.Itoa(port))
+}

@@ -4,8 +4,9 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 func TestWhereAnAdvertisementMayMoveTo(t *testing.T) {

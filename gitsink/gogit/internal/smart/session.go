@@ -7,37 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 )
-
-const (
-	CloseTimeout = 5 * time.Second // for a server to take its leave
-)
-
-// service is one of git's two.
-type Service string
-
-const (
-	UploadPack  Service = transport.UploadPackServiceName
-	ReceivePack Service = transport.ReceivePackServiceName
-)
-
-// wire carries what client and service say to each other. Every call ends soon after its ctx, and so does reading what it
-// returned; it leaves no goroutine behind. It is not safe for concurrent use.
-type Conn interface {
-	// advertise returns what the service says of itself.
-	Advertise(ctx context.Context) (io.ReadCloser, error)
-	// exchange sends a request and returns the answer. The parts must not be changed until that is closed.
-	Exchange(ctx context.Context, parts ...[]byte) (io.ReadCloser, error)
-	// explain adds what else the server has said to a failure.
-	Explain(err error) error
-	Close()
-}
 
 // smartSession is a conversation with one service of a repository that has advertised its references.
 type Session struct {
@@ -82,6 +57,8 @@ func (s *Session) greet(ctx context.Context, branch plumbing.ReferenceName) erro
 	if s.Refs, err = readAdvertisement(answer, branch); err != nil {
 		return fmt.Errorf("reading what the server advertises: %w", err)
 	}
+	s.Refs.MultiAck = s.Refs.Capabilities.Supports(capability.MultiACK)
+	transport.FilterUnsupportedCapabilities(s.Refs.Capabilities)
 	return nil
 }
 
@@ -180,33 +157,4 @@ func (s *Session) Push(ctx context.Context, u Update, pack []byte) (report *pack
 		err = Malformed("the report of a push ends in the middle")
 	}
 	return nil, said.String(), s.conn.Explain(fmt.Errorf("reading the answer to a push: %w", err))
-}
-
-// wordBuffer keeps the beginning of what is written to it.
-type wordBuffer struct{ bytes.Buffer }
-
-func (b *wordBuffer) Write(p []byte) (int, error) {
-	b.Buffer.Write(p[:min(len(p), max(maxWords-b.Len(), 0))])
-	return len(p), nil
-}
-
-// saidError is a failure that the server has put into words.
-type RemoteError struct {
-	Err   error
-	Words string
-}
-
-func (e *RemoteError) Error() string { return e.Err.Error() }
-func (e *RemoteError) Unwrap() error { return e.Err }
-
-// errRefusal means that an answer has come, and it is no.
-var ErrRefused = errors.New("the server refused")
-
-// serverWords is what the server said beside a failure.
-func Words(err error) string {
-	var said *RemoteError
-	if errors.As(err, &said) {
-		return said.Words
-	}
-	return ""
 }

@@ -8,8 +8,9 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 func TestEachCredentialIsShownInItsOwnWay(t *testing.T) {

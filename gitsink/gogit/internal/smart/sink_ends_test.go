@@ -11,8 +11,9 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 func tlsDefaults() *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS12} }

@@ -5,21 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"golang.org/x/crypto/ssh"
 )
-
-// address is where an endpoint is found.
-func address(ep *transport.Endpoint, port int) string {
-	if ep.Port != 0 {
-		port = ep.Port
-	}
-	return net.JoinHostPort(strings.Trim(ep.Host, "[]"), strconv.Itoa(port))
-}
 
 // dialSSH logs in and starts the service. Nothing of the machine's own SSH configuration is used.
 func DialSSH(ctx context.Context, ep *transport.Endpoint, auth Credentials, which Service) (Conn, error) {
@@ -28,7 +18,7 @@ func DialSSH(ctx context.Context, ep *transport.Endpoint, auth Credentials, whic
 	if err != nil {
 		return nil, err
 	}
-	raw, err := auth.dial(ctx, addr)
+	raw, err := dial(ctx, auth.Proxy, addr)
 	if err != nil {
 		return nil, err
 	}

@@ -10,10 +10,11 @@ import (
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
-	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 // sshScript is what a server does with a command.

@@ -123,7 +123,7 @@ func (b *lockedBuffer) String() string {
 
 // dialDaemon speaks to git-daemon(1), without authentication and encryption.
 func DialDaemon(ctx context.Context, ep *transport.Endpoint, auth Credentials, which Service) (Conn, error) {
-	conn, err := auth.dial(ctx, address(ep, 9418))
+	conn, err := dial(ctx, auth.Proxy, address(ep, 9418))
 	if err != nil {
 		return nil, err
 	}

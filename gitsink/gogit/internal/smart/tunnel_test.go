@@ -13,21 +13,22 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/gitsink"
 )
 
 func TestAProxyIsAURLWithAProtocolThatIsKnown(t *testing.T) {
 	t.Parallel()
 	for _, proxy := range []string{"http://p", "https://p:1", "socks5://me:x@p", "socks5h://p"} {
-		u, err := Credentials{Proxy: proxy}.ProxyURL()
+		u, err := ParseProxy(proxy)
 		require.NoError(t, err)
 		require.Equal(t, proxy, u.String())
 	}
 	for proxy, says := range map[string]string{
 		"http://\x7f": "no URL", "": "no URL", "p:8080": "no URL", "http://": "no URL", "socks4://p": `the protocol "socks4"`,
 	} {
-		u, err := Credentials{Proxy: proxy}.ProxyURL()
+		u, err := ParseProxy(proxy)
 		require.ErrorIs(t, err, gitsink.ErrAuth, proxy)
 		require.ErrorContains(t, err, says)
 		require.Nil(t, u)
@@ -108,7 +109,7 @@ func TestAConnectionGoesWhereTheProxySays(t *testing.T) {
 	})
 	proxy := "http://" + net.JoinHostPort(host, strconv.Itoa(port))
 	for via, want := range map[string]string{"": "direct", proxy: "through"} {
-		conn, err := Credentials{Proxy: via}.dial(t.Context(), direct)
+		conn, err := dial(t.Context(), via, direct)
 		require.NoError(t, err)
 		text, err := io.ReadAll(conn)
 		require.NoError(t, err)
@@ -131,7 +132,7 @@ func TestAConnectionGoesWhereTheProxySays(t *testing.T) {
 		"socks5://" + closed: "through the proxy: ",
 		"":                   "refused",
 	} {
-		conn, err := Credentials{Proxy: via}.dial(t.Context(), closed)
+		conn, err := dial(t.Context(), via, closed)
 		require.ErrorContains(t, err, says, via)
 		require.Nil(t, conn, via)
 	}

@@ -5,19 +5,10 @@ import (
 	"errors"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
-
-// offers is what a server has said of its service upload-pack. With it, a fetch over HTTP goes without asking first if the
-// wanted commit is known from the other service: the writer that has lost a race needs no request more than that one.
-type cachedCaps struct {
-	repository string
-	who        identity // who has asked: a server may say something else to others
-	caps       *capability.List
-	multiAck   bool
-}
 
 // openUpload is open for upload-pack, without a request if the server is known. tip is what the branch is at, as far as
 // anybody knows; zero: unknown. What fails in an assumed session may do in a real one: see outdated.
@@ -39,13 +30,6 @@ func (r *remote) openUpload(ctx context.Context, tip plumbing.Hash) (*session, e
 		}
 		return &session{Session: smart.Assume(w, refs), who: who, assumed: true}, nil
 	})
-}
-
-// learn remembers what the server offers, if asking again would be a request of its own.
-func (r *remote) learn(s *session) {
-	if s.Repeats() {
-		r.lane.caps = &cachedCaps{r.dst.Repository, s.who, s.Refs.Capabilities, s.Refs.MultiAck}
-	}
 }
 
 // outdated reports whether a fetch may have failed because the server was not asked first. It is asked the next time. Where

@@ -7,9 +7,14 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
+
+// maxPush bounds the objects of one push, before compression: they are held in memory, and a server may have a limit of its
+// own. A plan that makes more goes alone.
+const maxPush = 32 << 20
 
 // plan checks the branch out and runs the plans, each on what those before have made. A plan that fails is left out.
 func (g *pushGroup) plan(receiver *session) (*pushStack, error) {
@@ -71,14 +76,6 @@ func (g *pushGroup) full(ch *pushStack, d *builtCommits) bool {
 	return g.limit.MaxCommits > 0 && n+len(d.commits) > g.limit.MaxCommits || ch.size+size > maxPush
 }
 
-// postpone lets calls wait for another push.
-func (g *pushGroup) postpone(calls []*call) {
-	for _, c := range calls {
-		g.release(c)
-	}
-	g.remote.sink.lanes.putBack(g.remote.lane, calls)
-}
-
 // draft runs one plan and makes its commits. An error that matches errIncomplete is the cache's, all others are the call's.
 func (g *pushGroup) runAndBuild(ch *pushStack, c *call) (*builtCommits, error) {
 	folder, err := g.folder(ch, c)
@@ -89,7 +86,7 @@ func (g *pushGroup) runAndBuild(ch *pushStack, c *call) (*builtCommits, error) {
 		return nil, g.failure(c, opFetch, err, "")
 	}
 	r := *g.remote
-	r.dst, r.auth = c.dst, func(ctx context.Context) (Auth, error) { return g.remote.sink.askAuth(ctx, c.dst) }
+	r.dst, r.auth = c.dst, func(ctx context.Context) (Auth, error) { return g.remote.sink.asker.askAuth(ctx, c.dst) }
 	files := &view{remote: &r, stack: ch, folder: folder}
 	commits, err := c.run(g.remote.sink, files)
 	broken := files.end()
@@ -138,7 +135,7 @@ func (g *pushGroup) encoder(c *call) encoder {
 		if c.signer == Unsigned {
 			return data, nil
 		}
-		signed, err := await(g.callers.ctx, g.remote.sink, c.dst.Ref, "Signer.Sign", func(ctx context.Context) ([]byte, error) { return sign(ctx, c.signer, data) })
+		signed, err := await(g.callers.ctx, g.remote.sink.asker, c.dst.Ref, "Signer.Sign", func(ctx context.Context) ([]byte, error) { return sign(ctx, c.signer, data) })
 		if err != nil {
 			return nil, &signError{err}
 		}

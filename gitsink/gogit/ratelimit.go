@@ -34,6 +34,13 @@ func (p RateLimit) withDefaults(repository string) RateLimit {
 	return p
 }
 
+// account is what pushes are paced by, and what a server wants to be left alone by: nobody waits for what others have done.
+type account struct {
+	repository string // canonical
+	who        identity
+	limit      RateLimit // zero for what a server wants
+}
+
 // paces knows how much was pushed lately under each account, and which one a server wants to be left alone by. It may be used
 // concurrently. What is no longer of interest is forgotten with the next turn.
 type rateLimits struct {
@@ -122,4 +129,11 @@ func (ps *rateLimits) blockedFor(of account, now time.Time) time.Duration {
 		return max(b.blockedUntil.Sub(now), 0)
 	}
 	return 0
+}
+
+func positive[T int | int64 | time.Duration](value, otherwise T) T {
+	if value > 0 {
+		return value
+	}
+	return otherwise
 }

@@ -1,11 +1,11 @@
 package gogit
 
 import (
-	"crypto/sha256"
-	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
@@ -139,18 +139,7 @@ func (ch *pushStack) moveStore() {
 	ch.store.Advance(ch.tip, ch.root)
 }
 
-// digest is what a plan wanted of a commit, to know it again.
-type digest [sha256.Size]byte
-
-func digestOf(c gitsink.Commit) digest {
-	h := sha256.New()
-	for _, s := range []gitsink.Signature{c.Author, c.Committer} {
-		fmt.Fprintf(h, "%q %q %d\n", s.Name, s.Email, s.When.Unix())
-	}
-	fmt.Fprintf(h, "%q\n", c.Message)
-	for _, change := range c.Changes {
-		fmt.Fprintf(h, "%q %t %d\n", change.Path, change.Remove, len(change.Data))
-		h.Write(change.Data)
-	}
-	return digest(h.Sum(nil))
+// signed reports whether a signature is in the commits of a chain.
+func (ch *pushStack) signed() bool {
+	return slices.ContainsFunc(ch.objects, object.IsSigned)
 }

@@ -2,16 +2,13 @@ package gogit
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
-	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
-	"github.com/kubescribe/kubescribe/queue"
 )
 
 // Options configure a [Sink]. Nil and the zero value mean the defaults.
@@ -115,82 +112,4 @@ func (o *Options) withDefaults() Options {
 		set.Logger = logr.Discard()
 	}
 	return set
-}
-
-func positive[T int | int64 | time.Duration](value, otherwise T) T {
-	if value > 0 {
-		return value
-	}
-	return otherwise
-}
-
-// Sink is a gitsink.GitSink on go-git. Its contract is the package comment. Make one with New.
-type Sink struct {
-	opts     Options
-	freshFor time.Duration // freshAnswer
-	lanes    *lanes
-	limits   *rateLimits
-	https    *smart.HTTP
-	left     leftovers
-
-	workers sync.WaitGroup // of the lanes
-	closing context.Context
-	close   context.CancelFunc
-}
-
-var _ gitsink.GitSink = (*Sink)(nil)
-
-// New makes a Sink. It opens nothing; close it all the same.
-func New(opts *Options) *Sink {
-	o := opts.withDefaults()
-	s := &Sink{opts: o, freshFor: freshAnswer, lanes: newLanes(o.CacheBytes), limits: newRateLimits(), https: smart.NewHTTP(o.Transport)}
-	s.left.counts = map[destination.Ref]int{}
-	s.closing, s.close = context.WithCancel(context.Background())
-	return s
-}
-
-// Apply implements gitsink.GitSink.
-func (s *Sink) Apply(ctx context.Context, dst destination.Destination, plan gitsink.Plan) (gitsink.Result, error) {
-	if err := dst.Validate(); err != nil {
-		return gitsink.Result{}, &gitsink.Error{Op: opFetch, Destination: dst, Err: err}
-	}
-	if err := ctx.Err(); err != nil {
-		return gitsink.Result{}, &gitsink.Error{Op: opFetch, Destination: dst, Err: err}
-	}
-	c := newCall(ctx, dst, plan)
-	if err := s.admit(c); err != nil {
-		return gitsink.Result{}, err
-	}
-	if l := s.lanes.submit(c); l != nil {
-		s.workers.Go(func() { s.serve(l) })
-	}
-	return c.wait(s)
-}
-
-// closeWait is longer than anything takes that heeds its context.
-const closeWait = 15 * time.Second
-
-// Close ends what is under way, forgets all lanes and closes idle connections. What does not end within 15 seconds is left
-// behind, and so is an Auth, Signer or RateLimit that was before and still goes on: then the error matches queue.ErrLeftBehind.
-func (s *Sink) Close() error {
-	s.close()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		s.workers.Wait()
-	}()
-	timer := time.NewTimer(closeWait)
-	defer timer.Stop()
-	var err error
-	select {
-	case <-ended:
-	case <-timer.C:
-		err = fmt.Errorf("gogit: Close: something goes on after %s: %w", closeWait, queue.ErrLeftBehind)
-	}
-	if n := s.left.all(); n > 0 && err == nil {
-		err = fmt.Errorf("gogit: Close: %d questions to Options go on: %w", n, queue.ErrLeftBehind)
-	}
-	s.lanes.clear()
-	s.https.Close()
-	return err
 }

@@ -11,6 +11,56 @@ import (
 	"github.com/kubescribe/kubescribe/queue"
 )
 
+// answer is what Options say of a call.
+type answer struct {
+	auth   Auth
+	signer Signer
+	key    groupKey
+}
+
+// asker asks Options what a destination may use. It may be used concurrently.
+type asker struct {
+	opts *Options
+	left leftovers
+}
+
+// ask asks Options what a destination may use. It is asked for every call, and who gets an error is in no group.
+func (a *asker) ask(ctx context.Context, d destination.Destination) (answer, error) {
+	auth, err := a.askAuth(ctx, d)
+	if err != nil {
+		return answer{}, err
+	}
+	signer, err := await(ctx, a, d.Ref, "Options.Signer", func(ctx context.Context) (Signer, error) { return a.opts.Signer(ctx, d) })
+	if err != nil {
+		return answer{}, &signError{fmt.Errorf("getting the signer: %w", err)}
+	}
+	pace, err := await(ctx, a, d.Ref, "Options.RateLimit", func(context.Context) (RateLimit, error) { return a.opts.RateLimit(d), nil })
+	if err != nil {
+		return answer{}, err
+	}
+	pace = pace.withDefaults(d.RemoteBranch().Repository)
+	return answer{auth, signer, groupKey{url: d.Repository, who: identify(d.Repository, auth), limit: pace}}, nil
+}
+
+// askAuth asks for the credentials alone.
+func (a *asker) askAuth(ctx context.Context, d destination.Destination) (Auth, error) {
+	return await(ctx, a, d.Ref, "Options.Auth", func(ctx context.Context) (Auth, error) {
+		auth, err := a.opts.Auth(ctx, d)
+		if err != nil {
+			return Auth{}, &authError{err}
+		}
+		return auth, a.opts.checkPlainText(d.Repository, auth)
+	})
+}
+
+// take notes what Options say of the call by now. Its credentials are not kept.
+func (c *call) take(a answer) {
+	if c.moves > maxMoves {
+		a.key.alone = c
+	}
+	c.key, c.signer, c.asked = a.key, a.signer, time.Now()
+}
+
 // maxLeft is the number of questions for one destination that may be left behind at a time: each keeps a goroutine, and a
 // queue tries again for ever.
 const maxLeft = 8
@@ -24,13 +74,13 @@ type reply[T any] struct {
 // attend asks the user's code on a goroutine of its own, and waits no longer than ctx, StepTimeout and then planGrace: what goes
 // on is left behind, and counted. Else an answer that ignores its context would hold its call, or a lane with all who wait
 // there, for ever. A panic is an error, as that of a plan is, and so is the end of the goroutine.
-func await[T any](ctx context.Context, s *Sink, d destination.Ref, who string, ask func(context.Context) (T, error)) (T, error) {
+func await[T any](ctx context.Context, a *asker, d destination.Ref, who string, ask func(context.Context) (T, error)) (T, error) {
 	var none T
-	if n := s.left.of(d); n >= maxLeft {
+	if n := a.left.of(d); n >= maxLeft {
 		return none, fmt.Errorf("%s is not asked: %d questions for this destination go on after the end of their context: %w",
 			who, n, queue.ErrLeftBehind)
 	}
-	limit := s.opts.StepTimeout
+	limit := a.opts.StepTimeout
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w of %s within %s", errNoAnswer, who, limit))
 	defer cancel()
 	q, ended := &question{of: d}, make(chan reply[T], 1)
@@ -41,7 +91,7 @@ func await[T any](ctx context.Context, s *Sink, d destination.Ref, who string, a
 				r = reply[T]{err: fmt.Errorf("%s panicked: %w", who, panics.Error(p))}
 			}
 			ended <- r
-			s.left.end(q)
+			a.left.end(q)
 		}()
 		r.value, r.err = ask(ctx)
 	}()
@@ -56,7 +106,7 @@ func await[T any](ctx context.Context, s *Sink, d destination.Ref, who string, a
 	case r := <-ended:
 		return r.because(ctx)
 	case <-timer.C:
-		s.left.leave(q)
+		a.left.leave(q)
 		return none, context.Cause(ctx)
 	}
 }
@@ -117,3 +167,15 @@ func (l *leftovers) end(q *question) {
 		delete(l.counts, q.of)
 	}
 }
+
+const (
+	// freshAnswer is how long a call that waits may be taken for what Options said of it. Without a bound, who may use the
+	// credentials no more would still be pushed with them at the end of a long wait.
+	freshAnswer = time.Second
+
+	maxAsking = 16 // questions to Options at a time, of one group
+	maxMoves  = 3  // from group to group, of a call whose credentials change all the time; then it goes alone
+)
+
+// planGrace is how long a plan may go on after its context has ended.
+const planGrace = 2 * time.Second

@@ -2,30 +2,13 @@ package gogit
 
 import (
 	"github.com/go-git/go-git/v5/plumbing"
+
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
 // maxDoubts bounds what a lane remembers of pushes whose outcome is unknown.
 const maxUnknown = 16
-
-// doubt is a push whose outcome is unknown. It can still land as long as the branch is at old.
-type unknownPush struct {
-	old, tip plumbing.Hash
-	parts    []unknownPart
-}
-
-type unknownPart struct {
-	call    *call // nil once its group has ended
-	folder  string
-	commits []landedCommit
-}
-
-// found is a commit of a push that has turned out to have landed, by what its plan wanted of it.
-type landedCommit struct {
-	hash   plumbing.Hash
-	digest digest
-}
 
 // doubt remembers a push that may land yet, to know it again: by whoever made it, its commits must not be made twice, nor
 // taken for somebody else's.
@@ -47,15 +30,6 @@ func (g *pushGroup) rememberUnknown(ch *pushStack) {
 	g.remote.lane.unknown = append(g.remote.lane.unknown, d)
 	if n := len(g.remote.lane.unknown) - maxUnknown; n > 0 {
 		g.remote.lane.unknown = g.remote.lane.unknown[n:]
-	}
-}
-
-// forgetCalls lets go of the calls, which are over.
-func (l *lane) forgetCalls() {
-	for _, d := range l.unknown {
-		for i := range d.parts {
-			d.parts[i].call = nil
-		}
 	}
 }
 
@@ -128,29 +102,4 @@ func (g *pushGroup) withoutLanded(ch *pushStack, c *call, commits []gitsink.Comm
 		return commits, nil
 	}
 	return commits[landed:], nil
-}
-
-// landed is how many commits at the beginning of a plan hold, in turn, all that were found. In between may be some that
-// have changed nothing then, and so have not become commits. What was found first may be unlike the plan's: a Writer adds
-// the OwnerFile to the first commit of a folder, and once that has landed, no more.
-func countLanded(commits []gitsink.Commit, known []landedCommit) int {
-	if len(known) == 0 {
-		return 0
-	}
-	digests := make([]digest, 0, len(commits))
-	for _, commit := range commits {
-		digests = append(digests, digestOf(commit))
-	}
-	for ; len(known) > 0; known = known[1:] {
-		left := known
-		for i, d := range digests {
-			if left[0].digest == d {
-				left = left[1:]
-			}
-			if len(left) == 0 {
-				return i + 1
-			}
-		}
-	}
-	return 0
 }
