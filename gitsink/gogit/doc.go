@@ -117,4 +117,37 @@
 // HTTP follows an advertisement that has moved, but with credentials only to the same host, or from http to https there:
 // elsewhere ErrNotFound says where it has moved to. Nothing else is followed. SSH checks the host against Auth.KnownHosts and
 // nothing else, and knows nothing of the machine's own configuration. Auth.Proxy leads all of them but files through a proxy.
+//
+// # Files
+//
+// A file uses what stands below it. Git's objects are in internal/object, Git's protocol in internal/smart.
+//
+//   - apply.go: Apply, from the caller's side
+//   - worker.go: a lane's worker: one group of calls after the other, one attempt after the other
+//   - push.go: the push of a group, and what has become of it
+//   - plan.go: the plans of a group, and the commits they become
+//   - runplan.go: one run of the user's plan
+//   - regroup.go: who may still be in a group when Options are asked again
+//   - unknown.go: pushes whose outcome is unknown
+//   - group.go: the calls that go into one push
+//   - view.go: the Tree that a plan sees
+//   - walk.go: the walk through the files of a folder
+//   - checkout.go: how a lane comes to the branch's newest commit
+//   - scope.go: the same for the trees of some folders only
+//   - fetch.go: what is fetched, whole or in part
+//   - cachedcaps.go: fetches without asking the server first what it can do
+//   - remote.go: connections to the branch's server
+//   - sink.go: the Sink and what it owns
+//   - lane.go: what is known of one remote branch, and who waits for it
+//   - ask.go: questions to Options
+//   - pushstack.go: commits on top of the branch, with their objects
+//   - call.go: one Apply
+//   - plaintext.go: credentials that everybody on the way could read
+//   - options.go: Options
+//   - ratelimit.go: how often a repository is pushed to
+//   - secret.go: credentials from a Kubernetes Secret
+//   - sign.go: signatures of commits
+//   - errors.go: errors and their classes
+//   - phrases.go: the words of servers
+//   - auth.go: credentials
 package gogit

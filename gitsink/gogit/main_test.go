@@ -16,6 +16,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 func TestMain(m *testing.M) {

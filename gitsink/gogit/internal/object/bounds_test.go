@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // headerOf is the header of an object of 16 to 2,047 bytes in a pack.

@@ -1,2 +1,20 @@
-// Package object reads and writes Git objects in memory: blobs, trees, commits, and packs of them.
+// Package object reads and writes Git objects in memory: blobs, trees, commits, and packs of them. It knows no
+// server, and no file system.
+//
+// # Files
+//
+// A file uses what stands below it.
+//
+//   - edit.go: changes of trees
+//   - cover.go: the trees that a Store lacks of some folders
+//   - commitobject.go: commit objects
+//   - store.go: what is known of a branch: the trees of one commit, and small files
+//   - unpack.go: packs as they arrive
+//   - names.go: names in a tree that no path can have
+//   - pack.go: packs that are sent
+//   - delta.go: trees as what is different from others
+//   - tree.go: the entries of a tree
+//   - object.go: an object that is not stored anywhere yet
+//   - paths.go: paths, and what is wrong with them
+//   - limit.go: what is larger than it may be
 package object

@@ -30,4 +30,5 @@ type Conn interface {
 
 const (
 	CloseTimeout = 5 * time.Second // for a server to take its leave
+	maxRemainder = 64 << 10        // of an answer, read so that its connection can be used again
 )

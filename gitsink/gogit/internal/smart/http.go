@@ -19,7 +19,6 @@ import (
 )
 
 const (
-	maxRemainder  = 64 << 10  // of an answer, read so that its connection can be used again
 	maxHeaders    = 256 << 10 // of an answer
 	maxRedirects  = 5         // of one request
 	maxTrusts     = 16        // with connections of their own
