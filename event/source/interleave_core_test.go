@@ -63,7 +63,7 @@ func newCore(t *testing.T, seed uint64) *core {
 		reflectors: map[*feed]*coreReflector{}, backfills: map[*target]*coreBackfill{}, moved: make(chan struct{}, 1),
 	}
 	c.say("KUBESCRIBE_SEED=%d", seed)
-	c.system = c
+	c.system, c.current = c, func() bool { return c.l.adopted == c.l.desired.Load() }
 	c.wide = c.chance.IntN(2) + 1
 	c.reader = &reader{opts: (&Options{}).withDefaults()}
 	c.l = newLedger(c.enqueue)
@@ -130,6 +130,13 @@ func (c *core) act() {
 	case n < 72:
 		c.expire()
 	case n < 74:
+		// A restore takes longer than a goroutine needs for what it has read.
+		for _, r := range c.reflectors {
+			r.release()
+		}
+		for _, b := range c.backfills {
+			b.release()
+		}
 		c.rewind()
 		c.time = c.time.Add(time.Second)
 	case n < 76:
@@ -348,7 +355,7 @@ func (r *coreReflector) list() {
 		if r.compare(version) {
 			r.listed(li)
 			r.version = version
-			r.open(false)
+			r.open()
 		}
 	})
 }
@@ -385,16 +392,17 @@ func (r *coreReflector) compare(version string) bool {
 	return true
 }
 
-func (r *coreReflector) open(verify bool) {
+// open opens a watch, and asks for the server's clock then.
+func (r *coreReflector) open() {
 	if everything, _ := r.l.due(r.f); everything {
 		r.w = nil
 		return
 	}
 	r.ask("watch", r.f.namespace, metav1.ListOptions{ResourceVersion: r.version}, func(q *gatedRequest) {
 		r.w = q.watch
-		if verify {
-			r.ask("list", r.f.namespace, metav1.ListOptions{Limit: 1, FieldSelector: "x"}, func(q *gatedRequest) { r.compare(q.list.GetResourceVersion()) })
-		}
+		r.ask("list", r.f.namespace, metav1.ListOptions{Limit: 1, FieldSelector: "x"}, func(q *gatedRequest) {
+			r.compare(q.list.GetResourceVersion())
+		})
 	})
 }
 
@@ -424,7 +432,7 @@ func (r *coreReflector) hear() bool {
 	select {
 	case next, ok := <-r.w.events:
 		if !ok {
-			r.open(true)
+			r.open()
 			return true
 		}
 		e = next
@@ -501,7 +509,7 @@ func (r *coreReflector) failed(err error) {
 		r.l.failed(r.f, err)
 	}
 	if watching && transient(err) {
-		r.open(true)
+		r.open()
 		return
 	}
 	if r.w != nil {
@@ -520,10 +528,15 @@ type coreBackfill struct {
 	held  []func()
 }
 
-func (b *coreBackfill) end() {
+func (b *coreBackfill) release() {
 	for _, f := range b.held {
 		f()
 	}
+	b.held = nil
+}
+
+func (b *coreBackfill) end() {
+	b.release()
 	delete(b.backfills, b.to)
 	b.l.backfilled(b.to)
 }
@@ -532,10 +545,7 @@ func (b *coreBackfill) move(faults bool) bool {
 	full := b.room >= 0 && len(b.waiting) >= b.room
 	switch {
 	case len(b.held) > 0:
-		for _, f := range b.held {
-			f()
-		}
-		b.held = nil
+		b.release()
 	case b.q != nil:
 		b.answered(faults)
 	case full:

@@ -74,13 +74,13 @@ func (s *schedule) orphans(e event.Event) (orphans []string) {
 }
 
 // judge complains if a file goes that tells of a time since which its object is wanted without a
-// break, unless the Watcher was not told of the present yet: another state of the object or of its
-// namespace's labels may not have been wanted.
+// break, unless the Watcher was not told of the present yet or has still to adopt the rules: another
+// state of the object, of its namespace's labels or of the rules may not have wanted it.
 func (s *schedule) judge(key fileKey, f file) {
 	since, wanted := s.since[key.destination][key.object]
 	ns, _, _ := strings.Cut(key.object, "/")
 	s.api.hear()
-	present, told := s.api.present(), true
+	present, told := s.api.present(), s.current()
 	for _, what := range []string{"configmaps/" + key.object, "namespaces//" + ns} {
 		told = told && (s.api.told[what] == present[what] || what[0] == 'n' && !s.teams)
 	}

@@ -54,6 +54,7 @@ type schedule struct {
 	chance   *rand.Rand
 	api      *gatedAPI
 	system   system
+	current  func() bool // the rules are adopted
 	requests []*gatedRequest
 	said     []string
 	faults   []string
@@ -109,6 +110,7 @@ type system interface {
 // newSchedule returns an interleaving of a Watcher's goroutines.
 func newSchedule(t *testing.T, seed uint64) *schedule {
 	s := newModel(t, seed)
+	s.current = func() bool { return true } // each step waits for that
 	s.api.initial = initialMode(s.chance.IntN(int(initialModes)))
 	s.system = New(s.api, s.api, s, &Options{
 		PageSize: 1, Collapse: s.chance.IntN(2) + 1, Resync: -1, InitialEvents: s.chance.IntN(2) == 0,
