@@ -15,7 +15,7 @@ import (
 type Input struct {
 	// Resource has the version that the object was read in; its Namespace is "" at cluster scope.
 	Resource event.Resource
-	// Labels are those of the object, NamespaceLabels those of its namespace (nil at cluster scope).
+	// Labels are those of the object, NamespaceLabels of its namespace: nil at cluster scope.
 	Labels, NamespaceLabels map[string]string
 	// Controlled is set if the object has a controller owner.
 	Controlled bool

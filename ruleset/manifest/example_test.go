@@ -10,9 +10,46 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset/manifest"
 )
 
-// A program without custom resources reads a folder, resolves its destinations and compiles its
-// rules. Explain adds file and line to the faults.
-func Example() {
+// A command that has no cluster at hand reads its rules from a folder, here from one in memory;
+// os.DirFS has those on disk.
+func ExampleLoad() {
+	folder := fstest.MapFS{"rules.yaml": {Data: []byte(`
+apiVersion: configbutler.ai/v1alpha1
+kind: GitRepoConfig
+metadata: {name: team}
+spec: {repoURL: https://git.example/team/config.git}
+---
+apiVersion: configbutler.ai/v1alpha1
+kind: GitDestination
+metadata: {name: prod}
+spec: {repoRef: {name: team}, branch: main, baseFolder: prod}
+---
+apiVersion: configbutler.ai/v1alpha1
+kind: WatchRule
+metadata: {name: config}
+spec:
+  destinationRef: {name: prod}
+  rules: [{apiGroups: [""], resources: [configmaps]}]
+`)}}
+	config, err := manifest.Load(folder)
+	if err != nil {
+		fmt.Println(err) // all faults, each with its file and line
+		return
+	}
+	destinations, err := destination.Resolve(config.Repositories, config.Destinations)
+	_, faults := ruleset.Compile(destinations, config.Rules...)
+	if err := config.Explain(errors.Join(err, faults)); err != nil {
+		fmt.Println(err) // in the words of the manifests; what is valid can be used all the same
+	}
+	for d := range destinations.All() {
+		fmt.Println(d.Ref, "is", d.Repository, d.Branch, d.BaseFolder)
+	}
+	// Output:
+	// default/prod is https://git.example/team/config.git main prod
+}
+
+// Explain adds file and line to the faults of Resolve and Compile. What is valid works.
+func ExampleConfig_Explain() {
 	folder := fstest.MapFS{"mirror.yaml": {Data: []byte(`
 apiVersion: configbutler.ai/v1alpha1
 kind: GitRepoConfig
@@ -46,7 +83,7 @@ spec:
       resources: ["deployments", "statefulsets"]
 `)}}
 
-	config, err := manifest.Load(folder) // os.DirFS("rules") in a program
+	config, err := manifest.Load(folder)
 	if err != nil {
 		fmt.Println(err)
 		return
