@@ -136,11 +136,12 @@ func (e Event) Writes() bool { return e.Operation == Create || e.Operation == Up
 // Validate returns an error that matches ErrIncomplete and names every missing or contradictory
 // field, or nil.
 func (e Event) Validate() error {
-	faults := e.changeFaults()
+	var faults []error
 	if err := e.Destination.Validate(); err != nil {
-		faults = append([]error{fmt.Errorf("Destination: %w", err)}, faults...)
+		const field = "Destination"
+		faults = append(faults, fmt.Errorf("%s: %w", field, err))
 	}
-	return incomplete(&e, faults)
+	return incomplete(&e, append(faults, e.changeFaults()...))
 }
 
 // ValidateChange is Validate without the Destination. It is for a queue that knows the destination

@@ -38,13 +38,14 @@ func KeysOf(group, resource string) [4]Key {
 	return [4]Key{{group, resource}, {group, Wildcard}, {Wildcard, resource}, {Wildcard, Wildcard}}
 }
 
-// Entry is one selection of one rule.
+// Candidate is one selection of one rule, which may select the objects of a key.
 type Candidate struct {
 	Rule      *Rule
 	Selection *Selection
 }
 
-// Bucket holds the entries of one key, so that matching never looks at rules of other namespaces.
+// Bucket holds the candidates of one key, so that matching never looks at rules of other
+// namespaces.
 type Bucket struct {
 	Cluster    []Candidate            // of rules without a namespace
 	Namespaced map[string][]Candidate // of the others, by the rule's namespace
