@@ -28,9 +28,10 @@ func Example() {
 	}
 	fmt.Println(errors.Is(err, destination.ErrBranchNotAllowed))
 	fmt.Println(set.Err(test))
-	// Output: team-a/prod (https://github.com/org/repo#main:clusters/prod) true GitDestination
-	// team-a/test: Branch "test": branch not allowed: GitRepoConfig team-a/repo allows ["main"
-	// "release/*"]
+	// Output:
+	// team-a/prod (https://github.com/org/repo#main:clusters/prod)
+	// true
+	// GitDestination team-a/test: Branch "test": branch not allowed: GitRepoConfig team-a/repo allows ["main" "release/*"]
 }
 
 func ExampleDestination_RemoteBranch() {

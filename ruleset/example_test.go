@@ -52,12 +52,11 @@ func Example() {
 		fmt.Println("watch", w.Resource.Resource, "in", w.Namespace)
 	}
 	fmt.Println(errors.Is(err, ruleset.ErrNotServed), err)
-	// Output: ClusterWatchRule logs: Resources[0].Resources[0] "pods/log": invalid: subresources
-	// are never mirrored, name the resource alone settings -> team-a/prod
-	// (https://example.com/org/repository#main:prod) because of [team-a/configuration] watch
-	// configmaps in team-a true WatchRule team-a/configuration: resource "services" of API groups
-	// [""]: not served by the cluster: check the spelling of group and plural name, or install what
-	// serves it
+	// Output:
+	// ClusterWatchRule logs: Resources[0].Resources[0] "pods/log": invalid: subresources are never mirrored, name the resource alone
+	// settings -> team-a/prod (https://example.com/org/repository#main:prod) because of [team-a/configuration]
+	// watch configmaps in team-a
+	// true WatchRule team-a/configuration: resource "services" of API groups [""]: not served by the cluster: check the spelling of group and plural name, or install what serves it
 }
 
 func ExampleRuleSet_Explain() {
@@ -81,7 +80,8 @@ func ExampleRuleSet_Explain() {
 	fmt.Print(rules.Explain(ruleset.Input{Resource: event.Resource{
 		ID: event.ID{Resource: "configmaps", Namespace: "team-a", Name: "settings"}, Version: "v1",
 	}}))
-	// Output: configmaps/team-a/settings (version v1)
+	// Output:
+	// configmaps/team-a/settings (version v1)
 	//   to /prod (https://example.com/org/repository#main:): writes its file, removes it with the object
 	//   ClusterWatchRule labelled, to /prod: ObjectSelector: ObjectSelector "mirror=yes" does not select the labels map[]
 	//   WatchRule team-a/all, to /prod: Selected: asks for CREATE, UPDATE, DELETE
