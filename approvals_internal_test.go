@@ -99,7 +99,10 @@ func TestAPlanOfWhatADestinationWasBeforeHasNoApproval(t *testing.T) {
 	m.move(t, "prod")
 	require.Equal(t, gitsink.Policy{Token: 2}, m.policy(m.to))
 	require.NoError(t, m.Approve(m.ref))
+	require.True(t, m.policy(m.to).Approval.All)
 	require.True(t, m.say(t, late).Approved)
+	m.move(t, "elsewhere")
+	require.Equal(t, gitsink.Policy{Token: 3}, m.policy(m.to))
 }
 
 func TestAnAdoptionLastsUntilTheFolderIsOurs(t *testing.T) {
