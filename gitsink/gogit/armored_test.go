@@ -15,6 +15,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"github.com/hiddeco/sshsig"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 )
@@ -39,7 +40,7 @@ func TestASignatureStandsInTheHeaderOfItsCommit(t *testing.T) {
 		"an error":     {signature: "-----BEGIN X-----\ny\n-----END X-----", fault: broken, says: "broken"},
 	} {
 		shown := ""
-		signed, err := sign(t.Context(), seeing{func(commit []byte) ([]byte, error) {
+		signed, err := sign(t.Context(), object.SHA1, seeing{func(commit []byte) ([]byte, error) {
 			shown = string(commit)
 			commit[0] = '!' // which is its own
 			return []byte(c.signature), c.fault
@@ -55,7 +56,7 @@ func TestASignatureStandsInTheHeaderOfItsCommit(t *testing.T) {
 		require.NoError(t, err, name)
 		require.Equal(t, "tree x\nauthor y\ngpgsig "+c.want+"\n\na subject\n\na body\n", string(signed), name)
 	}
-	_, err := sign(t.Context(), nil, []byte(commit))
+	_, err := sign(t.Context(), object.SHA1, nil, []byte(commit))
 	require.ErrorIs(t, err, errUnsigned)
 	require.ErrorIs(t, &signError{broken}, broken)
 	nobody, err := Unsigned.Sign(t.Context(), []byte(commit))

@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -208,7 +207,7 @@ func TestAWorkerEndsWhenNobodyWaits(t *testing.T) {
 		for _, l := range s.lanes.all {
 			require.False(t, l.working)
 			require.Equal(t, m.tip, l.store.Tip)
-			require.NotEqual(t, plumbing.ZeroHash, l.seen["base"].is)
+			require.NotEqual(t, object.ID{}, l.seen["base"].is)
 		}
 	})
 }

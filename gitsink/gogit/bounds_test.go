@@ -42,10 +42,10 @@ func deltaChain(n int) []byte {
 		_ = z.Close()
 	}
 	for i := range n - 1 {
-		base := plumbing.ComputeHash(plumbing.TreeObject, trees[i+1])
+		base := object.SHA1.Name(plumbing.TreeObject, trees[i+1])
 		delta := append([]byte{byte(len(trees[i+1])), byte(len(trees[i])), byte(len(trees[i]))}, trees[i]...)
 		pack.Write(headerOf(plumbing.REFDeltaObject, len(delta)))
-		pack.Write(base[:])
+		pack.Write(base.Bytes())
 		put(delta)
 	}
 	pack.Write(headerOf(plumbing.TreeObject, len(trees[n-1])))
@@ -55,22 +55,22 @@ func deltaChain(n int) []byte {
 }
 
 // paths of a store alone, as a plan would see them.
-func viewOf(s *object.Store, folder plumbing.Hash) *view {
+func viewOf(s *object.Store, folder object.ID) *view {
 	return &view{
-		ctx: context.Background(), stack: newPushStack(s, plumbing.ZeroHash), folder: folder,
+		ctx: context.Background(), stack: newPushStack(object.SHA1, s, object.ID{}), folder: folder,
 		remote: &remote{sink: &Sink{opts: (*Options)(nil).withDefaults()}},
 	}
 }
 
 func TestAHundredThousandFoldersDeepIsAnErrorThatNamesThePath(t *testing.T) {
 	s := object.NewStore()
-	hash := plumbing.ZeroHash
+	hash := object.ID{}
 	data := "100644 x\x00" + strings.Repeat("1", 20)
 	for range 100_000 {
-		o := object.New(plumbing.TreeObject, []byte(data))
+		o := object.New(object.SHA1, plumbing.TreeObject, []byte(data))
 		s.Add(o.Hash, data)
 		hash = o.Hash
-		data = "40000 d\x00" + string(hash[:])
+		data = "40000 d\x00" + string(hash.Bytes())
 	}
 	v := viewOf(s, hash)
 	require.Empty(t, paths(v, ""))
@@ -83,12 +83,12 @@ func TestAHundredThousandFoldersDeepIsAnErrorThatNamesThePath(t *testing.T) {
 func TestAnEntryWithoutANameIsRefusedInTheFolderAndKeptElsewhere(t *testing.T) {
 	s := object.NewStore()
 	data := "100644 \x00" + strings.Repeat("1", 20) + "100644 x\x00" + strings.Repeat("2", 20)
-	o := object.New(plumbing.TreeObject, []byte(data))
+	o := object.New(object.SHA1, plumbing.TreeObject, []byte(data))
 	s.Add(o.Hash, data)
 	v := viewOf(s, o.Hash)
 	require.Empty(t, paths(v, ""))
 	require.ErrorIs(t, v.end(), gitsink.ErrPath)
-	e, err := object.NewEditor(s, o.Hash)
+	e, err := object.NewEditor(object.SHA1, s, o.Hash)
 	require.NoError(t, err)
 	require.NoError(t, e.Apply("y", gitsink.Change{Data: []byte("1")}))
 	_, objects := e.Commit()
@@ -149,11 +149,11 @@ func FuzzTree(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, tree, name string) {
 		s := object.NewStore()
-		o := object.New(plumbing.TreeObject, []byte(tree))
+		o := object.New(object.SHA1, plumbing.TreeObject, []byte(tree))
 		s.Add(o.Hash, tree)
 		_ = paths(viewOf(s, o.Hash), "")
 		var before []object.Entry
-		for e, err := range object.Entries(tree) {
+		for e, err := range object.Entries(object.SHA1, tree) {
 			if err != nil {
 				return
 			}
@@ -161,7 +161,7 @@ func FuzzTree(f *testing.F) {
 				before = append(before, e)
 			}
 		}
-		e, err := object.NewEditor(s, o.Hash)
+		e, err := object.NewEditor(object.SHA1, s, o.Hash)
 		require.NoError(t, err)
 		if destination.ValidatePath(name) != nil || strings.Contains(name, "/") || e.Apply(name, gitsink.Change{Data: []byte("1")}) != nil {
 			return
@@ -174,7 +174,7 @@ func FuzzTree(f *testing.F) {
 			}
 		}
 		var kept []object.Entry
-		for e, err := range object.Entries(after) {
+		for e, err := range object.Entries(object.SHA1, after) {
 			if err == nil && e.Name != name {
 				kept = append(kept, e)
 			}

@@ -4,17 +4,15 @@ import (
 	"context"
 	"errors"
 
-	"github.com/go-git/go-git/v5/plumbing"
-
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
 
 // openUpload is open for upload-pack, without a request if the server is known. tip is what the branch is at, as far as
 // anybody knows; zero: unknown. What fails in an assumed session may do in a real one: see outdated.
-func (r *remote) openUpload(ctx context.Context, tip plumbing.Hash) (*session, error) {
+func (r *remote) openUpload(ctx context.Context, tip object.ID) (*session, error) {
 	known := r.lane.caps
-	if known == nil || known.repository != r.dst.Repository || tip.IsZero() {
+	if known == nil || known.repository != r.dst.Repository || tip.IsZero() || tip.Format() != known.format {
 		return r.open(ctx, smart.UploadPack)
 	}
 	return bounded(ctx, r.sink.opts.StepTimeout, func(ctx context.Context) (*session, error) {
@@ -26,7 +24,7 @@ func (r *remote) openUpload(ctx context.Context, tip plumbing.Hash) (*session, e
 			return r.greet(ctx, w, who, smart.UploadPack)
 		}
 		refs := &smart.Advertisement{
-			Capabilities: known.caps, MultiAck: known.multiAck, Refs: map[string]plumbing.Hash{r.ref.String(): tip},
+			Capabilities: known.caps, MultiAck: known.multiAck, Format: known.format, Refs: map[string]object.ID{r.ref.String(): tip},
 		}
 		return &session{Session: smart.Assume(w, refs), who: who, assumed: true}, nil
 	})

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -20,7 +19,7 @@ import (
 // What the server offers decides how. With filter and wants by hash, only the trees of the folders are fetched (scope.go).
 // With filter alone, all trees of the commit; without, the whole commit, of which the files are dropped as they arrive;
 // without shallow, either with all of the history. The latter three are kept up to date by what is new since (increment).
-func (r *remote) checkout(ctx context.Context, tip plumbing.Hash, folders []string) (plumbing.Hash, error) {
+func (r *remote) checkout(ctx context.Context, tip object.ID, folders []string) (object.ID, error) {
 	if !tip.IsZero() && tip == r.lane.store.Tip && r.lane.store.Covers(folders) {
 		return tip, nil
 	}
@@ -34,14 +33,14 @@ var errHidden = errors.New("the server shows references to who pushes, and none 
 // update fetches what is missing of the branch's tip, or of the default branch's if there is no such branch, and returns
 // the branch's tip. The repository is known to have references. If this service is asked for them, its answer counts, which
 // may be newer than that of the other.
-func (r *remote) update(ctx context.Context, known plumbing.Hash, folders []string) (plumbing.Hash, error) {
+func (r *remote) update(ctx context.Context, known object.ID, folders []string) (object.ID, error) {
 	sender, err := r.openUpload(ctx, known)
 	if err != nil {
-		return plumbing.ZeroHash, err
+		return object.ID{}, err
 	}
 	defer sender.Close()
 	if sender.Refs.Empty {
-		return plumbing.ZeroHash, errHidden
+		return object.ID{}, errHidden
 	}
 	tip := sender.Tip(r.ref)
 	want := tip
@@ -59,13 +58,13 @@ func (r *remote) update(ctx context.Context, known plumbing.Hash, folders []stri
 	}
 	again := r.outdated(ctx, sender, err)
 	if !again && fresh {
-		return plumbing.ZeroHash, r.tooLarge(sender, err)
+		return object.ID{}, r.tooLarge(sender, err)
 	}
 	if !again {
 		r.sink.opts.Logger.V(1).Info("cache dropped", "destination", r.dst, "reason", r.show(err.Error()))
 		r.lane.store = object.NewStore()
 		if ctx.Err() != nil || errors.Is(err, errNoAnswer) || errors.Is(err, object.ErrTooMuch) && first {
-			return plumbing.ZeroHash, r.tooLarge(sender, err)
+			return object.ID{}, r.tooLarge(sender, err)
 		}
 		r.lane.noScope = r.lane.noScope || first
 	}
@@ -73,7 +72,7 @@ func (r *remote) update(ctx context.Context, known plumbing.Hash, folders []stri
 }
 
 // advance brings the store to the wanted commit. fresh: nothing that was known before had a part in it.
-func (r *remote) advance(ctx context.Context, sender *session, want plumbing.Hash, folders []string) (fresh bool, err error) {
+func (r *remote) advance(ctx context.Context, sender *session, want object.ID, folders []string) (fresh bool, err error) {
 	switch s := r.lane.store; {
 	case want == s.Tip && s.Covers(folders):
 		return false, nil

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/stretchr/testify/require"
 
@@ -41,9 +40,9 @@ func conversing(t testing.TB, answer io.Reader, capabilities string) *smart.Sess
 // fetchedFrom is what becomes of the answer to a fetch.
 func fetchedFrom(t testing.TB, answer io.Reader, capabilities string) error {
 	s := conversing(t, answer, capabilities)
-	q := smart.FetchRequest{Wants: []plumbing.Hash{plumbing.NewHash(someHash)}, Depth: 1}
+	q := smart.FetchRequest{Wants: []object.ID{hexID(someHash)}, Depth: 1}
 	_, err := s.Fetch(t.Context(), q, func(pack io.Reader) error {
-		_, err := object.Unpack(pack, object.Limits{Receive: 1 << 20, Hold: 1 << 20}, true)
+		_, err := object.Unpack(object.SHA1, pack, object.Limits{Receive: 1 << 20, Hold: 1 << 20}, true)
 		return err
 	})
 	return err
@@ -52,7 +51,7 @@ func fetchedFrom(t testing.TB, answer io.Reader, capabilities string) error {
 // reportedBy is what becomes of the answer to a push.
 func reportedBy(t testing.TB, answer io.Reader, capabilities string) (*packp.ReportStatus, error) {
 	s := conversing(t, answer, capabilities)
-	report, _, err := s.Push(t.Context(), smart.Update{Ref: "refs/heads/main", Old: plumbing.NewHash(otherHash), New: plumbing.NewHash(someHash)}, nil)
+	report, _, err := s.Push(t.Context(), smart.Update{Ref: "refs/heads/main", Old: hexID(otherHash), New: hexID(someHash)}, nil)
 	return report, err
 }
 
@@ -74,7 +73,7 @@ func inBand(data []byte) string {
 
 func aPack(t testing.TB) []byte {
 	t.Helper()
-	pack, err := object.EncodePack(blobs(0, 15, 100), nil)
+	pack, err := object.EncodePack(object.SHA1, blobs(0, 15, 100), nil)
 	require.NoError(t, err)
 	return pack
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -19,10 +18,10 @@ import (
 const leastIncrement = 1 << 20
 
 // fresh fetches all trees of one commit.
-func (r *remote) fresh(ctx context.Context, sender *session, want plumbing.Hash) error {
+func (r *remote) fresh(ctx context.Context, sender *session, want object.ID) error {
 	r.lane.store = object.NewStore()
 	limit := r.sink.opts.MaxPackBytes
-	got, shallows, err := r.fetch(ctx, sender, fetchRequest{FetchRequest: smart.FetchRequest{Wants: []plumbing.Hash{want}, Depth: 1}, limit: limit})
+	got, shallows, err := r.fetch(ctx, sender, fetchRequest{FetchRequest: smart.FetchRequest{Wants: []object.ID{want}, Depth: 1}, limit: limit})
 	if err == nil {
 		r.lane.store.Shallows = shallows
 		err = r.take(want, got)
@@ -36,27 +35,28 @@ func (r *remote) fresh(ctx context.Context, sender *session, want plumbing.Hash)
 // increment fetches what is new since the store's tip. A depth would make the server send everything again. When the old tip
 // is gone from the server, or the branch has another history now, the server may send years of commits: then a fresh
 // fetch is cheaper, and the increment is given up as soon as it is larger than the store.
-func (r *remote) increment(ctx context.Context, sender *session, want plumbing.Hash) error {
+func (r *remote) increment(ctx context.Context, sender *session, want object.ID) error {
 	s := r.lane.store
 	got, _, err := r.fetch(ctx, sender, fetchRequest{
-		FetchRequest: smart.FetchRequest{Wants: []plumbing.Hash{want}, Haves: []plumbing.Hash{s.Tip}, Shallows: slices.Clone(s.Shallows)},
+		FetchRequest: smart.FetchRequest{Wants: []object.ID{want}, Haves: []object.ID{s.Tip}, Shallows: slices.Clone(s.Shallows)},
 		limit:        min(r.sink.opts.MaxPackBytes, max(leastIncrement, s.Size)),
 	})
 	if err != nil {
 		return err
 	}
-	for hash := range got.Commits {
+	for hash := range got.Commits.All() {
 		r.fetched[hash] = true
 	}
 	return r.take(want, got)
 }
 
-func (r *remote) take(commit plumbing.Hash, got object.Unpacked) error {
-	root, err := object.RootOf(got.Commits[commit])
+func (r *remote) take(commit object.ID, got object.Unpacked) error {
+	text, _ := got.Commits.Get(commit)
+	root, err := object.RootOf(commit.Format(), text)
 	if err != nil {
 		return fmt.Errorf("commit %s: %w", commit, err)
 	}
-	if err := r.lane.store.Receive(commit, root, got.Trees); err != nil {
+	if err := r.lane.store.Receive(commit, root, &got.Trees); err != nil {
 		return err
 	}
 	return r.lane.store.Within(r.sink.opts.MaxHeldBytes)
@@ -64,9 +64,9 @@ func (r *remote) take(commit plumbing.Hash, got object.Unpacked) error {
 
 // blobs returns the contents of files that are not too large, from the cache or in one request. What the server does not
 // have is absent.
-func (r *remote) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbing.Hash]string, error) {
-	found := make(map[plumbing.Hash]string, len(wanted))
-	var missing []plumbing.Hash
+func (r *remote) blobs(ctx context.Context, wanted []object.ID) (map[object.ID]string, error) {
+	found := make(map[object.ID]string, len(wanted))
+	var missing []object.ID
 	for _, hash := range wanted {
 		if data, ok := r.lane.store.Blobs.Get(hash); ok {
 			found[hash] = data
@@ -82,7 +82,7 @@ func (r *remote) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbin
 	if err != nil && ctx.Err() == nil && !errors.Is(err, errNoAnswer) && !errors.Is(err, object.ErrTooMuch) {
 		// The server refuses what it does not advertise: without allowAnySHA1InWant there are only whole commits.
 		whole := fetchRequest{
-			FetchRequest: smart.FetchRequest{Wants: []plumbing.Hash{r.lane.store.Tip}, Depth: 1}, keepBlobs: true, limit: limit,
+			FetchRequest: smart.FetchRequest{Wants: []object.ID{r.lane.store.Tip}, Depth: 1}, keepBlobs: true, limit: limit,
 		}
 		got, err = r.request(ctx, whole)
 	}
@@ -93,7 +93,7 @@ func (r *remote) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbin
 		return nil, err
 	}
 	for _, hash := range missing {
-		if data, ok := got.Blobs[hash]; ok {
+		if data, ok := got.Blobs.Get(hash); ok {
 			found[hash] = data
 			r.lane.store.Blobs.Put(hash, data)
 		}
@@ -122,7 +122,7 @@ type fetchRequest struct {
 	limit     int64
 }
 
-func (r *remote) fetch(ctx context.Context, sender *session, req fetchRequest) (object.Unpacked, []plumbing.Hash, error) {
+func (r *remote) fetch(ctx context.Context, sender *session, req fetchRequest) (object.Unpacked, []object.ID, error) {
 	limits := object.Limits{Receive: req.limit, Hold: r.sink.opts.MaxHeldBytes}
 	if req.keepBlobs {
 		limits.Hold /= 2 // who asked for the files gets a copy
@@ -131,11 +131,11 @@ func (r *remote) fetch(ctx context.Context, sender *session, req fetchRequest) (
 	}
 	type answer struct {
 		object.Unpacked
-		shallows []plumbing.Hash
+		shallows []object.ID
 	}
 	got, err := bounded(ctx, r.sink.opts.TransferTimeout, func(ctx context.Context) (got answer, err error) {
 		got.shallows, err = sender.Fetch(ctx, req.FetchRequest, func(pack io.Reader) (err error) {
-			got.Unpacked, err = object.Unpack(pack, limits, req.keepBlobs)
+			got.Unpacked, err = object.Unpack(sender.Refs.Format, pack, limits, req.keepBlobs)
 			return err
 		})
 		return got, err
@@ -149,14 +149,14 @@ const historyDepth = 1000
 
 // ancestors returns which of the wanted commits are among the last commits of tip. A server without filter sends along all
 // that these commits hold; it is dropped as it arrives.
-func (r *remote) ancestors(ctx context.Context, tip plumbing.Hash, wanted []plumbing.Hash) (map[plumbing.Hash]bool, error) {
+func (r *remote) ancestors(ctx context.Context, tip object.ID, wanted []object.ID) (map[object.ID]bool, error) {
 	got, err := r.request(ctx, fetchRequest{
-		FetchRequest: smart.FetchRequest{Wants: []plumbing.Hash{tip}, Depth: historyDepth, Filter: packp.FilterTreeDepth(0)},
+		FetchRequest: smart.FetchRequest{Wants: []object.ID{tip}, Depth: historyDepth, Filter: packp.FilterTreeDepth(0)},
 		limit:        r.sink.opts.MaxPackBytes,
 	})
-	found := map[plumbing.Hash]bool{}
+	found := map[object.ID]bool{}
 	for _, hash := range wanted {
-		if _, ok := got.Commits[hash]; ok {
+		if _, ok := got.Commits.Get(hash); ok {
 			found[hash] = true
 		}
 	}

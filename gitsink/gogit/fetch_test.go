@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-logr/logr/funcr"
 	"github.com/stretchr/testify/require"
 
@@ -50,7 +49,7 @@ func TestATreeThatTheServerTakesUsToHaveIsFetchedAllTheSame(t *testing.T) {
 	d := target(repo.URL(), "main", "base")
 	apply(t, s, d, nothing)
 	store := slices.Collect(maps.Values(s.lanes.all))[0].store
-	delete(store.Trees, plumbing.NewHash(repo.Git("rev-parse", "main:base/dir")))
+	store.Trees.Delete(hexID(repo.Git("rev-parse", "main:base/dir")))
 	repo.Commit("main", files("base/c", "1"), "outside")
 	apply(t, s, d, func(_ context.Context, tree gitsink.Tree) ([]gitsink.Commit, error) {
 		require.ElementsMatch(t, []string{"c", "dir/a", "dir/b"}, paths(tree, ""))

@@ -16,26 +16,26 @@ import (
 func TestFilesComeFromTheCacheOrInOneRequest(t *testing.T) {
 	t.Parallel()
 	m := newModelServer(t, nil)
-	var known, large plumbing.Hash
+	var known, large object.ID
 	for h, o := range m.objects {
 		if o.Kind == plumbing.BlobObject {
 			known = h
 		}
 	}
-	o := object.New(plumbing.BlobObject, []byte(strings.Repeat("x", 64<<10+1)))
+	o := object.New(object.SHA1, plumbing.BlobObject, []byte(strings.Repeat("x", 64<<10+1)))
 	large, m.objects[o.Hash] = o.Hash, o
 	cached := hash("4")
 	g := standing(t, &Options{Transport: m}, "a")
 	g.remote.lane.store.Blobs.Put(cached, "in the cache")
-	got, err := g.remote.blobs(t.Context(), []plumbing.Hash{cached})
+	got, err := g.remote.blobs(t.Context(), []object.ID{cached})
 	require.NoError(t, err)
-	require.Equal(t, map[plumbing.Hash]string{cached: "in the cache"}, got)
+	require.Equal(t, map[object.ID]string{cached: "in the cache"}, got)
 	require.Zero(t, m.requests)
-	got, err = g.remote.blobs(t.Context(), []plumbing.Hash{known, cached, large})
+	got, err = g.remote.blobs(t.Context(), []object.ID{known, cached, large})
 	require.NoError(t, err)
-	require.Equal(t, map[plumbing.Hash]string{cached: "in the cache", known: "outside 1", large: string(o.Data)}, got)
+	require.Equal(t, map[object.ID]string{cached: "in the cache", known: "outside 1", large: string(o.Data)}, got)
 	require.Equal(t, 2, m.requests)
-	_, err = g.remote.blobs(t.Context(), []plumbing.Hash{known, cached})
+	_, err = g.remote.blobs(t.Context(), []object.ID{known, cached})
 	require.NoError(t, err)
 	require.Equal(t, 2, m.requests, "a small one is kept")
 }
@@ -43,7 +43,7 @@ func TestFilesComeFromTheCacheOrInOneRequest(t *testing.T) {
 func TestAServerThatGivesNoFilesByTheirHashesGivesTheCommitWhole(t *testing.T) {
 	t.Parallel()
 	m := newModelServer(t, nil)
-	var known plumbing.Hash
+	var known object.ID
 	for h, o := range m.objects {
 		if o.Kind == plumbing.BlobObject {
 			known = h
@@ -75,7 +75,7 @@ func TestAServerThatGivesNoFilesByTheirHashesGivesTheCommitWhole(t *testing.T) {
 			return c.whole, "0000" + string(m.upload([]byte(body)))
 		})}, "a")
 		g.remote.lane.store.Tip = m.tip
-		got, err := g.remote.blobs(t.Context(), []plumbing.Hash{known, hash("6")})
+		got, err := g.remote.blobs(t.Context(), []object.ID{known, hash("6")})
 		require.Len(t, wants, c.fetches, name)
 		require.Contains(t, wants[0], "want "+known.String(), name)
 		require.NotContains(t, wants[0], "deepen", name)
@@ -84,7 +84,7 @@ func TestAServerThatGivesNoFilesByTheirHashesGivesTheCommitWhole(t *testing.T) {
 		require.NotContains(t, wants[1], "blob:none", name)
 		if c.is == nil {
 			require.NoError(t, err, name)
-			require.Equal(t, map[plumbing.Hash]string{known: "outside 1"}, got, "what is nowhere is absent: %s", name)
+			require.Equal(t, map[object.ID]string{known: "outside 1"}, got, "what is nowhere is absent: %s", name)
 			continue
 		}
 		require.Nil(t, got, name)
@@ -96,12 +96,12 @@ func TestAServerThatGivesNoFilesByTheirHashesGivesTheCommitWhole(t *testing.T) {
 func TestFilesMayTakeHalfOfWhatMayBeHeld(t *testing.T) {
 	t.Parallel()
 	m := newModelServer(t, nil)
-	o := object.New(plumbing.BlobObject, bytes.Repeat([]byte("x"), 1000))
+	o := object.New(object.SHA1, plumbing.BlobObject, bytes.Repeat([]byte("x"), 1000))
 	m.objects[o.Hash] = o
 	for held, is := range map[int64]error{2000: gitsink.ErrTooLarge, 4000: nil} {
 		g := standing(t, &Options{Transport: m, MaxHeldBytes: held}, "a")
 		g.remote.lane.store.Tip = m.tip
-		_, err := g.remote.blobs(t.Context(), []plumbing.Hash{o.Hash})
+		_, err := g.remote.blobs(t.Context(), []object.ID{o.Hash})
 		require.ErrorIs(t, err, is)
 	}
 }

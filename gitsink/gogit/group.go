@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
-
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
@@ -90,7 +88,7 @@ func (g *pushGroup) failAll(op string, err error, words string, classes ...error
 }
 
 // settled ends all calls well: the branch is at tip (zero: there is none) and has what the chain holds.
-func (g *pushGroup) succeed(ch *pushStack, tip plumbing.Hash) {
+func (g *pushGroup) succeed(ch *pushStack, tip object.ID) {
 	commits := map[*call][]builtCommit{}
 	for _, p := range ch.parts {
 		commits[p.call] = p.commits

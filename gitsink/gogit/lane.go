@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -40,8 +39,8 @@ type lane struct {
 
 // sighting is the tree of a base folder as it was left, to recognise the work of others.
 type lastSeenFolder struct {
-	is    plumbing.Hash
-	maybe plumbing.Hash // what a push of unknown outcome would make it; else the same
+	is    object.ID
+	maybe object.ID // what a push of unknown outcome would make it; else the same
 }
 
 // lanes are the lanes in use and those remembered for the next use. It may be used concurrently.
@@ -194,11 +193,12 @@ type cachedCaps struct {
 	who        identity // who has asked: a server may say something else to others
 	caps       *capability.List
 	multiAck   bool
+	format     object.Format
 }
 
 // doubt is a push whose outcome is unknown. It can still land as long as the branch is at old.
 type unknownPush struct {
-	old, tip plumbing.Hash
+	old, tip object.ID
 	parts    []unknownPart
 }
 
@@ -210,7 +210,7 @@ type unknownPart struct {
 
 // found is a commit of a push that has turned out to have landed, by what its plan wanted of it.
 type landedCommit struct {
-	hash   plumbing.Hash
+	hash   object.ID
 	digest digest
 }
 

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -38,7 +37,7 @@ func TestTheFirstWhoWaitsForALaneStartsItsWorker(t *testing.T) {
 	require.Nil(t, l.waiting, "the memory of many calls is not kept")
 	require.False(t, l.working)
 	require.EqualValues(t, laneOverhead, ls.idle)
-	l.store.Add(plumbing.NewHash(someHash), "x")
+	l.store.Add(hexID(someHash), "x")
 	l.waiting = []*call{}
 	require.Same(t, l, ls.submit(one), "it is remembered")
 	require.Zero(t, ls.idle)

@@ -2,6 +2,7 @@ package gogit
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
@@ -157,4 +159,32 @@ func liveHeap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// hexID is the name with these digits; without any, the zero value.
+func hexID(digits string) object.ID {
+	if digits == "" {
+		return object.ID{}
+	}
+	f := object.SHA1
+	if len(digits) == 2*object.SHA256.Width() {
+		f = object.SHA256
+	}
+	id, ok := object.ParseID(f, digits)
+	if !ok {
+		panic(digits)
+	}
+	return id
+}
+
+// runGit runs git in a folder and returns its failure.
+func runGit(t *testing.T, folder string, args ...string) error {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "git", args...)
+	cmd.Dir = folder
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
 }

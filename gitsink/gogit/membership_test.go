@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -218,9 +217,9 @@ func TestASettledCallHasItsCommitsAndTheTipOfTheBranch(t *testing.T) {
 	before, after, unfit := g.calls[0], g.calls[1], g.calls[2]
 	before.result.Commits = []string{"found"}
 	g.remote.lane.landed["a"], g.remote.lane.landed["elsewhere"] = []landedCommit{{}}, []landedCommit{{}}
-	ch := newPushStack(g.remote.lane.store, g.remote.lane.store.Tip)
-	ch.parts = []stackPart{{before, []builtCommit{{hash: plumbing.NewHash(someHash)}, {hash: plumbing.NewHash(otherHash)}}}}
-	g.succeed(ch, plumbing.NewHash(otherHash))
+	ch := newPushStack(object.SHA1, g.remote.lane.store, g.remote.lane.store.Tip)
+	ch.parts = []stackPart{{before, []builtCommit{{hash: hexID(someHash)}, {hash: hexID(otherHash)}}}}
+	g.succeed(ch, hexID(otherHash))
 	require.Empty(t, g.calls)
 	require.Zero(t, g.callers.refs)
 	for _, c := range []*call{before, after, unfit} {
@@ -237,7 +236,7 @@ func TestASettledCallHasItsCommitsAndTheTipOfTheBranch(t *testing.T) {
 
 	g = standing(t, nil, "a")
 	only := g.calls[0]
-	g.succeed(newPushStack(g.remote.lane.store, plumbing.ZeroHash), plumbing.ZeroHash)
+	g.succeed(newPushStack(object.SHA1, g.remote.lane.store, object.ID{}), object.ID{})
 	require.NoError(t, ended(t, only))
 	require.Empty(t, only.result.Tip, "there is no such branch")
 }

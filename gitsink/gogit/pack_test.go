@@ -19,7 +19,7 @@ func blobs(sizes ...int) []object.Object {
 			fmt.Fprintf(&data, "%x\n", sha256.Sum256(fmt.Append(nil, i, n)))
 		}
 		data.Truncate(size)
-		objects[i] = object.New(plumbing.BlobObject, data.Bytes())
+		objects[i] = object.New(object.SHA1, plumbing.BlobObject, data.Bytes())
 	}
 	return objects
 }

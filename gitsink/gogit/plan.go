@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
-
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
@@ -25,7 +23,7 @@ func (g *pushGroup) plan(receiver *session) (*pushStack, error) {
 	if err != nil {
 		return nil, err
 	}
-	ch := newPushStack(g.remote.lane.store, tip)
+	ch := newPushStack(receiver.Refs.Format, g.remote.lane.store, tip)
 	var left []*call
 	for i, c := range g.calls {
 		d, err := g.runAndBuild(ch, c)
@@ -51,10 +49,13 @@ func (g *pushGroup) plan(receiver *session) (*pushStack, error) {
 
 // catchUp brings the store to the branch's newest commit, and returns the branch's tip. A repository without any reference
 // is empty: there is nothing to ask for.
-func (g *pushGroup) catchUp(receiver *session) (plumbing.Hash, error) {
+func (g *pushGroup) catchUp(receiver *session) (object.ID, error) {
 	if receiver.Refs.Empty {
 		g.remote.lane.store = object.NewStore()
-		return plumbing.ZeroHash, nil
+		return object.ID{}, nil
+	}
+	if old := g.remote.lane.store.Tip; !old.IsZero() && old.Format() != receiver.Refs.Format {
+		g.remote.lane.store = object.NewStore() // another repository has its place now
 	}
 	folders := make([]string, 0, len(g.calls))
 	for _, c := range g.calls {
@@ -117,10 +118,10 @@ func (g *pushGroup) runAndBuild(ch *pushStack, c *call) (*builtCommits, error) {
 }
 
 // folder finds a call's base folder, as the chain leaves it, and notes whether somebody else has changed it.
-func (g *pushGroup) folder(ch *pushStack, c *call) (plumbing.Hash, error) {
+func (g *pushGroup) folder(ch *pushStack, c *call) (object.ID, error) {
 	before, err := object.FolderIn(ch.store, ch.store.Root, c.dst.BaseFolder)
 	if err != nil {
-		return plumbing.ZeroHash, err
+		return object.ID{}, err
 	}
 	if last, ok := g.remote.lane.seen[c.dst.BaseFolder]; ok && before != last.is && before != last.maybe {
 		c.result.Foreign = true
@@ -130,12 +131,12 @@ func (g *pushGroup) folder(ch *pushStack, c *call) (plumbing.Hash, error) {
 
 // encoder writes the commit objects of a call, signed with its own key if they have to be.
 func (g *pushGroup) encoder(c *call) encoder {
-	return func(root, parent plumbing.Hash, commit gitsink.Commit, now time.Time) ([]byte, error) {
+	return func(root, parent object.ID, commit gitsink.Commit, now time.Time) ([]byte, error) {
 		data := object.EncodeCommit(root, parent, commit, g.remote.sink.opts.Committer, now)
 		if c.signer == Unsigned {
 			return data, nil
 		}
-		signed, err := await(g.callers.ctx, g.remote.sink.asker, c.dst.Ref, "Signer.Sign", func(ctx context.Context) ([]byte, error) { return sign(ctx, c.signer, data) })
+		signed, err := await(g.callers.ctx, g.remote.sink.asker, c.dst.Ref, "Signer.Sign", func(ctx context.Context) ([]byte, error) { return sign(ctx, root.Format(), c.signer, data) })
 		if err != nil {
 			return nil, &signError{err}
 		}

@@ -50,7 +50,7 @@ func TestABaseFolderThatOthersHaveChangedIsForeign(t *testing.T) {
 	t.Parallel()
 	g := standing(t, nil, "a")
 	g.remote.lane.store = stocked(t, "a/file", "1")
-	ch := newPushStack(g.remote.lane.store, g.remote.lane.store.Tip)
+	ch := newPushStack(object.SHA1, g.remote.lane.store, g.remote.lane.store.Tip)
 	at, err := object.FolderIn(ch, ch.root, "a")
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
@@ -118,10 +118,10 @@ func TestADraftThatFailsIsItsCallsOrTheCaches(t *testing.T) {
 		if c.lacks != "" {
 			tree, err := object.FolderIn(g.remote.lane.store, g.remote.lane.store.Root, c.lacks)
 			require.NoError(t, err)
-			delete(g.remote.lane.store.Trees, tree)
+			g.remote.lane.store.Trees.Delete(tree)
 		}
 		g.calls[1].plan = c.plan
-		d, err := g.runAndBuild(newPushStack(g.remote.lane.store, g.remote.lane.store.Tip), g.calls[1])
+		d, err := g.runAndBuild(newPushStack(object.SHA1, g.remote.lane.store, g.remote.lane.store.Tip), g.calls[1])
 		require.Nil(t, d, name)
 		require.ErrorIs(t, err, c.is, name)
 		var e *gitsink.Error
@@ -140,17 +140,17 @@ func TestWhatHasLandedIsNotDraftedAgain(t *testing.T) {
 	plan := commitsTo("x")
 	g.calls[0].plan = commits(plan...)
 	g.remote.lane.landed["dir"] = []landedCommit{{digest: digestOf(plan[0])}}
-	d, err := g.runAndBuild(newPushStack(g.remote.lane.store, g.remote.lane.store.Tip), g.calls[0])
+	d, err := g.runAndBuild(newPushStack(object.SHA1, g.remote.lane.store, g.remote.lane.store.Tip), g.calls[0])
 	require.NoError(t, err)
 	require.Empty(t, d.commits)
 	require.False(t, d.writes, "it is left out before")
 	g.remote.lane.store.Root = hash("5")
-	_, err = g.runAndBuild(newPushStack(g.remote.lane.store, g.remote.lane.store.Tip), g.calls[0])
+	_, err = g.runAndBuild(newPushStack(object.SHA1, g.remote.lane.store, g.remote.lane.store.Tip), g.calls[0])
 	require.ErrorIs(t, err, object.ErrIncomplete)
 	g.calls[0].plan = commits(commitsTo("../x")...)
 	g.remote.lane.landed["dir"] = []landedCommit{{digest: digestOf(commitsTo("../x")[0])}}
 	g.remote.lane.store = stocked(t, "dir/x", "1")
-	_, err = g.runAndBuild(newPushStack(g.remote.lane.store, g.remote.lane.store.Tip), g.calls[0])
+	_, err = g.runAndBuild(newPushStack(object.SHA1, g.remote.lane.store, g.remote.lane.store.Tip), g.calls[0])
 	require.ErrorIs(t, err, gitsink.ErrPath)
 }
 
@@ -159,7 +159,7 @@ func TestAPlanReadsUnderItsOwnCredentials(t *testing.T) {
 	m := newModelServer(t, nil)
 	auths, asked := map[string]string{"dest0": "hunter0", "dest1": "hunter0"}, []string{}
 	g := standing(t, &Options{Transport: m, Auth: named(auths, &asked)}, "", "")
-	_, err := g.remote.checkout(t.Context(), plumbing.ZeroHash, []string{""})
+	_, err := g.remote.checkout(t.Context(), object.ID{}, []string{""})
 	require.NoError(t, err)
 	asked, auths["dest1"] = nil, "hunter1"
 	var got map[string][]byte
@@ -167,7 +167,7 @@ func TestAPlanReadsUnderItsOwnCredentials(t *testing.T) {
 		got, err = tree.Read(ctx, "outside 1")
 		return nil, err
 	}
-	_, err = g.runAndBuild(newPushStack(g.remote.lane.store, g.remote.lane.store.Tip), g.calls[1])
+	_, err = g.runAndBuild(newPushStack(object.SHA1, g.remote.lane.store, g.remote.lane.store.Tip), g.calls[1])
 	require.NoError(t, err)
 	require.Equal(t, map[string][]byte{"outside 1": []byte("outside 1")}, got)
 	require.Equal(t, []string{"dest1"}, asked)
@@ -245,8 +245,8 @@ func TestARepositoryWithoutReferencesIsAskedForNothing(t *testing.T) {
 	g.remote.lane.store.Complete = false
 	missing, err := object.FolderIn(g.remote.lane.store, g.remote.lane.store.Root, "b")
 	require.NoError(t, err)
-	delete(g.remote.lane.store.Trees, missing)
-	receiver = &session{Session: smart.Assume(nil, &smart.Advertisement{Refs: map[string]plumbing.Hash{g.remote.ref.String(): g.remote.lane.store.Tip}})}
+	g.remote.lane.store.Trees.Delete(missing)
+	receiver = &session{Session: smart.Assume(nil, &smart.Advertisement{Refs: map[string]object.ID{g.remote.ref.String(): g.remote.lane.store.Tip}})}
 	_, err = g.catchUp(receiver)
 	require.ErrorContains(t, err, "503")
 	require.Equal(t, 1, asks)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -44,7 +43,7 @@ func (g *pushGroup) push(receiver *session, ch *pushStack) (again bool) {
 		return false
 	}
 	seen, lookErr := g.look(g.callers.ctx)
-	var refs map[string]plumbing.Hash
+	var refs map[string]object.ID
 	if seen != nil {
 		refs = seen.Refs.Refs
 		g.keep(seen) // for the next attempt
@@ -66,7 +65,7 @@ func (g *pushGroup) push(receiver *session, ch *pushStack) (again bool) {
 }
 
 // unknown deals with a push that was not seen on the branch, which was at tip, or could not be read because of lookErr.
-func (g *pushGroup) unknown(ch *pushStack, v verdict, tip plumbing.Hash, lookErr error) (again bool) {
+func (g *pushGroup) unknown(ch *pushStack, v verdict, tip object.ID, lookErr error) (again bool) {
 	g.rememberUnknown(ch)
 	cause := fmt.Errorf("%w: %w", gitsink.ErrUnknown, v.err)
 	switch {
@@ -97,7 +96,7 @@ func (g *pushGroup) send(receiver *session, ch *pushStack) verdict {
 	if receiver.Refs.Capabilities.Supports(smart.NoThin) {
 		has = nil
 	}
-	pack, err := object.EncodePack(ch.objects, has)
+	pack, err := object.EncodePack(ch.format, ch.objects, has)
 	if err != nil {
 		return verdict{err: err}
 	}
@@ -165,7 +164,7 @@ func (g *pushGroup) pushed(ch *pushStack) {
 // refused deals with a push that the server does not want although the branch has not moved. If that is not sure
 // (lookErr), and the server's words do not tell either, the next try will. A refusal that may concern one plan only is
 // tracked down to it: the others are pushed without it.
-func (g *pushGroup) refused(v verdict, refs map[string]plumbing.Hash, lookErr error) (again bool) {
+func (g *pushGroup) refused(v verdict, refs map[string]object.ID, lookErr error) (again bool) {
 	if v.unpack {
 		g.remote.lane.store = object.NewStore() // in case it is the server that misses something
 	}

@@ -465,8 +465,8 @@ func TestACacheThatIsWrongIsDroppedAndFetchedOnce(t *testing.T) {
 	apply(t, s, d, nothing)
 	s.workers.Wait()
 	lane := slices.Collect(maps.Values(s.lanes.all))[0]
-	for hash := range lane.store.Trees {
-		delete(lane.store.Trees, hash)
+	for hash := range lane.store.Trees.All() {
+		lane.store.Trees.Delete(hash)
 	}
 	apply(t, s, d, counting("c"))
 	require.Equal(t, map[string]string{"base/dir/a": "1", "base/b": "2", "base/c": "2"}, repo.Tree("main"))

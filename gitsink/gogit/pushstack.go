@@ -13,14 +13,15 @@ import (
 // chain is what a group pushes: the commits of its plans in turn, on top of the branch, with all objects that are new in
 // them. A plan sees what the plans before it have made.
 type pushStack struct {
-	store *object.Store
-	old   plumbing.Hash // the branch's tip, to compare and swap with; zero: there is no such branch
-	tip   plumbing.Hash // the last commit; at first the one to build on, zero: none
-	root  plumbing.Hash // its tree; zero: none
+	format object.Format
+	store  *object.Store
+	old    object.ID // the branch's tip, to compare and swap with; zero: there is no such branch
+	tip    object.ID // the last commit; at first the one to build on, zero: none
+	root   object.ID // its tree; zero: none
 
 	objects []object.Object
-	trees   map[plumbing.Hash]string // of the objects
-	blobs   map[plumbing.Hash][]byte
+	trees   map[object.ID]string // of the objects
+	blobs   map[object.ID][]byte
 	size    int64
 	parts   []stackPart
 	create  bool // the branch is wanted even without a new commit
@@ -34,17 +35,17 @@ type stackPart struct {
 
 // made is a commit and what it was made from.
 type builtCommit struct {
-	hash plumbing.Hash
+	hash object.ID
 	from gitsink.Commit
 }
 
-func newPushStack(s *object.Store, old plumbing.Hash) *pushStack {
+func newPushStack(f object.Format, s *object.Store, old object.ID) *pushStack {
 	return &pushStack{
-		store: s, old: old, tip: s.Tip, root: s.Root, trees: map[plumbing.Hash]string{}, blobs: map[plumbing.Hash][]byte{},
+		format: f, store: s, old: old, tip: s.Tip, root: s.Root, trees: map[object.ID]string{}, blobs: map[object.ID][]byte{},
 	}
 }
 
-func (ch *pushStack) Tree(hash plumbing.Hash) (string, error) {
+func (ch *pushStack) Tree(hash object.ID) (string, error) {
 	if tree, ok := ch.trees[hash]; ok {
 		return tree, nil
 	}
@@ -70,19 +71,19 @@ func (ch *pushStack) commits() int {
 type builtCommits struct {
 	commits   []builtCommit
 	objects   []object.Object
-	tip, root plumbing.Hash
+	tip, root object.ID
 	writes    bool // something is to be there, whether it is new or not
 }
 
 // encoder writes a commit object.
-type encoder func(root, parent plumbing.Hash, commit gitsink.Commit, now time.Time) ([]byte, error)
+type encoder func(root, parent object.ID, commit gitsink.Commit, now time.Time) ([]byte, error)
 
 // draft makes the commits of a plan on top of the chain, below a base folder. One whose tree is its parent's is left out.
 func (ch *pushStack) build(folder string, commits []gitsink.Commit, encode encoder) (*builtCommits, error) {
 	if err := object.CheckPaths(folder, commits); err != nil {
 		return nil, err
 	}
-	e, err := object.NewEditor(ch, ch.root)
+	e, err := object.NewEditor(ch.format, ch, ch.root)
 	if err != nil {
 		return nil, err
 	}
@@ -96,14 +97,14 @@ func (ch *pushStack) build(folder string, commits []gitsink.Commit, encode encod
 			d.writes = d.writes || !change.Remove
 		}
 		root, objects := e.Commit()
-		if root == d.root || d.root.IsZero() && root == object.EmptyTree {
+		if root == d.root || d.root.IsZero() && root == ch.format.EmptyTree() {
 			continue
 		}
 		data, err := encode(root, d.tip, commit, now)
 		if err != nil {
 			return nil, err
 		}
-		o := object.New(plumbing.CommitObject, data)
+		o := object.New(ch.format, plumbing.CommitObject, data)
 		d.objects = append(append(d.objects, objects...), o)
 		d.commits = append(d.commits, builtCommit{o.Hash, commit})
 		d.tip, d.root = o.Hash, root

@@ -14,21 +14,22 @@ import (
 )
 
 // plainCommit writes a commit that names only what it was made of.
-func plainCommit(root, parent plumbing.Hash, commit gitsink.Commit, _ time.Time) ([]byte, error) {
+func plainCommit(root, parent object.ID, commit gitsink.Commit, _ time.Time) ([]byte, error) {
 	return fmt.Appendf(nil, "tree %s\nparent %s\n\n%s\n", root, parent, commit.Message), nil
 }
 
 func TestAChainIsOnTopOfTheStore(t *testing.T) {
 	t.Parallel()
 	s := object.NewStore()
-	s.Tip, s.Root = plumbing.NewHash(someHash), plant(s, fileEntry("a", "1"))
-	old := plumbing.NewHash(otherHash)
-	ch := newPushStack(s, old)
+	s.Tip, s.Root = hexID(someHash), plant(s, fileEntry("a", "1"))
+	old := hexID(otherHash)
+	ch := newPushStack(object.SHA1, s, old)
 	require.Equal(t, &pushStack{
-		store: s, old: old, tip: s.Tip, root: s.Root, trees: map[plumbing.Hash]string{}, blobs: map[plumbing.Hash][]byte{},
+		store: s, old: old, tip: s.Tip, root: s.Root, trees: map[object.ID]string{}, blobs: map[object.ID][]byte{},
 	}, ch)
 	ch.trees[old] = "of the chain"
-	for hash, want := range map[plumbing.Hash]string{old: "of the chain", s.Root: s.Trees[s.Root], plumbing.ZeroHash: ""} {
+	rootTree, _ := s.Trees.Get(s.Root)
+	for hash, want := range map[object.ID]string{old: "of the chain", s.Root: rootTree, object.ID{}: ""} {
 		tree, err := ch.Tree(hash)
 		require.NoError(t, err)
 		require.Equal(t, want, tree)
@@ -36,11 +37,11 @@ func TestAChainIsOnTopOfTheStore(t *testing.T) {
 	_, err := ch.Tree(s.Tip)
 	require.ErrorIs(t, err, object.ErrIncomplete)
 
-	zero := plumbing.ZeroHash
+	zero := object.ID{}
 	for _, test := range []struct {
 		create    bool
-		old, tip  plumbing.Hash
-		storesTip plumbing.Hash
+		old, tip  object.ID
+		storesTip object.ID
 		nothing   bool
 	}{
 		{false, old, old, old, true}, {true, old, old, old, true}, {false, zero, old, old, true}, {true, zero, old, old, false},
@@ -79,33 +80,33 @@ func TestADraftHoldsACommitForEachChangeOfTheTree(t *testing.T) {
 	} {
 		s := object.NewStore()
 		if test.before != nil {
-			s.Tip, s.Root = plumbing.NewHash(someHash), plant(s, test.before...)
+			s.Tip, s.Root = hexID(someHash), plant(s, test.before...)
 		}
-		ch := newPushStack(s, s.Tip)
+		ch := newPushStack(object.SHA1, s, s.Tip)
 		d, err := ch.build(test.folder, test.plan, plainCommit)
 		require.NoError(t, err, test.name)
 		require.Equal(t, test.writes, d.writes, test.name)
 		tip, root := s.Tip, s.Root
 		var messages []string
-		objects := map[plumbing.Hash]object.Object{}
+		objects := map[object.ID]object.Object{}
 		for _, o := range d.objects {
 			objects[o.Hash] = o
 		}
 		for _, c := range d.commits {
 			messages = append(messages, c.from.Message)
-			tree, err := object.RootOf(string(objects[c.hash].Data))
+			tree, err := object.RootOf(object.SHA1, string(objects[c.hash].Data))
 			require.NoError(t, err, test.name)
 			require.Contains(t, objects, tree, test.name)
 			require.NotEqual(t, root, tree, test.name)
 			want, _ := plainCommit(tree, tip, c.from, time.Time{})
-			require.Equal(t, object.New(plumbing.CommitObject, want), objects[c.hash], test.name)
+			require.Equal(t, object.New(object.SHA1, plumbing.CommitObject, want), objects[c.hash], test.name)
 			tip, root = c.hash, tree
 		}
 		require.Equal(t, test.want, messages, test.name)
 		require.Equal(t, tip, d.tip, test.name)
 		require.Equal(t, root, d.root, test.name)
 		if test.name == "the last file goes" {
-			require.Equal(t, object.EmptyTree, d.root)
+			require.Equal(t, object.SHA1.EmptyTree(), d.root)
 		}
 		for _, o := range d.objects {
 			if o.Kind == plumbing.BlobObject {
@@ -118,13 +119,13 @@ func TestADraftHoldsACommitForEachChangeOfTheTree(t *testing.T) {
 func TestADraftThatCannotBeMadeIsAnError(t *testing.T) {
 	t.Parallel()
 	s := object.NewStore()
-	s.Tip, s.Root = plumbing.NewHash(someHash), plant(s, fileEntry("a", "1"))
+	s.Tip, s.Root = hexID(someHash), plant(s, fileEntry("a", "1"))
 	broken := errors.New("no signature")
-	refusing := func(plumbing.Hash, plumbing.Hash, gitsink.Commit, time.Time) ([]byte, error) {
+	refusing := func(object.ID, object.ID, gitsink.Commit, time.Time) ([]byte, error) {
 		return []byte("x"), broken
 	}
 	lost := object.NewStore()
-	lost.Root = plumbing.NewHash(someHash)
+	lost.Root = hexID(someHash)
 	for name, test := range map[string]struct {
 		store  *object.Store
 		change gitsink.Change
@@ -136,7 +137,7 @@ func TestADraftThatCannotBeMadeIsAnError(t *testing.T) {
 		"a missing root":      {lost, gitsink.Change{Path: "b"}, plainCommit, object.ErrIncomplete},
 		"a missing signature": {s, gitsink.Change{Path: "b"}, refusing, broken},
 	} {
-		d, err := newPushStack(test.store, plumbing.ZeroHash).build("", []gitsink.Commit{{Changes: []gitsink.Change{test.change}}}, test.encode)
+		d, err := newPushStack(object.SHA1, test.store, object.ID{}).build("", []gitsink.Commit{{Changes: []gitsink.Change{test.change}}}, test.encode)
 		require.ErrorIs(t, err, test.want, name)
 		require.Nil(t, d, name)
 	}
@@ -145,8 +146,8 @@ func TestADraftThatCannotBeMadeIsAnError(t *testing.T) {
 func TestWhatIsDraftedIsSeenByTheNextAndLands(t *testing.T) {
 	t.Parallel()
 	s := object.NewStore()
-	s.Tip, s.Root = plumbing.NewHash(someHash), plant(s, fileEntry("a", "1"))
-	ch := newPushStack(s, s.Tip)
+	s.Tip, s.Root = hexID(someHash), plant(s, fileEntry("a", "1"))
+	ch := newPushStack(object.SHA1, s, s.Tip)
 	calls := []*call{{}, {}, {}}
 	var all []object.Object
 	var size int64
@@ -167,7 +168,7 @@ func TestWhatIsDraftedIsSeenByTheNextAndLands(t *testing.T) {
 	require.Equal(t, all, ch.objects)
 	require.Equal(t, size, ch.size)
 	require.Equal(t, 2, ch.commits())
-	require.Equal(t, map[plumbing.Hash][]byte{blobHash("23"): []byte("23")}, ch.blobs)
+	require.Equal(t, map[object.ID][]byte{blobHash("23"): []byte("23")}, ch.blobs)
 	require.Len(t, ch.trees, 3)
 
 	ch.moveStore()

@@ -8,11 +8,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 	"github.com/kubescribe/kubescribe/queue"
 )
@@ -126,7 +126,7 @@ func TestAServerThatIsKnownIsNotAskedAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		repository string // that was asked
 		other      bool   // others have asked
-		tip        plumbing.Hash
+		tip        object.ID
 		unknown    bool
 		assumed    bool
 	}{
@@ -134,7 +134,7 @@ func TestAServerThatIsKnownIsNotAskedAgain(t *testing.T) {
 		"it is not":           {tip: hash("1"), unknown: true},
 		"another repository":  {repository: "https://standing.invalid/other", tip: hash("1")},
 		"of others":           {other: true, tip: hash("1")},
-		"nothing to begin at": {tip: plumbing.ZeroHash},
+		"nothing to begin at": {tip: object.ID{}},
 	} {
 		m := newModelServer(t, nil)
 		g := standing(t, &Options{Transport: m}, "a")
@@ -160,7 +160,7 @@ func TestAServerThatIsKnownIsNotAskedAgain(t *testing.T) {
 		} else {
 			require.Equal(t, 1, m.requests, name)
 			require.Equal(t, m.tip, s.Tip(g.remote.ref), name)
-			require.Equal(t, &cachedCaps{g.remote.dst.Repository, g.key.who, s.Refs.Capabilities, false}, g.remote.lane.caps, "it is known by now: %s", name)
+			require.Equal(t, &cachedCaps{g.remote.dst.Repository, g.key.who, s.Refs.Capabilities, false, object.SHA1}, g.remote.lane.caps, "it is known by now: %s", name)
 		}
 		s.Close()
 	}
@@ -185,7 +185,7 @@ func TestOnlyWhatCostsARequestIsRemembered(t *testing.T) {
 		s := &session{Session: smart.Assume(c.conn, refs), who: identity{1}}
 		r.learn(s)
 		if c.want {
-			require.Equal(t, &cachedCaps{"https://host.invalid/app", identity{1}, s.Refs.Capabilities, true}, r.lane.caps, name)
+			require.Equal(t, &cachedCaps{"https://host.invalid/app", identity{1}, s.Refs.Capabilities, true, object.SHA1}, r.lane.caps, name)
 		} else {
 			require.Nil(t, r.lane.caps, name)
 		}
@@ -196,5 +196,5 @@ func TestARemoteIsTheWayToOneBranch(t *testing.T) {
 	t.Parallel()
 	s, l, d := &Sink{}, &lane{}, target("https://host.invalid/app", "main", "base")
 	r := newRemote(s, l, d)
-	require.Equal(t, &remote{sink: s, lane: l, dst: d, ref: "refs/heads/main", fetched: map[plumbing.Hash]bool{}}, r)
+	require.Equal(t, &remote{sink: s, lane: l, dst: d, ref: "refs/heads/main", fetched: map[object.ID]bool{}}, r)
 }

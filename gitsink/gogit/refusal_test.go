@@ -57,9 +57,9 @@ func TestARefusalIsOfTheClassThatItsWordsAndTheBranchTell(t *testing.T) {
 			g.remote.ref = plumbing.NewBranchReferenceName(c.branch)
 		}
 		only, store := g.calls[0], g.remote.lane.store
-		refs := map[string]plumbing.Hash{}
+		refs := map[string]object.ID{}
 		for _, ref := range c.refs {
-			refs[ref] = plumbing.NewHash(someHash)
+			refs[ref] = hexID(someHash)
 		}
 		require.False(t, g.refused(c.v, refs, c.look), name)
 		err := ended(t, only)
@@ -97,7 +97,7 @@ func TestOnlyWhatMayBeOnePlansFaultIsTrackedDownToIt(t *testing.T) {
 		"too large, lost": {[]string{"a", "b"}, "GH001", down, 0, gitsink.ErrTooLarge},
 	} {
 		looks := 0
-		g := standing(t, &Options{Transport: looking(func() plumbing.Hash { return plumbing.ZeroHash }, &looks)}, c.folders...)
+		g := standing(t, &Options{Transport: looking(func() object.ID { return object.ID{} }, &looks)}, c.folders...)
 		calls := slices.Clone(g.calls)
 		held, w := opened(g.key.who)
 		g.keep(held)
@@ -133,11 +133,11 @@ func (j *judging) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, _ := io.ReadAll(r.Body)
 	req := packp.NewReferenceUpdateRequest()
 	require.NoError(j.t, req.Decode(bytes.NewReader(body)))
-	got, err := object.Unpack(req.Packfile, object.Limits{Receive: 1 << 30, Hold: 1 << 30}, true)
+	got, err := object.Unpack(object.SHA1, req.Packfile, object.Limits{Receive: 1 << 30, Hold: 1 << 30}, true)
 	require.NoError(j.t, err)
 	j.pushes++
-	j.sizes = append(j.sizes, len(got.Commits))
-	for _, content := range got.Blobs {
+	j.sizes = append(j.sizes, got.Commits.Len())
+	for _, content := range got.Blobs.All() {
 		if content == "guilty" {
 			answer := pkt("unpack ok\n") + pkt("ng refs/heads/main pre-receive hook declined\n") + "0000"
 			return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
 
@@ -22,13 +23,13 @@ type remote struct {
 	ref  plumbing.ReferenceName
 	auth func(context.Context) (Auth, error) // what the next connection shows
 
-	secrets []string               // of every connection so far: no error may hold one
-	fetched map[plumbing.Hash]bool // commits that came with fetches: they are in the history of the branch
+	secrets []string           // of every connection so far: no error may hold one
+	fetched map[object.ID]bool // commits that came with fetches: they are in the history of the branch
 }
 
 func newRemote(s *Sink, l *lane, d destination.Destination) *remote {
 	return &remote{
-		sink: s, lane: l, dst: d, ref: plumbing.NewBranchReferenceName(d.Branch), fetched: map[plumbing.Hash]bool{},
+		sink: s, lane: l, dst: d, ref: plumbing.NewBranchReferenceName(d.Branch), fetched: map[object.ID]bool{},
 	}
 }
 
@@ -119,6 +120,6 @@ func (r *remote) show(text string) string { return show(text, r.secrets) }
 // learn remembers what the server offers, if asking again would be a request of its own.
 func (r *remote) learn(s *session) {
 	if s.Repeats() {
-		r.lane.caps = &cachedCaps{r.dst.Repository, s.who, s.Refs.Capabilities, s.Refs.MultiAck}
+		r.lane.caps = &cachedCaps{r.dst.Repository, s.who, s.Refs.Capabilities, s.Refs.MultiAck, s.Refs.Format}
 	}
 }

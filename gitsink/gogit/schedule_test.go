@@ -47,8 +47,8 @@ type modelServer struct {
 	schedule schedule
 	requests int
 	late     []lateRequest
-	objects  map[plumbing.Hash]object.Object
-	tip      plumbing.Hash
+	objects  map[object.ID]object.Object
+	tip      object.ID
 	outside  int
 }
 
@@ -58,7 +58,7 @@ type lateRequest struct {
 }
 
 func newModelServer(t *testing.T, s schedule) *modelServer {
-	m := &modelServer{t: t, schedule: s, objects: map[plumbing.Hash]object.Object{}}
+	m := &modelServer{t: t, schedule: s, objects: map[object.ID]object.Object{}}
 	m.outsider() // a branch to begin with
 	return m
 }
@@ -129,20 +129,20 @@ var wantLine = regexp.MustCompile(`want ([0-9a-f]{40})`)
 // upload sends everything that the wanted commits reach: it knows neither shallow nor filter, and needs no haves.
 func (m *modelServer) upload(body []byte) []byte {
 	var objects []object.Object
-	seen := map[plumbing.Hash]bool{}
+	seen := map[object.ID]bool{}
 	for _, want := range wantLine.FindAllSubmatch(body, -1) {
-		if err := m.reach(plumbing.NewHash(string(want[1])), seen, &objects); err != nil {
+		if err := m.reach(hexID(string(want[1])), seen, &objects); err != nil {
 			m.t.Errorf("a want: %v", err)
 		}
 	}
-	pack, err := object.EncodePack(objects, nil)
+	pack, err := object.EncodePack(object.SHA1, objects, nil)
 	if err != nil {
 		m.t.Error(err)
 	}
 	return append([]byte(pkt("NAK\n")), pack...)
 }
 
-func (m *modelServer) reach(hash plumbing.Hash, seen map[plumbing.Hash]bool, found *[]object.Object) error {
+func (m *modelServer) reach(hash object.ID, seen map[object.ID]bool, found *[]object.Object) error {
 	if seen[hash] {
 		return nil
 	}
@@ -152,20 +152,20 @@ func (m *modelServer) reach(hash plumbing.Hash, seen map[plumbing.Hash]bool, fou
 		return fmt.Errorf("object %s is missing", hash)
 	}
 	*found = append(*found, o)
-	var below []plumbing.Hash
+	var below []object.ID
 	switch o.Kind {
 	case plumbing.CommitObject:
 		for line := range strings.Lines(string(o.Data)) {
 			if kind, name, ok := strings.Cut(strings.TrimSpace(line), " "); ok && (kind == "tree" || kind == "parent") && plumbing.IsHash(name) {
-				below = append(below, plumbing.NewHash(name))
+				below = append(below, hexID(name))
 			}
 		}
 	case plumbing.TreeObject:
-		for e, err := range object.Entries(string(o.Data)) {
+		for e, err := range object.Entries(object.SHA1, string(o.Data)) {
 			if err != nil {
 				return err
 			}
-			below = append(below, e.Hash)
+			below = append(below, e.ID())
 		}
 	}
 	for _, next := range below {
@@ -182,32 +182,35 @@ func (m *modelServer) receive(body []byte) []byte {
 		m.t.Errorf("a push: %v", err)
 		return nil
 	}
-	got, err := object.Unpack(req.Packfile, object.Limits{Receive: 1 << 30, Hold: 1 << 30}, true)
+	got, err := object.Unpack(object.SHA1, req.Packfile, object.Limits{Receive: 1 << 30, Hold: 1 << 30}, true)
 	if err != nil {
 		m.t.Errorf("a push: %v", err)
 		return nil
 	}
-	for hash, data := range got.Commits {
+	for hash, data := range got.Commits.All() {
 		m.objects[hash] = object.Object{Kind: plumbing.CommitObject, Hash: hash, Data: []byte(data)}
 	}
-	for hash, tree := range got.Trees {
+	for hash, tree := range got.Trees.All() {
 		m.objects[hash] = object.Object{Kind: plumbing.TreeObject, Hash: hash, Data: []byte(tree)}
 	}
-	for hash, data := range got.Blobs {
+	for hash, data := range got.Blobs.All() {
 		m.objects[hash] = object.Object{Kind: plumbing.BlobObject, Hash: hash, Data: []byte(data)}
 	}
-	command := req.Commands[0]
+	old, tip := namedBy(req.Commands[0].Old), namedBy(req.Commands[0].New)
 	status := "ok refs/heads/main\n"
-	if err := m.reach(command.New, map[plumbing.Hash]bool{}, &[]object.Object{}); err != nil {
+	if err := m.reach(tip, map[object.ID]bool{}, &[]object.Object{}); err != nil {
 		m.t.Errorf("a push: %v", err)
 	}
-	if command.Old != m.tip {
+	if old != m.tip {
 		status = "ng refs/heads/main failed to update ref\n"
 	} else {
-		m.tip = command.New
+		m.tip = tip
 	}
 	return []byte(pkt("unpack ok\n") + pkt(status) + "0000")
 }
+
+// namedBy is the name that go-git has for an object.
+func namedBy(hash plumbing.Hash) object.ID { return hexID(hash.String()) }
 
 // outsider pushes a commit of somebody else: a file beside the base folder.
 func (m *modelServer) outsider() {
@@ -216,17 +219,17 @@ func (m *modelServer) outsider() {
 	s.Tip = m.tip
 	for hash, o := range m.objects {
 		if o.Kind == plumbing.TreeObject {
-			s.Trees[hash] = string(o.Data)
+			s.Trees.Set(hash, string(o.Data))
 		}
 	}
 	if !m.tip.IsZero() {
-		root, err := object.RootOf(string(m.objects[m.tip].Data))
+		root, err := object.RootOf(object.SHA1, string(m.objects[m.tip].Data))
 		require.NoError(m.t, err)
 		s.Root = root
 	}
-	ch := newPushStack(s, m.tip)
+	ch := newPushStack(object.SHA1, s, m.tip)
 	name := fmt.Sprintf("outside %d", m.outside)
-	d, err := ch.build("", []gitsink.Commit{{Message: name, Changes: writes(name, name)}}, func(root, parent plumbing.Hash, c gitsink.Commit, now time.Time) ([]byte, error) {
+	d, err := ch.build("", []gitsink.Commit{{Message: name, Changes: writes(name, name)}}, func(root, parent object.ID, c gitsink.Commit, now time.Time) ([]byte, error) {
 		return object.EncodeCommit(root, parent, c, gitsink.Signature{Name: "o", Email: "o"}, now), nil
 	})
 	require.NoError(m.t, err)
@@ -242,10 +245,10 @@ func (m *modelServer) history() []string {
 	for hash := m.tip; !hash.IsZero(); {
 		header, message, _ := strings.Cut(string(m.objects[hash].Data), "\n\n")
 		subjects = append(subjects, strings.TrimSpace(message))
-		hash = plumbing.ZeroHash
+		hash = object.ID{}
 		for line := range strings.Lines(header) {
 			if parent, ok := strings.CutPrefix(line, "parent "); ok {
-				hash = plumbing.NewHash(strings.TrimSpace(parent))
+				hash = hexID(strings.TrimSpace(parent))
 			}
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
@@ -16,21 +15,22 @@ import (
 // follows the folders, not the repository. Trees are wanted by their hashes, level by level, all of a level in one request;
 // a folder of which nothing is known comes whole. Nothing is said to be had: the server would take us to have all that the
 // commit reaches, and leave out a tree that somebody has copied into our folder from elsewhere.
-func (r *remote) scope(ctx context.Context, sender *session, want plumbing.Hash, folders []string) error {
+func (r *remote) scope(ctx context.Context, sender *session, want object.ID, folders []string) error {
 	q := &requester{remote: r, session: sender}
 	defer q.close()
 	s := r.lane.store
 	got, err := q.fetch(ctx, fetchRequest{FetchRequest: smart.FetchRequest{
-		Wants: []plumbing.Hash{want}, Depth: 1, Filter: packp.FilterTreeDepth(1),
+		Wants: []object.ID{want}, Depth: 1, Filter: packp.FilterTreeDepth(1),
 	}})
 	if err != nil {
 		return err
 	}
-	root, err := object.RootOf(got.Commits[want])
+	text, _ := got.Commits.Get(want)
+	root, err := object.RootOf(want.Format(), text)
 	if err != nil {
 		return fmt.Errorf("commit %s: %w", want, err)
 	}
-	s.AddAll(got.Trees)
+	s.AddAll(&got.Trees)
 	patience := maxLevels + levels(folders)
 	for round := 0; ; round++ {
 		single, whole, err := s.Missing(root, folders)
@@ -91,7 +91,7 @@ func (q *requester) fetch(ctx context.Context, req fetchRequest) (object.Unpacke
 }
 
 // trees adds trees to the store, each of which must come.
-func (q *requester) trees(ctx context.Context, wants []plumbing.Hash, filter packp.Filter) error {
+func (q *requester) trees(ctx context.Context, wants []object.ID, filter packp.Filter) error {
 	if len(wants) == 0 {
 		return nil
 	}
@@ -99,7 +99,7 @@ func (q *requester) trees(ctx context.Context, wants []plumbing.Hash, filter pac
 	if err != nil {
 		return err
 	}
-	q.remote.lane.store.AddAll(got.Trees)
+	q.remote.lane.store.AddAll(&got.Trees)
 	if limit := q.remote.sink.opts.MaxHeldBytes; q.remote.lane.store.Size > 2*limit { // with what the tip before had
 		return object.HeldTooMuch(limit)
 	}

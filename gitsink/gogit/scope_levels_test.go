@@ -21,23 +21,23 @@ import (
 // shelf is a server of objects: it gives what is asked for by name, with what a filter leaves below it, and says nothing of
 // what it does not have.
 type shelf struct {
-	objects map[plumbing.Hash]object.Object
-	names   map[plumbing.Hash]string
+	objects map[object.ID]object.Object
+	names   map[object.ID]string
 	asked   []string // the requests for packs
 	broken  int      // the request that is answered with something else, from 1; 0: none
 }
 
 func newShelf() *shelf {
-	return &shelf{objects: map[plumbing.Hash]object.Object{}, names: map[plumbing.Hash]string{}}
+	return &shelf{objects: map[object.ID]object.Object{}, names: map[object.ID]string{}}
 }
 
-func (s *shelf) put(name string, kind plumbing.ObjectType, data string) plumbing.Hash {
-	o := object.New(kind, []byte(data))
+func (s *shelf) put(name string, kind plumbing.ObjectType, data string) object.ID {
+	o := object.New(object.SHA1, kind, []byte(data))
 	s.objects[o.Hash], s.names[o.Hash] = o, name
 	return o.Hash
 }
 
-func (s *shelf) tree(name string, all ...object.Entry) plumbing.Hash {
+func (s *shelf) tree(name string, all ...object.Entry) object.ID {
 	return s.put(name, plumbing.TreeObject, treeWith(all...))
 }
 
@@ -63,12 +63,12 @@ func (s *shelf) RoundTrip(r *http.Request) (*http.Response, error) {
 	var pack []object.Object
 	var names []string
 	for _, want := range wantLine.FindAllSubmatch(body, -1) {
-		hash := plumbing.NewHash(string(want[1]))
+		hash := hexID(string(want[1]))
 		names = append(names, s.names[hash])
 		s.reach(hash, filter, &pack)
 	}
 	s.asked = append(s.asked, strings.TrimSpace(fmt.Sprintf("%s %s %s", strings.Join(names, ","), filter, depth)))
-	packed, err := object.EncodePack(pack, nil)
+	packed, err := object.EncodePack(object.SHA1, pack, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func answerOf(r *http.Request, media, text string) *http.Response {
 }
 
 // reach collects an object and what the filter leaves below it.
-func (s *shelf) reach(hash plumbing.Hash, filter string, found *[]object.Object) {
+func (s *shelf) reach(hash object.ID, filter string, found *[]object.Object) {
 	o, ok := s.objects[hash]
 	if !ok {
 		return
@@ -97,18 +97,18 @@ func (s *shelf) reach(hash plumbing.Hash, filter string, found *[]object.Object)
 	*found = append(*found, o)
 	switch {
 	case o.Kind == plumbing.CommitObject && filter != "tree:0":
-		root, _ := object.RootOf(string(o.Data))
+		root, _ := object.RootOf(object.SHA1, string(o.Data))
 		if filter == "tree:1" {
 			filter = "tree:0"
 		}
 		s.reach(root, filter, found)
 	case o.Kind == plumbing.TreeObject && filter != "tree:0":
-		for e, err := range object.Entries(string(o.Data)) {
+		for e, err := range object.Entries(object.SHA1, string(o.Data)) {
 			if err != nil {
 				return
 			}
-			if below := s.objects[e.Hash]; below.Kind == plumbing.TreeObject || filter == "" {
-				s.reach(e.Hash, filter, found)
+			if below := s.objects[e.ID()]; below.Kind == plumbing.TreeObject || filter == "" {
+				s.reach(e.ID(), filter, found)
 			}
 		}
 	}
@@ -124,7 +124,7 @@ func remoteFor(t *testing.T, server http.RoundTripper, opts Options) *remote {
 }
 
 // scoped brings the store of a remote to the commit.
-func scoped(t *testing.T, r *remote, commit plumbing.Hash, folders ...string) error {
+func scoped(t *testing.T, r *remote, commit object.ID, folders ...string) error {
 	t.Helper()
 	sender, err := r.open(t.Context(), smart.UploadPack)
 	require.NoError(t, err)
@@ -133,7 +133,7 @@ func scoped(t *testing.T, r *remote, commit plumbing.Hash, folders ...string) er
 }
 
 // filled is a shelf with a commit of a few folders.
-func filled() (*shelf, plumbing.Hash) {
+func filled() (*shelf, object.ID) {
 	s := newShelf()
 	inner := s.tree("inner", fileEntry("y", "1"))
 	ours := s.tree("ours", fileEntry("x", "1"), folderEntry("inner", inner))
@@ -151,7 +151,7 @@ func TestAFolderIsAskedForLevelByLevel(t *testing.T) {
 	require.Equal(t, []string{"commit tree:1 1", "way tree:0", "ours blob:none"}, s.asked)
 	store := r.lane.store
 	require.Equal(t, commit, store.Tip)
-	root, err := object.RootOf(string(s.objects[commit].Data))
+	root, err := object.RootOf(object.SHA1, string(s.objects[commit].Data))
 	require.NoError(t, err)
 	require.Equal(t, root, store.Root)
 	require.Len(t, store.Trees, 4)
@@ -215,7 +215,7 @@ func TestWhatAFolderHoldsHasABound(t *testing.T) {
 		require.NoError(t, q.trees(t.Context(), nil, ""))
 		require.False(t, q.used, "nothing was asked")
 		r.lane.store.Size = 2<<20 - int64(len(s.objects[rootHash(t, s, commit)].Data)) - overhead + less // of the tip before
-		err = q.trees(t.Context(), []plumbing.Hash{rootHash(t, s, commit)}, "tree:0")
+		err = q.trees(t.Context(), []object.ID{rootHash(t, s, commit)}, "tree:0")
 		require.Equal(t, fits, err == nil, "%v", err)
 		if !fits {
 			require.ErrorIs(t, err, gitsink.ErrTooLarge)
@@ -228,9 +228,9 @@ func TestWhatAFolderHoldsHasABound(t *testing.T) {
 	require.ErrorIs(t, scoped(t, remoteFor(t, s, Options{MaxPackBytes: 20}), commit, "way/ours"), object.ErrTooMuch)
 }
 
-func rootHash(t *testing.T, s *shelf, commit plumbing.Hash) plumbing.Hash {
+func rootHash(t *testing.T, s *shelf, commit object.ID) object.ID {
 	t.Helper()
-	root, err := object.RootOf(string(s.objects[commit].Data))
+	root, err := object.RootOf(object.SHA1, string(s.objects[commit].Data))
 	require.NoError(t, err)
 	return root
 }
@@ -262,7 +262,7 @@ func TestWhatLiesDeepComesWholeInTheEnd(t *testing.T) {
 func TestARequesterOpensASessionOnlyWhereTheLastOneIsUsedUp(t *testing.T) {
 	t.Parallel()
 	s, commit := filled()
-	req := fetchRequest{FetchRequest: smart.FetchRequest{Wants: []plumbing.Hash{commit}, Depth: 1}}
+	req := fetchRequest{FetchRequest: smart.FetchRequest{Wants: []object.ID{commit}, Depth: 1}}
 	for url, again := range map[string]bool{"http://shelf.example/app": true, "https://shelf.example/app": true, "odd://shelf.example/app": false} {
 		r := remoteFor(t, s, Options{})
 		sender, err := r.open(t.Context(), smart.UploadPack)
@@ -299,13 +299,13 @@ func TestTheCommitsThatALostPushMayHaveMadeAreFoundInTheHistory(t *testing.T) {
 	t.Parallel()
 	s, commit := filled()
 	r := remoteFor(t, s, Options{})
-	found, err := r.ancestors(t.Context(), commit, []plumbing.Hash{commit, plumbing.NewHash(otherHash)})
+	found, err := r.ancestors(t.Context(), commit, []object.ID{commit, hexID(otherHash)})
 	require.NoError(t, err)
-	require.Equal(t, map[plumbing.Hash]bool{commit: true}, found)
+	require.Equal(t, map[object.ID]bool{commit: true}, found)
 	require.Equal(t, []string{"commit tree:0 1000"}, s.asked)
 
 	s.broken = 2
-	found, err = r.ancestors(t.Context(), commit, []plumbing.Hash{commit})
+	found, err = r.ancestors(t.Context(), commit, []object.ID{commit})
 	require.Error(t, err)
 	require.Empty(t, found)
 	_, err = remoteFor(t, s, Options{MaxPackBytes: 20}).ancestors(t.Context(), commit, nil)

@@ -60,7 +60,7 @@ func TestOnlyTheFoldersTreesAreFetched(t *testing.T) {
 	requests, bytes := fetched(server)
 	require.Equal(t, 4, requests, "the commit with its root, clusters, c1, ns-100 whole")
 	require.Less(t, bytes, int64(20_000))
-	require.Less(t, len(storeOf(s).Trees), 6)
+	require.Less(t, storeOf(s).Trees.Len(), 6)
 
 	require.Len(t, seen(t, s, repo.URL(), "main", "clusters/c2"), 2000)
 	requests, bytes = fetched(server)

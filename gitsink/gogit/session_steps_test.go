@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
 
@@ -86,7 +86,7 @@ func TestASessionIsOpenedWithWhatItsServerSays(t *testing.T) {
 	media := "application/x-git-upload-pack-advertisement"
 	s := newSink(t, &Options{Transport: canned(func(r *http.Request) (*http.Response, error) {
 		if strings.HasPrefix(r.URL.Path, "/empty") {
-			return saying(r, http.StatusOK, media, pkt(plumbing.ZeroHash.String()+" capabilities^{}\x00ofs-delta\n")+"0000"), nil
+			return saying(r, http.StatusOK, media, pkt(object.ID{}.String()+" capabilities^{}\x00ofs-delta\n")+"0000"), nil
 		}
 		return saying(r, http.StatusOK, strings.Replace(media, "git-upload-pack", r.URL.Query().Get("service"), 1), refs), nil
 	})})
@@ -105,7 +105,7 @@ func TestASessionIsOpenedWithWhatItsServerSays(t *testing.T) {
 	require.False(t, opened.Refs.Capabilities.Supports(capability.MultiACK))
 	require.False(t, opened.Refs.Capabilities.Supports(capability.ThinPack))
 	require.True(t, opened.Refs.Capabilities.Supports(capability.OFSDelta))
-	require.Equal(t, plumbing.NewHash(someHash), opened.Tip("refs/heads/main"))
+	require.Equal(t, hexID(someHash), opened.Tip("refs/heads/main"))
 	require.NotNil(t, r.lane.caps)
 	require.Equal(t, opened.who, r.lane.caps.who)
 

@@ -109,7 +109,7 @@ func SignerFromSecret(data map[string][]byte) (Signer, error) {
 }
 
 // sign returns the commit with its signature in the header, where git looks for it (gitformat-signature(5)).
-func sign(ctx context.Context, s Signer, commit []byte) ([]byte, error) {
+func sign(ctx context.Context, f object.Format, s Signer, commit []byte) ([]byte, error) {
 	if s == nil {
 		return nil, fmt.Errorf("%w: Options.Signer returned none: return Unsigned if that is meant", errUnsigned)
 	}
@@ -121,7 +121,7 @@ func sign(ctx context.Context, s Signer, commit []byte) ([]byte, error) {
 	if !strings.HasPrefix(text, "-----BEGIN ") || !strings.HasSuffix(text, "-----") || strings.ContainsRune(text, 0) {
 		return nil, fmt.Errorf("%w: the Signer returned %d bytes that are no armored signature", errUnsigned, len(signature))
 	}
-	return object.WithSignature(commit, text), nil
+	return object.WithSignature(f, commit, text), nil
 }
 
 // signError is an error of Options.Signer or of a Signer. What it wraps is matched by the result.

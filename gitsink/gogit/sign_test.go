@@ -132,9 +132,9 @@ func TestGitVerifiesWhatAnOpenPGPKeyHasSigned(t *testing.T) {
 	if _, err := exec.LookPath("gpg"); err != nil && os.Getenv("CI") == "" {
 		t.Skip("gpg is not installed: git needs it to verify; .ci/run installs it")
 	}
-	for _, passphrase := range []string{"", "open sesame"} {
+	for passphrase, format := range map[string]string{"": "sha256", "open sesame": "sha1"} {
 		t.Run("passphrase "+passphrase, func(t *testing.T) {
-			repo := gitservertest.NewServer(t, nil).NewRepo("app")
+			repo := gitservertest.NewServer(t, &gitservertest.ServerOptions{ObjectFormat: format}).NewRepo("app")
 			private, public := openPGPKey(t, passphrase, nil)
 			signer, err := SignerFromSecret(map[string][]byte{"git.asc": private, "passphrase": []byte(passphrase)})
 			require.NoError(t, err)

@@ -61,9 +61,10 @@ func TestOpenSSHHasARepositoryOfSHA256(t *testing.T) {
 	for name, filled := range map[string]bool{"empty": false, "filled": true} {
 		folder := t.TempDir() + "/" + name + ".git"
 		sha256Repository(t, folder, filled)
-		e := refuse(t, newSink(t, &Options{Auth: fixed(auth)}), target(server.URL()+folder, "main", ""), put("a", "1"), gitsink.ErrUnsupported)
-		require.ErrorContains(t, e, "object-format sha256")
-		require.ErrorIs(t, e, queue.ErrPermanent)
+		result := apply(t, newSink(t, &Options{Auth: fixed(auth)}), target(server.URL()+folder, "main", ""), put("a", "1"))
+		require.Len(t, result.Tip, 64)
+		require.NoError(t, runGit(t, folder, "cat-file", "-e", "main:a"))
+		require.NoError(t, runGit(t, folder, "fsck", "--strict"))
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -86,14 +85,14 @@ func stocked(t *testing.T, files ...string) *object.Store {
 }
 
 // plainly writes a commit object, unsigned.
-func plainly(root, parent plumbing.Hash, c gitsink.Commit, now time.Time) ([]byte, error) {
+func plainly(root, parent object.ID, c gitsink.Commit, now time.Time) ([]byte, error) {
 	return object.EncodeCommit(root, parent, c, gitsink.Signature{Name: "o", Email: "o"}, now), nil
 }
 
 // extend makes a commit of the files the tip of a store.
-func extend(t *testing.T, s *object.Store, files ...string) plumbing.Hash {
+func extend(t *testing.T, s *object.Store, files ...string) object.ID {
 	t.Helper()
-	ch := newPushStack(s, s.Tip)
+	ch := newPushStack(object.SHA1, s, s.Tip)
 	d, err := ch.build("", []gitsink.Commit{{Message: "start", Changes: writes(files...)}}, plainly)
 	require.NoError(t, err)
 	ch.add(&call{}, d)

@@ -9,28 +9,28 @@ import (
 )
 
 func fileEntry(name, content string) object.Entry {
-	return object.Entry{Mode: object.SpelledFile, Name: name, Hash: plumbing.ComputeHash(plumbing.BlobObject, []byte(content))}
+	return object.Entry{Mode: object.SpelledFile, Name: name, Raw: string(object.SHA1.Name(plumbing.BlobObject, []byte(content)).Bytes())}
 }
 
-func folderEntry(name string, tree plumbing.Hash) object.Entry {
-	return object.Entry{Mode: object.SpelledTree, Name: name, Hash: tree}
+func folderEntry(name string, tree object.ID) object.Entry {
+	return object.Entry{Mode: object.SpelledTree, Name: name, Raw: string(tree.Bytes())}
 }
 
 // treeWith writes a tree with these entries in this order.
 func treeWith(all ...object.Entry) string {
 	var b strings.Builder
 	for _, e := range all {
-		b.WriteString(e.Mode + " " + e.Name + "\x00" + string(e.Hash[:]))
+		b.WriteString(e.Mode + " " + e.Name + "\x00" + e.Raw)
 	}
 	return b.String()
 }
 
-func hashOfTree(tree string) plumbing.Hash {
-	return plumbing.ComputeHash(plumbing.TreeObject, []byte(tree))
+func hashOfTree(tree string) object.ID {
+	return object.SHA1.Name(plumbing.TreeObject, []byte(tree))
 }
 
 // plant puts a tree with these entries into a store.
-func plant(s *object.Store, all ...object.Entry) plumbing.Hash {
+func plant(s *object.Store, all ...object.Entry) object.ID {
 	tree := treeWith(all...)
 	hash := hashOfTree(tree)
 	s.Add(hash, tree)

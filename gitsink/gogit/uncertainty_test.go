@@ -2,21 +2,21 @@ package gogit
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
-func hash(digit string) plumbing.Hash { return plumbing.NewHash(strings.Repeat(digit, 40)) }
+func hash(digit string) object.ID { return hexID(strings.Repeat(digit, 40)) }
 
 // doubtful is a push from old to tip of one call with one commit, which is tip.
-func doubtful(old, tip plumbing.Hash, c *call) unknownPush {
+func doubtful(old, tip object.ID, c *call) unknownPush {
 	return unknownPush{old: old, tip: tip, parts: []unknownPart{{call: c, folder: tip.String()[:1], commits: []landedCommit{{hash: tip}}}}}
 }
 
@@ -27,11 +27,11 @@ func TestAPushInDoubtHasLandedCanLandYetOrIsForgotten(t *testing.T) {
 	m.outsider()
 	second := m.tip
 	m.outsider()
-	third, zero, gone := m.tip, plumbing.ZeroHash, hash("9")
+	third, zero, gone := m.tip, object.ID{}, hash("9")
 	for name, c := range map[string]struct {
-		old, tip plumbing.Hash // of the push
-		at       plumbing.Hash // the branch
-		fetched  bool          // its commit came with a fetch
+		old, tip object.ID // of the push
+		at       object.ID // the branch
+		fetched  bool      // its commit came with a fetch
 		landed   bool
 		left     bool
 		asks     bool
@@ -153,10 +153,10 @@ func TestExactlyAsManyDoubtsAsMayBeAreKept(t *testing.T) {
 	t.Parallel()
 	g := standing(t, nil, "a")
 	for i := range byte(maxUnknown) {
-		g.rememberUnknown(&pushStack{tip: plumbing.Hash{i}})
+		g.rememberUnknown(&pushStack{tip: numbered(i)})
 	}
 	require.Len(t, g.remote.lane.unknown, maxUnknown)
-	require.Equal(t, plumbing.Hash{}, g.remote.lane.unknown[0].tip)
+	require.Equal(t, object.ID{}, g.remote.lane.unknown[0].tip)
 }
 
 func TestCommitsThatHaveLandedAreLeftOutIfTheyStillHold(t *testing.T) {
@@ -185,7 +185,7 @@ func TestCommitsThatHaveLandedAreLeftOutIfTheyStillHold(t *testing.T) {
 	} {
 		g := standing(t, nil, "base")
 		g.remote.lane.store = stocked(t, "base/file", c.now, "other", "1")
-		ch := newPushStack(g.remote.lane.store, g.remote.lane.store.Tip)
+		ch := newPushStack(object.SHA1, g.remote.lane.store, g.remote.lane.store.Tip)
 		for _, commit := range c.found {
 			g.remote.lane.landed["base"] = append(g.remote.lane.landed["base"], landedCommit{digest: digestOf(commit)})
 		}
@@ -200,7 +200,7 @@ func TestCommitsThatHaveLandedAreLeftOutIfTheyStillHold(t *testing.T) {
 	}
 	g := standing(t, nil, "base")
 	g.remote.lane.landed["base"] = []landedCommit{{digest: digestOf(plan("1")[0])}}
-	ch := newPushStack(g.remote.lane.store, plumbing.ZeroHash)
+	ch := newPushStack(object.SHA1, g.remote.lane.store, object.ID{})
 	ch.root = hash("5") // which is nowhere
 	_, err := g.withoutLanded(ch, g.calls[0], plan("1"))
 	require.ErrorIs(t, err, object.ErrIncomplete)
@@ -210,3 +210,6 @@ func TestCommitsThatHaveLandedAreLeftOutIfTheyStillHold(t *testing.T) {
 func commitsTo(path string) []gitsink.Commit {
 	return []gitsink.Commit{{Message: "m", Changes: writes(path, "1")}}
 }
+
+// numbered is a name that no object has.
+func numbered(n byte) object.ID { return hexID(fmt.Sprintf("%040x", int(n)+1)) }

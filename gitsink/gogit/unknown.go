@@ -1,8 +1,6 @@
 package gogit
 
 import (
-	"github.com/go-git/go-git/v5/plumbing"
-
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
@@ -35,14 +33,14 @@ func (g *pushGroup) rememberUnknown(ch *pushStack) {
 
 // settleDoubts finds out which of the pushes in doubt have landed, now that the branch is at tip. What has not, and cannot
 // any more, is forgotten: a push lands on the commit it was made on or not at all.
-func (g *pushGroup) settleUnknown(tip plumbing.Hash) error {
-	var wanted []plumbing.Hash
+func (g *pushGroup) settleUnknown(tip object.ID) error {
+	var wanted []object.ID
 	for _, d := range g.remote.lane.unknown {
 		if d.old != tip && d.tip != tip && !g.remote.fetched[d.tip] {
 			wanted = append(wanted, d.tip)
 		}
 	}
-	in := map[plumbing.Hash]bool{}
+	in := map[object.ID]bool{}
 	if len(wanted) > 0 && !tip.IsZero() {
 		var err error
 		if in, err = g.remote.ancestors(g.callers.ctx, tip, wanted); err != nil {
@@ -87,7 +85,7 @@ func (g *pushGroup) withoutLanded(ch *pushStack, c *call, commits []gitsink.Comm
 	if err := object.CheckPaths(c.dst.BaseFolder, commits); err != nil {
 		return nil, err
 	}
-	e, err := object.NewEditor(ch, ch.root)
+	e, err := object.NewEditor(ch.format, ch, ch.root)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -142,9 +141,9 @@ func TestOfTooManyPushesInDoubtTheOldestAreForgotten(t *testing.T) {
 	t.Parallel()
 	g := &pushGroup{remote: &remote{lane: &lane{}}}
 	for i := range byte(maxUnknown + 2) {
-		g.rememberUnknown(&pushStack{tip: plumbing.Hash{i}})
+		g.rememberUnknown(&pushStack{tip: numbered(i)})
 	}
 	require.Len(t, g.remote.lane.unknown, maxUnknown)
-	require.Equal(t, plumbing.Hash{2}, g.remote.lane.unknown[0].tip)
-	require.Equal(t, plumbing.Hash{maxUnknown + 1}, g.remote.lane.unknown[maxUnknown-1].tip, "the newest is the likeliest to land")
+	require.Equal(t, numbered(2), g.remote.lane.unknown[0].tip)
+	require.Equal(t, numbered(maxUnknown+1), g.remote.lane.unknown[maxUnknown-1].tip, "the newest is the likeliest to land")
 }

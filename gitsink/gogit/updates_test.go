@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -85,7 +84,7 @@ func TestWhatIsThereIsNotFetched(t *testing.T) {
 		g.remote.lane.store.Complete = false
 		missing, err := object.FolderIn(g.remote.lane.store, g.remote.lane.store.Root, "b")
 		require.NoError(t, err)
-		delete(g.remote.lane.store.Trees, missing)
+		g.remote.lane.store.Trees.Delete(missing)
 		tip := g.remote.lane.store.Tip
 		if !c.tip {
 			tip = hash("1")
@@ -101,7 +100,7 @@ func TestWhatIsThereIsNotFetched(t *testing.T) {
 		require.Equal(t, tip, got, name)
 	}
 	g := standing(t, &Options{Transport: answers(func(*http.Request, string) (int, string) { return http.StatusServiceUnavailable, "" })}, "a")
-	_, err := g.remote.checkout(t.Context(), plumbing.ZeroHash, nil)
+	_, err := g.remote.checkout(t.Context(), object.ID{}, nil)
 	require.Error(t, err, "an empty store is at no commit")
 }
 
@@ -111,13 +110,13 @@ func TestABranchThatIsMissingBeginsAtTheDefaultBranch(t *testing.T) {
 	for name, c := range map[string]struct {
 		refs  []string // with HEAD, if the first is
 		is    error
-		store plumbing.Hash
-		tip   plumbing.Hash
+		store object.ID
+		tip   object.ID
 	}{
 		"the branch is there":        {[]string{"HEAD", m.tip.String(), "refs/heads/main", m.tip.String()}, nil, m.tip, m.tip},
-		"only the default branch is": {[]string{"HEAD", m.tip.String(), "refs/heads/trunk", m.tip.String()}, nil, m.tip, plumbing.ZeroHash},
-		"neither is":                 {[]string{"refs/heads/other", m.tip.String()}, nil, plumbing.ZeroHash, plumbing.ZeroHash},
-		"nothing is shown":           {[]string{"capabilities^{}", plumbing.ZeroHash.String()}, errHidden, hash("9"), plumbing.ZeroHash},
+		"only the default branch is": {[]string{"HEAD", m.tip.String(), "refs/heads/trunk", m.tip.String()}, nil, m.tip, object.ID{}},
+		"neither is":                 {[]string{"refs/heads/other", m.tip.String()}, nil, object.ID{}, object.ID{}},
+		"nothing is shown":           {[]string{"capabilities^{}", object.ID{}.String()}, errHidden, hash("9"), object.ID{}},
 	} {
 		g := standing(t, &Options{Transport: answers(func(r *http.Request, body string) (int, string) {
 			if r.Method == http.MethodGet {
@@ -126,7 +125,7 @@ func TestABranchThatIsMissingBeginsAtTheDefaultBranch(t *testing.T) {
 			return http.StatusOK, string(m.upload([]byte(body)))
 		})}, "a")
 		g.remote.lane.store.Tip = hash("9")
-		tip, err := g.remote.checkout(t.Context(), plumbing.ZeroHash, []string{"a"})
+		tip, err := g.remote.checkout(t.Context(), object.ID{}, []string{"a"})
 		require.ErrorIs(t, err, c.is, name)
 		require.Equal(t, c.tip, tip, name)
 		require.Equal(t, c.store, g.remote.lane.store.Tip, name)
@@ -190,7 +189,7 @@ func TestAFetchThatFailsIsTriedAnewOnlyWhereThatMayHelp(t *testing.T) {
 		if c.stocked {
 			g.remote.lane.store = stocked(t, "start", "1")
 		}
-		_, err := g.remote.checkout(c.ctx, plumbing.ZeroHash, []string{"a"})
+		_, err := g.remote.checkout(c.ctx, object.ID{}, []string{"a"})
 		require.Error(t, err, name)
 		require.Equal(t, c.fetches, fetches, name)
 		require.Equal(t, c.noScope, g.remote.lane.noScope, name)
@@ -205,11 +204,11 @@ func TestAServerThatFallsSilentIsNotAskedForMore(t *testing.T) {
 	m := newModelServer(t, nil)
 	for name, run := range map[string]func(g *pushGroup) error{
 		"an increment": func(g *pushGroup) error {
-			_, err := g.remote.checkout(g.callers.ctx, plumbing.ZeroHash, []string{"a"})
+			_, err := g.remote.checkout(g.callers.ctx, object.ID{}, []string{"a"})
 			return err
 		},
 		"files": func(g *pushGroup) error {
-			_, err := g.remote.blobs(g.callers.ctx, []plumbing.Hash{hash("1")})
+			_, err := g.remote.blobs(g.callers.ctx, []object.ID{hash("1")})
 			return err
 		},
 	} {
@@ -248,7 +247,7 @@ func TestAnIncrementSaysWhatIsThere(t *testing.T) {
 	})}, "a")
 	_, err := g.remote.checkout(t.Context(), m.tip, []string{"a"})
 	require.NoError(t, err)
-	require.Equal(t, []plumbing.Hash{shallow}, g.remote.lane.store.Shallows)
+	require.Equal(t, []object.ID{shallow}, g.remote.lane.store.Shallows)
 	first := m.tip
 	m.outsider()
 	_, err = g.remote.checkout(t.Context(), m.tip, []string{"a"})
@@ -266,7 +265,7 @@ func TestAnIncrementSaysWhatIsThere(t *testing.T) {
 func TestAPackWithoutTheWantedCommitIsOfNoUse(t *testing.T) {
 	t.Parallel()
 	m := newModelServer(t, nil)
-	pack, err := object.EncodePack(nil, nil)
+	pack, err := object.EncodePack(object.SHA1, nil, nil)
 	require.NoError(t, err)
 	g := standing(t, &Options{Transport: answers(func(r *http.Request, _ string) (int, string) {
 		if r.Method == http.MethodGet {

@@ -121,19 +121,19 @@ func FuzzValidity(f *testing.F) {
 }
 
 // write makes the commits in a repository, unless the sink refuses to.
-func (p proposal) write(t *testing.T, repo bareRepo) (tip plumbing.Hash, ok bool) {
+func (p proposal) write(t *testing.T, repo bareRepo) (tip object.ID, ok bool) {
 	if target("https://git.example/app", "main", p.folder).Validate() != nil {
-		return plumbing.ZeroHash, false
+		return object.ID{}, false
 	}
-	keep := object.New(plumbing.BlobObject, []byte("1"))
-	root := object.New(plumbing.TreeObject, fmt.Appendf(nil, "100644 keep\x00%s", keep.Hash[:]))
+	keep := object.New(object.SHA1, plumbing.BlobObject, []byte("1"))
+	root := object.New(object.SHA1, plumbing.TreeObject, fmt.Appendf(nil, "100644 keep\x00%s", keep.Hash.Bytes()))
 	s := object.NewStore()
 	s.Add(root.Hash, string(root.Data))
 	s.Root = root.Hash
-	encode := func(root, parent plumbing.Hash, commit gitsink.Commit, now time.Time) ([]byte, error) {
+	encode := func(root, parent object.ID, commit gitsink.Commit, now time.Time) ([]byte, error) {
 		return object.EncodeCommit(root, parent, commit, gitsink.Signature{Name: "kubescribe", Email: "kubescribe@localhost"}, now), nil
 	}
-	draft, err := newPushStack(s, plumbing.ZeroHash).build(p.folder, p.commits(), encode)
+	draft, err := newPushStack(object.SHA1, s, object.ID{}).build(p.folder, p.commits(), encode)
 	if err != nil {
 		require.ErrorIs(t, err, gitsink.ErrPath)
 		named := false
@@ -141,7 +141,7 @@ func (p proposal) write(t *testing.T, repo bareRepo) (tip plumbing.Hash, ok bool
 			named = named || strings.Contains(err.Error(), fmt.Sprintf("%q", path)) || strings.Contains(err.Error(), fmt.Sprintf("%q", object.Join(p.folder, path)))
 		}
 		require.True(t, named, "%v", err)
-		return plumbing.ZeroHash, false
+		return object.ID{}, false
 	}
 	repo.write(t, append(draft.objects, keep, root)...)
 	return draft.tip, len(draft.commits) > 0
@@ -176,7 +176,7 @@ func (r bareRepo) write(t *testing.T, objects ...object.Object) {
 	}
 }
 
-func (r bareRepo) branch(t *testing.T, name string, tip plumbing.Hash) {
+func (r bareRepo) branch(t *testing.T, name string, tip object.ID) {
 	require.NoError(t, os.WriteFile(filepath.Join(string(r), "refs", "heads", name), []byte(tip.String()+"\n"), 0o600))
 }
 

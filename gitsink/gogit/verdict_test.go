@@ -67,7 +67,7 @@ func pushing(t *testing.T, opts *Options, folders ...string) (*pushGroup, *pushS
 	t.Helper()
 	g := standing(t, opts, folders...)
 	g.remote.lane.store = stocked(t, "start", "1")
-	ch := newPushStack(g.remote.lane.store, g.remote.lane.store.Tip)
+	ch := newPushStack(object.SHA1, g.remote.lane.store, g.remote.lane.store.Tip)
 	for _, c := range g.calls {
 		d, err := ch.build(c.dst.BaseFolder, []gitsink.Commit{{Message: "m", Changes: writes("file", c.dst.BaseFolder)}}, plainly)
 		require.NoError(t, err)
@@ -77,7 +77,7 @@ func pushing(t *testing.T, opts *Options, folders ...string) (*pushGroup, *pushS
 }
 
 // looking is a server whose branch is at what tip returns; zero: it is down. looks counts what it is asked.
-func looking(tip func() plumbing.Hash, looks *int) answers {
+func looking(tip func() object.ID, looks *int) answers {
 	return func(r *http.Request, _ string) (int, string) {
 		*looks++
 		if at := tip(); !at.IsZero() {
@@ -120,10 +120,10 @@ func TestWhatBecomesOfAPushFollowsFromTheReportAndTheBranch(t *testing.T) {
 		"lost":                       {answer: "", at: old, looks: 1, again: true, doubts: 1},
 		"lost, and moved":            {answer: "", at: other, looks: 1, again: true, doubts: 1},
 	} {
-		var at plumbing.Hash
+		var at object.ID
 		looks := 0
-		g, ch := pushing(t, &Options{Transport: looking(func() plumbing.Hash { return at }, &looks)}, "a")
-		at = map[string]plumbing.Hash{old: ch.old, tip: ch.tip, other: plumbing.NewHash(otherHash)}[c.at]
+		g, ch := pushing(t, &Options{Transport: looking(func() object.ID { return at }, &looks)}, "a")
+		at = map[string]object.ID{old: ch.old, tip: ch.tip, other: hexID(otherHash)}[c.at]
 		if c.over {
 			g.callers.cancel()
 		}
@@ -162,7 +162,7 @@ func TestWhatBecomesOfAPushFollowsFromTheReportAndTheBranch(t *testing.T) {
 func TestAPushThatTheServerCannotHaveTakenIsNotLookedFor(t *testing.T) {
 	t.Parallel()
 	looks := 0
-	g, ch := pushing(t, &Options{Transport: looking(func() plumbing.Hash { return plumbing.ZeroHash }, &looks)}, "a", "b")
+	g, ch := pushing(t, &Options{Transport: looking(func() object.ID { return object.ID{} }, &looks)}, "a", "b")
 	receiver := talking(t, strings.NewReader(""), canPush)
 	receiver.Session = smart.Assume(refusing{&smart.RemoteError{Err: &smart.StatusError{Status: http.StatusForbidden}, Words: "not you"}}, receiver.Refs)
 	calls := slices.Clone(g.calls)
@@ -216,7 +216,7 @@ func TestTheWordsOfAnOutcomeThatIsUnknownAreTheFirstThatWereSaid(t *testing.T) {
 	} {
 		g, ch := pushing(t, nil, "a")
 		only := g.calls[0]
-		require.False(t, g.unknown(ch, c.v, plumbing.ZeroHash, c.look))
+		require.False(t, g.unknown(ch, c.v, object.ID{}, c.look))
 		var e *gitsink.Error
 		require.ErrorAs(t, ended(t, only), &e)
 		require.Equal(t, want, e.Server)
@@ -272,7 +272,7 @@ func TestAPushAsksForWhatTheServerOffersAndNamesTheOldValue(t *testing.T) {
 			many = append(many, fmt.Sprint("start-", i), fmt.Sprint(i))
 		}
 		extend(t, g.remote.lane.store, many...)
-		ch := newPushStack(g.remote.lane.store, g.remote.lane.store.Tip)
+		ch := newPushStack(object.SHA1, g.remote.lane.store, g.remote.lane.store.Tip)
 		d, err := ch.build("", []gitsink.Commit{{Message: "m", Changes: writes("start-9", "2")}}, plainly)
 		require.NoError(t, err)
 		ch.add(g.calls[0], d)
@@ -286,13 +286,13 @@ func TestAPushAsksForWhatTheServerOffersAndNamesTheOldValue(t *testing.T) {
 		v := g.send(receiver, ch)
 		require.True(t, v.ok, capabilities)
 		require.False(t, v.signed)
-		ch.objects = append(ch.objects, object.New(plumbing.CommitObject, []byte("tree x\ngpgsig y\n\nm\n")))
+		ch.objects = append(ch.objects, object.New(object.SHA1, plumbing.CommitObject, []byte("tree x\ngpgsig y\n\nm\n")))
 		receiver.Session = smart.Assume(answered{strings.NewReader(answer)}, receiver.Refs)
 		require.True(t, g.send(receiver, ch).signed)
 		ch.objects = ch.objects[:len(ch.objects)-1]
 		require.Contains(t, string(w.sent[0]), ch.old.String()+" "+ch.tip.String()+" refs/heads/main")
 		require.Equal(t, c.bands, strings.Contains(string(w.sent[0]), "side-band-64k"), capabilities)
-		want, err := object.EncodePack(ch.objects, map[bool]func(plumbing.Hash) (string, bool){true: ch.store.Lookup}[c.thin])
+		want, err := object.EncodePack(object.SHA1, ch.objects, map[bool]func(object.ID) (string, bool){true: ch.store.Lookup}[c.thin])
 		require.NoError(t, err)
 		require.Len(t, w.sent[1], len(want), capabilities)
 		require.Equal(t, c.thin, len(want) < 1000, "of a folder of a hundred files: %s", capabilities)
@@ -349,7 +349,7 @@ func TestALookIsMadeUnderTheCredentialsOfAnybody(t *testing.T) {
 	auths, asked := map[string]string{"dest0": "x", "dest1": "x"}, []string{}
 	looks := 0
 	g, ch := pushing(t, &Options{
-		Auth: named(auths, &asked), Transport: looking(func() plumbing.Hash { return plumbing.NewHash(someHash) }, &looks),
+		Auth: named(auths, &asked), Transport: looking(func() object.ID { return hexID(someHash) }, &looks),
 	}, "a", "b")
 	delete(auths, "dest0")
 	s, err := g.look(t.Context())

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/go-git/go-git/v5/plumbing"
-
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
@@ -26,7 +24,7 @@ type view struct {
 	ctx    context.Context // the plan's, which ends every walk and read; a view lives no longer
 	remote *remote
 	stack  *pushStack
-	folder plumbing.Hash // zero: there is no folder
+	folder object.ID // zero: there is no folder
 
 	mu   sync.Mutex // held during each use of remote and chain; guards what follows
 	over bool
@@ -64,7 +62,7 @@ func (v *view) use(f func() error) error {
 func (v *view) note(err error) { _ = v.use(func() error { return err }) }
 
 // tree returns the content of a tree.
-func (v *view) Tree(hash plumbing.Hash) (tree string, err error) {
+func (v *view) Tree(hash object.ID) (tree string, err error) {
 	err = v.use(func() error {
 		tree, err = v.stack.Tree(hash)
 		return err
@@ -76,7 +74,7 @@ func (v *view) Tree(hash plumbing.Hash) (tree string, err error) {
 func (v *view) Paths(prefix string) iter.Seq2[string, gitsink.Entry] {
 	return func(yield func(string, gitsink.Entry) bool) {
 		prefix := strings.TrimSuffix(prefix, "/")
-		var folder plumbing.Hash
+		var folder object.ID
 		err := v.use(func() (err error) {
 			folder, err = object.FolderIn(v.stack, v.folder, prefix)
 			if wrong := (*object.PathError)(nil); errors.As(err, &wrong) {
@@ -123,21 +121,21 @@ func (v *view) find(path string) (object.Entry, bool, error) {
 	if err != nil {
 		return object.Entry{}, false, err
 	}
-	e, ok := object.Lookup(tree, name)
+	e, ok := object.Lookup(folder.Format(), tree, name)
 	return e, ok && !e.IsTree(), nil
 }
 
 // Read implements gitsink.Tree. Symbolic links and submodules are absent too: their content is not a file's.
 func (v *view) Read(ctx context.Context, paths ...string) (map[string][]byte, error) {
-	return v.reads(ctx, func() (map[string]plumbing.Hash, error) {
-		found := make(map[string]plumbing.Hash, len(paths))
+	return v.reads(ctx, func() (map[string]object.ID, error) {
+		found := make(map[string]object.ID, len(paths))
 		for _, path := range paths {
 			e, ok, err := v.find(path)
 			if err != nil {
 				return nil, err
 			}
 			if ok && e.IsFile() {
-				found[path] = e.Hash
+				found[path] = e.ID()
 			}
 		}
 		return found, nil
@@ -146,8 +144,8 @@ func (v *view) Read(ctx context.Context, paths ...string) (map[string][]byte, er
 
 // ReadAbove implements gitsink.AncestorTree. The trees on the way to the folder are known: the commit is made of them.
 func (v *view) ReadAbove(ctx context.Context, name string) (map[string][]byte, error) {
-	return v.reads(ctx, func() (map[string]plumbing.Hash, error) {
-		found := map[string]plumbing.Hash{}
+	return v.reads(ctx, func() (map[string]object.ID, error) {
+		found := map[string]object.ID{}
 		dir, root := "", v.stack.root
 		for part := range object.Components(v.remote.dst.BaseFolder) {
 			if root.IsZero() {
@@ -157,21 +155,21 @@ func (v *view) ReadAbove(ctx context.Context, name string) (map[string][]byte, e
 			if err != nil {
 				return nil, err
 			}
-			if e, ok := object.Lookup(tree, name); ok && e.IsFile() {
-				found[dir] = e.Hash
+			if e, ok := object.Lookup(root.Format(), tree, name); ok && e.IsFile() {
+				found[dir] = e.ID()
 			}
-			below, ok := object.Lookup(tree, part)
+			below, ok := object.Lookup(root.Format(), tree, part)
 			if !ok || !below.IsTree() {
 				break
 			}
-			dir, root = object.Join(dir, part), below.Hash
+			dir, root = object.Join(dir, part), below.ID()
 		}
 		return found, nil
 	})
 }
 
 // reads returns the contents of the files that find finds.
-func (v *view) reads(ctx context.Context, find func() (map[string]plumbing.Hash, error)) (contents map[string][]byte, err error) {
+func (v *view) reads(ctx context.Context, find func() (map[string]object.ID, error)) (contents map[string][]byte, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(v.ctx, func() { cancel(context.Cause(v.ctx)) })()
@@ -193,7 +191,7 @@ func (v *view) reads(ctx context.Context, find func() (map[string]plumbing.Hash,
 }
 
 // contents reads files in one request, if they are not known. The error is the plan's to judge. The caller holds mu.
-func (v *view) contents(ctx context.Context, found map[string]plumbing.Hash) (map[string][]byte, error) {
+func (v *view) contents(ctx context.Context, found map[string]object.ID) (map[string][]byte, error) {
 	blobs, err := v.blobs(ctx, slices.Collect(maps.Values(found)))
 	if err != nil {
 		if paths := slices.Collect(maps.Keys(found)); len(paths) == 1 {
@@ -213,14 +211,14 @@ func (v *view) contents(ctx context.Context, found map[string]plumbing.Hash) (ma
 	return contents, nil
 }
 
-func (v *view) blobs(ctx context.Context, wanted []plumbing.Hash) (map[plumbing.Hash]string, error) {
-	var stored []plumbing.Hash
+func (v *view) blobs(ctx context.Context, wanted []object.ID) (map[object.ID]string, error) {
+	var stored []object.ID
 	for _, hash := range wanted {
 		if _, ok := v.stack.blobs[hash]; !ok {
 			stored = append(stored, hash)
 		}
 	}
-	blobs := map[plumbing.Hash]string{}
+	blobs := map[object.ID]string{}
 	if len(stored) > 0 {
 		var err error
 		if blobs, err = v.remote.blobs(ctx, stored); err != nil {

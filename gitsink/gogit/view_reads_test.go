@@ -17,20 +17,20 @@ import (
 // shelfView is the view of a tree with some of everything, over a server of this shelf.
 func shelfView(t *testing.T, s *shelf) *view {
 	t.Helper()
-	lost := plumbing.NewHash(someHash)
+	lost := hexID(someHash)
 	r := remoteFor(t, s, Options{})
 	store := r.lane.store
-	sub := plant(store, object.Entry{Mode: "100755", Name: "run", Hash: blobHash("run")}, fileEntry("x", "x"))
+	sub := plant(store, object.Entry{Mode: "100755", Name: "run", Raw: string(blobHash("run").Bytes())}, fileEntry("x", "x"))
 	store.Root = plant(store,
-		fileEntry("file", "file"), object.Entry{Mode: "120000", Name: "link", Hash: blobHash("file")}, folderEntry("lost", lost),
-		object.Entry{Mode: "160000", Name: "mod", Hash: lost}, folderEntry("sub", sub),
+		fileEntry("file", "file"), object.Entry{Mode: "120000", Name: "link", Raw: string(blobHash("file").Bytes())}, folderEntry("lost", lost),
+		object.Entry{Mode: "160000", Name: "mod", Raw: string(lost.Bytes())}, folderEntry("sub", sub),
 	)
-	return &view{ctx: t.Context(), remote: r, stack: newPushStack(store, plumbing.ZeroHash), folder: store.Root}
+	return &view{ctx: t.Context(), remote: r, stack: newPushStack(object.SHA1, store, object.ID{}), folder: store.Root}
 }
 
 func TestAnEntryIsFoundByItsWholePath(t *testing.T) {
 	t.Parallel()
-	lost := plumbing.NewHash(someHash)
+	lost := hexID(someHash)
 	for path, want := range map[string]gitsink.Entry{
 		"file":    {Mode: gitsink.ModeFile, Hash: blobHash("file").String()},
 		"sub/x":   {Mode: gitsink.ModeFile, Hash: blobHash("x").String()},
@@ -47,7 +47,7 @@ func TestAnEntryIsFoundByItsWholePath(t *testing.T) {
 		require.NoError(t, v.end(), path)
 	}
 	v := shelfView(t, newShelf())
-	v.folder = plumbing.ZeroHash
+	v.folder = object.ID{}
 	_, ok := v.Entry("file")
 	require.False(t, ok, "there is no folder")
 	require.NoError(t, v.end())
@@ -70,13 +70,13 @@ func TestPathsAreThoseBelowAFolder(t *testing.T) {
 		"sub": {"sub/run", "sub/x"}, "sub/": {"sub/run", "sub/x"}, "file": nil, "link/x": nil, "none": nil, "su": nil,
 	} {
 		v := shelfView(t, newShelf())
-		sub := treeWith(object.Entry{Mode: "100755", Name: "run", Hash: blobHash("run")}, fileEntry("x", "x"))
-		v.folder = plant(v.stack.store, fileEntry("file", "1"), object.Entry{Mode: "120000", Name: "link", Hash: blobHash("")}, folderEntry("sub", hashOfTree(sub)))
+		sub := treeWith(object.Entry{Mode: "100755", Name: "run", Raw: string(blobHash("run").Bytes())}, fileEntry("x", "x"))
+		v.folder = plant(v.stack.store, fileEntry("file", "1"), object.Entry{Mode: "120000", Name: "link", Raw: string(blobHash("").Bytes())}, folderEntry("sub", hashOfTree(sub)))
 		v.stack.trees[hashOfTree(sub)] = sub
 		require.ElementsMatch(t, want, paths(v, prefix), prefix)
 		require.NoError(t, v.end(), prefix)
 		v = shelfView(t, newShelf())
-		v.folder = plumbing.ZeroHash
+		v.folder = object.ID{}
 		require.Empty(t, paths(v, prefix))
 		require.NoError(t, v.end())
 	}
@@ -201,7 +201,7 @@ func TestAReadEndsWithThePlan(t *testing.T) {
 func TestWhatLiesAboveAFolderIsReadUpToWhereItEnds(t *testing.T) {
 	t.Parallel()
 	const name = ".gitattributes"
-	lost := plumbing.NewHash(someHash)
+	lost := hexID(someHash)
 	for _, test := range []struct {
 		folder string
 		want   map[string]string
@@ -220,7 +220,7 @@ func TestWhatLiesAboveAFolderIsReadUpToWhereItEnds(t *testing.T) {
 		v := shelfView(t, s)
 		store := v.stack.store
 		c := plant(store, fileEntry(name, "in c"))
-		b := plant(store, object.Entry{Mode: "120000", Name: name, Hash: blobHash("link")}, folderEntry("c", c))
+		b := plant(store, object.Entry{Mode: "120000", Name: name, Raw: string(blobHash("link").Bytes())}, folderEntry("c", c))
 		a := plant(store, fileEntry(name, "in a"), folderEntry("b", b))
 		v.stack.root = plant(store, fileEntry(name, "root"), folderEntry("a", a), fileEntry("file", "1"), folderEntry("lost", lost))
 		v.remote.dst.BaseFolder = test.folder
@@ -238,7 +238,7 @@ func TestWhatLiesAboveAFolderIsReadUpToWhereItEnds(t *testing.T) {
 		}
 		require.NoError(t, err, test.folder)
 		require.Equal(t, want, got, test.folder)
-		v.stack.root = plumbing.ZeroHash
+		v.stack.root = object.ID{}
 		got, err = v.ReadAbove(t.Context(), name)
 		require.NoError(t, err, "a branch that is none")
 		require.Empty(t, got)

@@ -3,8 +3,6 @@ package gogit
 import (
 	"fmt"
 
-	"github.com/go-git/go-git/v5/plumbing"
-
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
@@ -23,32 +21,32 @@ type walker struct {
 	trees  object.Trees
 	note   func(error) // of what is wrong with a tree
 	yield  func(string, gitsink.Entry) bool
-	barren map[plumbing.Hash]bool // trees without a file at any depth
-	limit  int64                  // of left, for the error
-	left   int64                  // bytes of paths that may be yielded yet, overhead included
+	barren map[object.ID]bool // trees without a file at any depth
+	limit  int64              // of left, for the error
+	left   int64              // bytes of paths that may be yielded yet, overhead included
 }
 
 // newWalker returns a walker that yields at most limit bytes of paths, overhead included. What is wrong with a tree goes to
 // note, and ends the walk.
 func newWalker(trees object.Trees, note func(error), limit int64, yield func(string, gitsink.Entry) bool) *walker {
-	return &walker{trees: trees, note: note, yield: yield, barren: map[plumbing.Hash]bool{}, limit: limit, left: limit}
+	return &walker{trees: trees, note: note, yield: yield, barren: map[object.ID]bool{}, limit: limit, left: limit}
 }
 
 // walk yields what is in a folder and below. It reports whether there were files, and whether to go on. Its depth is that of the path, which is bounded.
-func (w *walker) walk(folder plumbing.Hash, prefix string) (files, more bool) {
+func (w *walker) walk(folder object.ID, prefix string) (files, more bool) {
 	if len(prefix) > maxWalkedPath {
 		w.note(&object.LimitError{Text: fmt.Sprintf("the path of the folder %s has more than %d bytes, which no clone can hold", object.Quoted(prefix), maxWalkedPath)})
 		return false, false
 	}
 	tree, err := w.trees.Tree(folder) // which looks at the context, too
 	if err == nil {
-		err = object.CheckNames(tree, prefix)
+		err = object.CheckNames(folder.Format(), tree, prefix)
 	}
 	if err != nil {
 		w.note(err)
 		return false, false
 	}
-	for e, err := range object.Entries(tree) {
+	for e, err := range object.Entries(folder.Format(), tree) {
 		if err != nil {
 			w.note(err)
 			return false, false
@@ -60,10 +58,10 @@ func (w *walker) walk(folder plumbing.Hash, prefix string) (files, more bool) {
 			}
 			continue
 		}
-		if w.barren[e.Hash] {
+		if w.barren[e.ID()] {
 			continue
 		}
-		some, more := w.walk(e.Hash, prefix+e.Name+"/")
+		some, more := w.walk(e.ID(), prefix+e.Name+"/")
 		if !more {
 			return true, false
 		}

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -15,7 +14,7 @@ import (
 // walkerOf is a walker of a store that gives up after so many files, with what it has yielded.
 func walkerOf(s *object.Store, most int) (w *walker, yielded *[]string) {
 	yielded = &[]string{}
-	v := viewOf(s, plumbing.ZeroHash)
+	v := viewOf(s, object.ID{})
 	w = newWalker(v, v.note, 1<<20, func(path string, _ gitsink.Entry) bool {
 		*yielded = append(*yielded, path)
 		return len(*yielded) < most
@@ -30,7 +29,7 @@ func TestAWalkYieldsTheFilesInOrderAndSaysHowItEnded(t *testing.T) {
 	hollow := plant(s, folderEntry("a", empty), folderEntry("b", empty))
 	sub := plant(s, fileEntry("x", "1"), folderEntry("y", hollow))
 	deep := plant(s, folderEntry("sub", sub), folderEntry("tail", empty))
-	lost := plumbing.NewHash(someHash)
+	lost := hexID(someHash)
 	twins := plant(s, fileEntry("t", "1"), fileEntry("t", "2"))
 	const broken = "100644 a\x00short"
 	s.Add(hashOfTree(broken), broken)
@@ -69,7 +68,7 @@ func TestAWalkYieldsTheFilesInOrderAndSaysHowItEnded(t *testing.T) {
 	}
 	w, _ := walkerOf(s, 9)
 	w.walk(plant(s, folderEntry("a", deep), folderEntry("b", hollow)), "")
-	require.Equal(t, map[plumbing.Hash]bool{empty: true, hollow: true}, w.barren)
+	require.Equal(t, map[object.ID]bool{empty: true, hollow: true}, w.barren)
 	w, _ = walkerOf(s, 9)
 	files, more := w.walk(lost, "")
 	require.False(t, files || more)
@@ -105,7 +104,7 @@ func TestThePathsOfAWalkHaveTheirBounds(t *testing.T) {
 		s := object.NewStore()
 		w, yielded := walkerOf(s, 9)
 		w.left = left
-		files, more := w.walk(plant(s, fileEntry("ab", "1"), fileEntry("cd", "1"), folderEntry("e", plumbing.ZeroHash)), "")
+		files, more := w.walk(plant(s, fileEntry("ab", "1"), fileEntry("cd", "1"), folderEntry("e", object.ID{})), "")
 		require.True(t, files)
 		require.Equal(t, fits, more)
 		require.Equal(t, map[bool]int{true: 2, false: 1}[fits], len(*yielded))

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -40,10 +41,10 @@ func deltaChain(n int) []byte {
 		_ = z.Close()
 	}
 	for i := range n - 1 {
-		base := plumbing.ComputeHash(plumbing.TreeObject, trees[i+1])
+		base := SHA1.Name(plumbing.TreeObject, trees[i+1])
 		delta := append([]byte{byte(len(trees[i+1])), byte(len(trees[i])), byte(len(trees[i]))}, trees[i]...)
 		pack.Write(headerOf(plumbing.REFDeltaObject, len(delta)))
-		pack.Write(base[:])
+		pack.Write(base.Bytes())
 		put(delta)
 	}
 	pack.Write(headerOf(plumbing.TreeObject, len(trees[n-1])))
@@ -55,9 +56,9 @@ func deltaChain(n int) []byte {
 func TestDeltasThatWaitForEachOtherAreAWorkListOfABoundedLength(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(2)) // the heap is little more than what is alive then, the test's own packs included
 	limits := Limits{1 << 30, 48 << 20}
-	got, err := Unpack(bytes.NewReader(deltaChain(maxDeltaChain+1)), limits, false)
+	got, err := Unpack(SHA1, bytes.NewReader(deltaChain(maxDeltaChain+1)), limits, false)
 	require.NoError(t, err)
-	require.Len(t, got.Trees, maxDeltaChain+1)
+	require.Equal(t, maxDeltaChain+1, got.Trees.Len())
 	sizes := map[int]string{maxDeltaChain + 2: "a chain of more than 4095 deltas", 100_000: "a chain of more than 4095 deltas", 180_000: "MaxHeldBytes"}
 	if testsize.Soak() {
 		sizes[3_000_000] = "MaxHeldBytes" // 198 MB, which once overflowed the stack
@@ -65,7 +66,7 @@ func TestDeltasThatWaitForEachOtherAreAWorkListOfABoundedLength(t *testing.T) {
 	for n, says := range sizes {
 		pack := deltaChain(n)
 		before, peak := liveHeap(), watchHeap(t)
-		_, err := Unpack(bytes.NewReader(pack), limits, false)
+		_, err := Unpack(SHA1, bytes.NewReader(pack), limits, false)
 		took := int64(peak()) - int64(before)
 		require.ErrorIs(t, err, gitsink.ErrTooLarge)
 		require.ErrorContains(t, err, says)
@@ -76,55 +77,55 @@ func TestDeltasThatWaitForEachOtherAreAWorkListOfABoundedLength(t *testing.T) {
 // A server may leave out a tree that two siblings hold: neither is complete then.
 func TestATreeThatTwoSiblingsMissClosesNeither(t *testing.T) {
 	s := NewStore()
-	tree := func(data string) plumbing.Hash {
-		o := New(plumbing.TreeObject, []byte(data))
+	tree := func(data string) ID {
+		o := New(SHA1, plumbing.TreeObject, []byte(data))
 		s.Add(o.Hash, data)
 		return o.Hash
 	}
-	folder := func(name string, hash plumbing.Hash) string { return "40000 " + name + "\x00" + string(hash[:]) }
-	missing := plumbing.NewHash(strings.Repeat("1", 40))
+	folder := func(name string, hash ID) string { return "40000 " + name + "\x00" + hash.raw() }
+	missing := hexID(strings.Repeat("1", 40))
 	one, two := tree(folder("x", missing)), tree(folder("y", missing))
 	whole := tree("")
 	root := tree(folder("a", one) + folder("b", two) + folder("c", whole))
-	found := map[plumbing.Hash]bool{}
+	found := map[ID]bool{}
 	require.NoError(t, s.below(root, found))
-	require.Equal(t, map[plumbing.Hash]bool{missing: true}, found)
-	require.Equal(t, map[plumbing.Hash]bool{whole: true}, s.closed)
+	require.Equal(t, map[ID]bool{missing: true}, found)
+	require.Equal(t, map[ID]bool{whole: true}, maps.Collect(s.closed.All()))
 }
 
 func TestWhatIsMissingIsFoundAtAnyDepth(t *testing.T) {
 	s := NewStore()
-	hash := plumbing.ZeroHash
+	hash := ID{}
 	data := "100644 x\x00" + strings.Repeat("1", 20)
 	for range 100_000 {
-		o := New(plumbing.TreeObject, []byte(data))
+		o := New(SHA1, plumbing.TreeObject, []byte(data))
 		s.Add(o.Hash, data)
 		hash = o.Hash
-		data = "40000 d\x00" + string(hash[:])
+		data = "40000 d\x00" + hash.raw()
 	}
-	missing := map[plumbing.Hash]bool{}
+	missing := map[ID]bool{}
 	require.NoError(t, s.below(hash, missing))
 	require.Empty(t, missing)
 }
 
 // FuzzUnpack reads whatever a server may send for a pack: an error or objects that are what their names say, within the limits.
 func FuzzUnpack(f *testing.F) {
-	pack, err := EncodePack(blobs(0, 15, 100), nil)
+	pack, err := EncodePack(SHA1, blobs(0, 15, 100), nil)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(pack, true)
 	f.Add(deltaChain(5), false)
 	f.Fuzz(func(t *testing.T, pack []byte, keep bool) {
-		got, err := Unpack(io.MultiReader(bytes.NewReader(pack)), Limits{1 << 20, 1 << 20}, keep)
+		got, err := Unpack(SHA1, io.MultiReader(bytes.NewReader(pack)), Limits{1 << 20, 1 << 20}, keep)
 		if err != nil {
 			return
 		}
-		for kind, objects := range map[plumbing.ObjectType]map[plumbing.Hash]string{
+		for kind, objects := range map[plumbing.ObjectType]Map[string]{
 			plumbing.CommitObject: got.Commits, plumbing.TreeObject: got.Trees, plumbing.BlobObject: got.Blobs,
 		} {
-			for hash, data := range objects {
-				require.Equal(t, hash, plumbing.ComputeHash(kind, []byte(data)))
+			for hash, data := range objects.All() {
+				require.Equal(t, hash, SHA1.Name(kind, []byte(data)))
 			}
 		}
 	})
@@ -149,7 +150,7 @@ func TestAnObjectThatIsNotWhatItSaysEndsTheFetch(t *testing.T) {
 		_ = z.Close()
 		sum := sha1.Sum(pack.Bytes())
 		pack.Write(sum[:])
-		_, err := Unpack(&pack, Limits{Receive: 1 << 20, Hold: 1 << 20}, false)
+		_, err := Unpack(SHA1, &pack, Limits{Receive: 1 << 20, Hold: 1 << 20}, false)
 		require.ErrorIs(t, err, gitsink.ErrProtocol, name)
 	}
 }

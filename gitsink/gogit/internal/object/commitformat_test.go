@@ -3,6 +3,7 @@ package object
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 
 func TestACommitIsWrittenAsGitWouldWriteIt(t *testing.T) {
 	t.Parallel()
-	root, parent := plumbing.NewHash(someHash), plumbing.NewHash(otherHash)
+	root, parent := hexID(someHash), hexID(otherHash)
 	now := time.Unix(1000, 0)
 	const fallback = "bot <bot@x>"
 	who := func(name, email string, when int64) gitsink.Signature {
@@ -45,7 +46,7 @@ func TestACommitIsWrittenAsGitWouldWriteIt(t *testing.T) {
 		"at the last of all times":        {who("A", "a", 1), who("C", "c", lastSecond), "A <a> 1 +0000", "C <c> 253402300799 +0000"},
 		"bytes that are no text":          {who("A\xff", "a", 5), who("ä", "ö", 7), "A\uFFFD <a> 5 +0000", "ä <ö> 7 +0000"},
 	} {
-		for _, p := range []plumbing.Hash{parent, plumbing.ZeroHash} {
+		for _, p := range []ID{parent, ID{}} {
 			want := "tree " + someHash + "\n"
 			if p == parent {
 				want += "parent " + otherHash + "\n"
@@ -95,44 +96,44 @@ func TestThePackHoldsEachObjectOnce(t *testing.T) {
 		many = append(many, fileEntry(string(c), "1"))
 	}
 	old := treeWith(many...)
-	tree := New(plumbing.TreeObject, []byte(treeWith(append(many, fileEntry("k", "1"))...)))
+	tree := New(SHA1, plumbing.TreeObject, []byte(treeWith(append(many, fileEntry("k", "1"))...)))
 	require.Equal(t, plumbing.TreeObject, tree.Kind)
 	require.Equal(t, hashOfTree(string(tree.Data)), tree.Hash)
-	tree.from = hashOfTree(old)
-	blob := New(plumbing.BlobObject, []byte("data"))
-	commit := New(plumbing.CommitObject, []byte("tree "+someHash+"\n"))
+	tree.From = hashOfTree(old)
+	blob := New(SHA1, plumbing.BlobObject, []byte("data"))
+	commit := New(SHA1, plumbing.CommitObject, []byte("tree "+someHash+"\n"))
 	objects := []Object{blob, tree, blob, commit, tree}
 
-	whole, err := EncodePack(objects, nil)
+	whole, err := EncodePack(SHA1, objects, nil)
 	require.NoError(t, err)
 	require.Equal(t, "PACK\x00\x00\x00\x02\x00\x00\x00\x03", string(whole[:packHeader]))
 	require.Equal(t, len(whole), cap(whole), "as large as was said before")
-	got, err := Unpack(bytes.NewReader(whole), Limits{1 << 20, 1 << 20}, true)
+	got, err := Unpack(SHA1, bytes.NewReader(whole), Limits{1 << 20, 1 << 20}, true)
 	require.NoError(t, err)
 	want := Unpacked{
-		Commits: map[plumbing.Hash]string{commit.Hash: string(commit.Data)},
-		Trees:   map[plumbing.Hash]string{tree.Hash: string(tree.Data)},
-		Blobs:   map[plumbing.Hash]string{blob.Hash: string(blob.Data)},
+		Commits: *mapOf(map[ID]string{commit.Hash: string(commit.Data)}),
+		Trees:   *mapOf(map[ID]string{tree.Hash: string(tree.Data)}),
+		Blobs:   *mapOf(map[ID]string{blob.Hash: string(blob.Data)}),
 	}
 	require.Equal(t, want, got)
 
-	has := func(h plumbing.Hash) (string, bool) { return old, h == tree.from }
-	thin, err := EncodePack(objects, has)
+	has := func(h ID) (string, bool) { return old, h == tree.From }
+	thin, err := EncodePack(SHA1, objects, has)
 	require.NoError(t, err)
-	require.Contains(t, string(thin), string(tree.from[:]), "the base of the delta")
-	got, err = Unpack(bytes.NewReader(thin), Limits{1 << 20, 1 << 20}, true)
+	require.Contains(t, string(thin), tree.From.raw(), "the base of the delta")
+	got, err = Unpack(SHA1, bytes.NewReader(thin), Limits{1 << 20, 1 << 20}, true)
 	require.NoError(t, err)
-	require.Empty(t, got.Trees, "its base is not in the pack")
+	require.Zero(t, got.Trees.Len(), "its base is not in the pack")
 	require.Equal(t, want.Commits, got.Commits)
 	require.Equal(t, want.Blobs, got.Blobs)
-	base := New(plumbing.TreeObject, []byte(old))
-	thin, err = EncodePack(append(objects, base), has)
+	base := New(SHA1, plumbing.TreeObject, []byte(old))
+	thin, err = EncodePack(SHA1, append(objects, base), has)
 	require.NoError(t, err)
-	got, err = Unpack(bytes.NewReader(thin), Limits{1 << 20, 1 << 20}, true)
+	got, err = Unpack(SHA1, bytes.NewReader(thin), Limits{1 << 20, 1 << 20}, true)
 	require.NoError(t, err)
-	require.Equal(t, string(tree.Data), got.Trees[tree.Hash])
+	require.Equal(t, string(tree.Data), maps.Collect(got.Trees.All())[tree.Hash])
 
-	empty, err := EncodePack(nil, nil)
+	empty, err := EncodePack(SHA1, nil, nil)
 	require.NoError(t, err)
 	require.Len(t, empty, packHeader+20)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // encodeCommit writes a commit object as git fsck --strict wants it.
-func EncodeCommit(root, parent plumbing.Hash, commit gitsink.Commit, fallback gitsink.Signature, now time.Time) []byte {
+func EncodeCommit(root, parent ID, commit gitsink.Commit, fallback gitsink.Signature, now time.Time) []byte {
 	committer := commit.Committer
 	if committer.Name == "" && committer.Email == "" {
 		fallback.When = committer.When
@@ -75,24 +75,29 @@ func cleanMessage(s string) string {
 	return s + "\n"
 }
 
-// rootOf reads the tree from the first line of a commit.
-func RootOf(commit string) (plumbing.Hash, error) {
+// RootOf reads the tree from the first line of a commit.
+func RootOf(f Format, commit string) (ID, error) {
 	line, _, _ := strings.Cut(commit, "\n")
-	hash, ok := strings.CutPrefix(line, "tree ")
-	if !ok || !plumbing.IsHash(hash) {
-		return plumbing.ZeroHash, ErrIncomplete
+	digits, found := strings.CutPrefix(line, "tree ")
+	root, ok := ParseID(f, digits)
+	if !found || !ok {
+		return ID{}, ErrIncomplete
 	}
-	return plumbing.NewHash(hash), nil
+	return root, nil
 }
 
-// withSignature puts an armored signature into the header of a commit object, where git looks for it (gitformat-signature(5)).
-func WithSignature(commit []byte, armored string) []byte {
+// signatures are the headers of signatures, by the format of the repository (gitformat-signature(5)): git verifies none that
+// stands in another.
+var signatures = [...]string{SHA1: "gpgsig", SHA256: "gpgsig-sha256"}
+
+// WithSignature puts an armored signature into the header of a commit object, where git looks for it.
+func WithSignature(f Format, commit []byte, armored string) []byte {
 	header, message, _ := bytes.Cut(commit, []byte("\n\n"))
-	return slices.Concat(header, []byte("\ngpgsig "), []byte(strings.ReplaceAll(armored, "\n", "\n ")), []byte("\n\n"), message)
+	return slices.Concat(header, []byte("\n"+signatures[f]+" "), []byte(strings.ReplaceAll(armored, "\n", "\n ")), []byte("\n\n"), message)
 }
 
-// isSigned reports whether an object is a commit with a signature.
+// IsSigned reports whether an object is a commit with a signature.
 func IsSigned(o Object) bool {
 	header, _, _ := bytes.Cut(o.Data, []byte("\n\n"))
-	return o.Kind == plumbing.CommitObject && bytes.Contains(header, []byte("\ngpgsig "))
+	return o.Kind == plumbing.CommitObject && bytes.Contains(header, []byte("\n"+signatures[o.Hash.format]+" "))
 }

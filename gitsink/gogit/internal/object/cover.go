@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-
-	"github.com/go-git/go-git/v5/plumbing"
 )
 
 // covers tells whether the store has all of the folders at its tip.
@@ -20,20 +18,20 @@ func (s *Store) Covers(folders []string) bool {
 // missing returns the trees that are wanted next to have all of the folders below root: the first one that is missing on the
 // way to a folder, and those below a folder whose parents are here. A folder itself is wanted whole if nothing was known of
 // it before. A folder that is no folder has nothing to want: the plan's error is for the view to make.
-func (s *Store) Missing(root plumbing.Hash, folders []string) (single, whole []plumbing.Hash, err error) {
-	ones, wholes := map[plumbing.Hash]bool{}, map[plumbing.Hash]bool{}
+func (s *Store) Missing(root ID, folders []string) (single, whole []ID, err error) {
+	ones, wholes := map[ID]bool{}, map[ID]bool{}
 	for _, folder := range folders {
 		hash, arrived := s.walk(root, folder)
 		switch {
 		case hash.IsZero():
 		case !arrived:
 			ones[hash] = true
-		case s.closed[hash]:
+		case s.closed.Has(hash):
 			s.folders[folder] = true
 		case !s.has(hash) && !s.folders[folder]:
 			wholes[hash] = true
 		default:
-			below := map[plumbing.Hash]bool{}
+			below := map[ID]bool{}
 			if err := s.below(hash, below); err != nil {
 				return nil, nil, err
 			}
@@ -48,17 +46,18 @@ func (s *Store) Missing(root plumbing.Hash, folders []string) (single, whole []p
 
 // walk goes from root towards a folder. If it arrives, hash is the folder's tree, which need not be here, or zero: there is
 // none. Else it is the tree on the way that is missing.
-func (s *Store) walk(root plumbing.Hash, folder string) (hash plumbing.Hash, arrived bool) {
+func (s *Store) walk(root ID, folder string) (hash ID, arrived bool) {
 	hash = root
 	for name := range Components(folder) {
 		if !s.has(hash) {
 			return hash, false
 		}
-		e, ok := Lookup(s.Trees[hash], name)
+		tree, _ := s.Trees.Get(hash)
+		e, ok := Lookup(hash.format, tree, name)
 		if !ok || !e.IsTree() {
-			return plumbing.ZeroHash, true
+			return ID{}, true
 		}
-		hash = e.Hash
+		hash = e.ID()
 	}
 	return hash, true
 }
@@ -66,22 +65,22 @@ func (s *Store) walk(root plumbing.Hash, folder string) (hash plumbing.Hash, arr
 // below collects the trees that are missing at or below hash. Without any, all of them are closed: with a closed tree
 // everything below it is here, so that nobody has to look again. Each tree is looked into once, however often it stands there,
 // and on a work list: the depth is somebody else's to choose.
-func (s *Store) below(hash plumbing.Hash, missing map[plumbing.Hash]bool) error {
+func (s *Store) below(hash ID, missing map[ID]bool) error {
 	type visit struct {
-		hash plumbing.Hash
+		hash ID
 		left string // of the tree
 		open bool   // a tree is missing in it
 	}
-	found := map[plumbing.Hash]bool{} // trees that were left, and whether one is missing in them
+	var found Map[bool] // trees that were left, and whether one is missing in them
 	var way []visit
 	// enter reports whether something is missing at a tree that need not be looked into.
-	enter := func(hash plumbing.Hash) (open bool) {
-		tree, here := s.Trees[hash]
-		open, known := found[hash]
+	enter := func(hash ID) (open bool) {
+		tree, here := s.Trees.Get(hash)
+		open, known := found.Get(hash)
 		switch {
 		case known:
 			return open
-		case s.closed[hash]:
+		case s.closed.Has(hash):
 			return false
 		case !here:
 			missing[hash] = true
@@ -97,18 +96,19 @@ func (s *Store) below(hash plumbing.Hash, missing map[plumbing.Hash]bool) error 
 		open = false
 		if last.left == "" {
 			open = last.open
-			if found[last.hash] = open; !open {
-				s.closed[last.hash] = true
+			found.Set(last.hash, open)
+			if !open {
+				s.closed.Set(last.hash, true)
 			}
 			way = way[:len(way)-1]
 			continue
 		}
-		e, rest, ok := cutEntry(last.left)
+		e, rest, ok := cutEntry(last.hash.format, last.left)
 		if !ok {
 			return fmt.Errorf("tree %s: %w", last.hash, ErrDamaged)
 		}
 		if last.left = rest; e.IsTree() {
-			open = enter(e.Hash)
+			open = enter(e.ID())
 		}
 	}
 	return nil

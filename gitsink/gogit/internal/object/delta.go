@@ -9,18 +9,18 @@ import (
 // thinner tells trees by what is different in them from trees that the server has: a thin pack, as git sends. The folder of
 // a thousand entries of which one has changed takes some sixty bytes then, not thirty thousand that do not compress.
 type thinner struct {
-	has     func(plumbing.Hash) (tree string, ok bool)
-	origins map[plumbing.Hash]plumbing.Hash // of trees that were made: the one of the server's that they have come from
+	has     func(ID) (tree string, ok bool)
+	origins map[ID]ID // of trees that were made: the one of the server's that they have come from
 }
 
 // thin returns a delta for an object, and what it is to be applied to; nil: the object is sent whole. Objects come in the
 // order in which they were made. A base is always one that the server has, never another of the pack, however long the
 // chain of commits: so no delta has to wait for another.
-func (t *thinner) thin(o Object) (base plumbing.Hash, delta []byte) {
-	if o.Kind != plumbing.TreeObject || o.from.IsZero() {
+func (t *thinner) thin(o Object) (base ID, delta []byte) {
+	if o.Kind != plumbing.TreeObject || o.From.IsZero() {
 		return base, nil
 	}
-	base = o.from
+	base = o.From
 	if origin, made := t.origins[base]; made {
 		base = origin
 	}
@@ -29,7 +29,8 @@ func (t *thinner) thin(o Object) (base plumbing.Hash, delta []byte) {
 		return base, nil
 	}
 	t.origins[o.Hash] = base
-	if delta = treeDelta(old, string(o.Data)); len(delta)+len(base) > len(o.Data)/2 {
+	f := base.format
+	if delta = treeDelta(f, old, string(o.Data)); len(delta)+f.Width() > len(o.Data)/2 {
 		return base, nil
 	}
 	return base, delta
@@ -37,20 +38,20 @@ func (t *thinner) thin(o Object) (base plumbing.Hash, delta []byte) {
 
 // treeDelta is what makes one tree of another (gitformat-pack(5), "Deltified representation"); nil if one is damaged.
 // Entries that are in both are copied, the others inserted.
-func treeDelta(old, tree string) []byte {
+func treeDelta(f Format, old, tree string) []byte {
 	d := &deltaWriter{}
 	d.size(len(old))
 	d.size(len(tree))
 	at := 0 // of what is left of old
 	for left := tree; len(left) > 0; {
-		e, after, ok := cutEntry(left)
+		e, after, ok := cutEntry(f, left)
 		if !ok {
 			return nil
 		}
 		raw := left[:len(left)-len(after)]
 		left = after
 		for at < len(old) {
-			before, rest, ok := cutEntry(old[at:])
+			before, rest, ok := cutEntry(f, old[at:])
 			if !ok {
 				return nil
 			}

@@ -16,12 +16,12 @@ import (
 func treeOf(entriesByName map[string]string) string {
 	var sorted []Entry
 	for name, content := range entriesByName {
-		sorted = append(sorted, Entry{Mode: SpelledFile, Name: name, Hash: plumbing.ComputeHash(plumbing.BlobObject, []byte(content))})
+		sorted = append(sorted, Entry{Mode: SpelledFile, Name: name, Raw: SHA1.Name(plumbing.BlobObject, []byte(content)).raw()})
 	}
 	slices.SortFunc(sorted, compareEntries)
 	var b strings.Builder
 	for _, e := range sorted {
-		fmt.Fprintf(&b, "%s %s\x00%s", e.Mode, e.Name, e.Hash[:])
+		fmt.Fprintf(&b, "%s %s\x00%s", e.Mode, e.Name, e.Raw)
 	}
 	return b.String()
 }
@@ -50,9 +50,9 @@ func TestADeltaMakesOneTreeOfAnother(t *testing.T) {
 			tree[fmt.Sprintf("%c%d", 'a'+chance.IntN(26), chance.IntN(1000))] = "new"
 		}
 		from, to := treeOf(old), treeOf(tree)
-		got, err := packfile.PatchDelta([]byte(from), treeDelta(from, to))
+		got, err := packfile.PatchDelta([]byte(from), treeDelta(SHA1, from, to))
 		require.NoError(t, err, "%d bytes of %d", len(to), len(from))
 		require.Equal(t, to, string(got))
 	}
-	require.Nil(t, treeDelta("100644 a", treeOf(map[string]string{"b": "1"})), "a damaged tree")
+	require.Nil(t, treeDelta(SHA1, "100644 a", treeOf(map[string]string{"b": "1"})), "a damaged tree")
 }

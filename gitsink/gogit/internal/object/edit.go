@@ -11,10 +11,11 @@ import (
 )
 
 // editor changes trees in memory. Only the folders on the way to a change are read, and written again.
-type editor struct {
-	trees Trees
-	root  *folder
-	made  []Object // since the last commit: blobs and trees
+type Editor struct {
+	format Format
+	trees  Trees
+	root   *folder
+	made   []Object // since the last commit: blobs and trees
 }
 
 // folder is a tree that is being edited. What is in it keeps its place and its spelling, whether or not Git would allow it:
@@ -23,7 +24,7 @@ type folder struct {
 	order    []*child          // as they were read, those removed included
 	children map[string]*child // by their names; of those with one name the first
 	added    []*child          // not among those read
-	hash     plumbing.Hash     // as it was read or written last; zero: never
+	hash     ID                // as it was read or written last; zero: never
 	dirty    bool              // differs from hash
 }
 
@@ -46,20 +47,21 @@ func (f *folder) remove(c *child) {
 	delete(f.children, c.Name)
 }
 
-func NewEditor(t Trees, root plumbing.Hash) (*editor, error) {
-	e := &editor{trees: t}
+// NewEditor returns an Editor of the tree root, whose format is f; zero: there is no tree yet.
+func NewEditor(f Format, t Trees, root ID) (*Editor, error) {
+	e := &Editor{format: f, trees: t}
 	var err error
 	e.root, err = e.load(root)
 	return e, err
 }
 
-func (e *editor) load(hash plumbing.Hash) (*folder, error) {
+func (e *Editor) load(hash ID) (*folder, error) {
 	tree, err := e.trees.Tree(hash)
 	if err != nil {
 		return nil, err
 	}
 	f := &folder{children: make(map[string]*child, len(tree)/32), hash: hash}
-	for entry, err := range Entries(tree) {
+	for entry, err := range Entries(e.format, tree) {
 		if err != nil {
 			return nil, fmt.Errorf("tree %s: %w", hash, err)
 		}
@@ -75,7 +77,7 @@ func (e *editor) load(hash plumbing.Hash) (*folder, error) {
 }
 
 // apply makes one change; path is relative to the root of the repository. It never follows symbolic links and submodules.
-func (e *editor) Apply(path string, change gitsink.Change) error {
+func (e *Editor) Apply(path string, change gitsink.Change) error {
 	if change.Remove {
 		return e.remove(e.root, path, path)
 	}
@@ -83,7 +85,7 @@ func (e *editor) Apply(path string, change gitsink.Change) error {
 }
 
 // write puts a file at rest below f, which has the path whole. What is there already makes no change.
-func (e *editor) write(f *folder, rest, whole string, data []byte) error {
+func (e *Editor) write(f *folder, rest, whole string, data []byte) error {
 	name, rest, nested := strings.Cut(rest, "/")
 	c := f.children[name]
 	if err := c.unique(whole); err != nil {
@@ -109,8 +111,8 @@ func (e *editor) write(f *folder, rest, whole string, data []byte) error {
 	if c != nil && !c.IsFile() {
 		return &PathError{Path: whole, Reason: fmt.Sprintf("there is a %s", c.kind())}
 	}
-	hash := plumbing.ComputeHash(plumbing.BlobObject, data)
-	if c != nil && c.Hash == hash {
+	hash := e.format.Name(plumbing.BlobObject, data)
+	if c != nil && c.ID() == hash {
 		return nil
 	}
 	if data == nil {
@@ -120,13 +122,13 @@ func (e *editor) write(f *folder, rest, whole string, data []byte) error {
 		c = &child{Entry: Entry{Mode: SpelledFile, Name: name}}
 		f.add(c)
 	}
-	c.Hash, c.data = hash, data
+	c.Raw, c.data = hash.raw(), data
 	f.dirty = true
 	return nil
 }
 
 // remove takes a file away, and each folder that it leaves empty.
-func (e *editor) remove(f *folder, rest, whole string) error {
+func (e *Editor) remove(f *folder, rest, whole string) error {
 	name, rest, nested := strings.Cut(rest, "/")
 	c := f.children[name]
 	if err := c.unique(whole); err != nil {
@@ -164,27 +166,27 @@ func (c *child) unique(whole string) error {
 }
 
 // open makes sure that a child is a folder, and read.
-func (e *editor) open(c *child, whole string) error {
+func (e *Editor) open(c *child, whole string) error {
 	if !c.IsTree() {
 		return &PathError{Path: whole, Reason: fmt.Sprintf("%q is a %s, not a folder", c.Name, c.kind())}
 	}
 	if c.folder != nil {
 		return nil
 	}
-	f, err := e.load(c.Hash)
+	f, err := e.load(c.ID())
 	c.folder = f
 	return err
 }
 
 // commit returns the hash of the root, and the objects that are new since the last commit.
-func (e *editor) Commit() (plumbing.Hash, []Object) {
+func (e *Editor) Commit() (ID, []Object) {
 	root := e.flush(e.root)
 	objects := e.made
 	e.made = nil
 	return root, objects
 }
 
-func (e *editor) flush(f *folder) plumbing.Hash {
+func (e *Editor) flush(f *folder) ID {
 	if !f.dirty && !f.hash.IsZero() {
 		return f.hash
 	}
@@ -192,13 +194,13 @@ func (e *editor) flush(f *folder) plumbing.Hash {
 	size := 0
 	for _, c := range f.order {
 		if c.folder != nil {
-			c.Hash = e.flush(c.folder)
+			c.Raw = e.flush(c.folder).raw()
 		}
 		if c.data != nil {
-			e.made = append(e.made, Object{Kind: plumbing.BlobObject, Hash: c.Hash, Data: c.data})
+			e.made = append(e.made, Object{Kind: plumbing.BlobObject, Hash: c.ID(), Data: c.data})
 			c.data = nil
 		}
-		size += len(c.Mode) + len(c.Name) + 2 + len(c.Hash)
+		size += len(c.Mode) + len(c.Name) + 2 + len(c.Raw)
 	}
 	tree := make([]byte, 0, size)
 	for _, c := range f.order {
@@ -206,11 +208,11 @@ func (e *editor) flush(f *folder) plumbing.Hash {
 		tree = append(tree, ' ')
 		tree = append(tree, c.Name...)
 		tree = append(tree, 0)
-		tree = append(tree, c.Hash[:]...)
+		tree = append(tree, c.Raw...)
 	}
-	o := New(plumbing.TreeObject, tree)
+	o := New(e.format, plumbing.TreeObject, tree)
 	if o.Hash != f.hash {
-		o.from = f.hash
+		o.From = f.hash
 		e.made = append(e.made, o)
 	}
 	f.hash, f.dirty = o.Hash, false

@@ -53,12 +53,12 @@ func TestAHistoryOfLargeFilesIsReadInLittleMemory(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
-			got, err := Unpack(io.MultiReader(bytes.NewReader(pack)), Limits{1 << 30, 1 << 30}, false)
+			got, err := Unpack(SHA1, io.MultiReader(bytes.NewReader(pack)), Limits{1 << 30, 1 << 30}, false)
 			runtime.ReadMemStats(&after)
 			require.NoError(t, err)
-			require.Len(t, got.Commits, 3)
-			require.Len(t, got.Trees, 9)
-			require.Empty(t, got.Blobs)
+			require.Equal(t, 3, got.Commits.Len())
+			require.Equal(t, 9, got.Trees.Len())
+			require.Zero(t, got.Blobs.Len())
 			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20), "of a pack of %d bytes", len(pack))
 		})
 	}

@@ -40,6 +40,6 @@ func watchHeap(t *testing.T) (peak func() uint64) {
 }
 
 func TestADamagedFolderIsNamed(t *testing.T) {
-	require.ErrorContains(t, CheckNames("100644 a\x00short", "way/to/"), `"way/to/"`)
-	require.NoError(t, CheckNames("", "way/to/"))
+	require.ErrorContains(t, CheckNames(SHA1, "100644 a\x00short", "way/to/"), `"way/to/"`)
+	require.NoError(t, CheckNames(SHA1, "", "way/to/"))
 }

@@ -43,3 +43,28 @@ func liveHeap() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// hexID is the name with these digits.
+func hexID(digits string) ID {
+	if digits == "" {
+		return ID{}
+	}
+	f := SHA1
+	if len(digits) == 2*SHA256.Width() {
+		f = SHA256
+	}
+	id, ok := ParseID(f, digits)
+	if !ok {
+		panic(digits)
+	}
+	return id
+}
+
+// mapOf is a Map with these values.
+func mapOf[V any](values map[ID]V) *Map[V] {
+	m := &Map[V]{}
+	for id, value := range values {
+		m.Set(id, value)
+	}
+	return m
+}

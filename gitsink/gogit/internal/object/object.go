@@ -7,14 +7,15 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// object is a Git object that is not stored anywhere yet.
+// Object is a Git object that is not stored anywhere yet.
 type Object struct {
-	Kind plumbing.ObjectType
-	Hash plumbing.Hash
 	Data []byte
-	from plumbing.Hash // of a tree: the one that it takes the place of; zero: none
+	Hash ID
+	From ID // of a tree: the one that it takes the place of; zero: none
+	Kind plumbing.ObjectType
 }
 
-func New(kind plumbing.ObjectType, data []byte) Object {
-	return Object{Kind: kind, Hash: plumbing.ComputeHash(kind, data), Data: data}
+// New makes an object of its content, in a format.
+func New(f Format, kind plumbing.ObjectType, data []byte) Object {
+	return Object{Kind: kind, Hash: f.Name(kind, data), Data: data}
 }

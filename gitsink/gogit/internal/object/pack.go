@@ -2,8 +2,7 @@ package object
 
 import (
 	"bytes"
-	"compress/zlib"
-	"crypto/sha1" //nolint:gosec // what a pack ends with
+	"compress/zlib" //nolint:gosec // what a pack ends with
 	"encoding/binary"
 	"io"
 	"runtime"
@@ -14,12 +13,12 @@ import (
 // encodePack writes a pack (gitformat-pack(5)) of the objects: each whole, or those trees as deltas whose origins has
 // returns, which the server has to have. An object that was made twice, as folders of equal content are, is in the pack
 // once: git unpack-objects --strict refuses a repeated tree.
-func EncodePack(objects []Object, has func(plumbing.Hash) (tree string, ok bool)) ([]byte, error) {
+func EncodePack(f Format, objects []Object, has func(ID) (tree string, ok bool)) ([]byte, error) {
 	if has == nil {
-		has = func(plumbing.Hash) (string, bool) { return "", false }
+		has = func(ID) (string, bool) { return "", false }
 	}
-	trees := &thinner{has: has, origins: map[plumbing.Hash]plumbing.Hash{}}
-	packed := make(map[plumbing.Hash]bool, len(objects))
+	trees := &thinner{has: has, origins: map[ID]ID{}}
+	packed := make(map[ID]bool, len(objects))
 	var bodies bytes.Buffer
 	deflater := takeDeflater()
 	defer deflater.giveBack()
@@ -32,7 +31,7 @@ func EncodePack(objects []Object, has func(plumbing.Hash) (tree string, ok bool)
 		if base, delta := trees.thin(o); delta != nil {
 			data = delta
 			bodies.Write(objectHeader(plumbing.REFDeltaObject, len(data)))
-			bodies.Write(base[:])
+			bodies.Write(base.sum[:f.Width()])
 		} else {
 			bodies.Write(objectHeader(o.Kind, len(data)))
 		}
@@ -40,17 +39,13 @@ func EncodePack(objects []Object, has func(plumbing.Hash) (tree string, ok bool)
 			return nil, err
 		}
 	}
-	pack := make([]byte, 0, packHeader+bodies.Len()+sha1.Size)
+	pack := make([]byte, 0, packHeader+bodies.Len()+f.Width())
 	pack = append(pack, "PACK"...)
 	pack = binary.BigEndian.AppendUint32(pack, 2) // the version
 	pack = binary.BigEndian.AppendUint32(pack, uint32(len(packed)))
 	pack = append(pack, bodies.Bytes()...)
-	sum := sha1.Sum(pack)
-	return append(pack, sum[:]...), nil
+	return f.sum(pack), nil
 }
-
-// packHeader is the length of a pack's header.
-const packHeader = 12
 
 // objectHeader is the type and the size: 4 bits of it in the first byte, 7 in each that follows, the lowest first.
 func objectHeader(kind plumbing.ObjectType, length int) []byte {

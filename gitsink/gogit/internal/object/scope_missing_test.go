@@ -2,48 +2,48 @@ package object
 
 import (
 	"bytes"
+	"maps"
 	"runtime"
 	"testing"
 	"weak"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/stretchr/testify/require"
 )
 
 func TestWhatIsMissingIsWantedNext(t *testing.T) {
 	t.Parallel()
-	lost, other := plumbing.NewHash(someHash), plumbing.NewHash(otherHash)
-	type hashes = []plumbing.Hash
+	lost, other := hexID(someHash), hexID(otherHash)
+	type hashes = []ID
 	for _, test := range []struct {
 		name          string
-		build         func(s *Store) plumbing.Hash
+		build         func(s *Store) ID
 		folders       []string
 		single, whole hashes
 		known         []string // folders that were here once, afterwards
 	}{
-		{"no folder", func(s *Store) plumbing.Hash { return lost }, nil, nil, nil, nil},
-		{"no root", func(s *Store) plumbing.Hash { return plumbing.ZeroHash }, []string{"", "a"}, nil, nil, nil},
-		{"the root is missing, on the way", func(s *Store) plumbing.Hash { return lost }, []string{"a", "b/c"}, hashes{lost}, nil, nil},
-		{"the root is missing, itself", func(s *Store) plumbing.Hash { return lost }, []string{""}, nil, hashes{lost}, nil},
-		{"a folder is missing", func(s *Store) plumbing.Hash { return plant(s, folderEntry("a", lost)) }, []string{"a", "none"}, nil, hashes{lost}, nil},
-		{"a folder that was here once", func(s *Store) plumbing.Hash {
+		{"no folder", func(s *Store) ID { return lost }, nil, nil, nil, nil},
+		{"no root", func(s *Store) ID { return ID{} }, []string{"", "a"}, nil, nil, nil},
+		{"the root is missing, on the way", func(s *Store) ID { return lost }, []string{"a", "b/c"}, hashes{lost}, nil, nil},
+		{"the root is missing, itself", func(s *Store) ID { return lost }, []string{""}, nil, hashes{lost}, nil},
+		{"a folder is missing", func(s *Store) ID { return plant(s, folderEntry("a", lost)) }, []string{"a", "none"}, nil, hashes{lost}, nil},
+		{"a folder that was here once", func(s *Store) ID {
 			s.folders["a"] = true
 			return plant(s, folderEntry("a", lost), folderEntry("b", other))
 		}, []string{"a", "b"}, hashes{lost}, hashes{other}, []string{"a"}},
-		{"two ways", func(s *Store) plumbing.Hash {
+		{"two ways", func(s *Store) ID {
 			return plant(s, folderEntry("a", lost), folderEntry("b", other))
 		}, []string{"a/x", "b/x", "a/y"}, hashes{lost, other}, nil, nil},
-		{"files and modules in the way", func(s *Store) plumbing.Hash {
-			return plant(s, fileEntry("f", "1"), Entry{"160000", "m", lost})
+		{"files and modules in the way", func(s *Store) ID {
+			return plant(s, fileEntry("f", "1"), Entry{"160000", "m", lost.raw()})
 		}, []string{"f", "f/x", "m", "m/x"}, nil, nil, nil},
-		{"below a folder", func(s *Store) plumbing.Hash {
+		{"below a folder", func(s *Store) ID {
 			return plant(s, folderEntry("a", plant(s, fileEntry("f", "1"), folderEntry("b", lost), folderEntry("c", other))))
 		}, []string{"a"}, hashes{lost, other}, nil, nil},
-		{"all of it is here", func(s *Store) plumbing.Hash {
+		{"all of it is here", func(s *Store) ID {
 			return plant(s, folderEntry("a", plant(s, fileEntry("f", "1"))), folderEntry("b", lost))
 		}, []string{"a"}, nil, nil, []string{"a"}},
-		{"a folder that is closed", func(s *Store) plumbing.Hash {
-			s.closed[lost] = true
+		{"a folder that is closed", func(s *Store) ID {
+			s.closed.Set(lost, true)
 			return plant(s, folderEntry("a", lost), folderEntry("b", other))
 		}, []string{"a"}, nil, nil, []string{"a"}},
 	} {
@@ -76,15 +76,15 @@ func TestWhatIsMissingIsWantedNext(t *testing.T) {
 
 func TestTheWayToAFolderEndsWhereATreeIsMissing(t *testing.T) {
 	t.Parallel()
-	s, lost := NewStore(), plumbing.NewHash(someHash)
+	s, lost := NewStore(), hexID(someHash)
 	b := plant(s, folderEntry("c", lost), fileEntry("f", "1"))
 	root := plant(s, folderEntry("b", b))
 	for folder, want := range map[string]struct {
-		hash    plumbing.Hash
+		hash    ID
 		arrived bool
 	}{
 		"": {root, true}, "b": {b, true}, "b/c": {lost, true}, "b/c/d": {lost, false}, "b/c/d/e": {lost, false},
-		"none": {plumbing.ZeroHash, true}, "b/none/x": {plumbing.ZeroHash, true}, "b/f": {plumbing.ZeroHash, true}, "b/f/x": {plumbing.ZeroHash, true},
+		"none": {ID{}, true}, "b/none/x": {ID{}, true}, "b/f": {ID{}, true}, "b/f/x": {ID{}, true},
 	} {
 		hash, arrived := s.walk(root, folder)
 		require.Equal(t, want.hash, hash, folder)
@@ -94,9 +94,9 @@ func TestTheWayToAFolderEndsWhereATreeIsMissing(t *testing.T) {
 
 func TestATreeIsClosedOnlyWhenAllBelowItIsHere(t *testing.T) {
 	t.Parallel()
-	lost, other := plumbing.NewHash(someHash), plumbing.NewHash(otherHash)
+	lost, other := hexID(someHash), hexID(otherHash)
 	s := NewStore()
-	leaf := plant(s, fileEntry("f", "1"), Entry{"160000", "m", lost})
+	leaf := plant(s, fileEntry("f", "1"), Entry{"160000", "m", lost.raw()})
 	whole := plant(s, folderEntry("a", leaf), folderEntry("b", leaf))
 	first := plant(s, folderEntry("a", lost), folderEntry("b", leaf), fileEntry("z", "1"))
 	last := plant(s, folderEntry("a", whole), folderEntry("b", other))
@@ -107,28 +107,28 @@ func TestATreeIsClosedOnlyWhenAllBelowItIsHere(t *testing.T) {
 	missingBelowClosed := plant(s, folderEntry("a", known))
 	for _, test := range []struct {
 		name    string
-		hash    plumbing.Hash
-		closed  []plumbing.Hash // before
-		missing []plumbing.Hash
-		then    []plumbing.Hash
+		hash    ID
+		closed  []ID // before
+		missing []ID
+		then    []ID
 	}{
-		{"a leaf", leaf, nil, nil, []plumbing.Hash{leaf}},
-		{"a whole tree", whole, nil, nil, []plumbing.Hash{leaf, whole}},
-		{"the first is missing", first, nil, []plumbing.Hash{lost}, []plumbing.Hash{leaf}},
-		{"the last is missing", last, nil, []plumbing.Hash{other}, []plumbing.Hash{leaf, whole}},
-		{"missing two levels below", above, nil, []plumbing.Hash{lost}, []plumbing.Hash{leaf, whole}},
-		{"missing twice", twice, nil, []plumbing.Hash{other}, []plumbing.Hash{leaf, whole}},
-		{"missing after a whole one", after, nil, []plumbing.Hash{other}, []plumbing.Hash{leaf, whole}},
-		{"itself", lost, nil, []plumbing.Hash{lost}, nil},
-		{"closed itself", lost, []plumbing.Hash{lost}, nil, []plumbing.Hash{lost}},
-		{"closed below", missingBelowClosed, []plumbing.Hash{known}, nil, []plumbing.Hash{known, missingBelowClosed}},
-		{"what was missing is closed by now", first, []plumbing.Hash{lost}, nil, []plumbing.Hash{lost, leaf, first}},
+		{"a leaf", leaf, nil, nil, []ID{leaf}},
+		{"a whole tree", whole, nil, nil, []ID{leaf, whole}},
+		{"the first is missing", first, nil, []ID{lost}, []ID{leaf}},
+		{"the last is missing", last, nil, []ID{other}, []ID{leaf, whole}},
+		{"missing two levels below", above, nil, []ID{lost}, []ID{leaf, whole}},
+		{"missing twice", twice, nil, []ID{other}, []ID{leaf, whole}},
+		{"missing after a whole one", after, nil, []ID{other}, []ID{leaf, whole}},
+		{"itself", lost, nil, []ID{lost}, nil},
+		{"closed itself", lost, []ID{lost}, nil, []ID{lost}},
+		{"closed below", missingBelowClosed, []ID{known}, nil, []ID{known, missingBelowClosed}},
+		{"what was missing is closed by now", first, []ID{lost}, nil, []ID{lost, leaf, first}},
 	} {
-		s.closed = map[plumbing.Hash]bool{}
+		s.closed = Map[bool]{}
 		for _, hash := range test.closed {
-			s.closed[hash] = true
+			s.closed.Set(hash, true)
 		}
-		missing, then := map[plumbing.Hash]bool{}, map[plumbing.Hash]bool{}
+		missing, then := map[ID]bool{}, map[ID]bool{}
 		require.NoError(t, s.below(test.hash, missing), test.name)
 		for _, hash := range test.missing {
 			require.True(t, missing[hash], test.name)
@@ -137,7 +137,7 @@ func TestATreeIsClosedOnlyWhenAllBelowItIsHere(t *testing.T) {
 		for _, hash := range test.then {
 			then[hash] = true
 		}
-		require.Equal(t, then, s.closed, test.name)
+		require.Equal(t, then, maps.Collect(s.closed.All()), test.name)
 	}
 }
 

@@ -3,8 +3,6 @@ package object
 import (
 	"errors"
 	"fmt"
-
-	"github.com/go-git/go-git/v5/plumbing"
 )
 
 // errIncomplete means that an object is missing that must be there. It is never read as an empty folder: the files of
@@ -20,52 +18,51 @@ const (
 // the commit; the other kind those on the way to some folders, and below these. A store in doubt is replaced, not
 // repaired. It is not safe for concurrent use.
 type Store struct {
-	Tip      plumbing.Hash   // the commit whose trees are here; zero: nothing is
-	Root     plumbing.Hash   // its tree
-	Shallows []plumbing.Hash // of a complete one: the commits at which the history known to it begins (gitprotocol-pack(5))
-	Trees    map[plumbing.Hash]string
+	Tip      ID   // the commit whose trees are here; zero: nothing is
+	Root     ID   // its tree
+	Shallows []ID // of a complete one: the commits at which the history known to it begins (gitprotocol-pack(5))
+	Trees    Map[string]
 	Blobs    blobCache
 	Size     int64 // of all trees
 	live     int64 // of those that the last sweep left
 
 	Complete bool
 	// Of the other kind.
-	closed  map[plumbing.Hash]bool // trees with which all below them are here
-	folders map[string]bool        // base folders that were here once: of their trees most will still be
+	closed  Map[bool]       // trees with which all below them are here
+	folders map[string]bool // base folders that were here once: of their trees most will still be
 }
 
 func NewStore() *Store {
-	return &Store{Trees: map[plumbing.Hash]string{}, closed: map[plumbing.Hash]bool{}, folders: map[string]bool{}}
+	return &Store{folders: map[string]bool{}}
 }
 
 func (s *Store) Memory() int64 {
-	return s.Size + int64(s.Blobs.size()) + int64(len(s.closed))*objectOverhead/2
+	return s.Size + int64(s.Blobs.size()) + int64(s.closed.Len())*objectOverhead/2
 }
 
-func (s *Store) Add(hash plumbing.Hash, tree string) {
-	if _, ok := s.Trees[hash]; !ok {
-		s.Trees[hash] = tree
+func (s *Store) Add(hash ID, tree string) {
+	if !s.Trees.Has(hash) {
+		s.Trees.Set(hash, tree)
 		s.Size += int64(len(tree)) + objectOverhead
 	}
 }
 
-func (s *Store) has(hash plumbing.Hash) bool { _, ok := s.Trees[hash]; return ok }
+func (s *Store) has(hash ID) bool { return s.Trees.Has(hash) }
 
-func (s *Store) AddAll(trees map[plumbing.Hash]string) {
-	for hash, tree := range trees {
+func (s *Store) AddAll(trees *Map[string]) {
+	for hash, tree := range trees.All() {
 		s.Add(hash, tree)
 	}
 }
 
 // lookup returns a tree that the server has.
-func (s *Store) Lookup(hash plumbing.Hash) (tree string, ok bool) {
-	tree, ok = s.Trees[hash]
-	return tree, ok
+func (s *Store) Lookup(hash ID) (tree string, ok bool) {
+	return s.Trees.Get(hash)
 }
 
 // tree returns the content of a tree; the zero hash is the tree that does not exist.
-func (s *Store) Tree(hash plumbing.Hash) (string, error) {
-	tree, ok := s.Trees[hash]
+func (s *Store) Tree(hash ID) (string, error) {
+	tree, ok := s.Trees.Get(hash)
 	if !ok && !hash.IsZero() {
 		return "", fmt.Errorf("tree %s: %w", hash, ErrIncomplete)
 	}
@@ -74,12 +71,12 @@ func (s *Store) Tree(hash plumbing.Hash) (string, error) {
 
 // receive takes all new trees of a commit and makes it the tip of a complete store. It checks the new trees only, since the
 // others were checked before. On an error the store is not to be used any more.
-func (s *Store) Receive(commit, root plumbing.Hash, trees map[plumbing.Hash]string) error {
+func (s *Store) Receive(commit, root ID, trees *Map[string]) error {
 	s.AddAll(trees)
 	if _, err := s.Tree(root); err != nil {
 		return err
 	}
-	for hash, tree := range trees {
+	for hash, tree := range trees.All() {
 		if err := s.check(hash, tree); err != nil {
 			return err
 		}
@@ -90,13 +87,13 @@ func (s *Store) Receive(commit, root plumbing.Hash, trees map[plumbing.Hash]stri
 }
 
 // check fails if a tree is damaged or a tree in it is missing.
-func (s *Store) check(hash plumbing.Hash, tree string) error {
-	for e, err := range Entries(tree) {
+func (s *Store) check(hash ID, tree string) error {
+	for e, err := range Entries(hash.format, tree) {
 		if err != nil {
 			return fmt.Errorf("tree %s: %w", hash, err)
 		}
 		if e.IsTree() {
-			if _, err := s.Tree(e.Hash); err != nil {
+			if _, err := s.Tree(e.ID()); err != nil {
 				return fmt.Errorf("%q in tree %s: %w", e.Name, hash, err)
 			}
 		}
@@ -120,7 +117,7 @@ func HeldTooMuch(limit int64) error {
 }
 
 // advance makes commit the tip, and drops what it has superseded once that is more than the half.
-func (s *Store) Advance(commit, root plumbing.Hash) {
+func (s *Store) Advance(commit, root ID) {
 	s.Tip, s.Root = commit, root
 	if s.Size > 2*s.live+sweepSlack {
 		s.sweep()
@@ -129,25 +126,25 @@ func (s *Store) Advance(commit, root plumbing.Hash) {
 
 func (s *Store) sweep() {
 	all := s.Trees
-	s.Trees, s.Size = make(map[plumbing.Hash]string, len(all)/2), 0
-	pending := []plumbing.Hash{s.Root}
+	s.Trees, s.Size = all.grown(), 0
+	pending := []ID{s.Root}
 	for len(pending) > 0 {
 		hash := pending[len(pending)-1]
 		pending = pending[:len(pending)-1]
-		tree, ok := all[hash]
-		if _, done := s.Trees[hash]; done || !ok {
+		tree, ok := all.Get(hash)
+		if s.Trees.Has(hash) || !ok {
 			continue
 		}
 		s.Add(hash, tree)
-		for e, err := range Entries(tree) {
+		for e, err := range Entries(hash.format, tree) {
 			if err == nil && e.IsTree() {
-				pending = append(pending, e.Hash)
+				pending = append(pending, e.ID())
 			}
 		}
 	}
-	for hash := range s.closed {
-		if _, ok := s.Trees[hash]; !ok {
-			delete(s.closed, hash)
+	for hash := range s.closed.All() {
+		if !s.Trees.Has(hash) {
+			s.closed.Delete(hash)
 		}
 	}
 	s.live = s.Size
@@ -160,31 +157,33 @@ const (
 
 // blobCache keeps small files that were read or written lately, in two generations.
 type blobCache struct {
-	young, old map[plumbing.Hash]string
+	young, old Map[string]
 	youngSize  int
 	oldSize    int
 }
 
 func (c *blobCache) size() int { return c.youngSize + c.oldSize }
 
-func (c *blobCache) Get(hash plumbing.Hash) (string, bool) {
-	data, ok := c.young[hash]
+// Get returns the content of a file that is kept.
+func (c *blobCache) Get(hash ID) (string, bool) {
+	data, ok := c.young.Get(hash)
 	if !ok {
-		if data, ok = c.old[hash]; ok {
+		if data, ok = c.old.Get(hash); ok {
 			c.Put(hash, data)
 		}
 	}
 	return data, ok
 }
 
-func (c *blobCache) Put(hash plumbing.Hash, data string) {
-	if _, ok := c.young[hash]; ok || len(data) > cachedBlob {
+// Put keeps the content of a file, unless it is too large.
+func (c *blobCache) Put(hash ID, data string) {
+	if c.young.Has(hash) || len(data) > cachedBlob {
 		return
 	}
-	if c.young == nil || c.youngSize > youngBlobs {
+	if c.youngSize > youngBlobs {
 		c.old, c.oldSize = c.young, c.youngSize
-		c.young, c.youngSize = map[plumbing.Hash]string{}, 0
+		c.young, c.youngSize = Map[string]{}, 0
 	}
-	c.young[hash] = data
+	c.young.Set(hash, data)
 	c.youngSize += len(data) + objectOverhead
 }

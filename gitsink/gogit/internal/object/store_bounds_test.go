@@ -1,10 +1,10 @@
 package object
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -13,20 +13,21 @@ import (
 func TestAStoreCountsWhatItHolds(t *testing.T) {
 	t.Parallel()
 	s := NewStore()
-	require.Equal(t, &Store{Trees: map[plumbing.Hash]string{}, closed: map[plumbing.Hash]bool{}, folders: map[string]bool{}}, s)
-	some, other := plumbing.NewHash(someHash), plumbing.NewHash(otherHash)
+	require.Equal(t, &Store{folders: map[string]bool{}}, s)
+	some, other := hexID(someHash), hexID(otherHash)
 	s.Add(some, "tree")
 	s.Add(some, "tree")
 	require.Equal(t, int64(4+objectOverhead), s.Size, "counted once")
-	s.AddAll(map[plumbing.Hash]string{some: "tree", other: "another"})
+	s.AddAll(mapOf(map[ID]string{some: "tree", other: "another"}))
 	require.Equal(t, int64(11+2*objectOverhead), s.Size)
-	s.closed[some], s.closed[other] = true, true
+	s.closed.Set(some, true)
+	s.closed.Set(other, true)
 	s.Blobs.youngSize, s.Blobs.oldSize = 1000, 50
 	require.Equal(t, 1050, s.Blobs.size())
 	require.Equal(t, int64(11+2*objectOverhead+1050+objectOverhead), s.Memory())
 
 	absent := hashOfTree("absent")
-	for hash, want := range map[plumbing.Hash]string{some: "tree", other: "another", absent: "", plumbing.ZeroHash: ""} {
+	for hash, want := range map[ID]string{some: "tree", other: "another", absent: "", ID{}: ""} {
 		tree, ok := s.Lookup(hash)
 		require.Equal(t, want, tree)
 		require.Equal(t, want != "", ok)
@@ -44,13 +45,13 @@ func TestAStoreCountsWhatItHolds(t *testing.T) {
 
 func TestACompleteStoreTakesOnlyWholeTrees(t *testing.T) {
 	t.Parallel()
-	commit := plumbing.NewHash(someHash)
+	commit := hexID(someHash)
 	sub := treeWith(fileEntry("x", "1"))
-	root := treeWith(fileEntry("a", "1"), folderEntry("d", hashOfTree(sub)), Entry{"160000", "m", commit})
-	broken := treeWith(folderEntry("e", plumbing.ZeroHash)) + "x"
+	root := treeWith(fileEntry("a", "1"), folderEntry("d", hashOfTree(sub)), Entry{"160000", "m", commit.raw()})
+	broken := treeWith(folderEntry("e", ID{})) + "x"
 	wrap := treeWith(folderEntry("broken", hashOfTree(broken)))
-	trees := func(all ...string) map[plumbing.Hash]string {
-		m := map[plumbing.Hash]string{}
+	trees := func(all ...string) map[ID]string {
+		m := map[ID]string{}
 		for _, tree := range all {
 			m[hashOfTree(tree)] = tree
 		}
@@ -60,7 +61,7 @@ func TestACompleteStoreTakesOnlyWholeTrees(t *testing.T) {
 		name  string
 		known string
 		root  string
-		trees map[plumbing.Hash]string
+		trees map[ID]string
 		is    error
 		says  string
 	}{
@@ -75,7 +76,7 @@ func TestACompleteStoreTakesOnlyWholeTrees(t *testing.T) {
 		if test.known != "" {
 			s.Add(hashOfTree(test.known), test.known)
 		}
-		err := s.Receive(commit, hashOfTree(test.root), test.trees)
+		err := s.Receive(commit, hashOfTree(test.root), mapOf(test.trees))
 		require.Equal(t, test.is == nil, s.Complete, test.name)
 		if test.is != nil {
 			require.ErrorIs(t, err, test.is, test.name)
@@ -90,12 +91,13 @@ func TestACompleteStoreTakesOnlyWholeTrees(t *testing.T) {
 }
 
 // grown is a store with a root, a folder of it, and a tree that has been superseded.
-func grown() (s *Store, superseded plumbing.Hash, left int64) {
+func grown() (s *Store, superseded ID, left int64) {
 	s = NewStore()
 	s.Root = plant(s, fileEntry("a", "1"), folderEntry("d", plant(s, fileEntry("x", "1"))))
 	left = s.Size
 	superseded = plant(s, fileEntry("gone", "1"))
-	s.closed[superseded], s.closed[s.Root] = true, true
+	s.closed.Set(superseded, true)
+	s.closed.Set(s.Root, true)
 	return s, superseded, left
 }
 
@@ -112,7 +114,7 @@ func TestWhatIsSupersededGoesOnceItIsTooMuch(t *testing.T) {
 	require.ErrorIs(t, err, gitsink.ErrTooLarge)
 	require.ErrorContains(t, err, "raise MaxHeldBytes")
 
-	commit := plumbing.NewHash(someHash)
+	commit := hexID(someHash)
 	for _, test := range []struct {
 		live, size int64
 		swept      bool
@@ -138,19 +140,19 @@ func TestASweepLeavesWhatTheRootReaches(t *testing.T) {
 	t.Parallel()
 	s, superseded, left := grown()
 	s.sweep()
-	require.Len(t, s.Trees, 2)
-	require.Equal(t, map[plumbing.Hash]bool{s.Root: true}, s.closed)
+	require.Equal(t, 2, s.Trees.Len())
+	require.Equal(t, map[ID]bool{s.Root: true}, maps.Collect(s.closed.All()))
 	require.Equal(t, left, s.live)
 
-	missing := plumbing.NewHash(someHash)
-	as := func(mode string) Entry { return Entry{mode, "as" + mode, superseded} }
+	missing := hexID(someHash)
+	as := func(mode string) Entry { return Entry{mode, "as" + mode, superseded.raw()} }
 	s.Add(superseded, treeWith(fileEntry("gone", "1")))
-	s.Root = plant(s, folderEntry("missing", missing), as("100644"), as("160000"), as("120000"), folderEntry("zero", plumbing.ZeroHash))
+	s.Root = plant(s, folderEntry("missing", missing), as("100644"), as("160000"), as("120000"), folderEntry("zero", ID{}))
 	s.sweep()
-	require.Len(t, s.Trees, 1, "no file stands for a folder, and what is missing is not here")
+	require.Equal(t, 1, s.Trees.Len(), "no file stands for a folder, and what is missing is not here")
 	require.False(t, s.has(missing))
 	require.False(t, s.has(superseded))
-	require.Empty(t, s.closed)
+	require.Empty(t, maps.Collect(s.closed.All()))
 
 	hash := plant(s, fileEntry("x", "1"))
 	for range 200 { // each twice in the next one
@@ -158,13 +160,13 @@ func TestASweepLeavesWhatTheRootReaches(t *testing.T) {
 	}
 	s.Root = hash
 	s.sweep()
-	require.Len(t, s.Trees, 201)
+	require.Equal(t, 201, s.Trees.Len())
 }
 
 func TestSmallFilesAreKeptForTwoGenerations(t *testing.T) {
 	t.Parallel()
 	c := &blobCache{}
-	some, other, third := plumbing.NewHash(someHash), plumbing.NewHash(otherHash), blobHash("")
+	some, other, third := hexID(someHash), hexID(otherHash), blobHash("")
 	for range 2 {
 		data, ok := c.Get(some)
 		require.False(t, ok)
@@ -182,18 +184,18 @@ func TestSmallFilesAreKeptForTwoGenerations(t *testing.T) {
 
 	c.youngSize = youngBlobs
 	c.Put(third, "")
-	require.Len(t, c.young, 3, "the bound may be reached")
+	require.Equal(t, 3, c.young.Len(), "the bound may be reached")
 	require.Equal(t, youngBlobs+objectOverhead, c.youngSize)
-	c.Put(plumbing.ZeroHash, "new")
-	require.Len(t, c.young, 1)
-	require.Len(t, c.old, 3)
+	c.Put(ID{}, "new")
+	require.Equal(t, 1, c.young.Len())
+	require.Equal(t, 3, c.old.Len())
 	require.Equal(t, youngBlobs+objectOverhead, c.oldSize)
 	require.Equal(t, 3+objectOverhead, c.youngSize)
 
 	data, ok := c.Get(some)
 	require.True(t, ok)
 	require.Equal(t, "data", data)
-	require.Len(t, c.young, 2, "what is read is young again")
+	require.Equal(t, 2, c.young.Len(), "what is read is young again")
 	c.youngSize = youngBlobs + 1
 	c.Put(third, "")
 	data, ok = c.Get(some)

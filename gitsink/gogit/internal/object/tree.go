@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-git/go-git/v5/plumbing"
-
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
@@ -27,13 +25,21 @@ const (
 type Entry struct {
 	Mode string // octal
 	Name string
-	Hash plumbing.Hash
+	Raw  string // the name of the object, as many bytes as its format has: see ID
 }
 
 const (
 	SpelledFile = "100644"
 	SpelledTree = "40000"
 )
+
+// ID returns the name of the object that the entry leads to.
+func (e Entry) ID() ID {
+	if len(e.Raw) == SHA256.Width() {
+		return idOf(SHA256, e.Raw)
+	}
+	return idOf(SHA1, e.Raw)
+}
 
 func (e Entry) bits() gitsink.Mode {
 	bits, err := strconv.ParseUint(e.Mode, 8, 32)
@@ -70,16 +76,16 @@ func (e Entry) Public() gitsink.Entry {
 	default:
 		mode = gitsink.ModeFile
 	}
-	return gitsink.Entry{Mode: mode, Hash: e.Hash.String()}
+	return gitsink.Entry{Mode: mode, Hash: e.ID().String()}
 }
 
 var ErrDamaged = errors.New("tree is damaged")
 
 // entries yields the entries of a tree in their order, and an error in place of the rest of a damaged one.
-func Entries(tree string) iter.Seq2[Entry, error] {
+func Entries(f Format, tree string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for len(tree) > 0 {
-			e, rest, ok := cutEntry(tree)
+			e, rest, ok := cutEntry(f, tree)
 			if !ok {
 				yield(Entry{}, ErrDamaged)
 				return
@@ -93,7 +99,7 @@ func Entries(tree string) iter.Seq2[Entry, error] {
 }
 
 // cutEntry cuts "mode SP name NUL hash" off a tree.
-func cutEntry(tree string) (e Entry, rest string, ok bool) {
+func cutEntry(f Format, tree string) (e Entry, rest string, ok bool) {
 	space := strings.IndexByte(tree, ' ')
 	if space < 0 {
 		return Entry{}, "", false
@@ -104,14 +110,15 @@ func cutEntry(tree string) (e Entry, rest string, ok bool) {
 	}
 	e.Mode, e.Name = tree[:space], tree[space+1:space+end]
 	rest = tree[space+end+1:]
-	if len(rest) < len(e.Hash) {
+	if len(rest) < f.Width() {
 		return Entry{}, "", false
 	}
-	return e, rest[copy(e.Hash[:], rest):], true
+	e.Raw = rest[:f.Width()]
+	return e, rest[f.Width():], true
 }
 
-func Lookup(tree, name string) (Entry, bool) {
-	for e, err := range Entries(tree) {
+func Lookup(f Format, tree, name string) (Entry, bool) {
+	for e, err := range Entries(f, tree) {
 		if err == nil && e.Name == name {
 			return e, true
 		}
@@ -141,28 +148,25 @@ func (e Entry) byteAt(i int) byte {
 
 // Trees finds a tree by its hash: a missing one is an error, the zero hash is the tree that does not exist.
 type Trees interface {
-	Tree(hash plumbing.Hash) (string, error)
+	Tree(hash ID) (string, error)
 }
 
 // folderIn finds the tree at a slash path below root. The zero hash means that there is none; a file, symbolic link or
 // submodule in its place is a *pathError.
-func FolderIn(from Trees, root plumbing.Hash, path string) (plumbing.Hash, error) {
+func FolderIn(from Trees, root ID, path string) (ID, error) {
 	for name := range Components(path) {
 		tree, err := from.Tree(root)
 		if err != nil {
-			return plumbing.ZeroHash, err
+			return ID{}, err
 		}
-		e, ok := Lookup(tree, name)
+		e, ok := Lookup(root.format, tree, name)
 		if !ok {
-			return plumbing.ZeroHash, nil
+			return ID{}, nil
 		}
 		if !e.IsTree() {
-			return plumbing.ZeroHash, &PathError{Path: path, Reason: fmt.Sprintf("%q is a %s, not a folder", name, e.kind())}
+			return ID{}, &PathError{Path: path, Reason: fmt.Sprintf("%q is a %s, not a folder", name, e.kind())}
 		}
-		root = e.Hash
+		root = e.ID()
 	}
 	return root, nil
 }
-
-// emptyTree is what the first commit of a branch would have if its plan wrote nothing.
-var EmptyTree = plumbing.ComputeHash(plumbing.TreeObject, nil)

@@ -12,28 +12,28 @@ import (
 )
 
 func fileEntry(name, content string) Entry {
-	return Entry{Mode: SpelledFile, Name: name, Hash: plumbing.ComputeHash(plumbing.BlobObject, []byte(content))}
+	return Entry{Mode: SpelledFile, Name: name, Raw: SHA1.Name(plumbing.BlobObject, []byte(content)).raw()}
 }
 
-func folderEntry(name string, tree plumbing.Hash) Entry {
-	return Entry{Mode: SpelledTree, Name: name, Hash: tree}
+func folderEntry(name string, tree ID) Entry {
+	return Entry{Mode: SpelledTree, Name: name, Raw: tree.raw()}
 }
 
 // treeWith writes a tree with these entries in this order.
 func treeWith(all ...Entry) string {
 	var b strings.Builder
 	for _, e := range all {
-		b.WriteString(e.Mode + " " + e.Name + "\x00" + string(e.Hash[:]))
+		b.WriteString(e.Mode + " " + e.Name + "\x00" + e.Raw)
 	}
 	return b.String()
 }
 
-func hashOfTree(tree string) plumbing.Hash {
-	return plumbing.ComputeHash(plumbing.TreeObject, []byte(tree))
+func hashOfTree(tree string) ID {
+	return SHA1.Name(plumbing.TreeObject, []byte(tree))
 }
 
 // plant puts a tree with these entries into a store.
-func plant(s *Store, all ...Entry) plumbing.Hash {
+func plant(s *Store, all ...Entry) ID {
 	tree := treeWith(all...)
 	hash := hashOfTree(tree)
 	s.Add(hash, tree)
@@ -41,14 +41,14 @@ func plant(s *Store, all ...Entry) plumbing.Hash {
 }
 
 // edited makes the changes of one commit, and gives the objects to the store.
-func edited(t *testing.T, s *Store, e *editor, changes ...gitsink.Change) (plumbing.Hash, []Object) {
+func edited(t *testing.T, s *Store, e *Editor, changes ...gitsink.Change) (ID, []Object) {
 	t.Helper()
 	for _, change := range changes {
 		require.NoError(t, e.Apply(change.Path, change))
 	}
 	root, objects := e.Commit()
 	for _, o := range objects {
-		require.Equal(t, o.Hash, plumbing.ComputeHash(o.Kind, o.Data))
+		require.Equal(t, o.Hash, SHA1.Name(o.Kind, o.Data))
 		if o.Kind == plumbing.TreeObject {
 			require.Equal(t, len(o.Data), cap(o.Data), "a tree is as large as was said before")
 			s.Add(o.Hash, string(o.Data))
@@ -66,9 +66,9 @@ func treesIn(objects []Object) (found []Object) {
 	return found
 }
 
-func editing(t *testing.T, s *Store, root plumbing.Hash) *editor {
+func editing(t *testing.T, s *Store, root ID) *Editor {
 	t.Helper()
-	e, err := NewEditor(s, root)
+	e, err := NewEditor(SHA1, s, root)
 	require.NoError(t, err)
 	return e
 }
@@ -99,7 +99,7 @@ func TestAnEditMakesTheTreesThatGitWouldMake(t *testing.T) {
 		},
 		"a written file keeps its mode": {
 			modes, writes("a", "3", "m", "3"),
-			[]Entry{{"100755", "a", fileEntry("", "3").Hash}, {"100664", "m", fileEntry("", "3").Hash}},
+			[]Entry{{"100755", "a", fileEntry("", "3").Raw}, {"100664", "m", fileEntry("", "3").Raw}},
 		},
 		"two changes in one folder are both there": {
 			[]Entry{folderEntry("d", sub)}, writes("d/a", "1", "d/z", "2", "d/keep", "3"),
@@ -137,8 +137,8 @@ func TestAnEditMakesTheTreesThatGitWouldMake(t *testing.T) {
 		require.Equal(t, treeWith(test.after...), got, name)
 		for _, e := range test.after { // each blob that is new has come along
 			for _, change := range test.changes {
-				if change.Path == e.Name && !change.Remove && !strings.Contains(treeWith(test.before...), string(e.Hash[:])) {
-					require.Contains(t, objects, Object{Kind: plumbing.BlobObject, Hash: e.Hash, Data: append([]byte{}, change.Data...)}, name)
+				if change.Path == e.Name && !change.Remove && !strings.Contains(treeWith(test.before...), e.Raw) {
+					require.Contains(t, objects, Object{Kind: plumbing.BlobObject, Hash: e.ID(), Data: append([]byte{}, change.Data...)}, name)
 				}
 			}
 		}
@@ -181,9 +181,9 @@ func TestEachCommitHoldsWhatIsNewInIt(t *testing.T) {
 	e := editing(t, s, root)
 	first, objects := edited(t, s, e, writes("d/y", "2")...)
 	require.Len(t, objects, 3)
-	require.Equal(t, Object{Kind: plumbing.BlobObject, Hash: fileEntry("", "2").Hash, Data: []byte("2")}, objects[0])
-	require.Equal(t, hashOfTree(treeWith(fileEntry("x", "1"))), objects[1].from)
-	require.Equal(t, root, objects[2].from)
+	require.Equal(t, Object{Kind: plumbing.BlobObject, Hash: fileEntry("", "2").ID(), Data: []byte("2")}, objects[0])
+	require.Equal(t, hashOfTree(treeWith(fileEntry("x", "1"))), objects[1].From)
+	require.Equal(t, root, objects[2].From)
 	require.Equal(t, first, objects[2].Hash)
 
 	again, objects := edited(t, s, e)
@@ -192,28 +192,28 @@ func TestEachCommitHoldsWhatIsNewInIt(t *testing.T) {
 
 	second, objects := edited(t, s, e, writes("a", "3")...)
 	require.Len(t, objects, 2, "the folder d is as it was")
-	require.Equal(t, first, objects[1].from)
+	require.Equal(t, first, objects[1].From)
 	require.Equal(t, second, objects[1].Hash)
 
 	_, objects = edited(t, s, e, writes("b", "4")...)
 	require.Len(t, objects, 2, "what came with the commit before does not come again")
 
-	e = editing(t, s, plumbing.ZeroHash)
+	e = editing(t, s, ID{})
 	got, objects := e.Commit()
-	require.Equal(t, EmptyTree, got, "an empty tree is a tree")
+	require.Equal(t, SHA1.EmptyTree(), got, "an empty tree is a tree")
 	require.Len(t, objects, 1)
-	require.Zero(t, objects[0].from)
+	require.Zero(t, objects[0].From)
 }
 
 func TestAnEditThatCannotBeMadeSaysWhatIsInItsWay(t *testing.T) {
 	t.Parallel()
 	s := NewStore()
-	gone := plumbing.NewHash(someHash)
+	gone := hexID(someHash)
 	twins := plant(s, fileEntry("twin", "1"), folderEntry("twin", gone))
 	root := plant(s,
 		folderEntry("dir", plant(s, folderEntry("sub", plant(s, fileEntry("x", "1"))), folderEntry("twins", twins))),
 		fileEntry("file", "1"), folderEntry("gone", gone),
-		Entry{"120000", "link", fileEntry("", "file").Hash}, Entry{"160000", "mod", gone}, Entry{"777", "odd", gone},
+		Entry{"120000", "link", fileEntry("", "file").Raw}, Entry{"160000", "mod", gone.raw()}, Entry{"777", "odd", gone.raw()},
 	)
 	for _, test := range []struct {
 		path         string
@@ -247,11 +247,11 @@ func TestAnEditThatCannotBeMadeSaysWhatIsInItsWay(t *testing.T) {
 	for _, remove := range []bool{false, true} {
 		require.ErrorIs(t, editing(t, s, root).Apply("gone/x", gitsink.Change{Remove: remove}), ErrIncomplete)
 	}
-	_, err := NewEditor(s, gone)
+	_, err := NewEditor(SHA1, s, gone)
 	require.ErrorIs(t, err, ErrIncomplete)
 	const damaged = "100644 a\x00short"
 	s.Add(hashOfTree(damaged), damaged)
-	_, err = NewEditor(s, hashOfTree(damaged))
+	_, err = NewEditor(SHA1, s, hashOfTree(damaged))
 	require.ErrorIs(t, err, ErrDamaged)
 	require.ErrorContains(t, err, hashOfTree(damaged).String())
 }

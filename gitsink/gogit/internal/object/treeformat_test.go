@@ -31,7 +31,7 @@ func TestTheModeOfAnEntryIsWhatGitReadsOfIt(t *testing.T) {
 		"100":           {0o100, "entry of mode 100", false, false},
 		"7777777777777": {0, "entry of mode 7777777777777", false, false},
 	} {
-		e := Entry{Mode: mode, Hash: plumbing.NewHash(hash)}
+		e := Entry{Mode: mode, Raw: hexID(hash).raw()}
 		require.Equal(t, gitsink.Entry{Mode: want.public, Hash: hash}, e.Public(), mode)
 		require.Equal(t, want.kind, e.kind(), mode)
 		require.Equal(t, want.folder, e.IsTree(), mode)
@@ -41,7 +41,7 @@ func TestTheModeOfAnEntryIsWhatGitReadsOfIt(t *testing.T) {
 
 func TestATreeIsReadUpToWhereItIsDamaged(t *testing.T) {
 	t.Parallel()
-	a, odd := fileEntry("a", "1"), Entry{Mode: "", Name: "", Hash: plumbing.NewHash(someHash)}
+	a, odd := fileEntry("a", "1"), Entry{Mode: "", Name: "", Raw: hexID(someHash).raw()}
 	for _, test := range []struct {
 		tree    string
 		want    []Entry
@@ -58,7 +58,7 @@ func TestATreeIsReadUpToWhereItIsDamaged(t *testing.T) {
 	} {
 		var got []Entry
 		var faults []error
-		for e, err := range Entries(test.tree) { // to the end, whatever comes
+		for e, err := range Entries(SHA1, test.tree) { // to the end, whatever comes
 			if err != nil {
 				faults = append(faults, err)
 				require.Zero(t, e)
@@ -72,18 +72,18 @@ func TestATreeIsReadUpToWhereItIsDamaged(t *testing.T) {
 			continue
 		}
 		require.Equal(t, []error{ErrDamaged}, faults, "%q", test.tree)
-		_, found := Lookup(test.tree, "")
+		_, found := Lookup(SHA1, test.tree, "")
 		require.False(t, found, "what cannot be read is no entry without a name")
-		_, found = Lookup(test.tree, "a")
+		_, found = Lookup(SHA1, test.tree, "a")
 		require.Equal(t, len(test.want) > 0, found)
 	}
 	for _, damaged := range []string{"", "x", " ", "100644 b", "100644 b\x00short"} {
-		e, rest, ok := cutEntry(damaged)
+		e, rest, ok := cutEntry(SHA1, damaged)
 		require.False(t, ok, "%q", damaged)
 		require.Zero(t, e)
 		require.Empty(t, rest)
 	}
-	for e, err := range Entries(treeWith(a, odd)) { // who has enough gets no more
+	for e, err := range Entries(SHA1, treeWith(a, odd)) { // who has enough gets no more
 		require.NoError(t, err)
 		require.Equal(t, a, e)
 		break
@@ -92,7 +92,7 @@ func TestATreeIsReadUpToWhereItIsDamaged(t *testing.T) {
 
 func TestEntriesAreInGitsOrder(t *testing.T) {
 	t.Parallel()
-	none := plumbing.ZeroHash
+	none := ID{}
 	sorted := []Entry{
 		fileEntry("", ""), fileEntry("A", ""), fileEntry("a", ""), fileEntry("a-", ""), fileEntry("a.b", ""), folderEntry("a", none),
 		fileEntry("a0", ""), folderEntry("a0", none), fileEntry("aaa", ""), fileEntry("ab", ""), fileEntry("b", ""), folderEntry("b", none), fileEntry("ä", ""),
@@ -109,28 +109,28 @@ func TestAFolderIsFoundByItsPath(t *testing.T) {
 	t.Parallel()
 	s := NewStore()
 	deep := plant(s, fileEntry("x", "1"))
-	lost := plumbing.NewHash(someHash)
+	lost := hexID(someHash)
 	mid := plant(s, folderEntry("deep", deep), folderEntry("lost", lost))
-	root := plant(s, fileEntry("file", "1"), folderEntry("mid", mid), Entry{"160000", "mod", lost})
+	root := plant(s, fileEntry("file", "1"), folderEntry("mid", mid), Entry{"160000", "mod", lost.raw()})
 	for _, test := range []struct {
-		root   plumbing.Hash
+		root   ID
 		path   string
-		want   plumbing.Hash
+		want   ID
 		reason string
 		err    error
 	}{
 		{root, "", root, "", nil},
-		{plumbing.ZeroHash, "a/b", plumbing.ZeroHash, "", nil},
+		{ID{}, "a/b", ID{}, "", nil},
 		{root, "mid", mid, "", nil},
 		{root, "mid/deep", deep, "", nil},
 		{root, "mid/lost", lost, "", nil},
-		{root, "none", plumbing.ZeroHash, "", nil},
-		{root, "mid/none/x", plumbing.ZeroHash, "", nil},
-		{root, "mid//deep", plumbing.ZeroHash, "", nil},
-		{root, "mid/lost/x", plumbing.ZeroHash, "", ErrIncomplete},
-		{root, "file", plumbing.ZeroHash, `"file" is a file, not a folder`, gitsink.ErrPath},
-		{root, "mod/x", plumbing.ZeroHash, `"mod" is a submodule, not a folder`, gitsink.ErrPath},
-		{root, "mid/deep/x/y", plumbing.ZeroHash, `"x" is a file, not a folder`, gitsink.ErrPath},
+		{root, "none", ID{}, "", nil},
+		{root, "mid/none/x", ID{}, "", nil},
+		{root, "mid//deep", ID{}, "", nil},
+		{root, "mid/lost/x", ID{}, "", ErrIncomplete},
+		{root, "file", ID{}, `"file" is a file, not a folder`, gitsink.ErrPath},
+		{root, "mod/x", ID{}, `"mod" is a submodule, not a folder`, gitsink.ErrPath},
+		{root, "mid/deep/x/y", ID{}, `"x" is a file, not a folder`, gitsink.ErrPath},
 	} {
 		got, err := FolderIn(s, test.root, test.path)
 		require.Equal(t, test.want, got, test.path)
@@ -151,16 +151,16 @@ func TestADeltaIsSentOnlyWhereItIsLessThanHalf(t *testing.T) {
 	for n := 1; n < 80; n++ {
 		old := treeWith(fileEntry(strings.Repeat("a", n), ""))
 		data := old + treeWith(fileEntry("b", ""))
-		delta := treeDelta(old, data)
+		delta := treeDelta(SHA1, old, data)
 		thin := &thinner{
-			has:     func(h plumbing.Hash) (string, bool) { return old, h == hashOfTree(old) },
-			origins: map[plumbing.Hash]plumbing.Hash{},
+			has:     func(h ID) (string, bool) { return old, h == hashOfTree(old) },
+			origins: map[ID]ID{},
 		}
-		o := New(plumbing.TreeObject, []byte(data))
-		o.from = hashOfTree(old)
+		o := New(SHA1, plumbing.TreeObject, []byte(data))
+		o.From = hashOfTree(old)
 		base, got := thin.thin(o)
-		require.Equal(t, o.from, base)
-		if len(delta)+len(base) <= len(data)/2 {
+		require.Equal(t, o.From, base)
+		if len(delta)+SHA1.Width() <= len(data)/2 {
 			require.Equal(t, delta, got, "%d bytes of %d", len(delta), len(data))
 			sent++
 		} else {
@@ -181,18 +181,18 @@ func TestADeltaIsMadeOfTreesThatTheServerHas(t *testing.T) {
 	old := treeWith(many...)
 	first := treeWith(append(many, fileEntry("k", "1"))...)
 	second := treeWith(append(many, fileEntry("k", "1"), fileEntry("l", "1"))...)
-	made := func(data string, kind plumbing.ObjectType, from plumbing.Hash) Object {
-		o := New(kind, []byte(data))
-		o.from = from
+	made := func(data string, kind plumbing.ObjectType, from ID) Object {
+		o := New(SHA1, kind, []byte(data))
+		o.From = from
 		return o
 	}
-	asked, served := []plumbing.Hash{}, true
-	thin := &thinner{origins: map[plumbing.Hash]plumbing.Hash{}, has: func(h plumbing.Hash) (string, bool) {
+	asked, served := []ID{}, true
+	thin := &thinner{origins: map[ID]ID{}, has: func(h ID) (string, bool) {
 		asked = append(asked, h)
 		return old, served
 	}}
 	for name, o := range map[string]Object{
-		"a tree that is new":     made(first, plumbing.TreeObject, plumbing.ZeroHash),
+		"a tree that is new":     made(first, plumbing.TreeObject, ID{}),
 		"what is no tree at all": made(first, plumbing.CommitObject, hashOfTree(old)),
 	} {
 		_, delta := thin.thin(o)
@@ -207,11 +207,11 @@ func TestADeltaIsMadeOfTreesThatTheServerHas(t *testing.T) {
 	served, asked = true, nil
 	base, delta := thin.thin(made(first, plumbing.TreeObject, hashOfTree(old)))
 	require.Equal(t, hashOfTree(old), base)
-	require.Equal(t, treeDelta(old, first), delta)
+	require.Equal(t, treeDelta(SHA1, old, first), delta)
 	base, delta = thin.thin(made(second, plumbing.TreeObject, hashOfTree(first)))
 	require.Equal(t, hashOfTree(old), base, "never another of the pack")
-	require.Equal(t, treeDelta(old, second), delta)
-	require.Equal(t, []plumbing.Hash{hashOfTree(old), hashOfTree(old)}, asked)
+	require.Equal(t, treeDelta(SHA1, old, second), delta)
+	require.Equal(t, []ID{hashOfTree(old), hashOfTree(old)}, asked)
 }
 
 func TestDeltasAreWrittenAsGitReadsThem(t *testing.T) {
@@ -238,11 +238,11 @@ func TestDeltasAreWrittenAsGitReadsThem(t *testing.T) {
 		d := &deltaWriter{}
 		d.size(len(treeWith(test.old...)))
 		d.size(len(treeWith(test.tree...)))
-		require.Equal(t, string(d.out)+test.want, string(treeDelta(treeWith(test.old...), treeWith(test.tree...))), name)
+		require.Equal(t, string(d.out)+test.want, string(treeDelta(SHA1, treeWith(test.old...), treeWith(test.tree...))), name)
 	}
-	require.Nil(t, treeDelta("damaged", treeWith(a)))
-	require.Nil(t, treeDelta(treeWith(a), "damaged"))
-	require.Nil(t, treeDelta(treeWith(a)+"damaged", treeWith(b)))
+	require.Nil(t, treeDelta(SHA1, "damaged", treeWith(a)))
+	require.Nil(t, treeDelta(SHA1, treeWith(a), "damaged"))
+	require.Nil(t, treeDelta(SHA1, treeWith(a)+"damaged", treeWith(b)))
 
 	for name, test := range map[string]struct {
 		write func(d *deltaWriter)

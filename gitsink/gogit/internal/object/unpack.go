@@ -31,66 +31,67 @@ type Limits struct{ Receive, Hold int64 }
 
 // unpacked is what a pack holds. Each object is known by the hash of its content, so none can stand in for another.
 type Unpacked struct {
-	Commits, Trees, Blobs map[plumbing.Hash]string
+	Commits, Trees, Blobs Map[string]
 }
 
 // kept is an object of a pack.
 type kept struct {
-	kind  plumbing.ObjectType
-	chain int // deltas that it was made by
-	hash  plumbing.Hash
 	data  string
+	chain int32 // deltas that it was made by
+	hash  ID
+	kind  plumbing.ObjectType
 }
 
 // unpacker reads a pack as it arrives (gitformat-pack(5)). Blobs that are not wanted are never held in memory, not even as
 // bases of deltas: what is made from a blob is a blob.
 type unpacker struct {
-	scanner   *packfile.Scanner
+	pack      *packReader
 	keepBlobs bool
 	limits    Limits
 	left      int64 // bytes that may still be kept
 	inflating int64 // bytes that may still come out of what is received
 	byOffset  map[int64]*kept
-	byHash    map[plumbing.Hash]*kept
-	waiting   map[plumbing.Hash][]string // deltas by the hash of their base, which is not here yet
-	content   bytes.Buffer               // of the object that is being read
-	base      []byte                     // of the delta that is being applied
+	byHash    Map[*kept]
+	waiting   Map[[]string] // deltas by the hash of their base, which is not here yet
+	content   bytes.Buffer  // of the object that is being read
+	base      []byte        // of the delta that is being applied
 }
 
 // unpack reads a whole pack. Past a limit it fails with an error that matches errTooMuch.
-func Unpack(r io.Reader, limits Limits, keepBlobs bool) (Unpacked, error) {
+func Unpack(f Format, r io.Reader, limits Limits, keepBlobs bool) (Unpacked, error) {
 	bounded := &boundedReader{r: r, left: limits.Receive}
 	u := &unpacker{
-		scanner: packfile.NewScanner(bounded), keepBlobs: keepBlobs,
+		pack: newPackReader(f, bounded), keepBlobs: keepBlobs,
 		limits: limits, left: limits.Hold, inflating: inflation * min(limits.Receive, 1<<40),
-		byOffset: map[int64]*kept{}, byHash: map[plumbing.Hash]*kept{}, waiting: map[plumbing.Hash][]string{},
+		byOffset: map[int64]*kept{},
 	}
+	defer u.pack.close()
 	if err := bounded.cause(u.run()); err != nil {
 		return Unpacked{}, fmt.Errorf("reading a pack: %w", err)
 	}
-	got := Unpacked{Commits: map[plumbing.Hash]string{}, Trees: map[plumbing.Hash]string{}, Blobs: map[plumbing.Hash]string{}}
-	u.byOffset, u.waiting = nil, nil
-	for hash, o := range u.byHash {
+	var got Unpacked
+	u.byOffset, u.waiting = nil, Map[[]string]{}
+	for hash, o := range u.byHash.All() {
 		switch o.kind {
 		case plumbing.CommitObject:
-			got.Commits[hash] = o.data
+			got.Commits.Set(hash, o.data)
 		case plumbing.TreeObject:
-			got.Trees[hash] = o.data
+			got.Trees.Set(hash, o.data)
 		case plumbing.BlobObject:
-			got.Blobs[hash] = o.data
+			got.Blobs.Set(hash, o.data)
 		}
-		delete(u.byHash, hash)
+		u.byHash.Delete(hash)
 	}
 	return got, nil
 }
 
 func (u *unpacker) run() error {
-	_, count, err := u.scanner.Header()
+	count, err := u.pack.header()
 	if err != nil {
 		return err
 	}
 	for range count {
-		header, err := u.scanner.NextObjectHeader()
+		header, err := u.pack.next()
 		if err == nil {
 			err = u.next(header)
 		}
@@ -98,52 +99,52 @@ func (u *unpacker) run() error {
 			return err
 		}
 	}
-	_, err = u.scanner.Checksum()
-	return err
+	return u.pack.trailer()
 }
 
 // next reads one object. What it leaves unread, the scanner drops before the next one, and checks
 // its length. A delta without its base belongs to a blob that was not kept, or its base is still to come.
-func (u *unpacker) next(header *packfile.ObjectHeader) error {
-	if u.inflating -= header.Length; header.Length < 0 || u.inflating < 0 {
+func (u *unpacker) next(header packedHeader) error {
+	if u.inflating -= header.length; header.length < 0 || u.inflating < 0 {
 		return &LimitError{fmt.Sprintf("what comes out of the pack is more than %d times %d bytes", inflation, u.limits.Receive)}
 	}
 	var base *kept
-	switch header.Type {
+	switch header.kind {
 	case plumbing.CommitObject, plumbing.TreeObject:
 	case plumbing.BlobObject:
 		if !u.keepBlobs {
 			return nil
 		}
 	case plumbing.OFSDeltaObject:
-		if base = u.byOffset[header.OffsetReference]; base == nil {
+		if base = u.byOffset[header.before]; base == nil {
 			return nil
 		}
 	case plumbing.REFDeltaObject:
-		base = u.byHash[header.Reference]
+		base, _ = u.byHash.Get(header.base)
 	default: // tags
 		return nil
 	}
-	if err := u.read(header.Length); err != nil {
+	if err := u.read(header.length); err != nil {
 		return err
 	}
 	switch {
-	case !header.Type.IsDelta():
-		o, err := u.object(header.Type, 0, u.content.Bytes())
+	case !header.kind.IsDelta():
+		o, err := u.object(header.kind, 0, u.content.Bytes())
 		if err != nil {
 			return err
 		}
-		return u.keep(header.Offset, o)
+		return u.keep(header.offset, o)
 	case base == nil:
 		delta, err := u.hold(u.content.Bytes())
-		u.waiting[header.Reference] = append(u.waiting[header.Reference], delta)
+		deltas, _ := u.waiting.Get(header.base)
+		u.waiting.Set(header.base, append(deltas, delta))
 		return err
 	}
 	o, err := u.patch(base, u.content.Bytes())
 	if err != nil {
 		return err
 	}
-	return u.keep(header.Offset, o)
+	return u.keep(header.offset, o)
 }
 
 // read reads the next object into content.
@@ -154,13 +155,7 @@ func (u *unpacker) read(size int64) error {
 	if u.content.Reset(); u.content.Cap() > sparable {
 		u.content = bytes.Buffer{}
 	}
-	if _, _, err := u.scanner.NextObject(&u.content); err != nil {
-		return err
-	}
-	if int64(u.content.Len()) != size {
-		return fmt.Errorf("%w: an object has %d bytes, not %d", packfile.ErrMalformedPackFile, u.content.Len(), size)
-	}
-	return nil
+	return u.pack.content(&u.content)
 }
 
 // fits reports whether an object may be kept, also while there is a copy of it and of the base that
@@ -182,12 +177,12 @@ func (u *unpacker) hold(data []byte) (string, error) {
 }
 
 // object makes an object of what was read or patched.
-func (u *unpacker) object(kind plumbing.ObjectType, chain int, data []byte) (*kept, error) {
+func (u *unpacker) object(kind plumbing.ObjectType, chain int32, data []byte) (*kept, error) {
 	held, err := u.hold(data)
 	if err != nil {
 		return nil, err
 	}
-	return &kept{kind: kind, chain: chain, hash: plumbing.ComputeHash(kind, data), data: held}, nil
+	return &kept{kind: kind, chain: chain, hash: u.pack.format.Name(kind, data), data: held}, nil
 }
 
 func (u *unpacker) patch(base *kept, delta []byte) (*kept, error) {
@@ -215,9 +210,9 @@ func (u *unpacker) keep(offset int64, o *kept) error {
 	u.byOffset[offset] = o
 	for pending := []*kept{o}; len(pending) > 0; {
 		o, pending = pending[len(pending)-1], pending[:len(pending)-1]
-		u.byHash[o.hash] = o
-		deltas := u.waiting[o.hash]
-		delete(u.waiting, o.hash)
+		u.byHash.Set(o.hash, o)
+		deltas, _ := u.waiting.Get(o.hash)
+		u.waiting.Delete(o.hash)
 		for _, delta := range deltas {
 			made, err := u.patch(o, []byte(delta))
 			if err != nil {

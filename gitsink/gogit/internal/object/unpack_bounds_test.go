@@ -8,12 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"testing"
 	"testing/iotest"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -42,8 +42,8 @@ func packOf(objects ...packed) []byte {
 	return append(pack.Bytes(), sum[:]...)
 }
 
-func refDelta(base plumbing.Hash, delta string) packed {
-	return packed{plumbing.REFDeltaObject, delta, string(base[:])}
+func refDelta(base ID, delta string) packed {
+	return packed{plumbing.REFDeltaObject, delta, base.raw()}
 }
 
 // insertDelta makes a short text of a base of so many bytes.
@@ -56,13 +56,13 @@ func insertDelta(base int, text string) string {
 	return string(d.out)
 }
 
-func blobHash(s string) plumbing.Hash { return plumbing.ComputeHash(plumbing.BlobObject, []byte(s)) }
+func blobHash(s string) ID { return SHA1.Name(plumbing.BlobObject, []byte(s)) }
 
 // unpackerOf reads these objects, with so much room.
 func unpackerOf(pack []byte, hold, inflating int64) *unpacker {
 	return &unpacker{
-		scanner: packfile.NewScanner(bytes.NewReader(pack)), keepBlobs: true, limits: Limits{77, hold}, left: hold, inflating: inflating,
-		byOffset: map[int64]*kept{}, byHash: map[plumbing.Hash]*kept{}, waiting: map[plumbing.Hash][]string{},
+		pack: newPackReader(SHA1, bytes.NewReader(pack)), keepBlobs: true, limits: Limits{77, hold}, left: hold, inflating: inflating,
+		byOffset: map[int64]*kept{},
 	}
 }
 
@@ -72,7 +72,7 @@ func TestAPackIsReadInAnyOrderOfItsDeltas(t *testing.T) {
 	blob := packed{plumbing.BlobObject, base, ""}
 	toOne := refDelta(blobHash(base), insertDelta(len(base), one))
 	toTwo := refDelta(blobHash(one), insertDelta(len(one), two))
-	all := map[plumbing.Hash]string{blobHash(base): base, blobHash(one): one, blobHash(two): two}
+	all := map[ID]string{blobHash(base): base, blobHash(one): one, blobHash(two): two}
 	offset := len(packOf(blob)) - packHeader - 20
 	byOffset := packed{plumbing.OFSDeltaObject, insertDelta(len(base), one), string([]byte{byte(offset)})}
 	tag := packed{plumbing.TagObject, "object " + someHash + "\n", ""}
@@ -81,28 +81,29 @@ func TestAPackIsReadInAnyOrderOfItsDeltas(t *testing.T) {
 		"by offset": {blob, byOffset, toTwo}, "with a tag": {tag, toTwo, tag, blob, toOne},
 		"the base twice": {toTwo, toOne, blob, blob}, "behind one by offset": {toTwo, blob, byOffset},
 	} {
-		got, err := Unpack(bytes.NewReader(packOf(objects...)), Limits{1 << 20, 1 << 20}, true)
+		got, err := Unpack(SHA1, bytes.NewReader(packOf(objects...)), Limits{1 << 20, 1 << 20}, true)
 		require.NoError(t, err, name)
-		require.Equal(t, all, got.Blobs, name)
-		require.Empty(t, got.Trees)
-		require.Empty(t, got.Commits)
+		require.Equal(t, all, maps.Collect(got.Blobs.All()), name)
+		require.Zero(t, got.Trees.Len())
+		require.Zero(t, got.Commits.Len())
 
-		got, err = Unpack(bytes.NewReader(packOf(objects...)), Limits{1 << 20, 3 * (keptOverhead + 20)}, false)
+		got, err = Unpack(SHA1, bytes.NewReader(packOf(objects...)), Limits{1 << 20, 3 * (keptOverhead + 20)}, false)
 		require.NoError(t, err, name)
-		require.Empty(t, got.Blobs, "not wanted")
+		require.Zero(t, got.Blobs.Len(), "not wanted")
 
 		hold := int64(1 << 20)
 		u := unpackerOf(packOf(objects...), hold, 1<<20)
 		require.NoError(t, u.run(), name)
-		require.Empty(t, u.waiting, name)
+		require.Zero(t, u.waiting.Len(), name)
 		objectsKept := len(all) + strings.Count(name, "twice")
 		bytesKept := len(base) + len(one) + len(two) + strings.Count(name, "twice")*len(base)
 		require.Equal(t, hold-int64(bytesKept+objectsKept*keptOverhead), u.left, "%s: deltas count no more", name)
-		require.Equal(t, 2, u.byHash[blobHash(two)].chain, name)
+		last, _ := u.byHash.Get(blobHash(two))
+		require.EqualValues(t, 2, last.chain, name)
 	}
 	bomb := strings.Repeat("x", 5000)
 	byOffset.base = string([]byte{byte(len(packOf(packed{plumbing.BlobObject, bomb, ""})) - packHeader - 20)})
-	_, err := Unpack(bytes.NewReader(packOf(packed{plumbing.BlobObject, bomb, ""}, byOffset)), Limits{1 << 20, 1}, false)
+	_, err := Unpack(SHA1, bytes.NewReader(packOf(packed{plumbing.BlobObject, bomb, ""}, byOffset)), Limits{1 << 20, 1}, false)
 	require.NoError(t, err, "blobs that are not wanted take no memory, and nor does what is made of them")
 }
 
@@ -111,7 +112,7 @@ func TestWhatAPackMayHoldHasItsBounds(t *testing.T) {
 	tree := func(size int) packed { return packed{plumbing.TreeObject, strings.Repeat("x", size), ""} }
 	delta := insertDelta(5000, strings.Repeat("x", 100)) // which waits
 	claims := func(size uint64) string { return string(binary.AppendUvarint([]byte{4}, size)) }
-	lost := refDelta(plumbing.NewHash(someHash), delta)
+	lost := refDelta(hexID(someHash), delta)
 	room := int64(len(delta)) + keptOverhead
 	grown := tree(4)
 	grownHash := hashOfTree("xxxx")
@@ -149,7 +150,7 @@ func TestWhatAPackMayHoldHasItsBounds(t *testing.T) {
 		"a delta of another base":         {packOf(grown, refDelta(grownHash, insertDelta(5, "x"))), Limits{1 << 20, 1 << 20}, "delta"},
 		"which waits, too":                {packOf(refDelta(grownHash, insertDelta(5, "x")), grown), Limits{1 << 20, 1 << 20}, "delta"},
 	} {
-		_, err := Unpack(iotest.OneByteReader(bytes.NewReader(test.pack)), test.limits, true)
+		_, err := Unpack(SHA1, iotest.OneByteReader(bytes.NewReader(test.pack)), test.limits, true)
 		switch {
 		case name == "a delta without an end":
 			require.Error(t, err)
@@ -163,11 +164,11 @@ func TestWhatAPackMayHoldHasItsBounds(t *testing.T) {
 		}
 	}
 	u := unpackerOf(nil, 1000, 1000)
-	err := u.next(&packfile.ObjectHeader{Type: plumbing.TreeObject, Length: -1})
+	err := u.next(packedHeader{kind: plumbing.TreeObject, length: -1})
 	require.EqualError(t, err, "what comes out of the pack is more than 64 times 77 bytes")
 	good := packOf(tree(3), packed{plumbing.TagObject, "x", ""}, refDelta(hashOfTree("xxx"), insertDelta(3, "y")))
 	for n := range good {
-		_, err := Unpack(bytes.NewReader(good[:n]), Limits{1 << 20, 1 << 20}, true)
+		_, err := Unpack(SHA1, bytes.NewReader(good[:n]), Limits{1 << 20, 1 << 20}, true)
 		require.ErrorIs(t, err, gitsink.ErrProtocol, "%d bytes", n)
 		u := unpackerOf(good[:n], 1<<20, 1<<20)
 		require.Error(t, u.run(), "%d bytes", n)
@@ -179,16 +180,16 @@ func TestAnObjectIsKeptAsWhatItIs(t *testing.T) {
 	u := unpackerOf(nil, 1000, 1000)
 	o, err := u.object(plumbing.TreeObject, 3, []byte("data"))
 	require.NoError(t, err)
-	require.Equal(t, &kept{plumbing.TreeObject, 3, hashOfTree("data"), "data"}, o)
+	require.Equal(t, &kept{kind: plumbing.TreeObject, chain: 3, hash: hashOfTree("data"), data: "data"}, o)
 	require.Equal(t, int64(1000-4-keptOverhead), u.left)
 
 	delta := []byte(insertDelta(4, "made"))
-	for chain, says := range map[int]string{maxDeltaChain - 1: "", maxDeltaChain: "a chain of more than 4095 deltas", maxDeltaChain + 1: "a chain of more"} {
+	for chain, says := range map[int32]string{maxDeltaChain - 1: "", maxDeltaChain: "a chain of more than 4095 deltas", maxDeltaChain + 1: "a chain of more"} {
 		u := unpackerOf(nil, 1000, 1000)
 		got, err := u.patch(&kept{kind: plumbing.TreeObject, chain: chain, data: "data"}, delta)
 		if says == "" {
 			require.NoError(t, err)
-			require.Equal(t, &kept{plumbing.TreeObject, chain + 1, hashOfTree("made"), "made"}, got)
+			require.Equal(t, &kept{kind: plumbing.TreeObject, chain: chain + 1, hash: hashOfTree("made"), data: "made"}, got)
 			continue
 		}
 		require.ErrorContains(t, err, says)
@@ -288,8 +289,8 @@ func TestTheTreeOfACommitIsInItsFirstLine(t *testing.T) {
 		"tree " + someHash + "\nparent " + otherHash + "\n": someHash, "tree " + someHash: someHash,
 		"": "", someHash + "\n": "", "parent " + someHash + "\n": "", "tree \n": "", "tree 12\n": "", "\ntree " + someHash + "\n": "",
 	} {
-		got, err := RootOf(commit)
-		require.Equal(t, plumbing.NewHash(want), got, "%q", commit)
+		got, err := RootOf(SHA1, commit)
+		require.Equal(t, hexID(want), got, "%q", commit)
 		if want == "" {
 			require.ErrorIs(t, err, ErrIncomplete)
 		} else {
@@ -308,10 +309,10 @@ func TestADroppedObjectThatIsNotWhatItSaysEndsTheFetch(t *testing.T) {
 			require.Equal(t, byte(kind)<<4|10, pack[packHeader])
 			pack[packHeader] = byte(kind)<<4 | size
 			sum := sha1.Sum(pack)
-			got, err := Unpack(bytes.NewReader(append(pack, sum[:]...)), Limits{1 << 20, 1 << 20}, false)
+			got, err := Unpack(SHA1, bytes.NewReader(append(pack, sum[:]...)), Limits{1 << 20, 1 << 20}, false)
 			if fits {
 				require.NoError(t, err)
-				require.Len(t, got.Trees, 1)
+				require.Equal(t, 1, got.Trees.Len())
 				continue
 			}
 			require.ErrorIs(t, err, gitsink.ErrProtocol, "%s of %d bytes", kind, size)

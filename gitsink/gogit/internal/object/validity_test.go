@@ -19,19 +19,19 @@ import (
 
 // The judge judges: what the rules are for has not become harmless.
 func TestTheJudgeRefusesWhatTheRulesAreFor(t *testing.T) {
-	empty := New(plumbing.TreeObject, nil)
+	empty := New(SHA1, plumbing.TreeObject, nil)
 	for _, header := range []string{"author A <a\nb> 0 +0000", "author A <a> b> 0 +0000", "author  0 +0000", "author A <a> -5 +0000"} {
 		repo := newBareRepo(t)
-		commit := New(plumbing.CommitObject, fmt.Appendf(nil, "tree %s\n%s\ncommitter C <c> 0 +0000\n\nm\n", empty.Hash, header))
+		commit := New(SHA1, plumbing.CommitObject, fmt.Appendf(nil, "tree %s\n%s\ncommitter C <c> 0 +0000\n\nm\n", empty.Hash, header))
 		repo.write(t, empty, commit)
 		repo.branch(t, "main", commit.Hash)
 		require.NotEmpty(t, repo.fsck(t), header)
 	}
 	for path, content := range map[string]string{".gitmodules": "[submodule \"..\"]\n\turl = u\n", ".gitattributes": strings.Repeat("x", 2048)} {
 		repo := newBareRepo(t)
-		blob := New(plumbing.BlobObject, []byte(content))
-		tree := New(plumbing.TreeObject, fmt.Appendf(nil, "100644 %s\x00%s", path, blob.Hash[:]))
-		commit := New(plumbing.CommitObject, EncodeCommit(tree.Hash, plumbing.ZeroHash, gitsink.Commit{}, gitsink.Signature{Name: "C"}, time.Now()))
+		blob := New(SHA1, plumbing.BlobObject, []byte(content))
+		tree := New(SHA1, plumbing.TreeObject, fmt.Appendf(nil, "100644 %s\x00%s", path, blob.Hash.raw()))
+		commit := New(SHA1, plumbing.CommitObject, EncodeCommit(tree.Hash, ID{}, gitsink.Commit{}, gitsink.Signature{Name: "C"}, time.Now()))
 		repo.write(t, blob, tree, commit)
 		repo.branch(t, "main", commit.Hash)
 		require.Contains(t, repo.fsck(t), strings.TrimPrefix(path, "."))
@@ -67,7 +67,7 @@ func (r bareRepo) write(t *testing.T, objects ...Object) {
 	}
 }
 
-func (r bareRepo) branch(t *testing.T, name string, tip plumbing.Hash) {
+func (r bareRepo) branch(t *testing.T, name string, tip ID) {
 	require.NoError(t, os.WriteFile(filepath.Join(string(r), "refs", "heads", name), []byte(tip.String()+"\n"), 0o600))
 }
 

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -22,7 +21,7 @@ func TestAnExcerptIsShownAsFarAsItCanBeRead(t *testing.T) {
 
 func TestNamesThatNoPathCanHaveAreFaultsOfTheFolder(t *testing.T) {
 	t.Parallel()
-	folder := func(name string) Entry { return folderEntry(name, plumbing.ZeroHash) }
+	folder := func(name string) Entry { return folderEntry(name, ID{}) }
 	file := func(name string) Entry { return fileEntry(name, "1") }
 	long := strings.Repeat("n", maxExcerpt)
 	const notAllowed, order = "is not allowed in Git", "the entries of the folder are not in Git's order"
@@ -51,7 +50,7 @@ func TestNamesThatNoPathCanHaveAreFaultsOfTheFolder(t *testing.T) {
 		{[]Entry{file("a"), file("a-"), file("a--"), folder("a-")}, "a-", `two entries have the name "a-"`},
 		{[]Entry{file(".git" + long), file(".git" + long)}, (".git" + long)[:maxExcerpt-2], "..."},
 	} {
-		err := CheckNames(treeWith(test.all...), "p/")
+		err := CheckNames(SHA1, treeWith(test.all...), "p/")
 		if test.says == "" {
 			require.NoError(t, err)
 			continue
@@ -68,7 +67,7 @@ func TestNamesThatNoPathCanHaveAreFaultsOfTheFolder(t *testing.T) {
 		require.Contains(t, wrong.Reason, test.says)
 		require.ErrorIs(t, err, gitsink.ErrPath)
 	}
-	err := CheckNames(treeWith(file("a"))+"x", "p/")
+	err := CheckNames(SHA1, treeWith(file("a"))+"x", "p/")
 	require.ErrorIs(t, err, ErrDamaged)
 	require.EqualError(t, err, `the folder "p/": tree is damaged`)
 }

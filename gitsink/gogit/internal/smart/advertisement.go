@@ -2,7 +2,6 @@ package smart
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
 const (
@@ -20,18 +20,16 @@ const (
 	// maxCapabilities bounds the names that a server may give to what it can do.
 	maxCapabilities = 256
 
-	hexHash = 2 * len(plumbing.Hash{})
-
 	objectFormat = capability.Capability("object-format")
-	sha1Format   = "sha1"
 )
 
 // advertisement is what a service says of itself (gitprotocol-pack(5)). Of the references it holds those that matter to one
 // branch, so that its size does not depend on the server.
 type Advertisement struct {
-	Refs         map[string]plumbing.Hash
-	Head         plumbing.Hash // where HEAD leads; zero: nowhere
-	Empty        bool          // the repository has no reference at all
+	Refs         map[string]object.ID
+	Head         object.ID // where HEAD leads; zero: nowhere
+	Format       object.Format
+	Empty        bool // the repository has no reference at all
 	Capabilities *capability.List
 	MultiAck     bool // the service knows it; it is not in capabilities
 }
@@ -45,7 +43,7 @@ var errSilent = errors.New("the server advertised nothing at all")
 
 // readAdvertisement keeps the branch, and one reference at most whose name cannot be beside it.
 func readAdvertisement(r io.Reader, branch plumbing.ReferenceName) (*Advertisement, error) {
-	a := &Advertisement{Refs: map[string]plumbing.Hash{}, Empty: true, Capabilities: capability.NewList()}
+	a := &Advertisement{Refs: map[string]object.ID{}, Empty: true, Capabilities: capability.NewList()}
 	p := newPackets(r, "what the server advertises", maxAdvertisement)
 	kind, line, err := a.begin(p)
 	for first := true; err == nil && kind != packetFlush; first = false {
@@ -101,8 +99,11 @@ func (a *Advertisement) greet(line []byte) ([]byte, error) {
 	}
 	for _, name := range names {
 		name, value, _ := strings.Cut(name, "=")
-		if capability.Capability(name) == objectFormat && value != sha1Format {
-			return nil, fmt.Errorf("%w: it has object-format %s", gitsink.ErrUnsupported, value)
+		if capability.Capability(name) == objectFormat {
+			var known bool
+			if a.Format, known = object.FormatOf(value); !known {
+				return nil, fmt.Errorf("%w: it has object-format %s", gitsink.ErrUnsupported, value)
+			}
 		}
 		var values []string
 		if value != "" {
@@ -118,11 +119,11 @@ func (a *Advertisement) greet(line []byte) ([]byte, error) {
 func (a *Advertisement) add(line []byte, branch string) error {
 	line = bytes.TrimSuffix(line, []byte("\n"))
 	if shallow, ok := bytes.CutPrefix(line, []byte("shallow ")); ok {
-		_, err := parseHash(shallow)
+		_, err := parseID(a.Format, shallow)
 		return err
 	}
 	text, name, ok := bytes.Cut(line, []byte(" "))
-	hash, err := parseHash(text)
+	hash, err := parseID(a.Format, text)
 	if err != nil {
 		return err
 	}
@@ -147,12 +148,10 @@ func (a *Advertisement) add(line []byte, branch string) error {
 	return nil
 }
 
-func parseHash(text []byte) (hash plumbing.Hash, err error) {
-	if len(text) != hexHash {
-		return hash, Malformed("%q is no name of an object", excerpt(text))
+func parseID(f object.Format, text []byte) (object.ID, error) {
+	id, ok := object.ParseID(f, text)
+	if !ok {
+		return id, Malformed("%q is no name of an object", excerpt(text))
 	}
-	if _, err := hex.Decode(hash[:], text); err != nil {
-		return hash, Malformed("%q is no name of an object", text)
-	}
-	return hash, nil
+	return id, nil
 }

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
 // cutAfter says a text and then fails in a way that is no end.
@@ -102,31 +102,31 @@ func advertisedTo(text string) (*Advertisement, error) {
 }
 
 func TestOfAnAdvertisementIsKeptWhatMattersToTheBranch(t *testing.T) {
-	one, other := plumbing.NewHash(someHash), plumbing.NewHash(otherHash)
+	one, other := hexID(someHash), hexID(otherHash)
 	first := func(name string) string { return pkt(someHash + " " + name + offeredBy) }
 	next := func(name string) string { return pkt(otherHash + " " + name + "\n") }
 	for name, c := range map[string]struct {
 		text  string
-		refs  map[string]plumbing.Hash
-		head  plumbing.Hash
+		refs  map[string]object.ID
+		head  object.ID
 		empty bool
 	}{
-		"no reference":             {first("capabilities^{}"), nil, plumbing.ZeroHash, true},
-		"borrowed objects alone":   {first(".have") + next(".have"), nil, plumbing.ZeroHash, true},
+		"no reference":             {first("capabilities^{}"), nil, object.ID{}, true},
+		"borrowed objects alone":   {first(".have") + next(".have"), nil, object.ID{}, true},
 		"a head alone":             {first("HEAD"), nil, one, true},
 		"a head and another":       {first("HEAD") + next("refs/heads/x"), nil, one, false},
-		"another":                  {first("refs/heads/x"), nil, plumbing.ZeroHash, false},
-		"a longer name":            {first("refs/heads/a/bc") + next("refs/heads/a"[:11]), nil, plumbing.ZeroHash, false},
-		"the branch first":         {first("refs/heads/a/b") + next("HEAD"), map[string]plumbing.Hash{"refs/heads/a/b": one}, other, false},
-		"the branch after another": {first("refs/heads/0") + next("refs/heads/a/b"), map[string]plumbing.Hash{"refs/heads/a/b": other}, plumbing.ZeroHash, false},
-		"one below the branch":     {first("refs/heads/a/b/c"), map[string]plumbing.Hash{"refs/heads/a/b/c": one}, plumbing.ZeroHash, false},
-		"one above the branch":     {first("refs/heads/a"), map[string]plumbing.Hash{"refs/heads/a": one}, plumbing.ZeroHash, false},
+		"another":                  {first("refs/heads/x"), nil, object.ID{}, false},
+		"a longer name":            {first("refs/heads/a/bc") + next("refs/heads/a"[:11]), nil, object.ID{}, false},
+		"the branch first":         {first("refs/heads/a/b") + next("HEAD"), map[string]object.ID{"refs/heads/a/b": one}, other, false},
+		"the branch after another": {first("refs/heads/0") + next("refs/heads/a/b"), map[string]object.ID{"refs/heads/a/b": other}, object.ID{}, false},
+		"one below the branch":     {first("refs/heads/a/b/c"), map[string]object.ID{"refs/heads/a/b/c": one}, object.ID{}, false},
+		"one above the branch":     {first("refs/heads/a"), map[string]object.ID{"refs/heads/a": one}, object.ID{}, false},
 		"two of many in its way": {
 			first("refs/heads/a/b/1") + next("refs/heads/a/b/2") + next("refs/heads/a/b/3") + next("refs/heads/a/b/4"),
-			map[string]plumbing.Hash{"refs/heads/a/b/1": one, "refs/heads/a/b/2": other}, plumbing.ZeroHash, false,
+			map[string]object.ID{"refs/heads/a/b/1": one, "refs/heads/a/b/2": other}, object.ID{}, false,
 		},
-		"a tag and what it leads to": {first("refs/tags/v1") + next("refs/tags/v1^{}"), nil, plumbing.ZeroHash, false},
-		"where the history ends":     {first("refs/heads/a") + pkt("shallow "+otherHash+"\n"), map[string]plumbing.Hash{"refs/heads/a": one}, plumbing.ZeroHash, false},
+		"a tag and what it leads to": {first("refs/tags/v1") + next("refs/tags/v1^{}"), nil, object.ID{}, false},
+		"where the history ends":     {first("refs/heads/a") + pkt("shallow "+otherHash+"\n"), map[string]object.ID{"refs/heads/a": one}, object.ID{}, false},
 		"the front of HTTP":          {pkt("# service=x\n") + "0000" + first("HEAD"), nil, one, true},
 		"a front without its flush":  {pkt("# service=x\n") + first("HEAD"), nil, one, true},
 		"a version":                  {pkt("version 1\n") + first("HEAD"), nil, one, true},
@@ -168,7 +168,7 @@ func TestAnAdvertisementThatIsNoneSaysWhy(t *testing.T) {
 		"no capabilities":            {strings.NewReader(pkt(someHash+" HEAD\n") + "0000"), gitsink.ErrProtocol, "has no capabilities"},
 		"capabilities twice":         {strings.NewReader(first + first + "0000"), gitsink.ErrProtocol, "names no reference"},
 		"too many capabilities":      {strings.NewReader(many(maxCapabilities+1) + "0000"), gitsink.ErrTooLarge, "257 capabilities, and 256 are allowed"},
-		"objects of another kind":    {strings.NewReader(pkt(someHash+" HEAD\x00object-format=sha256\n") + "0000"), gitsink.ErrUnsupported, "object-format sha256"},
+		"objects of another kind":    {strings.NewReader(pkt(someHash+" HEAD\x00object-format=sha512\n") + "0000"), gitsink.ErrUnsupported, "object-format sha512"},
 		"an object without a name":   {strings.NewReader(first + pkt(someHash) + "0000"), gitsink.ErrProtocol, "names no reference"},
 		"an object with no name":     {strings.NewReader(first + pkt(someHash+" ") + "0000"), gitsink.ErrProtocol, "names no reference"},
 		"a name with a space":        {strings.NewReader(first + pkt(someHash+" refs/heads/a b") + "0000"), gitsink.ErrProtocol, "names no reference"},
@@ -189,11 +189,11 @@ func TestAnAdvertisementThatIsNoneSaysWhy(t *testing.T) {
 }
 
 func TestANameOfAnObjectHasItsLengthAndItsDigits(t *testing.T) {
-	hash, err := parseHash([]byte(someHash))
+	hash, err := parseID(object.SHA1, []byte(someHash))
 	require.NoError(t, err)
-	require.Equal(t, plumbing.NewHash(someHash), hash)
+	require.Equal(t, hexID(someHash), hash)
 	for _, text := range []string{"", someHash[:38], someHash[:39], someHash + "1", someHash + "11", strings.Repeat("z", 40), someHash[:39] + "g"} {
-		_, err := parseHash([]byte(text))
+		_, err := parseID(object.SHA1, []byte(text))
 		require.ErrorIs(t, err, gitsink.ErrProtocol, text)
 		require.ErrorContains(t, err, fmt.Sprintf("%q is no name of an object", text))
 	}

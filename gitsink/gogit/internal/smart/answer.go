@@ -14,6 +14,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
 const (
@@ -25,21 +26,21 @@ const (
 
 // readNegotiation reads what comes before a pack: where the history ends, if a depth was asked for, and what of the haves is
 // common. What r holds then is the pack.
-func readNegotiation(r *bufio.Reader, shallow bool) ([]plumbing.Hash, error) {
-	const line = int64(len("0035shallow ") + hexHash + 1) // about
+func readNegotiation(f object.Format, r *bufio.Reader, shallow bool) ([]object.ID, error) {
+	line := int64(len("0035shallow ") + 2*f.Width() + 1) // about
 	p := newPackets(r, "the answer to a fetch before its pack", (maxShallows+maxACKs)*line)
-	var shallows []plumbing.Hash
+	var shallows []object.ID
 	if shallow {
 		var err error
-		if shallows, err = readShallows(p); err != nil {
+		if shallows, err = readShallows(f, p); err != nil {
 			return nil, err
 		}
 	}
 	return shallows, skipACKs(p, r)
 }
 
-func readShallows(p *packets) ([]plumbing.Hash, error) {
-	var shallows []plumbing.Hash
+func readShallows(f object.Format, p *packets) ([]object.ID, error) {
+	var shallows []object.ID
 	for {
 		kind, line, err := p.next()
 		switch {
@@ -58,7 +59,7 @@ func readShallows(p *packets) ([]plumbing.Hash, error) {
 		if !isShallow && !isUnshallow {
 			return nil, Malformed("%q does not say where the history ends", excerpt(line))
 		}
-		hash, err := parseHash(text)
+		hash, err := parseID(f, text)
 		if err != nil {
 			return nil, err
 		}

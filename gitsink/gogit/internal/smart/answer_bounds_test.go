@@ -14,12 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
 // negotiated is what readNegotiation makes of an answer, and what is left of it.
-func negotiated(from io.Reader, shallow bool) (found []plumbing.Hash, rest string, err error) {
+func negotiated(from io.Reader, shallow bool) (found []object.ID, rest string, err error) {
 	r := bufio.NewReader(from)
-	found, err = readNegotiation(r, shallow)
+	found, err = readNegotiation(object.SHA1, r, shallow)
 	left, _ := io.ReadAll(r)
 	return found, string(left), err
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
 // No configuration of git but the tests' own counts.
@@ -24,4 +26,13 @@ func runGit(t *testing.T, dir string, args ...string) error {
 	cmd := exec.CommandContext(t.Context(), "git", args...)
 	cmd.Dir = dir
 	return cmd.Run()
+}
+
+// hexID is the name of SHA-1 with these digits.
+func hexID(digits string) object.ID {
+	id, ok := object.ParseID(object.SHA1, digits)
+	if !ok {
+		panic(digits)
+	}
+	return id
 }

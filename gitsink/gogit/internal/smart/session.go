@@ -2,7 +2,6 @@ package smart
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/transport"
+
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
 // smartSession is a conversation with one service of a repository that has advertised its references.
@@ -62,54 +63,23 @@ func (s *Session) greet(ctx context.Context, branch plumbing.ReferenceName) erro
 	return nil
 }
 
-func (s *Session) Tip(ref plumbing.ReferenceName) plumbing.Hash {
+func (s *Session) Tip(ref plumbing.ReferenceName) object.ID {
 	return s.Refs.Refs[ref.String()]
 }
 
-// fetchQuery is what to ask of git-upload-pack (gitprotocol-pack(5)).
-type FetchRequest struct {
-	Wants, Haves, Shallows []plumbing.Hash
-	Depth                  int          // zero: all that is new since the haves
-	Filter                 packp.Filter // where the server offers it; "": none
-}
-
-func (q FetchRequest) request(refs *Advertisement) *packp.UploadPackRequest {
-	offered := refs.Capabilities
-	req := packp.NewUploadPackRequestFromCapabilities(offered)
-	set := func(c capability.Capability) bool { return offered.Supports(c) && req.Capabilities.Set(c) == nil }
-	set(capability.NoProgress)
-	if refs.MultiAck {
-		// Azure DevOps refuses who does not ask for it. It changes nothing here: all haves are followed by "done" at once.
-		_ = req.Capabilities.Set(capability.MultiACK)
-	}
-	req.Wants, req.Haves = q.Wants, q.Haves
-	if (q.Depth > 0 || len(q.Shallows) > 0) && set(capability.Shallow) {
-		req.Depth, req.Shallows = packp.DepthCommits(q.Depth), q.Shallows
-	}
-	if q.Filter != "" && set(capability.Filter) {
-		req.Filter = q.Filter
-	}
-	return req
-}
-
-// fetch asks the service upload-pack for a pack, which take reads, and returns where the history in it ends.
-func (s *Session) Fetch(ctx context.Context, q FetchRequest, take func(pack io.Reader) error) ([]plumbing.Hash, error) {
-	req := q.request(s.Refs)
-	var request bytes.Buffer
-	if err := req.UploadRequest.Encode(&request); err != nil {
+// Fetch asks the service upload-pack for a pack, which take reads, and returns where the history in it ends.
+func (s *Session) Fetch(ctx context.Context, req FetchRequest, take func(pack io.Reader) error) ([]object.ID, error) {
+	request, deepens, err := req.encode(s.Refs)
+	if err != nil {
 		return nil, err
 	}
-	if err := req.UploadHaves.Encode(&request, false); err != nil {
-		return nil, err
-	}
-	request.WriteString("0009done\n")
-	answer, err := s.conn.Exchange(ctx, request.Bytes())
+	answer, err := s.conn.Exchange(ctx, request)
 	if err != nil {
 		return nil, s.conn.Explain(err)
 	}
 	defer func() { _ = answer.Close() }()
 	reader := bufio.NewReader(answer)
-	shallows, err := readNegotiation(reader, !req.Depth.IsZero())
+	shallows, err := readNegotiation(s.Refs.Format, reader, deepens)
 	if err != nil {
 		return nil, s.conn.Explain(fmt.Errorf("reading the answer to a fetch: %w", err))
 	}
@@ -120,27 +90,10 @@ func (s *Session) Fetch(ctx context.Context, q FetchRequest, take func(pack io.R
 	return shallows, nil
 }
 
-// refUpdate sets a reference that is at old to new; zero: there is no such reference.
-type Update struct {
-	Ref      plumbing.ReferenceName
-	Old, New plumbing.Hash
-}
-
-// push sends an update and a pack to the service receive-pack, and returns its report: nil if none came, for which there is
+// Push sends an update and a pack to the service receive-pack, and returns its report: nil if none came, for which there is
 // an error then. words is what hooks and the like said.
 func (s *Session) Push(ctx context.Context, u Update, pack []byte) (report *packp.ReportStatus, words string, err error) {
-	req := packp.NewReferenceUpdateRequestFromCapabilities(s.Refs.Capabilities)
-	if s.Refs.Capabilities.Supports(capability.Sideband64k) {
-		if err := req.Capabilities.Set(capability.Sideband64k); err != nil {
-			return nil, "", err
-		}
-	}
-	req.Commands = []*packp.Command{{Name: u.Ref, Old: u.Old, New: u.New}}
-	var commands bytes.Buffer
-	if err := req.Encode(&commands); err != nil {
-		return nil, "", err
-	}
-	answer, err := s.conn.Exchange(ctx, commands.Bytes(), pack)
+	answer, err := s.conn.Exchange(ctx, u.encode(s.Refs), pack)
 	if err != nil {
 		return nil, "", s.conn.Explain(err)
 	}

@@ -3,7 +3,7 @@ package smart
 import (
 	"strings"
 
-	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
-func hash(digit string) plumbing.Hash { return plumbing.NewHash(strings.Repeat(digit, 40)) }
+func hash(digit string) object.ID { return hexID(strings.Repeat(digit, 40)) }
