@@ -390,7 +390,8 @@ func TestAnApprovalWaitsForAdoptionWhereTheFolderIsNotAdopted(t *testing.T) {
 
 func TestAPruneIsOrderedUntilNobodyWaitsForIt(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { // no Mirror runs, so only a destination that moves ends it
+	// no Mirror runs, so only a destination that moves ends it
+	synctest.Test(t, func(t *testing.T) {
 		m, err := kubescribe.New(&rest.Config{Host: "http://127.0.0.1:1"}, nil)
 		require.NoError(t, err)
 		rules := rulesFor(fakeRepo{}, prodRef)

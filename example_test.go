@@ -30,7 +30,7 @@ func mirrorConfigMaps(ctx context.Context, config *rest.Config, url string) erro
 	repo := types.NamespacedName{Namespace: "default", Name: "repo"}
 	prod := types.NamespacedName{Namespace: "default", Name: "prod"}
 	err = mirror.SetRules(kubescribe.Rules{
-		Repositories: []destination.Repository{{Ref: repo, URL: url}}, // https://, ssh://, git@host:path
+		Repositories: []destination.Repository{{Ref: repo, URL: url}}, // https, ssh, git@host:path
 		Destinations: []destination.Spec{{Ref: prod, RepositoryRef: repo, Branch: "main", BaseFolder: "clusters/prod"}},
 		Rules: []ruleset.Rule{{
 			Name:        types.NamespacedName{Name: "config"},
@@ -44,7 +44,8 @@ func mirrorConfigMaps(ctx context.Context, config *rest.Config, url string) erro
 	return mirror.Start(ctx) // or mgr.Add(mirror): it is a controller-runtime Runnable
 }
 
-// A Mirror of all ConfigMaps to one folder of one branch. In an operator, config is the manager's rest.Config.
+// A Mirror of all ConfigMaps to one folder of one branch. In an operator, config is the manager's
+// rest.Config.
 func Example() {
 	cluster := clustertest.New(nil) // stands in for a cluster
 	defer cluster.Close()

@@ -60,6 +60,7 @@ func TestALeaderWhoseClockLeapsAheadWritesOnceTheLockIsRenewed(t *testing.T) {
 func TestALockOfTheFutureIsHeldWhileItNamesUs(t *testing.T) {
 	t.Parallel()
 	l := &steppedLock{asked: make(chan struct{}, 1)}
-	l.off.Store(int64(24 * time.Hour)) // the clock was set back; had the lock run out, another would be in it
+	// the clock was set back; had the lock run out, another would be in it
+	l.off.Store(int64(24 * time.Hour))
 	require.True(t, kubescribe.HoldsLease(l)(t.Context()))
 }

@@ -148,7 +148,8 @@ func TestTheLogSaysWhatHappenedAndNothingElse(t *testing.T) {
 		"no rule covers any more": swept(gitsink.Status{Uncovered: &orphan.Found{}}),
 		".gitattributes":          swept(gitsink.Status{Filtered: []gitsink.Filtered{{}}}),
 		"pruned what no rule":     {Pruned: &gitsink.Pruned{Removed: 1}},
-		"cannot seed anew":        {Result: gitsink.Result{Foreign: true}}, // of a folder that somebody changed
+		// of a folder that somebody changed
+		"cannot seed anew": {Result: gitsink.Result{Foreign: true}},
 	} {
 		m.logs.take()
 		m.say(t, r)

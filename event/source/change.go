@@ -15,9 +15,10 @@ type change struct {
 	content   []byte // nil if refused
 	refused   error
 	operation event.Operation
-	matches   []ruleset.Match // whose object it is; one without Writes does not want this change of it
-	author    event.Author
-	listed    bool
+	// whose object it is; one without Writes does not want this change of it
+	matches []ruleset.Match
+	author  event.Author
+	listed  bool
 }
 
 // arrival says how a reflector learnt of an object.

@@ -17,10 +17,12 @@ type feed struct {
 	of        ruleset.Type
 	namespace string // "": all, or cluster scope
 	reach     map[*target]reach
-	wake      chan struct{} // capacity 1: the reflector has something to list. Watcher.update sends.
+	// capacity 1: the reflector has something to list. Watcher.update sends.
+	wake chan struct{}
 
 	// Moments of the ledger's clock. Everything is to be listed again if it was asked for after the
-	// last listing began. SeedSyncs wait if it was asked for after the last one that has ended began.
+	// last listing began. SeedSyncs wait if it was asked for after the last one that has ended
+	// began.
 	asked uint64 // when everything was asked for last; at first when the feed was made
 	begun uint64 // when the last listing of everything began
 	ended uint64 // when the last listing of everything that completed or failed began
@@ -175,7 +177,8 @@ func (l *ledger) failed(f *feed, err error) {
 	if f.complete {
 		return
 	}
-	// Nothing of the feed is swept before everything is listed, so nobody waits for single namespaces.
+	// Nothing of the feed is swept before everything is listed, so nobody waits for single
+	// namespaces.
 	clear(f.stale)
 	for to := range f.reach {
 		to.syncDue = to.syncDue || awaited && to.ready()

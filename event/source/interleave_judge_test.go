@@ -74,8 +74,8 @@ func (s *schedule) orphans(e event.Event) (orphans []string) {
 }
 
 // judge complains if a file goes that tells of a time since which its object is wanted without a
-// break, unless the Watcher was not told of the present yet or has still to adopt the rules: another
-// state of the object, of its namespace's labels or of the rules may not have wanted it.
+// break, unless the Watcher was not told of the present yet or has still to adopt the rules:
+// another state of the object, of its namespace's labels or of the rules may not have wanted it.
 func (s *schedule) judge(key fileKey, f file) {
 	since, wanted := s.since[key.destination][key.object]
 	ns, _, _ := strings.Cut(key.object, "/")

@@ -69,8 +69,9 @@ type schedule struct {
 	contents map[int]string // by the object's state
 	rewound  bool           // ever
 	rules    []scheduleRule
-	branch   map[string]string          // of each destination
-	since    map[string]map[string]want // destination, object: since when it is wanted without a break
+	branch   map[string]string // of each destination
+	// destination, object: since when it is wanted without a break
+	since map[string]map[string]want
 }
 
 // want is the beginning of a time in which an object is wanted.

@@ -40,8 +40,8 @@ type ledger struct {
 	numbers uint64                        // of the targets so far
 	feeds   map[feedKey]*feed             // of the reflectors that run
 	gaps    map[schema.GroupResource]*gap // what the server refuses to tell of all namespaces
-	// forbiddenClusterWide has the types of which the server refuses a watch of all namespaces where
-	// single ones would do.
+	// forbiddenClusterWide has the types of which the server refuses a watch of all namespaces
+	// where single ones would do.
 	forbiddenClusterWide map[schema.GroupResource]bool
 	labels               *feed // of the labels of namespaces; nil if no rule looks at them
 	rewinds              rewinds
@@ -219,8 +219,8 @@ func (l *ledger) disownUncovered() {
 	for gr, tl := range l.types {
 		for _, to := range l.targets {
 			for key := range to.backlog.of(tl) {
-				// A delete that was heard of is honoured, also of a type that has gone since, unless no
-				// rule asks for it any more.
+				// A delete that was heard of is honoured, also of a type that has gone since,
+				// unless no rule asks for it any more.
 				deleted := !key.entry().owners.have(to)
 				if !l.covered(to, key) && !(deleted && l.asks(to, key)) {
 					to.backlog.remove(key)

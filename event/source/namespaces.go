@@ -21,9 +21,10 @@ type namespaces struct {
 	changed chan<- struct{} // there are moves
 	ready   chan struct{}   // closed when all labels are known
 
-	mu     sync.Mutex
-	known  map[string]map[string]string
-	missed map[string]bool                // could not be read: objects were matched as without labels
+	mu    sync.Mutex
+	known map[string]map[string]string
+	// could not be read: objects were matched as without labels
+	missed map[string]bool
 	moves  map[string][]map[string]string // the labels that a namespace has had since take
 }
 

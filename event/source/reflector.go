@@ -191,8 +191,8 @@ func (r *reflector) watchOnce(ctx context.Context, at *resumePoint) (time.Durati
 		var err error
 		opts := watchOptions()
 		opts.ResourceVersion = at.version
-		// A connection that has gone silent is not waited for: the server's own end of the watch would
-		// not arrive either.
+		// A connection that has gone silent is not waited for: the server's own end of the watch
+		// would not arrive either.
 		open, cancel := context.WithTimeout(ctx, time.Duration(*opts.TimeoutSeconds)*time.Second+watchGrace)
 		defer cancel()
 		if w, err = r.in(r.namespace).Watch(open, opts); err != nil {

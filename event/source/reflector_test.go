@@ -226,7 +226,8 @@ func TestPausesGrowUntilAWatchHasDelivered(t *testing.T) {
 				f.cut() // the server closes at once
 			}
 			q, took := f.next()
-			if q.verb == "list" { // the watch that was opened before wants to know the server's clock
+			// the watch that was opened before wants to know the server's clock
+			if q.verb == "list" {
 				f.api.answer(q, nil)
 				synctest.Wait()
 				q, took = f.next()

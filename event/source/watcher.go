@@ -34,10 +34,10 @@ type Queue interface {
 type Options struct {
 	// PageSize is the number of objects asked for in one request of a listing. Default: 250.
 	PageSize int64
-	// InitialEvents asks for listings by watch ("Streaming lists" in the Kubernetes API concepts). One
-	// object at a time is in memory then, not a page of them, which pays where objects are large.
-	// Servers that cannot do it are asked for pages; one that just ignores the question, after ten
-	// seconds. Default: pages.
+	// InitialEvents asks for listings by watch ("Streaming lists" in the Kubernetes API concepts).
+	// One object at a time is in memory then, not a page of them, which pays where objects are
+	// large. Servers that cannot do it are asked for pages; one that just ignores the question,
+	// after ten seconds. Default: pages.
 	InitialEvents bool
 	// Lists is the number of listings that run at the same time. Each holds a page in memory.
 	// Default: 4.
@@ -46,19 +46,19 @@ type Options struct {
 	// Default: 30 s.
 	Rediscover time.Duration
 	// Collapse is the number of namespaces up to which a type is watched in each of them. Rules for
-	// more share one watch of all namespaces, if the server allows it. That is one connection instead
-	// of many, but changes of other namespaces are read too, and dropped. Negative: no watch is
-	// shared. Default: 50.
+	// more share one watch of all namespaces, if the server allows it. That is one connection
+	// instead of many, but changes of other namespaces are read too, and dropped. Negative: no
+	// watch is shared. Default: 50.
 	Collapse int
-	// Resync is the time after which the whole cluster is listed and every destination seeded again.
-	// That heals what others did to a folder, and whatever was missed of the cluster. Negative: never.
-	// Default: 1 h.
+	// Resync is the time after which the whole cluster is listed and every destination seeded
+	// again. That heals what others did to a folder, and whatever was missed of the cluster.
+	// Negative: never. Default: 1 h.
 	Resync time.Duration
 	// Encryptor is the one that the Writer uses; without one, Secrets are refused. Default: none.
 	Encryptor event.Encryptor
-	// Attribute says who made a change. It is called with the object as the server sent it, with its
-	// managedFields, and with nil for a delete that nobody saw. It must be quick, since the reflector
-	// of the type waits, and safe for concurrent use. FieldManager is a ready-made one.
+	// Attribute says who made a change. It is called with the object as the server sent it, with
+	// its managedFields, and with nil for a delete that nobody saw. It must be quick, since the
+	// reflector of the type waits, and safe for concurrent use. FieldManager is a ready-made one.
 	// Default: unknown.
 	Attribute func(ctx context.Context, obj *unstructured.Unstructured, op event.Operation) event.Author
 	// Logger gets what helps somebody who looks for a fault. Default: none.

@@ -60,8 +60,8 @@ func TestWhatFindsNoRoomIsSentWhenThereIsRoom(t *testing.T) {
 	}
 	f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
 	require.Eventually(t, func() bool { st, _ := f.watcher.Status(ref("prod")); return st.Complete == 1 }, wait, tick)
-	// The listing is complete although nobody has taken an event yet. What changes now finds no room
-	// either.
+	// The listing is complete although nobody has taken an event yet. What changes now finds no
+	// room either.
 	f.apply(configMap("default", "a", "2"))
 	require.NoError(t, f.cluster.Delete(configMaps, "default", "b"))
 	require.Eventually(t, func() bool {
@@ -258,8 +258,8 @@ func TestRulesThatChangeWhileRunning(t *testing.T) {
 	f.seeded("prod", "dev")
 	require.Len(t, f.files, 3)
 
-	// Services are covered no more: they stay. dev moves to another branch: its old line is forgotten,
-	// and it is seeded.
+	// Services are covered no more: they stay. dev moves to another branch: its old line is
+	// forgotten, and it is seeded.
 	moved := spec("dev", "other")
 	f.setRules([]destination.Spec{spec("prod", "main"), moved}, rule("prod", "prod", "configmaps"), rule("dev", "dev", "configmaps"))
 	got := f.seeded("prod", "dev")

@@ -138,7 +138,8 @@ func (e *explainer) typeOf(id event.ID) (t ruleset.Type, notes []string, err err
 	if err != nil && !partial {
 		return t, nil, err
 	}
-	unknown := map[string]bool{} // groups that did not answer: the mirror leaves their objects alone too
+	// groups that did not answer: the mirror leaves their objects alone too
+	unknown := map[string]bool{}
 	for gv := range failed {
 		unknown[gv.Group] = true
 	}

@@ -7,8 +7,9 @@ import (
 
 // bar is a promise about a number of kubescribe.
 type bar struct {
-	what        string
-	value, best float64 // by the medians, which decide, and by the best rounds; the latter may be zero
+	what string
+	// by the medians, which decide, and by the best rounds; the latter may be zero
+	value, best float64
 	limit       float64
 	least       bool // value must be at least limit; otherwise at most
 	remark      string
@@ -21,7 +22,8 @@ func (b bar) met() bool {
 	return b.value <= b.limit
 }
 
-// writeBars says of each bar whether it is met. One that is not is a fact, not a failure: the machine has a say in it.
+// writeBars says of each bar whether it is met. One that is not is a fact, not a failure: the
+// machine has a say in it.
 func writeBars(w io.Writer, bars []bar) error {
 	if _, err := io.WriteString(w, "\nBars for kubescribe, by the medians (in brackets by the best rounds):\n\n"); err != nil {
 		return err

@@ -67,7 +67,8 @@ func TestSmokeRunMeasuresEachSystemInEachCase(t *testing.T) {
 	}
 }
 
-// smoke runs the command in its smallest form. It fails unless each branch ends with every commit and the last content.
+// smoke runs the command in its smallest form. It fails unless each branch ends with every commit
+// and the last content.
 func smoke(t *testing.T, args ...string) []row {
 	t.Helper()
 	var stdout, stderr bytes.Buffer

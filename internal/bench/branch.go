@@ -47,7 +47,8 @@ func branchCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	r := find(rows, caseBranch, kubescribe, s.files)
 	name := fmt.Sprintf("branch, %d destinations: ", s.destinations)
-	return s.report(stdout, facts, rows, []bar{ // that the commits are all there has been checked, or there were no rows
+	// that the commits are all there has been checked, or there were no rows
+	return s.report(stdout, facts, rows, []bar{
 		{what: name + "pushes", value: r.Pushes, limit: 3},
 		{what: name + "refused", value: r.Refused, limit: 0},
 	})
@@ -118,7 +119,8 @@ func (b *branchFlow) push(ctx context.Context, c change) error {
 
 func (b *branchFlow) tidy() error { return nil }
 
-// branchClone is the git command in one warm clone: a commit for each destination, pushed one by one or together.
+// branchClone is the git command in one warm clone: a commit for each destination, pushed one by
+// one or together.
 type branchClone struct {
 	warmClone
 	count int

@@ -12,8 +12,8 @@ import (
 
 const message = "Update one file"
 
-// clone makes a complete clone of the repository in the job's folder, with all files checked out. It is copied from the
-// template, which takes less time and leaves the same behind.
+// clone makes a complete clone of the repository in the job's folder, with all files checked out.
+// It is copied from the template, which takes less time and leaves the same behind.
 func clone(ctx context.Context, job workerJob, template string, env []string) error {
 	for _, args := range [][]string{
 		{"clone", "--quiet", "--branch", branch, template, job.Dir},

@@ -169,7 +169,8 @@ func openEventsFlow(ctx context.Context, job workerJob) (*eventsFlow, error) {
 	return e, nil
 }
 
-// push has each object of all destinations change before the next one does, as in a cluster where everything moves.
+// push has each object of all destinations change before the next one does, as in a cluster where
+// everything moves.
 func (e *eventsFlow) push(ctx context.Context, c change) error {
 	var events []event.Event
 	for i := range e.job.Count {

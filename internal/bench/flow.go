@@ -29,7 +29,8 @@ type flow struct {
 // patience is how long a round may take.
 const patience = 5 * time.Minute
 
-// newFlow starts a flow. A line is due with so many events, so that no time is spent waiting for more.
+// newFlow starts a flow. A line is due with so many events, so that no time is spent waiting for
+// more.
 func newFlow(ctx context.Context, due int) (*flow, error) {
 	sink := newSink()
 	w, err := gitsink.NewWriter(sink, "bench", nil)

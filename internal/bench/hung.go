@@ -93,8 +93,8 @@ func (l *loneFlow) push(ctx context.Context, c change) error {
 
 func (l *loneFlow) tidy() error { return nil }
 
-// newHungFlow is the same in the neighbourhood of a server that accepts connections and never answers. Every destination
-// there has an event that is due.
+// newHungFlow is the same in the neighbourhood of a server that accepts connections and never
+// answers. Every destination there has an event that is due.
 func newHungFlow(ctx context.Context, job workerJob) (system, error) {
 	l, err := openLoneFlow(ctx, job)
 	if err != nil {

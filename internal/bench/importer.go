@@ -12,7 +12,8 @@ import (
 	"sync"
 )
 
-// importer is git fast-import and git push in a bare clone of each repository, as many at a time as there are cores.
+// importer is git fast-import and git push in a bare clone of each repository, as many at a time as
+// there are cores.
 type importer struct {
 	job  workerJob
 	cold bool // the clones are made in each round

@@ -14,8 +14,8 @@ import (
 	"syscall"
 )
 
-// commands are what the program measures, each in a file of its own name. A command reads its own flags from args, writes its
-// result to stdout and its progress to stderr.
+// commands are what the program measures, each in a file of its own name. A command reads its own
+// flags from args, writes its result to stdout and its progress to stderr.
 var commands = map[string]func(ctx context.Context, args []string, stdout, stderr io.Writer) error{
 	"branch": branchCommand,
 	"events": eventsCommand,

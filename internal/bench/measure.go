@@ -15,12 +15,15 @@ const slowRuns = 5
 // contender is a system at work on repositories of its own, and what it took so far.
 type contender struct {
 	workerJob
-	files, runs  int
-	repositories map[string]string               // what it finds on the server: the template of each, by name
-	warm         func(ctx context.Context) error // makes what it has before the first round, if that is anything
-	change       func(round int) change          // what a round asks for
-	check        func(ctx context.Context) error // fails unless the server has all that was pushed
-	parallel     bool                            // requests overlap, so that their times do not add up to the round's
+	files, runs int
+	// what it finds on the server: the template of each, by name
+	repositories map[string]string
+	// makes what it has before the first round, if that is anything
+	warm   func(ctx context.Context) error
+	change func(round int) change          // what a round asks for
+	check  func(ctx context.Context) error // fails unless the server has all that was pushed
+	// requests overlap, so that their times do not add up to the round's
+	parallel bool
 
 	process *process
 	rounds  []round
@@ -42,8 +45,8 @@ type field struct {
 	total    served // until now
 }
 
-// compete sets a field up, has make say who competes, measures them and says how much memory a process holds that does
-// nothing.
+// compete sets a field up, has make say who competes, measures them and says how much memory a
+// process holds that does nothing.
 func compete(
 	ctx context.Context, progress func(string, ...any), groups func(context.Context, *field) ([][]*contender, error),
 ) (rows []row, err error) {
@@ -102,8 +105,8 @@ func (f *field) template(name string) string { return filepath.Join(f.home, "tem
 func (f *field) clone(name string) string    { return filepath.Join(f.home, "clones", name) }
 func (f *field) remote(name string) string   { return filepath.Join(f.home, "served", name) }
 
-// compete measures the contenders, a round of each in turn. Who begins changes from round to round, so that nobody always
-// comes after the same one.
+// compete measures the contenders, a round of each in turn. Who begins changes from round to round,
+// so that nobody always comes after the same one.
 func (f *field) compete(ctx context.Context, contenders []*contender) (err error) {
 	defer func() {
 		for _, c := range contenders {
@@ -168,7 +171,8 @@ func (f *field) start(ctx context.Context, c *contender) error {
 	return err
 }
 
-// round measures a round; its number decides what is changed. It ends when the server is idle again.
+// round measures a round; its number decides what is changed. It ends when the server is idle
+// again.
 func (f *field) round(c *contender, number int) error {
 	var r round
 	if err := c.process.call(c.change(number), &r.sample); err != nil {

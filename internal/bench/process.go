@@ -41,7 +41,8 @@ func child(ctx context.Context) error {
 	return err
 }
 
-// process is this program run once more in a role. It answers one message with one message and ends with the parent.
+// process is this program run once more in a role. It answers one message with one message and ends
+// with the parent.
 type process struct {
 	name  string
 	cmd   *exec.Cmd
@@ -50,7 +51,8 @@ type process struct {
 	out   *json.Decoder
 }
 
-// start starts a child process in a clean environment whose home is the folder home: program, or if that is "" this one.
+// start starts a child process in a clean environment whose home is the folder home: program, or if
+// that is "" this one.
 func start(ctx context.Context, program, role, name, home string) (*process, error) {
 	if program == "" {
 		self, err := os.Executable()
@@ -97,8 +99,8 @@ func (p *process) stop() error {
 	return nil
 }
 
-// environment is that of every process that takes part: no configuration of Git but the repository's own, and nothing
-// that could lead a request away from loopback.
+// environment is that of every process that takes part: no configuration of Git but the
+// repository's own, and nothing that could lead a request away from loopback.
 func environment(home string) []string {
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_CONFIG_HOME=" + home, "TMPDIR=" + home,

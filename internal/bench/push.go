@@ -23,7 +23,8 @@ type pushSettings struct {
 	guest guest
 }
 
-// guest is a system of somebody else's, measured beside the others: a program that speaks a worker's language.
+// guest is a system of somebody else's, measured beside the others: a program that speaks a
+// worker's language.
 type guest struct{ name, program string }
 
 // pushCommand measures the cases push and first.

@@ -21,7 +21,8 @@ func compare(rows []row) {
 	}
 }
 
-// pushBars are the promises about the rows: for each size, and where sizes or systems are compared, for the largest.
+// pushBars are the promises about the rows: for each size, and where sizes or systems are compared,
+// for the largest.
 func pushBars(rows []row) []bar {
 	var all []bar
 	for _, r := range rows {

@@ -23,15 +23,17 @@ const (
 
 // queueRow is the result of one system in one case. What does not apply is zero and left out.
 type queueRow struct {
-	Case    string  `json:"case"`
-	System  string  `json:"system"`
-	Keys    int     `json:"keys"`
-	Events  int     `json:"events"`                    // a round, or all that the quiet keys had
-	Wall    float64 `json:"ns_per_event,omitzero"`     // the median of the rounds
-	Best    float64 `json:"best_ns,omitzero"`          // the best round
-	CPU     float64 `json:"cpu_ns_per_event,omitzero"` // the median, the collection of garbage included
-	Bytes   float64 `json:"bytes_per_event,omitzero"`  // beside the content
-	Wait    float64 `json:"longest_wait_ms,omitzero"`  // from Add to the handler; math.MaxFloat64: never
+	Case   string  `json:"case"`
+	System string  `json:"system"`
+	Keys   int     `json:"keys"`
+	Events int     `json:"events"`                // a round, or all that the quiet keys had
+	Wall   float64 `json:"ns_per_event,omitzero"` // the median of the rounds
+	Best   float64 `json:"best_ns,omitzero"`      // the best round
+	// the median, the collection of garbage included
+	CPU   float64 `json:"cpu_ns_per_event,omitzero"`
+	Bytes float64 `json:"bytes_per_event,omitzero"` // beside the content
+	// from Add to the handler; math.MaxFloat64: never
+	Wait    float64 `json:"longest_wait_ms,omitzero"`
 	Typical float64 `json:"median_wait_ms,omitzero"`
 }
 
@@ -46,7 +48,8 @@ type queueSettings struct {
 	json   bool
 }
 
-// queueCommand measures queue.Sharded and queue.Runner beside client-go's workqueue and a map of channels.
+// queueCommand measures queue.Sharded and queue.Runner beside client-go's workqueue and a map of
+// channels.
 func queueCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("bench queue", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -114,8 +117,8 @@ func measureQueues(ctx context.Context, s queueSettings, progress func(string, .
 	return rows, nil
 }
 
-// measureThrough measures a round of each system in turn, so that other load on the machine hits all alike, after one
-// that is not counted.
+// measureThrough measures a round of each system in turn, so that other load on the machine hits
+// all alike, after one that is not counted.
 func measureThrough(ctx context.Context, s queueSettings, keys int) ([]queueRow, error) {
 	events := queueEvents(keys, s.events)
 	systems := lineups()

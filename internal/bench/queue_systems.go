@@ -27,7 +27,8 @@ type lineup interface {
 	add(e event.Event)
 	drain(n int) // handles so many, which have been added
 	hold()       // nothing is handled from now on
-	// take takes what is next, for one worker: the events, and what says that they are dealt with. nil: it is closed.
+	// take takes what is next, for one worker: the events, and what says that they are dealt with.
+	// nil: it is closed.
 	take() (events []event.Event, done func())
 	close()
 }
@@ -41,8 +42,8 @@ func lineups() []lineupMaker {
 	return []lineupMaker{{systemSharded, newSharded}, {systemWorkqueue, newWorkqueue}, {systemChannels, newChannels}}
 }
 
-// queueEvents are so many events for each of so many destinations, in turns, with one content for all, of a byte: a batch
-// holds all that its key has.
+// queueEvents are so many events for each of so many destinations, in turns, with one content for
+// all, of a byte: a batch holds all that its key has.
 func queueEvents(keys, each int) []event.Event {
 	events := make([]event.Event, 0, keys*each)
 	content := []byte("x")
@@ -113,7 +114,8 @@ func (s *sharded) take() ([]event.Event, func()) {
 func (s *sharded) hold()  {}
 func (s *sharded) close() { s.cancel() }
 
-// keyed is client-go's workqueue of keys beside a map of what waits for each key: all of it is taken at once.
+// keyed is client-go's workqueue of keys beside a map of what waits for each key: all of it is
+// taken at once.
 type keyed struct {
 	q       workqueue.TypedInterface[destination.Destination]
 	mu      sync.Mutex
@@ -154,7 +156,8 @@ func (k *keyed) take() ([]event.Event, func()) {
 func (k *keyed) hold()  {}
 func (k *keyed) close() { k.q.ShutDown() }
 
-// channels is a channel and a goroutine for each key, which are never given back, and one place for whoever works.
+// channels is a channel and a goroutine for each key, which are never given back, and one place for
+// whoever works.
 type channels struct {
 	mu      sync.Mutex
 	byKey   map[destination.Destination]chan event.Event

@@ -19,8 +19,8 @@ const (
 	quietEvery = 20 * time.Millisecond  // how often the quiet key has an event
 )
 
-// measureFlood has one worker, a key that is flooded as fast as it takes events, and a quiet one whose waits are measured
-// from when an event came in until the worker has it.
+// measureFlood has one worker, a key that is flooded as fast as it takes events, and a quiet one
+// whose waits are measured from when an event came in until the worker has it.
 func measureFlood(ctx context.Context, system lineupMaker, lasting time.Duration) (queueRow, error) {
 	q := system.make(2)
 	var going sync.WaitGroup
@@ -29,7 +29,8 @@ func measureFlood(ctx context.Context, system lineupMaker, lasting time.Duration
 	going.Go(func() {
 		began := time.Now()
 		for i := 0; flood.Err() == nil; time.Sleep(perEvent) {
-			// Ten times as fast as the worker, by the clock: a sleep may take far longer than it should.
+			// Ten times as fast as the worker, by the clock: a sleep may take far longer than it
+			// should.
 			for due := int(10 * time.Since(began) / perEvent); i < due && flood.Err() == nil; i++ {
 				e := queueEvent("app", "flooded", fmt.Sprint("object", i%1_000_000))
 				e.Content = []byte("t")
@@ -70,7 +71,8 @@ func measureFlood(ctx context.Context, system lineupMaker, lasting time.Duration
 	if err := ctx.Err(); err != nil {
 		return queueRow{}, err
 	}
-	for _, at := range added[min(len(waits), len(added)):] { // what never came has waited until the end
+	// what never came has waited until the end
+	for _, at := range added[min(len(waits), len(added)):] {
 		waits = append(waits, max(0.001, milliseconds(end.Sub(at))))
 	}
 	return queueRow{Case: caseFlood, System: system.name, Keys: 2, Events: len(waits), Wait: slices.Max(waits), Typical: middle(waits)}, nil
@@ -91,8 +93,8 @@ const (
 	keyPatience = 2 * time.Second       // after which a batch is said never to come
 )
 
-// measureHungRunner has a Runner whose handler hangs for a thousand destinations of one repository, and measures how long
-// after it was due a batch of another repository reaches it.
+// measureHungRunner has a Runner whose handler hangs for a thousand destinations of one repository,
+// and measures how long after it was due a batch of another repository reaches it.
 func measureHungRunner(ctx context.Context, destinations int) (queueRow, error) {
 	q := queue.NewSharded(&queue.Options{Window: queue.Window{Debounce: hungQuiet}})
 	h := newHanging()
@@ -166,8 +168,8 @@ func (h *hanging) handle(d destination.Destination) {
 	}
 }
 
-// waits adds one event after another once the hung repository hangs, and returns how many milliseconds after it was due
-// each arrived, up to the first that never did.
+// waits adds one event after another once the hung repository hangs, and returns how many
+// milliseconds after it was due each arrived, up to the first that never did.
 func (h *hanging) waits(ctx context.Context, add func(name string) error) ([]float64, error) {
 	spend(ctx, 50*hungQuiet)
 	var waits []float64

@@ -24,13 +24,15 @@ const (
 
 var kinds = []string{"configmaps", "services", "deployments.apps", "ingresses.networking.k8s.io", "roles.rbac.authorization.k8s.io"}
 
-// filePath is where file i of a branch is: 200 files a namespace, 10 namespaces a kind, 5 kinds a cluster.
+// filePath is where file i of a branch is: 200 files a namespace, 10 namespaces a kind, 5 kinds a
+// cluster.
 func filePath(i int) string {
 	leaf := i / leafFiles
 	return fmt.Sprintf("clusters/c%02d/%s/ns-%03d/obj-%04d.yaml", leaf/50, kinds[leaf/10%len(kinds)], leaf%10, i%leafFiles)
 }
 
-// fileContent is a manifest of 1 KB, different for every file and revision. Half of it does not compress.
+// fileContent is a manifest of 1 KB, different for every file and revision. Half of it does not
+// compress.
 func fileContent(i, revision int) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: obj-%04d\n  namespace: ns-%03d\ndata:\n",
@@ -44,8 +46,8 @@ func fileContent(i, revision int) []byte {
 // historyLength is how many commits a repository with so many files has.
 func historyLength(files int) int { return min(max(files/filesACommit, 1), maxCommits) }
 
-// createRepository makes a bare repository in dir, in one pack. write writes what it holds, in the language of
-// git-fast-import(1).
+// createRepository makes a bare repository in dir, in one pack. write writes what it holds, in the
+// language of git-fast-import(1).
 func createRepository(ctx context.Context, dir string, write func(io.Writer) error, env []string) error {
 	if _, err := git(ctx, "", nil, env, "init", "--quiet", "--bare", "--template=", "--initial-branch="+branch, dir); err != nil {
 		return err

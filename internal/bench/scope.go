@@ -24,7 +24,8 @@ type scopeSettings struct {
 	runs           int
 }
 
-// scopeCommand measures a change in a base folder that is all that a repository holds, and in one of many.
+// scopeCommand measures a change in a base folder that is all that a repository holds, and in one
+// of many.
 func scopeCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var s scopeSettings
 	flags := s.flags("scope", stderr)
@@ -96,9 +97,9 @@ func scopePath(i int) string {
 	return fmt.Sprintf("ns-%03d/configmaps/obj-%04d.yaml", i/leafFiles, i)
 }
 
-// history writes base folders in one commit; with one, it is the scopeFolder. No two folders have a tree in common, nor are
-// two trees in a folder equal. The files' contents come from as many as there are folders, a thousand at least: nobody reads
-// them.
+// history writes base folders in one commit; with one, it is the scopeFolder. No two folders have a
+// tree in common, nor are two trees in a folder equal. The files' contents come from as many as
+// there are folders, a thousand at least: nobody reads them.
 func (s scopeSettings) history(folders int) func(io.Writer) error {
 	contents := max(folders, 1000)
 	return func(w io.Writer) error {
@@ -138,8 +139,8 @@ func (s scopeSettings) bars(rows []row) []bar {
 	return all
 }
 
-// sparseClone is the git command with a new clone in each round that leaves out what it can: history, files and, in the
-// working tree and the index, other folders.
+// sparseClone is the git command with a new clone in each round that leaves out what it can:
+// history, files and, in the working tree and the index, other folders.
 type sparseClone struct {
 	url, folder string
 	work        warmClone

@@ -9,20 +9,23 @@ import (
 	"time"
 )
 
-// row is the result of one system in one case. Times are of a round: the median, and the best. A quantity that does not
-// apply is zero and left out.
+// row is the result of one system in one case. Times are of a round: the median, and the best. A
+// quantity that does not apply is zero and left out.
 type row struct {
-	Case     string  `json:"case"`
-	System   string  `json:"system"`
-	Files    int     `json:"files"`
-	Wall     float64 `json:"wall_ms"`
-	Best     float64 `json:"best_ms"`
-	CPU      float64 `json:"cpu_ms"`
-	Peak     float64 `json:"peak_mb"`
-	Extra    float64 `json:"above_idle_mb,omitzero"` // the peak less an idle process's, of kubescribe
-	Server   float64 `json:"server_ms"`              // how long the server worked on the requests, in sum
-	Own      float64 `json:"own_ms,omitzero"`        // the wall time without it, where one request follows the other
-	Requests float64 `json:"requests"`               // a round, as what follows
+	Case   string  `json:"case"`
+	System string  `json:"system"`
+	Files  int     `json:"files"`
+	Wall   float64 `json:"wall_ms"`
+	Best   float64 `json:"best_ms"`
+	CPU    float64 `json:"cpu_ms"`
+	Peak   float64 `json:"peak_mb"`
+	// the peak less an idle process's, of kubescribe
+	Extra float64 `json:"above_idle_mb,omitzero"`
+	// how long the server worked on the requests, in sum
+	Server float64 `json:"server_ms"`
+	// the wall time without it, where one request follows the other
+	Own      float64 `json:"own_ms,omitzero"`
+	Requests float64 `json:"requests"` // a round, as what follows
 	Pushes   float64 `json:"pushes"`
 	Refused  float64 `json:"refused,omitzero"` // of the pushes
 	Sent     float64 `json:"sent_kb"`          // to the server
@@ -105,8 +108,9 @@ func cells(rows []row) [][]string {
 	return cells
 }
 
-// markdown is a table with aligned columns, numbers to the right, which also reads well on a terminal. The first line of
-// cells is the heading. A column with nothing below its heading is left out.
+// markdown is a table with aligned columns, numbers to the right, which also reads well on a
+// terminal. The first line of cells is the heading. A column with nothing below its heading is left
+// out.
 func markdown(cells [][]string) string {
 	var columns [][]string
 	for i := range cells[0] {

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// cpuTime is what this process and the children that it waited for have used, in user and kernel mode.
+// cpuTime is what this process and the children that it waited for have used, in user and kernel
+// mode.
 func cpuTime() (time.Duration, error) {
 	var sum time.Duration
 	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
@@ -23,8 +24,8 @@ func cpuTime() (time.Duration, error) {
 	return sum, nil
 }
 
-// peakMemory is the most that the system ever held, in bytes: this process, or for git the largest process that this one
-// has started.
+// peakMemory is the most that the system ever held, in bytes: this process, or for git the largest
+// process that this one has started.
 func peakMemory(system string) (int64, error) {
 	if system == commandGit {
 		var used syscall.Rusage
@@ -33,7 +34,8 @@ func peakMemory(system string) (int64, error) {
 		}
 		return used.Maxrss << 10, nil
 	}
-	// The peak that getrusage knows of this process would be its parent's, were that the larger one.
+	// The peak that getrusage knows of this process would be its parent's, were that the larger
+	// one.
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0, err

@@ -11,11 +11,13 @@ import (
 
 // The cases of the command watch.
 const (
-	caseWatch   = "watch"     // the changes of a type reach a function
-	caseMirror  = "mirror"    // they reach Git
-	caseOneHang = "one hangs" // the same, and one of the repositories accepts connections and never answers
-	caseAllHang = "all hang"  // all of them do
-	caseRestart = "restart"   // another process, on an unchanged cluster and what the first one has pushed
+	caseWatch  = "watch"  // the changes of a type reach a function
+	caseMirror = "mirror" // they reach Git
+	// the same, and one of the repositories accepts connections and never answers
+	caseOneHang = "one hangs"
+	caseAllHang = "all hang" // all of them do
+	// another process, on an unchanged cluster and what the first one has pushed
+	caseRestart = "restart"
 )
 
 // The systems of the command watch beside kubescribe.
@@ -34,7 +36,8 @@ type watchSettings struct {
 	only                                      string // the case that is measured; "" for all
 }
 
-// watchCommand measures event/source, and the library as a whole, on a large cluster beside client-go's informers.
+// watchCommand measures event/source, and the library as a whole, on a large cluster beside
+// client-go's informers.
 func watchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var s watchSettings
 	flags := s.flags("watch", stderr)
@@ -75,7 +78,8 @@ func watchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	return writeBars(stdout, bars)
 }
 
-// contest is one system on one number of destinations. Its restart, if it has one, is a contest of its own.
+// contest is one system on one number of destinations. Its restart, if it has one, is a contest of
+// its own.
 type contest struct {
 	kase, system string
 	destinations int

@@ -43,7 +43,8 @@ func serveCluster(_ context.Context, in *json.Decoder, out *json.Encoder) error 
 	defer c.Close()
 	var pages atomic.Int64
 	c.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
-		// A question for the server's clock, which follows a listing that took long, holds no object.
+		// A question for the server's clock, which follows a listing that took long, holds no
+		// object.
 		if r.Verb == "list" && r.Resource == configMaps && r.Options.FieldSelector == "" {
 			pages.Add(1)
 		}
@@ -80,8 +81,8 @@ func namespace(i int) *unstructured.Unstructured {
 func watchedNamespace(i int) string { return fmt.Sprintf("team-%02d", i%watchNamespaces) }
 func watchedName(i int) string      { return fmt.Sprintf("settings-%06d", i) }
 
-// watchedObject is a ConfigMap with size bytes of data, half of it random, so that it packs as settings do. It has the
-// managedFields that a real API server keeps.
+// watchedObject is a ConfigMap with size bytes of data, half of it random, so that it packs as
+// settings do. It has the managedFields that a real API server keeps.
 func watchedObject(random *rand.Rand, i, size int) *unstructured.Unstructured {
 	data, fields := map[string]any{}, map[string]any{".": map[string]any{}}
 	for k := range watchKeys {

@@ -58,7 +58,8 @@ func newWatcherFollower(job watchJob, config *rest.Config) (follower, error) {
 		return nil, err
 	}
 	f := &watcherFollower{
-		job: job, queue: queue.NewSharded(&queue.Options{Window: queue.Window{Count: 1}}), // what changed need not wait
+		// what changed need not wait
+		job: job, queue: queue.NewSharded(&queue.Options{Window: queue.Window{Count: 1}}),
 		arrivals: make(arrivals, len(job.Repositories)*(job.Writes+1)),
 	}
 	f.watcher = source.New(client, disco, f.queue, &source.Options{InitialEvents: job.System == systemByWatch})
@@ -144,7 +145,8 @@ func (f *mirrorFollower) report(_ destination.Ref, st library.DestinationStatus)
 	}
 }
 
-// sync ends when all is pushed to the repositories that answer, and all that concerns the others is listed.
+// sync ends when all is pushed to the repositories that answer, and all that concerns the others is
+// listed.
 func (f *mirrorFollower) sync(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() { cancel(fmt.Errorf("the mirror ended: %w", f.mirror.Start(context.WithoutCancel(ctx)))) }()

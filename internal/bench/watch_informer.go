@@ -14,8 +14,9 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// informerFollower is client-go's informer on the dynamic client, with a handler. It is made as package dynamicinformer makes
-// it; that package itself would have this program hold every typed client, and all its processes be larger for it.
+// informerFollower is client-go's informer on the dynamic client, with a handler. It is made as
+// package dynamicinformer makes it; that package itself would have this program hold every typed
+// client, and all its processes be larger for it.
 type informerFollower struct {
 	informer cache.SharedIndexInformer
 	arrivals arrivals

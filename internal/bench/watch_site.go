@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// watchSite is where the contests of the command watch take place: a cluster, a Git server and one that hangs.
+// watchSite is where the contests of the command watch take place: a cluster, a Git server and one
+// that hangs.
 type watchSite struct {
 	*field
 	settings watchSettings
@@ -126,8 +127,8 @@ func (s *watchSite) commits(ctx context.Context, repositories []string) (sum int
 	return sum, nil
 }
 
-// check fails unless every repository has a file for each object, and in its history each file as often as it was written:
-// all in the seed once.
+// check fails unless every repository has a file for each object, and in its history each file as
+// often as it was written: all in the seed once.
 func (s *watchSite) check(ctx context.Context, repositories []string) error {
 	for _, name := range repositories {
 		out, err := git(ctx, s.remote(name), nil, s.env, "ls-tree", "-r", "--name-only", branch)

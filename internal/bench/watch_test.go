@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The run itself fails unless every repository that answers has each object's file, written once by the seed and once by its
-// change.
+// The run itself fails unless every repository that answers has each object's file, written once by
+// the seed and once by its change.
 func TestSmokeRunOfTheWatchMeasuresEachSystemInEachCase(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"watch", "-smoke", "-json"}, &stdout, &stderr), stderr.String())
@@ -32,7 +32,8 @@ func TestSmokeRunOfTheWatchMeasuresEachSystemInEachCase(t *testing.T) {
 		switch r.Case {
 		case caseMirror, caseOneHang:
 			require.Positive(t, r.Lag, "%+v", r)
-			require.GreaterOrEqual(t, r.Commits, float64(2*r.Destinations), "%+v", r) // the seed, and the changes
+			// the seed, and the changes
+			require.GreaterOrEqual(t, r.Commits, float64(2*r.Destinations), "%+v", r)
 		default:
 			require.Zero(t, r.Commits+r.Pushes, "%+v", r)
 		}

@@ -39,7 +39,8 @@ type watchSample struct {
 type follower interface {
 	// sync starts it, and returns when everything is where it should be.
 	sync(ctx context.Context) error
-	// arrived waits until the change of an object that was made at a time is there. It returns when that was.
+	// arrived waits until the change of an object that was made at a time is there. It returns when
+	// that was.
 	arrived(ctx context.Context, name string, made time.Time) (time.Time, error)
 	// window is the part of the way that is waiting for more changes, by choice.
 	window() time.Duration
@@ -177,7 +178,8 @@ func (a arrivals) add(ctx context.Context, what string) {
 	}
 }
 
-// until takes arrivals, of which at least so many that count are waited for. It returns when the last of them was.
+// until takes arrivals, of which at least so many that count are waited for. It returns when the
+// last of them was.
 func (a arrivals) until(ctx context.Context, n int, counts func(arrival) bool) (at time.Time, err error) {
 	for n > 0 {
 		select {

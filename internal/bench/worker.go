@@ -19,9 +19,10 @@ const (
 type workerJob struct {
 	Case, System string
 	URL          string // the repository; in cases with several the folder that they are in
-	Dir          string // of the clone, or of the clones: there for what has a warm one, otherwise to be made
-	Folder       string // the base folder, "" for the root
-	Count        int    // of destinations, or of events for each
+	// of the clone, or of the clones: there for what has a warm one, otherwise to be made
+	Dir    string
+	Folder string // the base folder, "" for the root
+	Count  int    // of destinations, or of events for each
 
 	Repositories, Branches int // of the command events
 
@@ -35,8 +36,8 @@ type change struct {
 	Content []byte
 }
 
-// sample is a worker's answer: what the round took, and the most memory that was ever held. The first answer says that
-// the worker is ready; its times are zero.
+// sample is a worker's answer: what the round took, and the most memory that was ever held. The
+// first answer says that the worker is ready; its times are zero.
 type sample struct {
 	Wall, CPU time.Duration
 	Peak      int64 // bytes
@@ -44,7 +45,8 @@ type sample struct {
 
 // system is one way to write to repositories.
 type system interface {
-	// push does a round: it changes, commits and pushes. When it returns, the remote has the commits.
+	// push does a round: it changes, commits and pushes. When it returns, the remote has the
+	// commits.
 	push(ctx context.Context, c change) error
 	// tidy removes what a round leaves behind. It is not measured.
 	tidy() error

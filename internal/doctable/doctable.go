@@ -11,8 +11,8 @@ import (
 
 var update = flag.Bool("update", false, "write the tables into the documentation")
 
-// Require ends the test unless the page has each of the tables, which are given by their names. With
-// the flag -update it writes them into the page.
+// Require ends the test unless the page has each of the tables, which are given by their names.
+// With the flag -update it writes them into the page.
 func Require(t testing.TB, page string, tables map[string]string) {
 	t.Helper()
 	content, err := os.ReadFile(page)

@@ -18,7 +18,8 @@ import (
 	"github.com/kubescribe/kubescribe/queue"
 )
 
-// seedDocument is the seed document's example with rules: one repository, two destinations on two branches.
+// seedDocument is the seed document's example with rules: one repository, two destinations on two
+// branches.
 const seedDocument = `
 apiVersion: configbutler.ai/v1alpha1
 kind: GitRepoConfig
@@ -176,7 +177,8 @@ func TestLiveChangesArriveAndNothingElseMakesACommit(t *testing.T) {
 	status.Object["status"] = map[string]any{"replicas": int64(2), "observedGeneration": int64(1)}
 	_, err = c.client.Resource(deployments).Namespace(ns).UpdateStatus(t.Context(), status, metav1.UpdateOptions{})
 	require.NoError(t, err)
-	c.configMap(ns, "last", "one") // what comes later is in the branch, so what came before would be, too
+	// what comes later is in the branch, so what came before would be, too
+	c.configMap(ns, "last", "one")
 	becomes(t, repo, "main", "live", with("a", "two", "last", "one"))
 	require.Equal(t, before+1, commits(repo, "main"))
 	require.NotContains(t, repo.Log("main")[0].Body, "web")

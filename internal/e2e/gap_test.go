@@ -7,8 +7,8 @@ import (
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
-// TestAGapOfAnyLengthConverges lets things happen while no Mirror runs, whole types and namespaces going and coming back
-// among them, and has the server forget all of it.
+// TestAGapOfAnyLengthConverges lets things happen while no Mirror runs, whole types and namespaces
+// going and coming back among them, and has the server forget all of it.
 func TestAGapOfAnyLengthConverges(t *testing.T) {
 	testsize.Sampled(t)
 	server := memoryWalkServer

@@ -47,7 +47,7 @@ func newTrap(at stage) *trap {
 	return &trap{at: at, reached: make(chan struct{}), release: make(chan struct{})}
 }
 
-// springs tells whether this is the first one that comes to the trap.
+// springs reports whether this is the first one that comes to the trap.
 func (t *trap) springs(at stage) bool {
 	if t == nil || t.at != at || !t.taken.CompareAndSwap(false, true) {
 		return false
@@ -107,7 +107,8 @@ func (h *handover) candidate() *candidate {
 	sink := &trapped{GitSink: gogit.New(&gogit.Options{RateLimit: opts.Git.RateLimit})}
 	opts.GitSink = sink
 	opts.DrainTimeout = time.Second
-	opts.Handover = 500 * time.Millisecond // a push of the old leader may come in behind the seed of the next one
+	// a push of the old leader may come in behind the seed of the next one
+	opts.Handover = 500 * time.Millisecond
 	opts.StillLeader = func(context.Context) bool { return h.holder.Load() == me }
 	h.holder.Store(me)
 	return &candidate{start(h.c, h.rules, opts), sink}
@@ -134,8 +135,9 @@ func (h *handover) mark(name string) {
 	h.c.configMap(h.ns, name, fmt.Sprintf("v%d", h.values))
 }
 
-// TestAnOldLeaderThatStillPushesBringsNothingBack has leaders follow each other while the old one is in the middle of
-// writing, does not know that it has lost the lease, and comes through at some time later.
+// TestAnOldLeaderThatStillPushesBringsNothingBack has leaders follow each other while the old one
+// is in the middle of writing, does not know that it has lost the lease, and comes through at some
+// time later.
 func TestAnOldLeaderThatStillPushesBringsNothingBack(t *testing.T) {
 	inParallel(t)
 	h := &handover{t: t, c: sharedCluster(t), chance: testsize.Chance(t), git: gitservertest.NewServer(t, nil)}
@@ -210,8 +212,8 @@ func (h *handover) round(old *candidate, at stage) *candidate {
 	return next
 }
 
-// The push of an old leader comes in behind the seed of the next one, which had nothing to write: the object is by now what
-// the branch held before.
+// The push of an old leader comes in behind the seed of the next one, which had nothing to write:
+// the object is by now what the branch held before.
 func TestAPushOfTheOldLeaderBehindASeedThatWroteNothingIsFound(t *testing.T) {
 	inParallel(t)
 	h := &handover{t: t, c: sharedCluster(t), git: gitservertest.NewServer(t, nil)}
@@ -241,7 +243,8 @@ func TestAPushOfTheOldLeaderBehindASeedThatWroteNothingIsFound(t *testing.T) {
 	require.NoError(t, next.sink.Close())
 }
 
-// onlyNewer checks in the whole history of the branch that each file's value is newer than the ones before.
+// onlyNewer checks in the whole history of the branch that each file's value is newer than the ones
+// before.
 func (h *handover) onlyNewer() {
 	h.t.Helper()
 	newest := map[string]int{}

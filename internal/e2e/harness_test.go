@@ -59,7 +59,7 @@ func (r tidying) Run() int {
 	return r.Runner.Run()
 }
 
-// real tells whether the API server is the real one.
+// real reports whether the API server is the real one.
 func real() bool { return os.Getenv("KUBEBUILDER_ASSETS") != "" }
 
 var (
@@ -185,7 +185,8 @@ func replace(text string, values ...string) string {
 	return text
 }
 
-// oneDestination mirrors the ConfigMaps of $NS to $FOLDER of the branch main of $REPO, as $NS/$DEST.
+// oneDestination mirrors the ConfigMaps of $NS to $FOLDER of the branch main of $REPO, as
+// $NS/$DEST.
 const oneDestination = `
 apiVersion: configbutler.ai/v1alpha1
 kind: GitRepoConfig
@@ -287,7 +288,8 @@ func eventually(t *testing.T, f func() bool, explain func() string) {
 		if time.Now().After(deadline) {
 			require.FailNow(t, "it did not come true", "%s", explain())
 		}
-		time.Sleep(20 * time.Millisecond) // nothing tells the outside of a Git server when a branch moves
+		// nothing tells the outside of a Git server when a branch moves
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
@@ -308,7 +310,8 @@ type look struct {
 	tree map[string]string
 }
 
-// looks has what was seen of each branch: a test that waits for a commit runs git when there is one, and not at every look.
+// looks has what was seen of each branch: a test that waits for a commit runs git when there is
+// one, and not at every look.
 var looks sync.Map // by the repository's folder and the branch
 
 func treeOf(repo *gitservertest.Repo, branch string) map[string]string {

@@ -70,7 +70,8 @@ func TestKilledInTheMiddleOfABurstAndStartedAgainItConverges(t *testing.T) {
 		p := mirrorProcess(t, c, manifests)
 		after := commits(repo, "main")
 		if round > 0 {
-			after++ // the first commit of this process, if it has anything to do, comes in the burst
+			// the first commit of this process, if it has anything to do, comes in the burst
+			after++
 		}
 		killAt := chance.IntN(changes)
 		var killed sync.WaitGroup
@@ -92,8 +93,8 @@ func TestKilledInTheMiddleOfABurstAndStartedAgainItConverges(t *testing.T) {
 	repo.Linear("main", repo.Git("rev-list", "--max-parents=0", "main"))
 }
 
-// waitForWork waits until the branch has more commits than before, for a little while: the kill is to hit a process that
-// pushes, not one that starts.
+// waitForWork waits until the branch has more commits than before, for a little while: the kill is
+// to hit a process that pushes, not one that starts.
 func waitForWork(repo *gitservertest.Repo, before int) {
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if commits(repo, "main") > before {
@@ -102,8 +103,8 @@ func waitForWork(repo *gitservertest.Repo, before int) {
 	}
 }
 
-// burst changes ConfigMaps at random places: most are created or changed, some deleted. progress is told of each change
-// before it begins.
+// burst changes ConfigMaps at random places: most are created or changed, some deleted. progress is
+// told of each change before it begins.
 func burst(t *testing.T, c *cluster, ns string, changes, objects int, progress func(int)) {
 	t.Helper()
 	next := make(chan int)

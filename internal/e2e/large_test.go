@@ -32,7 +32,8 @@ type listings struct {
 func (l *listings) count(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		query := req.URL.Query()
-		question := query.Get("fieldSelector") != "" // for the server's clock: its answer holds no object
+		// for the server's clock: its answer holds no object
+		question := query.Get("fieldSelector") != ""
 		if req.Method == http.MethodGet && strings.HasSuffix(req.URL.Path, "/configmaps") && query.Get("watch") == "" && !question {
 			l.mu.Lock()
 			l.pages++
@@ -84,7 +85,8 @@ func TestALargeClusterIsSeededOnceAndARestartWritesNothing(t *testing.T) {
 	t.Run("with the default room", func(t *testing.T) {
 		l := &large{cluster: c, ns: ns, objects: objects}
 		pages, begins := l.seedAndRestart(t)
-		t.Logf("%d pages in %d listings", pages, begins) // what finds no room is listed again, for its destination
+		// what finds no room is listed again, for its destination
+		t.Logf("%d pages in %d listings", pages, begins)
 	})
 }
 
@@ -133,19 +135,21 @@ func (l *large) run(t *testing.T, rules kubescribe.Rules) *listings {
 	opts := options(t)
 	opts.Queue = queue.Options{
 		MaxBytesPerKey: l.room, MaxBytes: l.room, MaxEventsPerKey: int(l.room), MaxEvents: int(l.room),
-		// Batches are as large as they may be as long as the listing does not pause for longer than the quiet time.
+		// Batches are as large as they may be as long as the listing does not pause for longer than
+		// the quiet time.
 		Window: queue.Window{Debounce: 5 * time.Second, MaxWait: time.Hour, Bytes: batchBytes},
 	}
 	m := start(c, rules, opts)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute) // the full size takes longer than others' patience
+	// the full size takes longer than others' patience
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 	defer cancel()
 	require.NoError(t, m.WaitSynced(ctx))
 	m.stop()
 	return counting
 }
 
-// seededOnce fails unless the folder has a file for each object, which was written in one commit only. It returns how many
-// bytes the files have.
+// seededOnce fails unless the folder has a file for each object, which was written in one commit
+// only. It returns how many bytes the files have.
 func seededOnce(t *testing.T, repo *gitservertest.Repo, branch, folder string, objects int) (bytes int) {
 	t.Helper()
 	written := map[string]int{}

@@ -17,15 +17,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// limits are what the trial binary has to live with, in a process of its own. Zero fields limit nothing.
+// limits are what the trial binary has to live with, in a process of its own. Zero fields limit
+// nothing.
 type limits struct {
-	files    int    // descriptors (RLIMIT_NOFILE)
-	memory   string // GOMEMLIMIT
-	readOnly bool   // no file can grow (RLIMIT_FSIZE), and all file systems are read-only where a mount namespace can be had
+	files  int    // descriptors (RLIMIT_NOFILE)
+	memory string // GOMEMLIMIT
+	// no file can grow (RLIMIT_FSIZE), and all file systems are read-only where a mount namespace
+	// can be had
+	readOnly bool
 }
 
-// readOnlyRoot makes every mount read-only in a mount namespace of its own. What cannot be (of a user namespace, /proc
-// say) is no place to write to; that TMPDIR and HOME are not either is tried out.
+// readOnlyRoot makes every mount read-only in a mount namespace of its own. What cannot be (of a
+// user namespace, /proc say) is no place to write to; that TMPDIR and HOME are not either is tried
+// out.
 const readOnlyRoot = `
 mount --make-rprivate / || exit 77
 while read -r _ _ _ _ at _; do mount -o remount,bind,ro "$at" 2>/dev/null; done </proc/self/mountinfo
@@ -46,7 +50,8 @@ func (l limits) command(t *testing.T, program string, args ...string) *exec.Cmd 
 		script += "ulimit -f 0\n"
 	}
 	if l.files > 0 {
-		script += fmt.Sprintf("ulimit -n %d\n", l.files) // hard as well, or Go's runtime raises it again
+		// hard as well, or Go's runtime raises it again
+		script += fmt.Sprintf("ulimit -n %d\n", l.files)
 	}
 	line := slices.Concat(shell, []string{"sh", "-c", script + `exec "$0" "$@"`, program}, args)
 	cmd := exec.Command(line[0], line[1:]...)
@@ -58,7 +63,8 @@ func (l limits) command(t *testing.T, program string, args ...string) *exec.Cmd 
 	return cmd
 }
 
-// unsharing is a command that runs another one in a mount namespace of its own, or nil if this machine allows none.
+// unsharing is a command that runs another one in a mount namespace of its own, or nil if this
+// machine allows none.
 func unsharing(t *testing.T) []string {
 	t.Helper()
 	for _, unshare := range [][]string{{"unshare", "--mount"}, {"unshare", "--mount", "--map-root-user"}} {
@@ -128,8 +134,8 @@ func (p *limited) says(text string) {
 	p.eventually(func() bool { return strings.Contains(p.said.String(), text) }, func() string { return "not said: " + text })
 }
 
-// eventually waits until f is true, less often than the function of this name, since git is asked whenever it looks. A
-// process that has ended is a failure at once.
+// eventually waits until f is true, less often than the function of this name, since git is asked
+// whenever it looks. A process that has ended is a failure at once.
 func (p *limited) eventually(f func() bool, explain func() string) {
 	p.t.Helper()
 	p.eventuallyWithin(2*patience, f, explain)

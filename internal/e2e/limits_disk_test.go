@@ -132,8 +132,8 @@ func TestADiskThatIsUnwellAtTheServerIsSaidAndMadeGood(t *testing.T) {
 	}
 }
 
-// The process on this machine that serves a file URL has the limits of the mirror. Git says nothing of why it ends then, so
-// that this could as well be a refusal: it is tried again, but not soon.
+// The process on this machine that serves a file URL has the limits of the mirror. Git says nothing
+// of why it ends then, so that this could as well be a refusal: it is tried again, but not soon.
 func TestARemoteThatMayWriteNoMoreIsSaidAndARestartMendsIt(t *testing.T) {
 	testsize.Sampled(t)
 	t.Parallel()

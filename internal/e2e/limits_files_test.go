@@ -14,8 +14,9 @@ import (
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
-// manyRepositories mirrors the ConfigMaps of a namespace to main of every repository of the URLs, to the folder f. The
-// names are those of oneDestination with a number behind; key and hosts are what SSH needs.
+// manyRepositories mirrors the ConfigMaps of a namespace to main of every repository of the URLs,
+// to the folder f. The names are those of oneDestination with a number behind; key and hosts are
+// what SSH needs.
 func manyRepositories(ns string, urls []string, key, hosts []byte) string {
 	one := strings.ReplaceAll(oneDestination, "name: repo}", "name: repo-$N}")
 	one = strings.ReplaceAll(one, "{name: rule,", "{name: rule-$N,")
@@ -63,7 +64,8 @@ func TestSixtyFourDescriptorsAreEnoughForMoreRepositories(t *testing.T) {
 		}
 	}
 	c.configMap(ns, "a", "one")
-	hung := make(chan struct{}) // so that every connection that can be opened is open at the same time
+	// so that every connection that can be opened is open at the same time
+	hung := make(chan struct{})
 	git.Intercept(func(gitservertest.Request) gitservertest.Fault { return gitservertest.Fault{Hold: hung} })
 	manifests := manyRepositories(ns, urls, ssh.ClientKeyPEM(), []byte(ssh.KnownHosts()))
 	manifests = strings.Replace(manifests, "rules: [", fmt.Sprintf("rules: [{apiGroups: [things.example], resources: [%s]}, ", strings.Join(types, ", ")), 1)

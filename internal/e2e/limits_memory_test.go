@@ -15,8 +15,9 @@ import (
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
-// TestALargeClusterIsMirroredWithLittleMemory bounds the heap of the process softly, as Go does, and counts what it really
-// took. The remote hangs for the first part of the time, so that what is listed has to wait.
+// TestALargeClusterIsMirroredWithLittleMemory bounds the heap of the process softly, as Go does,
+// and counts what it really took. The remote hangs for the first part of the time, so that what is
+// listed has to wait.
 func TestALargeClusterIsMirroredWithLittleMemory(t *testing.T) {
 	testsize.Sampled(t)
 	t.Parallel()
@@ -36,13 +37,14 @@ func TestALargeClusterIsMirroredWithLittleMemory(t *testing.T) {
 		ask()
 		return gitservertest.Fault{Hold: hung}
 	})
-	// Without an object the heap takes 10 MiB. A bound below what it needs costs time (half of it is the collector's), not
-	// the process.
+	// Without an object the heap takes 10 MiB. A bound below what it needs costs time (half of it
+	// is the collector's), not the process.
 	limit := testsize.Sizes{Usual: 20, Soak: 100}.Pick()
 	p := startLimited(t, limits{memory: fmt.Sprintf("%dMiB", limit)}, c.kubeconfig,
 		replace(oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f"))
 	<-asked
-	time.Sleep(time.Duration(testsize.Sizes{Usual: 1, Long: 2, Soak: 30}.Pick()) * time.Second) // the remote hangs
+	// the remote hangs
+	time.Sleep(time.Duration(testsize.Sizes{Usual: 1, Long: 2, Soak: 30}.Pick()) * time.Second)
 	idle := p.mebibytes("VmHWM")
 	close(hung)
 	p.eventuallyWithin(time.Duration(testsize.Sizes{Usual: 2, Soak: 40}.Pick())*time.Minute, func() bool { return filesIn(repo) == objects },

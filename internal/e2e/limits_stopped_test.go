@@ -19,9 +19,10 @@ func (p *limited) signal(s syscall.Signal) {
 	require.NoError(p.t, p.cmd.Process.Signal(s))
 }
 
-// TestAProcessThatWasStoppedForAMinuteConverges stops it in the middle of a push to each of three repositories. Meanwhile
-// the cluster changes and forgets its history, and the servers cut their connections, as they do those of the silent. One
-// push has landed, of one nothing is known, and one did not get through.
+// TestAProcessThatWasStoppedForAMinuteConverges stops it in the middle of a push to each of three
+// repositories. Meanwhile the cluster changes and forgets its history, and the servers cut their
+// connections, as they do those of the silent. One push has landed, of one nothing is known, and
+// one did not get through.
 func TestAProcessThatWasStoppedForAMinuteConverges(t *testing.T) {
 	testsize.Sampled(t)
 	t.Parallel()
@@ -113,8 +114,8 @@ func TestAProcessThatWasStoppedForAMinuteConverges(t *testing.T) {
 	}
 }
 
-// distinct fails if two commits in a row have one tree, or if two have made the same of the same file: a commit was made
-// twice.
+// distinct fails if two commits in a row have one tree, or if two have made the same of the same
+// file: a commit was made twice.
 func distinct(t *testing.T, repo *gitservertest.Repo) {
 	t.Helper()
 	trees := map[string]bool{}
@@ -125,7 +126,8 @@ func distinct(t *testing.T, repo *gitservertest.Repo) {
 	}
 }
 
-// TestAListingThatWasStoppedHalfwayIsMadeGood stops the process while the API server sends a listing page by page.
+// TestAListingThatWasStoppedHalfwayIsMadeGood stops the process while the API server sends a
+// listing page by page.
 func TestAListingThatWasStoppedHalfwayIsMadeGood(t *testing.T) {
 	testsize.Sampled(t)
 	t.Parallel()
@@ -159,7 +161,8 @@ func TestAListingThatWasStoppedHalfwayIsMadeGood(t *testing.T) {
 	mem.Compact() // its continue token is too old by now
 	close(hold)
 	relay.cut()
-	time.Sleep(time.Duration(testsize.Sizes{Usual: 3, Soak: 60}.Pick()) * time.Second) // the stop itself
+	// the stop itself
+	time.Sleep(time.Duration(testsize.Sizes{Usual: 3, Soak: 60}.Pick()) * time.Second)
 	p.signal(syscall.SIGCONT)
 	p.mirrored(repo, want)
 	p.stop()

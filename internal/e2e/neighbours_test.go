@@ -68,7 +68,8 @@ func TestCommitsOfOthersBetweenOursStay(t *testing.T) {
 		var pushes atomic.Int32
 		done := make(chan struct{})
 		server.OnRequest(func(r gitservertest.Request) {
-			// Ours has read the advertisement and made its commit on it; Git has not seen the push yet.
+			// Ours has read the advertisement and made its commit on it; Git has not seen the push
+			// yet.
 			if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.RPC && pushes.Add(1) == 1 {
 				commitOutside(i)
 				close(done)
@@ -128,7 +129,8 @@ func TestWhatOthersDoToOurFilesIsHealedAndTheirFilesStay(t *testing.T) {
 	m.synced()
 
 	var pushes atomic.Int32
-	server.OnRequest(func(r gitservertest.Request) { // noticed when it comes between our advertisement and our push
+	// noticed when it comes between our advertisement and our push
+	server.OnRequest(func(r gitservertest.Request) {
 		if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.RPC && pushes.Add(1) == 1 {
 			damage("more.txt")
 		}

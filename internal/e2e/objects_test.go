@@ -11,7 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// change does the n-th change of a burst to one of so many ConfigMaps. Somebody else may change the same one meanwhile.
+// change does the n-th change of a burst to one of so many ConfigMaps. Somebody else may change the
+// same one meanwhile.
 func change(ctx context.Context, c *cluster, ns string, n, objects int) error {
 	client := c.client.Resource(configMaps).Namespace(ns)
 	name := fmt.Sprintf("cm-%d", n*7919%objects)
@@ -31,14 +32,16 @@ func change(ctx context.Context, c *cluster, ns string, n, objects int) error {
 	if !apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	_, err = client.Update(ctx, obj, metav1.UpdateOptions{}) // without a resourceVersion: the last one wins
+	// without a resourceVersion: the last one wins
+	_, err = client.Update(ctx, obj, metav1.UpdateOptions{})
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		err = nil
 	}
 	return err
 }
 
-// living returns the files that the ConfigMaps of a namespace should have, from a listing of the test's own.
+// living returns the files that the ConfigMaps of a namespace should have, from a listing of the
+// test's own.
 func living(t *testing.T, c *cluster, ns string) map[string]string {
 	t.Helper()
 	list, err := c.client.Resource(configMaps).Namespace(ns).List(t.Context(), metav1.ListOptions{})

@@ -14,7 +14,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-// somebodys are entries in our folder that the layout could not have written, or for objects that no rule covers.
+// somebodys are entries in our folder that the layout could not have written, or for objects that
+// no rule covers.
 func somebodys(ns string) map[string]gitservertest.File {
 	commit := strings.Repeat("1", 40)
 	return map[string]gitservertest.File{
@@ -57,7 +58,8 @@ func TestOrphansGoAndWhatIsSomebodyElsesStaysByteForByte(t *testing.T) {
 	ns := c.namespace()
 	repo := gitservertest.NewServer(t, nil).NewRepo("orphans.git")
 	outside := in("clusters/other", somebodys(ns))
-	maps.Copy(outside, in("clusters/fx", configMapsAsFiles(ns, "b", "ghost"))) // the folder's name is a prefix of it
+	// the folder's name is a prefix of it
+	maps.Copy(outside, in("clusters/fx", configMapsAsFiles(ns, "b", "ghost")))
 	maps.Copy(outside, configMapsAsFiles(ns, "b", "ghost"))
 	repo.Commit("main", outside, "What is outside")
 	rules := load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "clusters/f")

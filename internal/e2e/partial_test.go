@@ -140,9 +140,10 @@ func path(gvr schema.GroupVersionResource, name string) string {
 	return fmt.Sprintf("default/%s/%s.yaml", strings.TrimSuffix(gvr.GroupResource().String(), "."), name)
 }
 
-// TestAPageThatFailsDeletesNotOneFile has a page of each of three types fail at the same time, each in another way, so
-// that twelve rounds make every page of every type fail in every way. The Mirror has been restarted and knows nothing of
-// what lives: what a half listing leaves out would look deleted.
+// TestAPageThatFailsDeletesNotOneFile has a page of each of three types fail at the same time, each
+// in another way, so that twelve rounds make every page of every type fail in every way. The Mirror
+// has been restarted and knows nothing of what lives: what a half listing leaves out would look
+// deleted.
 func TestAPageThatFailsDeletesNotOneFile(t *testing.T) {
 	inParallel(t)
 	for page := range listPages {
@@ -158,7 +159,8 @@ func TestAPageThatFailsDeletesNotOneFile(t *testing.T) {
 				require.Empty(t, p.sink.sorted())
 				wanted := []string{path(services, "goes")}
 				require.NoError(t, p.cluster.Delete(services, "default", "goes"))
-				for i, typ := range listedTypes { // what is really gone waits until its type can be listed
+				// what is really gone waits until its type can be listed
+				for i, typ := range listedTypes {
 					name := fmt.Sprintf("o-%02d", 5*i)
 					wanted = append(wanted, path(typ.gvr, name))
 					require.NoError(t, p.cluster.Delete(typ.gvr, "default", name))

@@ -212,8 +212,8 @@ func (quietSeal) Same(_ context.Context, _ destination.Destination, _ event.Reso
 	return ok && err == nil && len(had) >= quietNonce && bytes.Equal(had[quietNonce:], plain), nil
 }
 
-// papers returns what types of certificates.k8s.io ask for: a request in PEM and one in DER, in base64, and the certificate
-// of an authority in PEM, as a string within quotes.
+// papers returns what types of certificates.k8s.io ask for: a request in PEM and one in DER, in
+// base64, and the certificate of an authority in PEM, as a string within quotes.
 func papers(t *testing.T) (request, stub, certificate string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -34,7 +34,8 @@ func (q *quietRequests) counts() (listed map[string]int, questions, watched, dis
 	return maps.Clone(q.listed), q.questions, q.watched, q.discovered
 }
 
-// wrap counts, and has watches end as soon as 20 seconds after they were opened, unless the test has an hour's time.
+// wrap counts, and has watches end as soon as 20 seconds after they were opened, unless the test
+// has an hour's time.
 func (q *quietRequests) wrap(next http.RoundTripper) http.RoundTripper {
 	return quietTripper(func(r *http.Request) (*http.Response, error) {
 		query := r.URL.Query()

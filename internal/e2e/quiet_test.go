@@ -21,9 +21,10 @@ const (
 	quietResync     = 5 * time.Second
 )
 
-// A cluster in which nothing happens: an object of every type that the server has, read in every version, while the mirrors
-// ask all the time which types there are, and one of them seeds anew every few seconds. One group cannot be
-// discovered all along. KUBESCRIBE_SOAK=1 leaves the cluster alone for an hour.
+// A cluster in which nothing happens: an object of every type that the server has, read in every
+// version, while the mirrors ask all the time which types there are, and one of them seeds anew
+// every few seconds. One group cannot be discovered all along. KUBESCRIBE_SOAK=1 leaves the cluster
+// alone for an hour.
 func TestAClusterLeftAloneIsNeitherWrittenNorListedAgain(t *testing.T) {
 	if !real() {
 		t.Skip("needs a real API server, and KUBEBUILDER_ASSETS is unset: run `make e2e`")
@@ -65,8 +66,9 @@ func TestAClusterLeftAloneIsNeitherWrittenNorListedAgain(t *testing.T) {
 		require.NotZero(t, watched, "%s: no watch ended, so none was opened again", m.name)
 		if m.resync < 0 {
 			require.NotZero(t, questions, m.name)
-			// Events have no watch cache, so their watches get no bookmarks: where none happen, etcd's compaction, every five
-			// minutes, overtakes the watch, and its next one is answered with 410 Gone.
+			// Events have no watch cache, so their watches get no bookmarks: where none happen,
+			// etcd's compaction, every five minutes, overtakes the watch, and its next one is
+			// answered with 410 Gone.
 			maps.DeleteFunc(listed, func(of string, n int) bool {
 				return strings.HasSuffix(of, "/events") && n <= int(length/(5*time.Minute))
 			})
@@ -74,7 +76,8 @@ func TestAClusterLeftAloneIsNeitherWrittenNorListedAgain(t *testing.T) {
 			continue
 		}
 		require.NotEmpty(t, listed, "%s: a resync lists the cluster", m.name)
-		resyncs := int(time.Since(began)/m.resync) + 2 // one at the edge, and one that was asked for before and had to wait
+		// one at the edge, and one that was asked for before and had to wait
+		resyncs := int(time.Since(began)/m.resync) + 2
 		for of, n := range listed {
 			streams := 1
 			if of == "/api/v1/namespaces" {
@@ -126,7 +129,8 @@ spec:
   skip: [Leases]
 `
 
-// quietRule selects the types of a group in a version, in the namespaces of the test's own and those that are in none.
+// quietRule selects the types of a group in a version, in the namespaces of the test's own and
+// those that are in none.
 func quietRule(name, group, version string) string {
 	return fmt.Sprintf(`
 ---
@@ -140,7 +144,8 @@ spec:
 `, name, group, version)
 }
 
-// rulesByVersion returns rules of which the n-th ask for the n-th version of each group that has one.
+// rulesByVersion returns rules of which the n-th ask for the n-th version of each group that has
+// one.
 func (q *quiet) rulesByVersion() []string {
 	versions := map[string][]string{}
 	for _, gvr := range q.watchable() {

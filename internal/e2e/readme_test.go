@@ -39,7 +39,8 @@ spec:
   rules: [{apiGroups: [""], resources: [configmaps]}]
 `
 
-// The rights that the README asks for are enough for everything that it says needs some, and all that the user has.
+// The rights that the README asks for are enough for everything that it says needs some, and all
+// that the user has.
 func TestTheRightsOfTheReadmeAreEnough(t *testing.T) {
 	if !real() {
 		t.Skip("needs RBAC, and KUBEBUILDER_ASSETS is unset: run `make e2e`")

@@ -127,7 +127,8 @@ func convert(w http.ResponseWriter, r *http.Request) {
 			delete(spec, from)
 		}
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{ // the API server tells of an answer that it did not get
+	// the API server tells of an answer that it did not get
+	_ = json.NewEncoder(w).Encode(map[string]any{
 		"apiVersion": review.APIVersion, "kind": review.Kind,
 		"response": map[string]any{
 			"uid": review.Request.UID, "result": map[string]any{"status": "Success"}, "convertedObjects": review.Request.Objects,

@@ -14,8 +14,8 @@ import (
 
 var pods = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 
-// sequences are what is done to a real API server while its watch is recorded. There is neither a controller nor a kubelet:
-// their part is done by hand, request by request as they do it.
+// sequences are what is done to a real API server while its watch is recorded. There is neither a
+// controller nor a kubelet: their part is done by hand, request by request as they do it.
 var sequences = []struct {
 	name, comment string
 	gvr           schema.GroupVersionResource
@@ -158,7 +158,8 @@ func (r *recorder) create(text string) *unstructured.Unstructured {
 	return obj
 }
 
-// generate creates an object whose name the server chooses. standIn is what the recording has for that name.
+// generate creates an object whose name the server chooses. standIn is what the recording has for
+// that name.
 func (r *recorder) generate(text, standIn string) (name string) {
 	r.t.Helper()
 	name = r.create(text).GetName()

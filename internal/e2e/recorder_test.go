@@ -33,11 +33,12 @@ type recorder struct {
 	*cluster
 	gvr       schema.GroupVersionResource
 	namespace string
-	names     map[string]string // those that differ from time to time, and what stands for them in the recording
-	http      *http.Client
-	url       string // of the collection
-	list      []byte
-	watch     *bufio.Reader
+	// those that differ from time to time, and what stands for them in the recording
+	names map[string]string
+	http  *http.Client
+	url   string // of the collection
+	list  []byte
+	watch *bufio.Reader
 }
 
 // newRecorder records as a client of a fixed name, which managedFields hold.
@@ -62,7 +63,8 @@ func newRecorder(t *testing.T, gvr schema.GroupVersionResource) *recorder {
 // begin lists, and watches from there on.
 func (r *recorder) begin() {
 	r.t.Helper()
-	// Whether anything else was written since decides whether the listing is newer than its newest object: make sure it is.
+	// Whether anything else was written since decides whether the listing is newer than its newest
+	// object: make sure it is.
 	other := fmt.Sprintf("{apiVersion: v1, kind: Secret, metadata: {name: between, namespace: %s}}", r.namespace)
 	r.apply(schema.GroupVersionResource{Version: "v1", Resource: "secrets"}, other)
 	body := r.get("")
@@ -105,7 +107,8 @@ func (r *recorder) end(last string) []byte {
 	}
 }
 
-// played is the type as discovery shows it, the listing and the watch, without what differs from one time to the next.
+// played is the type as discovery shows it, the listing and the watch, without what differs from
+// one time to the next.
 func (r *recorder) played(last string) []txtar.File {
 	r.t.Helper()
 	events := r.end(last)
@@ -132,7 +135,8 @@ var (
 	versionPattern = regexp.MustCompile(`"resourceVersion":"(\d+)"`)
 )
 
-// scrub replaces UIDs and resource versions by numbers that keep their order, times by one, and names that the server or the test chose.
+// scrub replaces UIDs and resource versions by numbers that keep their order, times by one, and
+// names that the server or the test chose.
 func (r *recorder) scrub(data []byte) []byte {
 	text := string(data)
 	for name, standIn := range r.names {
@@ -161,8 +165,8 @@ func (r *recorder) scrub(data []byte) []byte {
 	}))
 }
 
-// ordered orders managedFields, one JSON object a line: the server orders them by time, in seconds, so that it depends on the
-// moment who comes first. Keys are ordered, too.
+// ordered orders managedFields, one JSON object a line: the server orders them by time, in seconds,
+// so that it depends on the moment who comes first. Keys are ordered, too.
 func (r *recorder) ordered(lines []byte) []byte {
 	r.t.Helper()
 	var out bytes.Buffer
@@ -200,8 +204,8 @@ func manager(entry any) string {
 	return fmt.Sprint(e["manager"], " ", e["operation"], " ", e["subresource"], " ", e["apiVersion"])
 }
 
-// compare fails unless the committed recording says the same. With -record it is written anew; what the watcher makes of it
-// stays, until the test of event/source is run with -update.
+// compare fails unless the committed recording says the same. With -record it is written anew; what
+// the watcher makes of it stays, until the test of event/source is run with -update.
 func (r *recorder) compare(name, comment, last string) {
 	r.t.Helper()
 	file := filepath.Join("..", "..", "event", "watch", "testdata", "recorded", name+".txtar")

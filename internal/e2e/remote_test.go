@@ -70,7 +70,8 @@ func TestARemoteThatIsDownForAWhileGetsEverythingWhenItIsBack(t *testing.T) {
 	repo.Fsck()
 }
 
-// twoRepositories is oneDestination for two repositories, $REPO and $OTHER, the second for the destination "good".
+// twoRepositories is oneDestination for two repositories, $REPO and $OTHER, the second for the
+// destination "good".
 const twoRepositories = oneDestination + `---
 apiVersion: configbutler.ai/v1alpha1
 kind: GitRepoConfig

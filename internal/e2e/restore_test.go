@@ -36,8 +36,8 @@ spec:
   rules: [{apiGroups: ["", apps], resources: [configmaps, deployments, serviceaccounts]}]
 `
 
-// Somebody restores etcd from a snapshot, as the Kubernetes documentation says, under the address that it had. The
-// Mirror goes on. Nothing lists by the clock here: what is wrong would stay wrong.
+// Somebody restores etcd from a snapshot, as the Kubernetes documentation says, under the address
+// that it had. The Mirror goes on. Nothing lists by the clock here: what is wrong would stay wrong.
 func TestABranchFollowsAClusterThatIsSetBackToASnapshot(t *testing.T) {
 	if !real() {
 		t.Skip("needs a real API server, and KUBEBUILDER_ASSETS is unset: run `make e2e`")
@@ -84,7 +84,8 @@ func TestABranchFollowsAClusterThatIsSetBackToASnapshot(t *testing.T) {
 	}
 }
 
-// What a real API server makes of a resource version that is still to come is in docs/real-api-server.md.
+// What a real API server makes of a resource version that is still to come is in
+// docs/real-api-server.md.
 func TestARealServerIsAskedForAResourceVersionThatIsStillToCome(t *testing.T) {
 	if !real() {
 		t.Skip("needs a real API server, and KUBEBUILDER_ASSETS is unset: run `make e2e`")

@@ -14,7 +14,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-// A user of a real API server who may read two namespaces, one by one: the watch that their rules would share is refused.
+// A user of a real API server who may read two namespaces, one by one: the watch that their rules
+// would share is refused.
 func TestRightsInSingleNamespacesAreEnoughForTheirRules(t *testing.T) {
 	if !real() {
 		t.Skip("needs RBAC, and KUBEBUILDER_ASSETS is unset: run `make e2e`")

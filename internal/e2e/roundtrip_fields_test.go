@@ -12,8 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// requireEveryField fails for a field that no object has as the server stores it, unless testdata/roundtrip/unset.txt says why
-// that is so. KUBESCRIBE_UPDATE=1 writes the fields down, as a new version of Kubernetes asks for; the reasons are yours.
+// requireEveryField fails for a field that no object has as the server stores it, unless
+// testdata/roundtrip/unset.txt says why that is so. KUBESCRIBE_UPDATE=1 writes the fields down, as
+// a new version of Kubernetes asks for; the reasons are yours.
 func (s *site) requireEveryField(f *filler) {
 	known := map[string]bool{}
 	set := map[string]bool{}

@@ -17,11 +17,13 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
-// filler sets the optional fields of objects, one after the other, as the server's own OpenAPI has them. Validation knows more
-// than a schema: a value is tried, and stays if a dry run accepts it and gives it back. What does not go together with the
-// fields before it is tried in an object of its own.
+// filler sets the optional fields of objects, one after the other, as the server's own OpenAPI has
+// them. Validation knows more than a schema: a value is tried, and stays if a dry run accepts it
+// and gives it back. What does not go together with the fields before it is tried in an object of
+// its own.
 //
-// Fields are told by the definition that they are in, so that a pod's are set in one kind and not in nine.
+// Fields are told by the definition that they are in, so that a pod's are set in one kind and not
+// in nine.
 type filler struct {
 	t           *testing.T
 	definitions map[string]definition
@@ -142,7 +144,8 @@ func (o *filling) below(property map[string]any) (string, []any) {
 	return "", nil
 }
 
-// try sets a field somewhere and returns in which object, and where; -1 if the server wants none of it.
+// try sets a field somewhere and returns in which object, and where; -1 if the server wants none of
+// it.
 func (o *filling) try(name, field string, at []any, property map[string]any) (int, []any) {
 	for i, obj := range o.all {
 		if _, ok := find(obj.Object, at); ok {
@@ -176,8 +179,8 @@ func (o *filling) try(name, field string, at []any, property map[string]any) (in
 	return -1, at
 }
 
-// another puts the field into an item of its own, beside the one of a list that cannot have it: a list's items are often one of
-// many kinds.
+// another puts the field into an item of its own, beside the one of a list that cannot have it: a
+// list's items are often one of many kinds.
 func (o *filling) another(name, field string, at []any, value any) (*unstructured.Unstructured, []any) {
 	if len(at) < 3 || value == nil {
 		return nil, nil

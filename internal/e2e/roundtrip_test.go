@@ -51,8 +51,9 @@ spec:
   rules: [{}]
 `
 
-// TestATreeAppliedToAnEmptyClusterAndMirroredAgainIsByteEqual is the proof that what comes back is what was there: an object
-// of every type that the server stores, with the optional fields of its schema.
+// TestATreeAppliedToAnEmptyClusterAndMirroredAgainIsByteEqual is the proof that what comes back is
+// what was there: an object of every type that the server stores, with the optional fields of its
+// schema.
 func TestATreeAppliedToAnEmptyClusterAndMirroredAgainIsByteEqual(t *testing.T) {
 	if !real() {
 		t.Skip("needs a real API server, and KUBEBUILDER_ASSETS is unset: run `make e2e`")
@@ -95,11 +96,13 @@ func newSite(t *testing.T) *site {
 	return &site{newCluster(t, config, env.Kubeconfig()), d}
 }
 
-// stored returns the types that objects can be made of and watched, by their kinds, in every version.
+// stored returns the types that objects can be made of and watched, by their kinds, in every
+// version.
 func (s *site) stored() map[schema.GroupVersionKind]metav1.APIResource {
 	all := map[schema.GroupVersionKind]metav1.APIResource{}
 	_, lists, err := s.discovery.ServerGroupsAndResources()
-	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) { // an APIService without a server is among the objects
+	// an APIService without a server is among the objects
+	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
 		require.NoError(s.t, err)
 	}
 	for _, list := range lists {
@@ -236,8 +239,8 @@ func notApplied(t *testing.T) map[string]bool {
 	return types
 }
 
-// restore applies every file: first what others need, last what stands in the way of others. What does not go in the first
-// pass goes in the second.
+// restore applies every file: first what others need, last what stands in the way of others. What
+// does not go in the first pass goes in the second.
 func (s *site) restore(files map[string]string) {
 	stages := make([][]string, 3)
 	for _, path := range slices.Sorted(maps.Keys(files)) {

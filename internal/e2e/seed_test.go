@@ -128,11 +128,13 @@ func TestWhatHappenedDuringAStopIsOneCommitForEachDestination(t *testing.T) {
 		mu.Unlock()
 		return c.write(ctx, ns, name, text)
 	}
-	// run lets a Mirror live until all is written, and returns how many commits it made on main and dev.
+	// run lets a Mirror live until all is written, and returns how many commits it made on main and
+	// dev.
 	run := func() (onMain, onDev int) {
 		onMain, onDev = commits(repo, "main"), commits(repo, "dev")
 		opts := options(t)
-		// A seed is one commit as long as its listing does not pause for longer than the quiet time: not even on a busy machine.
+		// A seed is one commit as long as its listing does not pause for longer than the quiet
+		// time: not even on a busy machine.
 		opts.Queue.Window = queue.Window{Debounce: 2 * time.Second, MaxWait: time.Minute}
 		m := start(c, load(t, twoBranches, "NS", ns, "REPO", repo.URL()), opts)
 		m.synced()
@@ -237,7 +239,8 @@ func TestAMassDeletionIsHeldUntilItIsApprovedAndTheNextOneIsHeldAgain(t *testing
 	becomes(t, repo, "main", "f", files)
 	m.synced()
 	requests := server.Total()
-	time.Sleep(1500 * time.Millisecond) // that nothing happens takes time to see: a loop would go round many times
+	// that nothing happens takes time to see: a loop would go round many times
+	time.Sleep(1500 * time.Millisecond)
 	require.Equal(t, requests, server.Total(), "what is held is not tried again")
 
 	require.NoError(t, m.Resync(dest))

@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The checker of the walk shares nothing with the library: it lists by itself, reads the rules by itself, encodes with
-// sigs.k8s.io/yaml, and has git list the branches.
+// The checker of the walk shares nothing with the library: it lists by itself, reads the rules by
+// itself, encodes with sigs.k8s.io/yaml, and has git list the branches.
 
 // seen is an object as the checker has listed it.
 type seen struct {
@@ -169,7 +169,8 @@ func (w *walk) held() map[walkDest]map[string]string {
 	return held
 }
 
-// differences says what is not as it should be. Files of what no rule covers are no difference; their number is returned.
+// differences says what is not as it should be. Files of what no rule covers are no difference;
+// their number is returned.
 func (w *walk) differences(wanted map[string]map[string]string, held map[walkDest]map[string]string) (faults []string, uncovered int) {
 	for _, dest := range slices.Sorted(maps.Keys(w.rules.Dests)) {
 		place := w.rules.Dests[dest]
@@ -202,7 +203,8 @@ func (w *walk) explain(what string, place walkDest, path string) string {
 	return fmt.Sprintf("%s: %s %s/%s, which had: %s", what, place.Branch, place.Folder, path, strings.Join(w.history[k], ", "))
 }
 
-// judge looks at what was deleted since the last quiet point, and at folders that no destination had meanwhile.
+// judge looks at what was deleted since the last quiet point, and at folders that no destination
+// had meanwhile.
 func (w *walk) judge(held map[walkDest]map[string]string) {
 	w.t.Helper()
 	var faults []string
@@ -240,8 +242,8 @@ func (w *walk) judge(held map[walkDest]map[string]string) {
 	w.noFaults(faults)
 }
 
-// mistaken tells why the deletion of a file was wrong: whatever the Mirror knew at any time since the last quiet point, it
-// did not speak for it.
+// mistaken tells why the deletion of a file was wrong: whatever the Mirror knew at any time since
+// the last quiet point, it did not speak for it.
 func (w *walk) mistaken(dest string, place walkDest, path string) string {
 	k, ok := keyOf(path)
 	if !ok {

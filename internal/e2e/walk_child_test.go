@@ -25,7 +25,8 @@ import (
 	"github.com/kubescribe/kubescribe/queue"
 )
 
-// The Mirror of the walk runs in a process of its own, which is this test binary again, so that it can be killed.
+// The Mirror of the walk runs in a process of its own, which is this test binary again, so that it
+// can be killed.
 
 // walkKubeconfig names the kubeconfig of such a process and marks it.
 const walkKubeconfig = "KUBESCRIBE_E2E_MIRROR"
@@ -42,7 +43,8 @@ type order struct {
 
 type answer struct{ Err, State string }
 
-// mirrorChild is that process if this is one: it does what it is told on standard input until that ends.
+// mirrorChild is that process if this is one: it does what it is told on standard input until that
+// ends.
 func mirrorChild() bool {
 	kubeconfig := os.Getenv(walkKubeconfig)
 	if kubeconfig == "" {
@@ -116,7 +118,8 @@ func (l listener) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// heard is a body in which refusals are looked for. That one could lie across two reads does not matter: they are many.
+// heard is a body in which refusals are looked for. That one could lie across two reads does not
+// matter: they are many.
 type heard struct{ io.ReadCloser }
 
 // The words of a Status, which are found in the log afterwards.

@@ -42,8 +42,8 @@ func (c *cluster) resource(k walkKey) dynamic.ResourceInterface {
 	return r.Namespace(k.Namespace)
 }
 
-// insist repeats a request that met a broken connection, or a type that is not quite there yet: the walk's own requests are
-// not what is tried here.
+// insist repeats a request that met a broken connection, or a type that is not quite there yet: the
+// walk's own requests are not what is tried here.
 func (w *walk) insist(f func() error) {
 	w.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
@@ -70,7 +70,8 @@ func (w *walk) put(k walkKey, obj *unstructured.Unstructured) {
 		} else {
 			stored, err = w.resource(k).Update(w.t.Context(), obj, metav1.UpdateOptions{})
 		}
-		if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) { // an answer was lost with its connection
+		// an answer was lost with its connection
+		if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) {
 			stored, err = w.get(k)
 		}
 		if err == nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// relay stands between a Mirror and an API server and can cut every connection at once, as a load balancer does.
+// relay stands between a Mirror and an API server and can cut every connection at once, as a load
+// balancer does.
 type relay struct {
 	to       string
 	listener net.Listener

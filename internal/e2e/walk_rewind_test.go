@@ -101,7 +101,8 @@ type walkClock struct {
 	down   bool
 	silent bool
 	asked  map[string]uint64 // by scope, from where a watch was asked for last
-	ahead  uint64            // the newest version from which a watch was asked for whose server was behind
+	// the newest version from which a watch was asked for whose server was behind
+	ahead uint64
 }
 
 func watchClock(cluster *clustertest.Cluster) *walkClock {

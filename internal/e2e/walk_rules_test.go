@@ -41,7 +41,8 @@ var (
 	walkTypes = []walkType{walkConfigMaps, walkDeployments, walkNamespaces, walkWidgets, walkPlanes}
 )
 
-// walkRules are the rules of the walk, as data that crosses to the process that mirrors. The checker reads them by itself.
+// walkRules are the rules of the walk, as data that crosses to the process that mirrors. The
+// checker reads them by itself.
 type walkRules struct {
 	URL   string
 	Dests map[string]walkDest
@@ -78,12 +79,12 @@ func allHold(selectors []walkSelector, labels map[string]string) bool {
 	return !slices.ContainsFunc(selectors, func(s walkSelector) bool { return !s.holds(labels) })
 }
 
-// covers tells whether the rule speaks about a type in a namespace, whatever its selectors.
+// covers reports whether the rule speaks about a type in a namespace, whatever its selectors.
 func (r walkRule) covers(t walkType, namespace string) bool {
 	return slices.Contains(r.Types, t) && !slices.Contains(r.ExcludeTypes, t) && (r.Namespace == "" || r.Namespace == namespace)
 }
 
-// selects tells whether the rule wants an object.
+// selects reports whether the rule wants an object.
 func (r walkRule) selects(t walkType, namespace, name string, labels, namespaceLabels map[string]string) bool {
 	if !r.covers(t, namespace) || !allHold(r.OnObjects, labels) {
 		return false
@@ -192,7 +193,8 @@ func walkPlaces(dest string) []walkDest {
 
 const walkDests = 4
 
-// walkBroad is the rule that never changes, so that there is always much to get wrong; its destination moves.
+// walkBroad is the rule that never changes, so that there is always much to get wrong; its
+// destination moves.
 const walkBroad = "broad"
 
 func firstWalkRules(url string) walkRules {

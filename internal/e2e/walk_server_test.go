@@ -21,21 +21,23 @@ import (
 	"github.com/kubescribe/kubescribe/internal/testenv"
 )
 
-// walkServer is an API server of a walk's own. The Mirror reaches it through a relay, as a user of its own.
+// walkServer is an API server of a walk's own. The Mirror reaches it through a relay, as a user of
+// its own.
 type walkServer struct {
 	*cluster
 	relay      *relay
-	kubeconfig string               // of the Mirror
-	restart    func()               // ends the server and starts it again
-	forget     func()               // its history
-	forgets    bool                 // what was forgotten is answered with 410
-	forbid     func(...walkType)    // all others are allowed
-	stumble    func(fails walkType) // a listing of this type breaks off after its first page; nil: cannot be had
-	razes      bool                 // deletes what is in a namespace that is deleted
-	get        func(walkKey) (*unstructured.Unstructured, error)
-	clock      *walkClock      // what the Mirror was told of it; nil: nobody knows
-	rewinds    int             // of 1000 operations; as many more take a snapshot
-	backup     func() rewinder // takes a snapshot
+	kubeconfig string            // of the Mirror
+	restart    func()            // ends the server and starts it again
+	forget     func()            // its history
+	forgets    bool              // what was forgotten is answered with 410
+	forbid     func(...walkType) // all others are allowed
+	// a listing of this type breaks off after its first page; nil: cannot be had
+	stumble func(fails walkType)
+	razes   bool // deletes what is in a namespace that is deleted
+	get     func(walkKey) (*unstructured.Unstructured, error)
+	clock   *walkClock      // what the Mirror was told of it; nil: nobody knows
+	rewinds int             // of 1000 operations; as many more take a snapshot
+	backup  func() rewinder // takes a snapshot
 }
 
 // rewinder sets a cluster back to what it was. The Mirror is cut off meanwhile.
@@ -144,7 +146,8 @@ func realWalkServer(t *testing.T, options *testenv.Options) *walkServer {
 			}
 		}
 		role.Object["rules"] = rules
-		_, err := s.client.Resource(roles).Update(t.Context(), role, metav1.UpdateOptions{}) // it creates as well
+		// it creates as well
+		_, err := s.client.Resource(roles).Update(t.Context(), role, metav1.UpdateOptions{})
 		require.NoError(t, err)
 	}
 	s.forbid()

@@ -20,8 +20,9 @@ import (
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
-// TestWalkInProcess does at random what can happen to a cluster, to what is mirrored and to the process that mirrors it.
-// At quiet points the branches equal what the rules say of the cluster, and between them no file was deleted by mistake.
+// TestWalkInProcess does at random what can happen to a cluster, to what is mirrored and to the
+// process that mirrors it. At quiet points the branches equal what the rules say of the cluster,
+// and between them no file was deleted by mistake.
 func TestWalkInProcess(t *testing.T) {
 	testsize.Sampled(t)
 	if real() {
@@ -32,7 +33,8 @@ func TestWalkInProcess(t *testing.T) {
 
 func TestWalkOnARealServer(t *testing.T) { newWalk(t, realWalkServer(t, nil)).run() }
 
-// TestWalkWithoutAWatchCache has etcd serve all lists and watches, so that what it has compacted is gone: 410.
+// TestWalkWithoutAWatchCache has etcd serve all lists and watches, so that what it has compacted is
+// gone: 410.
 func TestWalkWithoutAWatchCache(t *testing.T) {
 	newWalk(t, realWalkServer(t, &testenv.Options{DisableWatchCache: true})).run()
 }
@@ -56,11 +58,14 @@ type walk struct {
 	history  map[walkKey][]string // for people
 	said     []string             // since the last quiet point, for people
 	reviveAt int                  // the operation before which a killed process is started
-	allowAt  int                  // the operation before which everything is allowed again; 0: it is
-	upAt     int                  // the operation before which the Git server is on the net again; 0: it is
-	saved    *walkSnapshot        // nil: none was taken yet
+	// the operation before which everything is allowed again; 0: it is
+	allowAt int
+	// the operation before which the Git server is on the net again; 0: it is
+	upAt  int
+	saved *walkSnapshot // nil: none was taken yet
 
-	// Since the last quiet point: what was touched, and all that the Mirror may have taken for true.
+	// Since the last quiet point: what was touched, and all that the Mirror may have taken for
+	// true.
 	touched        map[walkKey]bool
 	touchedTypes   map[walkType]bool
 	rulesSeen      []walkRules
@@ -137,7 +142,8 @@ func (w *walk) run() {
 	}
 }
 
-// end stops the Mirror. It returns how often the server said that the past is gone, and that something is forbidden.
+// end stops the Mirror. It returns how often the server said that the past is gone, and that
+// something is forbidden.
 func (w *walk) end() (gone, forbidden int) {
 	w.t.Helper()
 	require.NoError(w.t, w.child.stop())
@@ -302,16 +308,19 @@ func (w *walk) up() {
 }
 
 const (
-	// calm bounds how long a Mirror may take to catch up: it may be in the longest pause that it makes after failures.
+	// calm bounds how long a Mirror may take to catch up: it may be in the longest pause that it
+	// makes after failures.
 	calm = 150 * time.Second
-	// lying bounds how long it may say that everything is written when it is not: it may not have heard yet.
+	// lying bounds how long it may say that everything is written when it is not: it may not have
+	// heard yet.
 	lying = 20 * time.Second
 	// behind is added where the cluster was set back: a watch may be in its longest pause before it
 	// is opened again.
 	behind = 75 * time.Second
 )
 
-// quiet waits until the Mirror has caught up and compares everything. With prune what no rule covers goes as well.
+// quiet waits until the Mirror has caught up and compares everything. With prune what no rule
+// covers goes as well.
 func (w *walk) quiet(prune bool) {
 	w.t.Helper()
 	began := time.Now()
@@ -360,7 +369,8 @@ func files(wanted map[string]map[string]string) (n int) {
 	return n
 }
 
-// settle waits until the branches are as they should be while the Mirror says that it has written everything.
+// settle waits until the branches are as they should be while the Mirror says that it has written
+// everything.
 func (w *walk) settle(wanted map[string]map[string]string) (held map[walkDest]map[string]string, uncovered int) {
 	w.t.Helper()
 	deadline, doubtful, patience := time.Now().Add(calm), time.Now(), lying

@@ -22,7 +22,8 @@ func codeLines(text []byte) int {
 			return len(lines)
 		}
 		if literal == "\n" {
-			continue // a semicolon that is not in the text: the scanner inserts it at the end of a line
+			// a semicolon that is not in the text: the scanner inserts it at the end of a line
+			continue
 		}
 		for line := file.Line(pos); line <= file.Line(pos)+strings.Count(literal, "\n"); line++ {
 			lines[line] = true
@@ -130,7 +131,8 @@ func commentWidths(fset *token.FileSet, f goFile) (widths []int) {
 			if directive.MatchString(c.Text) {
 				continue
 			}
-			// Not adjusted by //line directives, since it is the text of this file that is looked at.
+			// Not adjusted by //line directives, since it is the text of this file that is looked
+			// at.
 			first, last := fset.PositionFor(c.Pos(), false).Line, fset.PositionFor(c.End(), false).Line
 			for line := first; line <= last; line++ {
 				if !seen[line] {

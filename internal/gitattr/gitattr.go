@@ -1,5 +1,5 @@
-// Package gitattr finds out which attribute of gitattributes(5) a path has, from the files of a repository. It reads them as
-// git does: the judge in its tests is git check-attr.
+// Package gitattr finds out which attribute of gitattributes(5) a path has, from the files of a
+// repository. It reads them as git does: the judge in its tests is git check-attr.
 package gitattr
 
 import (
@@ -47,8 +47,8 @@ const (
 	valued                    // "name=value"
 )
 
-// Parse reads the .gitattributes in the folder dir, a slash path from the root of the repository, "" for the root itself.
-// Lines that git ignores are ignored.
+// Parse reads the .gitattributes in the folder dir, a slash path from the root of the repository,
+// "" for the root itself. Lines that git ignores are ignored.
 func Parse(dir string, data []byte) File {
 	f := File{dir: dir}
 	text, _, _ := strings.Cut(strings.TrimPrefix(string(data), "\ufeff"), "\x00")
@@ -83,7 +83,8 @@ func parseLine(line string, macros bool) (rule, bool) {
 	return r, ok
 }
 
-// setPattern takes a pattern; false if it never matches a file: git wants no "!", and a slash at the end means a folder.
+// setPattern takes a pattern; false if it never matches a file: git wants no "!", and a slash at
+// the end means a folder.
 func (r *rule) setPattern(pattern string) bool {
 	if strings.HasPrefix(pattern, "!") || strings.HasSuffix(pattern, "/") {
 		return false
@@ -91,7 +92,8 @@ func (r *rule) setPattern(pattern string) bool {
 	r.text = pattern
 	r.anchor = strings.Contains(pattern, "/")
 	pattern = strings.TrimPrefix(pattern, "/")
-	// Git compares what is before the first wildcard on its own, and so "a**" is "a" and then a "**" which crosses folders.
+	// Git compares what is before the first wildcard on its own, and so "a**" is "a" and then a
+	// "**" which crosses folders.
 	n := strings.IndexAny(pattern, `*?[\`)
 	if n < 0 {
 		n = len(pattern)
@@ -150,7 +152,8 @@ func (r *rule) matches(dir, file string) bool {
 
 // Value is what an attribute of a path is, and which line says so.
 type Value struct {
-	File, Pattern string // the .gitattributes from the root of the repository, and the pattern of its line
+	// the .gitattributes from the root of the repository, and the pattern of its line
+	File, Pattern string
 	Value         string
 }
 
@@ -171,8 +174,8 @@ func (s Set) Mentions(attribute string) bool {
 	return false
 }
 
-// Lookup returns the value of an attribute of a file, by its slash path from the root; false if it has none: nothing was said of
-// it, or that it is set or unset.
+// Lookup returns the value of an attribute of a file, by its slash path from the root; false if it
+// has none: nothing was said of it, or that it is set or unset.
 func (s Set) Lookup(file, attribute string) (Value, bool) {
 	l := lookup{set: s, wanted: attribute, said: map[string]struct{}{}}
 	for i := len(s) - 1; i >= 0; i-- {
@@ -193,7 +196,8 @@ func (s Set) Lookup(file, attribute string) (Value, bool) {
 	return Value{}, false
 }
 
-// lookup goes from the line that counts most to the one that counts least: what was said of an attribute first stays.
+// lookup goes from the line that counts most to the one that counts least: what was said of an
+// attribute first stays.
 type lookup struct {
 	set    Set
 	wanted string

@@ -93,7 +93,8 @@ func TestFiltersAreThoseOfGit(t *testing.T) {
 	}
 }
 
-// TestRandomAttributesAreReadAsGitReadsThem asks git about lines made of the pieces that its grammar has.
+// TestRandomAttributesAreReadAsGitReadsThem asks git about lines made of the pieces that its
+// grammar has.
 func TestRandomAttributesAreReadAsGitReadsThem(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())

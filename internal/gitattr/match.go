@@ -72,7 +72,8 @@ func except(b byte) *[256]bool {
 	return set
 }
 
-// class reads "[...]" at the start of a pattern, and returns its bytes and its length; nil if it is damaged. A slash is in none.
+// class reads "[...]" at the start of a pattern, and returns its bytes and its length; nil if it is
+// damaged. A slash is in none.
 func class(p string) (*[256]bool, int) {
 	var in [256]bool
 	at := func(i int) byte { // zero behind the end
@@ -171,8 +172,8 @@ func addNamed(in *[256]bool, name string) bool {
 	return true
 }
 
-// match reports whether the tokens are about all of the text. It follows all ways at the same time, so its time is bounded by the
-// product of both lengths, whoever wrote the pattern.
+// match reports whether the tokens are about all of the text. It follows all ways at the same time,
+// so its time is bounded by the product of both lengths, whoever wrote the pattern.
 func match(tokens []token, text string) bool {
 	if len(tokens) == 0 {
 		return text == ""
@@ -198,8 +199,9 @@ func match(tokens []token, text string) bool {
 					alive = true
 				}
 			case deep, folder:
-				// Not by reach: the slash of a folder may be left out only where nothing was taken of it. If it was reached
-				// at this byte as well, that was a slash, which the next token has taken here too.
+				// Not by reach: the slash of a folder may be left out only where nothing was taken
+				// of it. If it was reached at this byte as well, that was a slash, which the next
+				// token has taken here too.
 				next[j] = true
 				reach(tokens, next, j+1)
 				alive = true

@@ -46,7 +46,8 @@ func TestEachExampleFileCompilesElsewhere(t *testing.T) {
 		}
 		text, err := os.ReadFile(filepath.Join(tree, path))
 		require.NoError(t, err)
-		alone := filepath.Join(dir, strings.TrimSuffix(path, ".go")) // a file must not need its neighbours
+		// a file must not need its neighbours
+		alone := filepath.Join(dir, strings.TrimSuffix(path, ".go"))
 		require.NoError(t, os.MkdirAll(alone, 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(alone, filepath.Base(path)), text, 0o600))
 		shown[filepath.Dir(path)] = true

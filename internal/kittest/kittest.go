@@ -1,6 +1,6 @@
 // Package kittest tests the kits that check implementations of an interface. A kit is only as good
-// as what it refuses: each of its checks quotes a promise of the documentation, and refuses at least
-// one implementation that is broken on purpose.
+// as what it refuses: each of its checks quotes a promise of the documentation, and refuses at
+// least one implementation that is broken on purpose.
 package kittest
 
 import (
@@ -23,8 +23,9 @@ type Broken struct {
 	Run func(t *testing.T, check string) error
 }
 
-// RequireQuotes ends the test unless each promise stands in the documentation, and each name is used
-// once. The documentation is the comments of the Go files that match a pattern of filepath.Glob.
+// RequireQuotes ends the test unless each promise stands in the documentation, and each name is
+// used once. The documentation is the comments of the Go files that match a pattern of
+// filepath.Glob.
 func RequireQuotes(t testing.TB, checks []Check, patterns ...string) {
 	t.Helper()
 	text := documentation(t, patterns)

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// memory is what is known of a package from earlier runs. Outcomes are of the package as Source says; after a change they
-// say which test to try first.
+// memory is what is known of a package from earlier runs. Outcomes are of the package as Source
+// says; after a change they say which test to try first.
 type memory struct {
 	Source   string
 	Outcomes map[string]outcome // by key

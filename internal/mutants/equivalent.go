@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// equivalents lists mutants that no test can kill, by their key, each followed by the reason on lines that begin with a
-// tab.
+// equivalents lists mutants that no test can kill, by their key, each followed by the reason on
+// lines that begin with a tab.
 //
 //go:embed equivalent.txt
 var equivalents string

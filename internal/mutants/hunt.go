@@ -22,17 +22,19 @@ const (
 type outcome struct {
 	Is string
 	By string `json:",omitempty"` // the test that killed it
-	// File is the hash of that test's file: the outcome holds as long as that and the package are what they were.
+	// File is the hash of that test's file: the outcome holds as long as that and the package are
+	// what they were.
 	File string `json:",omitempty"`
 }
 
 // hunt runs tests on the mutants of a subject.
 type hunt struct {
-	subject  *subject
-	cases    []*testCase
-	workers  int
-	budget   time.Duration // of tests for each mutant, as long as they take without one; 0: none
-	patience time.Duration // what tests may take with a mutant, beside six times what they take without one
+	subject *subject
+	cases   []*testCase
+	workers int
+	budget  time.Duration // of tests for each mutant, as long as they take without one; 0: none
+	// what tests may take with a mutant, beside six times what they take without one
+	patience time.Duration
 
 	mu    sync.Mutex
 	hints map[string]map[string]int // function, test: how many of its mutants that has killed
@@ -107,8 +109,8 @@ func (h *hunt) kill(ctx context.Context, m mutant, first string) (outcome, error
 	return outcome{Is: survived}, nil
 }
 
-// order puts in front what has killed this mutant, then what is quick for the number of mutants of its function that it
-// has killed.
+// order puts in front what has killed this mutant, then what is quick for the number of mutants of
+// its function that it has killed.
 func (h *hunt) order(all []*testCase, m mutant, first string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -121,7 +123,8 @@ func (h *hunt) order(all []*testCase, m mutant, first string) {
 	slices.SortFunc(all, func(a, b *testCase) int { return cmp.Compare(price(a), price(b)) })
 }
 
-// batch says how many of the tests, which must be of one binary, are run in the next process: more and more.
+// batch says how many of the tests, which must be of one binary, are run in the next process: more
+// and more.
 func batch(all []*testCase, spent time.Duration) (n int, together time.Duration) {
 	for n < len(all) && all[n].suite == all[0].suite && (n == 0 || together+all[n].took < max(300*time.Millisecond, 2*spent)) {
 		together += all[n].took

@@ -26,7 +26,8 @@ type options struct {
 	list    bool
 	limit   float64
 	cache   string
-	// patience is how long tests may take with a mutant, beside six times what they take without one.
+	// patience is how long tests may take with a mutant, beside six times what they take without
+	// one.
 	patience time.Duration
 }
 

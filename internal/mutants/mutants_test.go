@@ -32,15 +32,16 @@ func TestEveryMutantOfASmallPackageComesToItsEnd(t *testing.T) {
 		"box.sum: i < len(b.items) => false":                killed,
 		"box.sum: i < len(b.items) => <=":                   killed, // it panics
 		"box.sum: b.items[i] < 0 => true":                   killed,
-		"box.sum: b.items[i] < 0 => false":                  survived, // passed, and made no difference
-		"box.sum: b.items[i] < 0 => <=":                     survived,
-		"box.sum: continue => left out":                     uncovered,
-		"box.sum: sum += b.items[i] => left out":            killed,
-		"box.untested: b.open && b.note != \"\" => false":   uncovered,
-		"box.untested: b.open => left out of &&":            uncovered,
-		"box.untested: b.note != \"\" => left out of &&":    uncovered,
-		"awaits: yes => true":                               uncovered,
-		"awaits: yes => false":                              uncovered,
+		// passed, and made no difference
+		"box.sum: b.items[i] < 0 => false":                survived,
+		"box.sum: b.items[i] < 0 => <=":                   survived,
+		"box.sum: continue => left out":                   uncovered,
+		"box.sum: sum += b.items[i] => left out":          killed,
+		"box.untested: b.open && b.note != \"\" => false": uncovered,
+		"box.untested: b.open => left out of &&":          uncovered,
+		"box.untested: b.note != \"\" => left out of &&":  uncovered,
+		"awaits: yes => true":                             uncovered,
+		"awaits: yes => false":                            uncovered,
 	}
 	var out bytes.Buffer
 	require.ErrorContains(t, o.run(t.Context(), &out, []string{"testdata/sample"}), "survive 21.4 %")

@@ -107,8 +107,8 @@ func isLogic(n ast.Node) bool {
 	return false
 }
 
-// condition changes a bool that is no part of a larger one. That all of a && b is true needs no mutant: a test that kills
-// the one without a, kills it, too.
+// condition changes a bool that is no part of a larger one. That all of a && b is true needs no
+// mutant: a test that kills the one without a, kills it, too.
 func (f *finder) condition(e ast.Expr) {
 	op := logicOf(e)
 	decides, loops := false, false
@@ -220,7 +220,8 @@ func (f *finder) call(call *ast.CallExpr, fun *ast.Ident, change, function strin
 	f.edits.replace(f.offset(fun.Pos()), f.offset(call.Lparen)+1, fmt.Sprintf("%s(%d, ", function, f.add(call, change)))
 }
 
-// constant changes true and false where they are results, arguments or fields, or the first value of a variable.
+// constant changes true and false where they are results, arguments or fields, or the first value
+// of a variable.
 func (f *finder) constant(e ast.Expr, tv types.TypeAndValue) {
 	name, ok := e.(*ast.Ident)
 	if !ok || !isBool(tv.Type) || name.Name != "true" && name.Name != "false" {

@@ -20,9 +20,10 @@ import (
 type testCase struct {
 	suite *suite
 	name  string
-	file  string        // hash of the file that it is in
-	took  time.Duration // without what its process takes to start, which a loaded machine makes the most of
-	fails bool          // also without a mutant
+	file  string // hash of the file that it is in
+	// without what its process takes to start, which a loaded machine makes the most of
+	took  time.Duration
+	fails bool // also without a mutant
 	reach []byte
 }
 
@@ -67,7 +68,8 @@ type verdict struct {
 
 var failure = regexp.MustCompile(`(?m)^(?:--- FAIL: |\t)((?:Test|Fuzz|Example)[^ /\n]*) \(`)
 
-// run runs tests of the suite in a process of their own until one fails. Its processes and files are gone when it returns.
+// run runs tests of the suite in a process of their own until one fails. Its processes and files
+// are gone when it returns.
 func (s *suite) run(ctx context.Context, names []string, limit time.Duration, env ...string) (verdict, error) {
 	scratch, err := os.MkdirTemp("", "mutant")
 	if err != nil {

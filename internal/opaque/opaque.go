@@ -1,7 +1,8 @@
-// Package opaque shows values that hold contents or credentials by a text that holds none, whoever prints them: fmt with every verb,
-// log/slog with every handler, encoding/json.
+// Package opaque shows values that hold contents or credentials by a text that holds none, whoever
+// prints them: fmt with every verb, log/slog with every handler, encoding/json.
 //
-// A String method alone does not do: %#v, %d and %x go past it, and so do slog's JSON handler and encoding/json.
+// A String method alone does not do: %#v, %d and %x go past it, and so do slog's JSON handler and
+// encoding/json.
 package opaque
 
 import (

@@ -7,12 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// Name returns name as it may stand in a log, an error or a commit message. Letters, digits and "-._:" stay, each byte
-// of anything else becomes %XX, and no two names look the same.
+// Name returns name as it may stand in a log, an error or a commit message. Letters, digits and
+// "-._:" stay, each byte of anything else becomes %XX, and no two names look the same.
 //
-// Kubernetes lets RBAC objects have any name without "/" and "%". Written as it is, a line break in it
-// could begin a trailer of a commit, "[skip ci]" would stop the pipeline of a branch, "@team" and "#1" would call people and
-// close issues, and an escape sequence would reach a terminal.
+// Kubernetes lets RBAC objects have any name without "/" and "%". Written as it is, a line break in
+// it could begin a trailer of a commit, "[skip ci]" would stop the pipeline of a branch, "@team"
+// and "#1" would call people and close issues, and an escape sequence would reach a terminal.
 func Name(name string) string {
 	if !strings.ContainsFunc(name, isUnsafe) {
 		return name

@@ -15,17 +15,19 @@ const (
 	ellipsis  = "…"  // what takes the place of what is cut
 )
 
-// escapeSequence is one of ECMA-48: a control sequence, a string such as a window's title or a link, or a single function.
-// One that does not end goes to the end of its line.
+// escapeSequence is one of ECMA-48: a control sequence, a string such as a window's title or a
+// link, or a single function. One that does not end goes to the end of its line.
 var escapeSequence = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]?" +
 	"|(?:\x1b[\\]PX^_]|[\u0090\u0098\u009d\u009e\u009f])[^\x07\x1b\u009c\r\n]*(?:\x07|\x1b\\\\|\u009c)?" +
 	"|\x1b[ -/]*[0-Z\\\\^-~]?")
 
-// Words returns what a server or another stranger said, for a log, an error or a status: as one line of at most MaxWords bytes of
-// valid UTF-8, without terminal escapes, control characters and those that turn the direction of writing. Empty lines are left
-// out. Words of its own result is that result.
+// Words returns what a server or another stranger said, for a log, an error or a status: as one
+// line of at most MaxWords bytes of valid UTF-8, without terminal escapes, control characters and
+// those that turn the direction of writing. Empty lines are left out. Words of its own result is
+// that result.
 //
-// Written as it is, a line break could begin another line of a log, and an escape sequence would reach a terminal.
+// Written as it is, a line break could begin another line of a log, and an escape sequence would
+// reach a terminal.
 func Words(said string) string { return Cut(Line(said), MaxWords) }
 
 // Line is Words of any length: for whoever has to look for something in it before it is cut.

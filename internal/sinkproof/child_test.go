@@ -18,18 +18,21 @@ import (
 // ordersVariable makes the test binary a child process; it holds its orders as JSON.
 const ordersVariable = "KUBESCRIBE_SINKPROOF_CHILD"
 
-// orders are what a child process does: its goroutines write some rounds each; zero Rounds mean until it is killed.
+// orders are what a child process does: its goroutines write some rounds each; zero Rounds mean
+// until it is killed.
 type orders struct {
 	Access     access
 	Process    int
 	Goroutines int
 	Rounds     int
-	Stride     int // rounds after which a goroutine waits for a line of the parent, so that none gets far ahead; zero: never
+	// rounds after which a goroutine waits for a line of the parent, so that none gets far ahead;
+	// zero: never
+	Stride int
 }
 
-// childMain is the child process. On standard output it says "read N" for the last round that a writer has found on the
-// branch, "done N" after each round, and at last what it has cost. It does not outlive its standard input, which is the
-// parent's.
+// childMain is the child process. On standard output it says "read N" for the last round that a
+// writer has found on the branch, "done N" after each round, and at last what it has cost. It does
+// not outlive its standard input, which is the parent's.
 func childMain(text string) int {
 	var o orders
 	err := json.Unmarshal([]byte(text), &o)
@@ -100,7 +103,8 @@ type child struct {
 	lines chan string // what it says; closed when it has said all
 }
 
-// spawn starts a child process. The parent reads its lines to the end, then waits for it. It dies with ctx.
+// spawn starts a child process. The parent reads its lines to the end, then waits for it. It dies
+// with ctx.
 func spawn(ctx context.Context, t *testing.T, s site, o orders) *child {
 	t.Helper()
 	text, err := json.Marshal(o)

@@ -41,11 +41,12 @@ type victim struct {
 	dead     chan struct{} // closed when it is
 	survived chan struct{} // closed when the next process has read the branch
 
-	mu    sync.Mutex // guards what follows
-	spare int        // pushes, for anyTime rounds, that it may live through; negative: it was killed
+	mu sync.Mutex // guards what follows
+	// pushes, for anyTime rounds, that it may live through; negative: it was killed
+	spare int
 }
 
-// due tells whether the victim is to be killed now, at this moment of a push. It says so once.
+// due reports whether the victim is to be killed now, at this moment of a push. It says so once.
 func (v *victim) due(m moment) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()

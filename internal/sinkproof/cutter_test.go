@@ -23,7 +23,8 @@ func (p place) String() string {
 	return []string{"at its first byte", "half way", "after its last byte"}[p]
 }
 
-// direction is what an operation does: a connection is made, or bytes go one way until some go the other.
+// direction is what an operation does: a connection is made, or bytes go one way until some go the
+// other.
 type direction int
 
 const (
@@ -32,8 +33,8 @@ const (
 	response
 )
 
-// cutter stands between a client and a server, and cuts the connection of one network operation. The operations of all
-// connections are counted together, from 0.
+// cutter stands between a client and a server, and cuts the connection of one network operation.
+// The operations of all connections are counted together, from 0.
 type cutter struct {
 	listener net.Listener
 	upstream func(client net.Conn) (io.ReadWriteCloser, error) // the way on to the server
@@ -86,7 +87,8 @@ func (c *cutter) counted() ([]int, bool) {
 	return c.lengths, c.cut
 }
 
-// pass counts n bytes. Only the first pass of them may go on; with cut, the connection is to be closed then.
+// pass counts n bytes. Only the first pass of them may go on; with cut, the connection is to be
+// closed then.
 func (c *cutter) pass(s stretch, n int) (pass int, cut bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
-// Whichever network operation of a story fails, and wherever in it, the story ends the same: every commit is there once, in
-// order, and no failure is taken for one that trying again would not help.
+// Whichever network operation of a story fails, and wherever in it, the story ends the same: every
+// commit is there once, in order, and no failure is taken for one that trying again would not help.
 func TestEveryNetworkOperationMayFail(t *testing.T) {
 	for i, name := range slices.Sorted(maps.Keys(cutTransports)) {
 		transport := cutTransports[name]
@@ -55,8 +55,8 @@ func TestEveryNetworkOperationMayFail(t *testing.T) {
 	}
 }
 
-// story is what happens on a repository: a plan of several commits on one file, a commit of somebody else, a plan that reads
-// a file, and a new branch.
+// story is what happens on a repository: a plan of several commits on one file, a commit of
+// somebody else, a plan that reads a file, and a new branch.
 type story struct {
 	repo  *gitservertest.Repo
 	first string
@@ -68,8 +68,9 @@ func newStory(t *testing.T, repo *gitservertest.Repo) *story {
 	return &story{repo: repo, first: repo.Commit("main", files, "first")}
 }
 
-// history makes the file go through states, with a commit for each, whatever is there: as a queue's batch with a commit for
-// each change does. A run that comes again because nobody knew whether it had landed must not be there twice all the same.
+// history makes the file go through states, with a commit for each, whatever is there: as a queue's
+// batch with a commit for each change does. A run that comes again because nobody knew whether it
+// had landed must not be there twice all the same.
 func history(path string, states ...string) gitsink.Plan {
 	return func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) {
 		var commits []gitsink.Commit

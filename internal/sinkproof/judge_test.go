@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// requireWritten demands that the branch holds these rounds of the writers and nothing else: beside the commit that was
-// there before, one commit each, in one line, those of a writer in their order, and every file as its writer's last round
-// left it.
+// requireWritten demands that the branch holds these rounds of the writers and nothing else: beside
+// the commit that was there before, one commit each, in one line, those of a writer in their order,
+// and every file as its writer's last round left it.
 func requireWritten(t *testing.T, s site, rounds map[writer]int) {
 	t.Helper()
 	s.repo.Fsck()
@@ -43,7 +43,8 @@ func requireWritten(t *testing.T, s site, rounds map[writer]int) {
 	require.Equal(t, want, s.repo.Tree("main"))
 }
 
-// requireNoLock demands that no lock was left behind: nobody would ever take it away, and every later push would fail.
+// requireNoLock demands that no lock was left behind: nobody would ever take it away, and every
+// later push would fail.
 func requireNoLock(t *testing.T, dir string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {

@@ -14,8 +14,9 @@ import (
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
-// race is processes that write one branch. Every stride rounds, those that are ahead wait for the others: a process that
-// wins once needs fewer requests for its next push than the loser, and would go on winning until it has no more to write.
+// race is processes that write one branch. Every stride rounds, those that are ahead wait for the
+// others: a process that wins once needs fewer requests for its next push than the loser, and would
+// go on winning until it has no more to write.
 type race struct {
 	processes, goroutines, rounds, stride int
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
-// The hooks in which git receive-pack is killed. Not while it holds the lock of a reference: that would stay behind, and
-// no push would ever succeed again.
+// The hooks in which git receive-pack is killed. Not while it holds the lock of a reference: that
+// would stay behind, and no push would ever succeed again.
 const (
 	preReceive  = "pre-receive"           // the objects are not in the repository yet
 	update      = "update"                // they are, and the branch has not moved
@@ -26,7 +26,8 @@ const (
 	spared      = "spared"                // a push that goes well
 )
 
-// schedule is a folder with a file for each push to come, in their order, named by the hook in which its server dies.
+// schedule is a folder with a file for each push to come, in their order, named by the hook in
+// which its server dies.
 type schedule struct{ dir string }
 
 // plot writes a schedule with this many kills and installs the hooks that follow it.
@@ -54,8 +55,8 @@ func plot(t *testing.T, s site, chance *rand.Rand, kills int) schedule {
 	return sc
 }
 
-// script takes the first entry of the schedule if it is this hook's. Pushes come at the same time, so whoever removes the
-// file has it.
+// script takes the first entry of the schedule if it is this hook's. Pushes come at the same time,
+// so whoever removes the file has it.
 func (sc schedule) script(hook string) string {
 	lines := []string{
 		"cd '" + sc.dir + "' || exit 1",
@@ -71,7 +72,7 @@ func (sc schedule) script(hook string) string {
 	return strings.Join(lines, "\n")
 }
 
-// left tells whether some of the schedule has yet to happen.
+// left reports whether some of the schedule has yet to happen.
 func (sc schedule) left() (bool, error) {
 	entries, err := os.ReadDir(sc.dir)
 	return len(entries) > 0, err

@@ -126,7 +126,8 @@ const (
 	shimAddress = "address" // the file beside it with the address of its cutter
 )
 
-// shimMain is git as far as the sink knows: it passes its arguments and its input on, and what comes back.
+// shimMain is git as far as the sink knows: it passes its arguments and its input on, and what
+// comes back.
 func shimMain() int {
 	address, err := os.ReadFile(filepath.Join(os.Getenv("PATH"), shimAddress))
 	if err != nil {

@@ -49,7 +49,8 @@ func file(round int) string { return fmt.Sprintf("f%d", round%filesOfWriter) }
 
 func content(round int) string { return fmt.Sprintf("%d\n", round) }
 
-// destination: two goroutines of a process share their credentials, and so their pushes; the others only their lane.
+// destination: two goroutines of a process share their credentials, and so their pushes; the others
+// only their lane.
 func (w writer) destination(url string) destination.Destination {
 	return destination.Destination{
 		Ref:           destination.Ref{Namespace: "team", Name: fmt.Sprintf("dest%d", w.goroutine)},
@@ -58,8 +59,8 @@ func (w writer) destination(url string) destination.Destination {
 	}
 }
 
-// plan wants the file of a round to have its content. Where it has, there is nothing to commit: so a round that is tried
-// again because nobody knows whether it has landed is not there twice.
+// plan wants the file of a round to have its content. Where it has, there is nothing to commit: so
+// a round that is tried again because nobody knows whether it has landed is not there twice.
 func (w writer) plan(round int) gitsink.Plan {
 	return func(ctx context.Context, base gitsink.Tree) ([]gitsink.Commit, error) {
 		found, err := base.Read(ctx, file(round))
@@ -111,7 +112,8 @@ const (
 	maxBackoff = time.Second
 )
 
-// persist applies a plan as often as a queue would: until it succeeds or fails in a way that trying again does not help.
+// persist applies a plan as often as a queue would: until it succeeds or fails in a way that trying
+// again does not help.
 func persist(ctx context.Context, s gitsink.GitSink, d destination.Destination, plan gitsink.Plan) (tally, error) {
 	var spent tally
 	for backoff := minBackoff; ; backoff = min(2*backoff, maxBackoff) {
@@ -129,7 +131,9 @@ func persist(ctx context.Context, s gitsink.GitSink, d destination.Destination, 
 			spent.Unavailable++
 		case errors.Is(err, queue.ErrPermanent):
 			return spent, err
-		default: // what a cut leaves of an answer may look like a refusal, or like nothing of the protocol's
+		// What a cut leaves of an answer may look like a refusal, or like nothing of the
+		// protocol's.
+		default:
 			spent.Garbled++
 		}
 		select {

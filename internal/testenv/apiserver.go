@@ -84,7 +84,8 @@ func (e *Env) args() []string {
 		"--bind-address=" + loopback,
 		fmt.Sprintf("--secure-port=%d", e.port),
 		"--advertise-address=" + loopback,
-		"--endpoint-reconciler-type=none", // the default one refuses to advertise a loopback address
+		// the default one refuses to advertise a loopback address
+		"--endpoint-reconciler-type=none",
 		"--service-cluster-ip-range=10.0.0.0/24",
 		"--etcd-servers=" + e.etcd.url,
 		"--cert-dir=" + e.dir,
@@ -95,7 +96,8 @@ func (e *Env) args() []string {
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + e.file(signingKeyFile),
 		"--service-account-signing-key-file=" + e.file(signingKeyFile),
-		"--disable-admission-plugins=ServiceAccount", // no controller makes the service accounts that it asks for
+		// no controller makes the service accounts that it asks for
+		"--disable-admission-plugins=ServiceAccount",
 	}
 	if e.options.EtcdPrefix != "" {
 		args = append(args, "--etcd-prefix="+e.options.EtcdPrefix)
@@ -106,8 +108,9 @@ func (e *Env) args() []string {
 	return append(args, e.options.APIServerArgs...)
 }
 
-// ready is nil when it is this server that answers, which its CA proves, and it is ready and has made the namespaces that
-// every cluster has; it makes them in the background, and /readyz does not wait for them.
+// ready is nil when it is this server that answers, which its CA proves, and it is ready and has
+// made the namespaces that every cluster has; it makes them in the background, and /readyz does not
+// wait for them.
 func (e *Env) ready(ctx context.Context) error {
 	tls, err := rest.TLSConfigFor(e.Config())
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 // Backup is a copy of an etcd's data.
 type Backup struct{ dir string }
 
-// Backup stops API server and etcd, copies etcd's data, and starts both again. The Env must have an etcd of its own.
+// Backup stops API server and etcd, copies etcd's data, and starts both again. The Env must have an
+// etcd of its own.
 func (e *Env) Backup(t testing.TB) *Backup {
 	t.Helper()
 	b := &Backup{dir: t.TempDir()}
@@ -21,8 +22,8 @@ func (e *Env) Backup(t testing.TB) *Backup {
 	return b
 }
 
-// Restore puts back what Backup copied: the same address serves an earlier state, under resource versions that it has given
-// out before, as after a restore of etcd from a snapshot.
+// Restore puts back what Backup copied: the same address serves an earlier state, under resource
+// versions that it has given out before, as after a restore of etcd from a snapshot.
 func (e *Env) Restore(t testing.TB, b *Backup) {
 	t.Helper()
 	e.aside(t, func() error {

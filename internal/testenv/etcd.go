@@ -14,16 +14,16 @@ import (
 // etcdScratchKey lies outside every EtcdPrefix, which begins with a slash.
 const etcdScratchKey = "testenv"
 
-// Etcd is a running etcd. Several API servers may store into it: as clusters of their own with an EtcdPrefix each, or
-// as one cluster with the same EtcdPrefix.
+// Etcd is a running etcd. Several API servers may store into it: as clusters of their own with an
+// EtcdPrefix each, or as one cluster with the same EtcdPrefix.
 type Etcd struct {
 	dir  string
 	url  string
 	proc *process
 }
 
-// StartEtcd starts an etcd without an API server, to be handed to several Envs in Options.Etcd, and stops it when the
-// test is over. It skips the test where Start does.
+// StartEtcd starts an etcd without an API server, to be handed to several Envs in Options.Etcd, and
+// stops it when the test is over. It skips the test where Start does.
 func StartEtcd(t testing.TB) *Etcd {
 	t.Helper()
 	programs := assets(t)
@@ -90,23 +90,25 @@ func (e *Etcd) isMember(ctx context.Context, name string) error {
 	return nil
 }
 
-// Compact discards every revision up to now, whichever API server wrote it: a watch or a continue token of before then
-// finds its revision gone, as far as it is etcd that serves it (see Options.DisableWatchCache).
+// Compact discards every revision up to now, whichever API server wrote it: a watch or a continue
+// token of before then finds its revision gone, as far as it is etcd that serves it (see
+// Options.DisableWatchCache).
 func (e *Etcd) Compact(ctx context.Context) error {
 	var put struct {
 		Header struct {
 			Revision int64 `json:",string"`
 		}
 	}
-	// A write of our own gives a revision that is newer than any the API servers know, and that was not compacted before.
+	// A write of our own gives a revision that is newer than any the API servers know, and that was
+	// not compacted before.
 	if err := e.call(ctx, "/v3/kv/put", map[string]any{"key": []byte(etcdScratchKey)}, &put); err != nil {
 		return err
 	}
 	return e.call(ctx, "/v3/kv/compaction", map[string]any{"revision": put.Header.Revision, "physical": true}, nil)
 }
 
-// call sends a request to etcd's JSON gateway, which has bytes in base64 and 64-bit numbers as strings as the protobuf
-// mapping says; see "gRPC gateway" in the etcd documentation.
+// call sends a request to etcd's JSON gateway, which has bytes in base64 and 64-bit numbers as
+// strings as the protobuf mapping says; see "gRPC gateway" in the etcd documentation.
 func (e *Etcd) call(ctx context.Context, path string, in map[string]any, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {

@@ -11,15 +11,15 @@ import (
 
 const kubeconfigFile = "kubeconfig"
 
-// ConfigFor returns the client configuration of a user with that name in those groups, without client-side throttling.
-// The user may do what RBAC allows, at first nearly nothing.
+// ConfigFor returns the client configuration of a user with that name in those groups, without
+// client-side throttling. The user may do what RBAC allows, at first nearly nothing.
 func (e *Env) ConfigFor(t testing.TB, name string, groups ...string) *rest.Config {
 	t.Helper()
 	return e.config(e.issue(t, name, groups))
 }
 
-// WriteKubeconfig writes a kubeconfig file for a user with that name in those groups and returns its path, which is
-// valid until the test is over.
+// WriteKubeconfig writes a kubeconfig file for a user with that name in those groups and returns
+// its path, which is valid until the test is over.
 func (e *Env) WriteKubeconfig(t testing.TB, name string, groups ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), kubeconfigFile)

@@ -15,7 +15,8 @@ import (
 
 const validity = 7 * 24 * time.Hour // of every certificate; a test is over long before
 
-// authority is the throw-away CA of one API server: it signs the server's certificate and its users'.
+// authority is the throw-away CA of one API server: it signs the server's certificate and its
+// users'.
 type authority struct {
 	cert    *x509.Certificate
 	key     *ecdsa.PrivateKey
@@ -58,8 +59,9 @@ func (a *authority) server() (keyPair, error) {
 	return a.issue(template)
 }
 
-// user issues a certificate that the API server takes for this user in these groups: common name and organizations, see
-// "X.509 client certificates" in the Kubernetes documentation on authentication.
+// user issues a certificate that the API server takes for this user in these groups: common name
+// and organizations, see "X.509 client certificates" in the Kubernetes documentation on
+// authentication.
 func (a *authority) user(name string, groups ...string) (keyPair, error) {
 	if name == "" {
 		return keyPair{}, errors.New("testenv: the user name is empty")

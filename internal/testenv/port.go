@@ -10,8 +10,8 @@ import (
 const (
 	loopback = "127.0.0.1"
 
-	// Below the range from which Linux and macOS take the ports of outgoing connections, so that none of those sits on
-	// a server's port while the server restarts.
+	// Below the range from which Linux and macOS take the ports of outgoing connections, so that
+	// none of those sits on a server's port while the server restarts.
 	firstPort, lastPort = 20000, 32767
 
 	portAttempts = 5
@@ -19,8 +19,9 @@ const (
 
 var errNoPort = errors.New("testenv: found no free port")
 
-// onFreePort calls start with a port that is free at that moment. Somebody else may take the port before the server
-// does; a start that failed while the port is in other hands is tried again with another one.
+// onFreePort calls start with a port that is free at that moment. Somebody else may take the port
+// before the server does; a start that failed while the port is in other hands is tried again with
+// another one.
 func onFreePort(start func(port int) error) error {
 	for attempt := 1; ; attempt++ {
 		port, err := freePort()

@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	startTimeout = time.Minute           // for one server to become ready, on a busy machine
-	stopGrace    = time.Second           // between SIGTERM and SIGKILL; kube-apiserver would wait for open watches
+	startTimeout = time.Minute // for one server to become ready, on a busy machine
+	// between SIGTERM and SIGKILL; kube-apiserver would wait for open watches
+	stopGrace    = time.Second
 	pollInterval = 20 * time.Millisecond // between two looks at a server that starts
 	probeTimeout = 2 * time.Second       // for one look
 	tailLines    = 40                    // of a server's log that a failure shows
@@ -29,8 +30,8 @@ type process struct {
 	exited chan struct{}
 }
 
-// startProcess runs the program with args alone: an empty environment, so that no ETCD_ or proxy variable of the caller
-// changes what the server does, and dir as working folder.
+// startProcess runs the program with args alone: an empty environment, so that no ETCD_ or proxy
+// variable of the caller changes what the server does, and dir as working folder.
 func startProcess(program, dir string, args ...string) (*process, error) {
 	return startProcessWith([]string{}, program, dir, args...)
 }
@@ -53,8 +54,8 @@ func startProcessWith(env []string, program, dir string, args ...string) (*proce
 	go func() {
 		defer log.Close()
 		defer close(p.exited)
-		// Linux ties the death signal to the thread that started the process, not to the whole parent; without the lock
-		// the server would be killed if the Go runtime ended that thread.
+		// Linux ties the death signal to the thread that started the process, not to the whole
+		// parent; without the lock the server would be killed if the Go runtime ended that thread.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := p.cmd.Start()
@@ -69,8 +70,8 @@ func startProcessWith(env []string, program, dir string, args ...string) (*proce
 	return p, nil
 }
 
-// waitReady calls probe until it succeeds. It gives up when the process has exited, after startTimeout, or when ctx ends;
-// the error carries the probe's last error and the tail of the log.
+// waitReady calls probe until it succeeds. It gives up when the process has exited, after
+// startTimeout, or when ctx ends; the error carries the probe's last error and the tail of the log.
 func (p *process) waitReady(ctx context.Context, probe func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -100,7 +101,8 @@ func (p *process) waitReady(ctx context.Context, probe func(context.Context) err
 	}
 }
 
-// stop ends the process, after that much grace by force, and returns when it is gone. It may be called again.
+// stop ends the process, after that much grace by force, and returns when it is gone. It may be
+// called again.
 func (p *process) stop(grace time.Duration) {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // an error means that it is gone
 	select {

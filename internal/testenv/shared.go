@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// Shared is one API server for the tests of a package, started by the first test that asks for it. The zero value is
-// ready to use, as a package variable together with TestMain; see the package comment.
+// Shared is one API server for the tests of a package, started by the first test that asks for it.
+// The zero value is ready to use, as a package variable together with TestMain; see the package
+// comment.
 type Shared struct {
 	// Options of the start; set before the first test. Default: nil, the defaults of Start.
 	Options *Options
@@ -18,12 +19,12 @@ type Shared struct {
 // Runner is what [testing.M] and goleak.VerifyTestMain have in common.
 type Runner interface{ Run() int }
 
-// Main returns a Runner that runs the tests of m and then stops the server. Without it the server outlives the tests, until
-// the test binary ends.
+// Main returns a Runner that runs the tests of m and then stops the server. Without it the server
+// outlives the tests, until the test binary ends.
 func (s *Shared) Main(m Runner) Runner { return runnerThen{m, s.only.stop} }
 
-// Start returns the server, and skips the test if KUBEBUILDER_ASSETS is unset. It starts the server once: if that fails,
-// every test that asks for it fails.
+// Start returns the server, and skips the test if KUBEBUILDER_ASSETS is unset. It starts the server
+// once: if that fails, every test that asks for it fails.
 func (s *Shared) Start(t testing.TB) *Env {
 	t.Helper()
 	programs := assets(t)

@@ -24,15 +24,16 @@ type Options struct {
 	// Etcd stores the objects and is not stopped with the Env. Default: an etcd of the Env's own.
 	Etcd *Etcd
 
-	// EtcdPrefix is the key prefix below which this API server stores, beginning with a slash: the identity of the
-	// cluster in a shared Etcd. Default: "/registry", as kube-apiserver has it.
+	// EtcdPrefix is the key prefix below which this API server stores, beginning with a slash: the
+	// identity of the cluster in a shared Etcd. Default: "/registry", as kube-apiserver has it.
 	EtcdPrefix string
 
-	// DisableWatchCache has every list and watch served by etcd, so that what was compacted there answers 410 Gone; with
-	// the cache the API server goes on serving from memory. Default: false.
+	// DisableWatchCache has every list and watch served by etcd, so that what was compacted there
+	// answers 410 Gone; with the cache the API server goes on serving from memory. Default: false.
 	DisableWatchCache bool
 
-	// APIServerArgs are appended to kube-apiserver's command line, and win over the flags before them. Default: none.
+	// APIServerArgs are appended to kube-apiserver's command line, and win over the flags before
+	// them. Default: none.
 	APIServerArgs []string
 }
 
@@ -47,14 +48,15 @@ type Env struct {
 	admin    keyPair
 	port     int
 
-	// mu is held while the server starts or stops, so that there is never more than one process; server is nil while it
-	// is stopped.
+	// mu is held while the server starts or stops, so that there is never more than one process;
+	// server is nil while it is stopped.
 	mu     sync.Mutex
 	server *process
 }
 
-// Start starts an API server and stops it when the test is over. nil options are the defaults. It skips the test if
-// KUBEBUILDER_ASSETS is unset, and ends it if the server does not become ready within a minute.
+// Start starts an API server and stops it when the test is over. nil options are the defaults. It
+// skips the test if KUBEBUILDER_ASSETS is unset, and ends it if the server does not become ready
+// within a minute.
 func Start(t testing.TB, options *Options) *Env {
 	t.Helper()
 	programs := assets(t)
@@ -69,10 +71,12 @@ func Start(t testing.TB, options *Options) *Env {
 	return env
 }
 
-// Config returns the administrator's client configuration, without client-side throttling; the caller may change it.
+// Config returns the administrator's client configuration, without client-side throttling; the
+// caller may change it.
 func (e *Env) Config() *rest.Config { return e.config(e.admin) }
 
-// Kubeconfig returns the path of a kubeconfig file for the administrator; it is valid as long as the Env.
+// Kubeconfig returns the path of a kubeconfig file for the administrator; it is valid as long as
+// the Env.
 func (e *Env) Kubeconfig() string { return filepath.Join(e.dir, kubeconfigFile) }
 
 // Etcd returns where the API server stores.
@@ -86,10 +90,12 @@ func (e *Env) CompactEtcd(t testing.TB) {
 	}
 }
 
-// StopAPIServer stops the API server and leaves etcd alone. It does nothing if it is stopped already.
+// StopAPIServer stops the API server and leaves etcd alone. It does nothing if it is stopped
+// already.
 func (e *Env) StopAPIServer(testing.TB) { e.stopServer() }
 
-// StartAPIServer starts a stopped API server again, with the same address and data, and returns when it is ready.
+// StartAPIServer starts a stopped API server again, with the same address and data, and returns
+// when it is ready.
 func (e *Env) StartAPIServer(t testing.TB) {
 	t.Helper()
 	if err := e.startServer(t.Context()); err != nil {
@@ -97,7 +103,8 @@ func (e *Env) StartAPIServer(t testing.TB) {
 	}
 }
 
-// RestartAPIServer stops the API server and starts it again: open watches end, and the watch cache forgets the past.
+// RestartAPIServer stops the API server and starts it again: open watches end, and the watch cache
+// forgets the past.
 func (e *Env) RestartAPIServer(t testing.TB) {
 	t.Helper()
 	e.StopAPIServer(t)

@@ -276,8 +276,8 @@ func requireServed(t *testing.T, client dynamic.ResourceInterface, resourceVersi
 	require.Equal(t, watch.Added, event.Type)
 }
 
-// requireGone fails unless a watch from that resource version is refused with 410 Gone. The server may say so in place of
-// the watch or as its first event.
+// requireGone fails unless a watch from that resource version is refused with 410 Gone. The server
+// may say so in place of the watch or as its first event.
 func requireGone(t *testing.T, client dynamic.ResourceInterface, resourceVersion string) {
 	t.Helper()
 	event := firstEvent(t, client, resourceVersion)

@@ -1,13 +1,13 @@
-// Package testsize says how large a test is to be. A proof comes in four sizes, and the usual one says something about
-// the whole promise:
+// Package testsize says how large a test is to be. A proof comes in four sizes, and the usual one
+// says something about the whole promise:
 //
-//	go test -short ./...              a minute on two cores: a third of the long tests, others in every run
+//	go test -short ./...              a minute: a third of the long tests, drawn
 //	go test ./...                     two minutes: what a user of the library runs
 //	KUBESCRIBE_LONG=1 go test ./...   what CI runs, with the race detector: `make race`
 //	KUBESCRIBE_SOAK=1 go test ./...   hours: `make soak`
 //
-// Every test asks this package, so that the two variables mean the same everywhere. KUBESCRIBE_SEED repeats what a random
-// test did: its log has the seed.
+// Every test asks this package, so that the two variables mean the same everywhere. KUBESCRIBE_SEED
+// repeats what a random test did: its log has the seed.
 package testsize
 
 import (
@@ -21,7 +21,8 @@ import (
 	"testing"
 )
 
-// The variables that choose a size. A value that is not empty asks for it; the greater one wins, and both win over -short.
+// The variables that choose a size. A value that is not empty asks for it; the greater one wins,
+// and both win over -short.
 const (
 	longVariable = "KUBESCRIBE_LONG"
 	soakVariable = "KUBESCRIBE_SOAK"
@@ -72,9 +73,9 @@ func NeedsSoak(t testing.TB, why string) {
 	}
 }
 
-// OneOf skips a test unless it is the one that this run draws of n alternatives, which say the same in different ways: over
-// one transport or another. They have the key in common, and each its own number from 0 to n-1. Long runs them all; with
-// -short two of three keys draw none.
+// OneOf skips a test unless it is the one that this run draws of n alternatives, which say the same
+// in different ways: over one transport or another. They have the key in common, and each its own
+// number from 0 to n-1. Long runs them all; with -short two of three keys draw none.
 func OneOf(t testing.TB, key string, number, n int) {
 	t.Helper()
 	if Long() {
@@ -94,8 +95,8 @@ func Sampled(t testing.TB) {
 	OneOf(t, t.Name(), 0, 1)
 }
 
-// Some returns n of all, drawn at random, in their order; Long returns all. With -short there are half as many, but one at
-// least.
+// Some returns n of all, drawn at random, in their order; Long returns all. With -short there are
+// half as many, but one at least.
 func Some[T any](t testing.TB, all []T, n int) []T {
 	t.Helper()
 	if testing.Short() {
@@ -143,7 +144,8 @@ func given() (uint64, error) {
 	return n, nil
 }
 
-// Seed returns the seed of a random test: that of KUBESCRIBE_SEED, or another one in every run. It is in the test's log.
+// Seed returns the seed of a random test: that of KUBESCRIBE_SEED, or another one in every run. It
+// is in the test's log.
 func Seed(t testing.TB) uint64 {
 	t.Helper()
 	n, err := given()
@@ -154,7 +156,8 @@ func Seed(t testing.TB) uint64 {
 	return n
 }
 
-// Repeats reports whether KUBESCRIBE_SEED is set: a test of many schedules then runs that one alone.
+// Repeats reports whether KUBESCRIBE_SEED is set: a test of many schedules then runs that one
+// alone.
 func Repeats() bool { return os.Getenv(seedVariable) != "" }
 
 // Chance returns a source of chance with Seed's seed.

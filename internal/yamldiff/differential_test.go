@@ -57,7 +57,8 @@ func document(r *rand.Rand, texts int) map[string]any {
 	return doc
 }
 
-// TestEveryReaderReadsTheSame asks about texts, most of them of several lines, in documents of five hundred.
+// TestEveryReaderReadsTheSame asks about texts, most of them of several lines, in documents of five
+// hundred.
 func TestEveryReaderReadsTheSame(t *testing.T) {
 	documents := testsize.Sizes{Usual: 8, Soak: 100}.Pick()
 	r := testsize.Chance(t)

@@ -28,7 +28,8 @@ var inProcess = []reader{
 	}},
 }
 
-// programs are readers in other languages: YAML on the standard input becomes JSON on the standard output.
+// programs are readers in other languages: YAML on the standard input becomes JSON on the standard
+// output.
 var programs = []struct{ interpreter, script string }{
 	{"/usr/bin/python3", "pyyaml.py"}, // the distribution's own: it has the distribution's packages
 	{"/usr/bin/python3", "libyaml.py"},

@@ -40,9 +40,9 @@
 //
 // There is no schema validation, defaulting, conversion, admission, garbage collection or
 // authorization. An apply patch creates or merges: it detects no conflict and removes no field.
-// Strategic merge patches replace lists. JSON patches, CBOR, and protobuf without [Options].Scheme are
-// refused: with 415 as a body, with 406 as the answer that a client wants. A CustomResourceDefinition
-// must serve at least one version.
+// Strategic merge patches replace lists. JSON patches, CBOR, and protobuf without [Options].Scheme
+// are refused: with 415 as a body, with 406 as the answer that a client wants. A
+// CustomResourceDefinition must serve at least one version.
 //
 // # Order
 //

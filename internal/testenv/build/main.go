@@ -1,11 +1,12 @@
-// Build provides the servers of package testenv, kube-apiserver and etcd, in the versions that go.mod requires.
+// Build provides the servers of package testenv, kube-apiserver and etcd, in the versions that
+// go.mod requires.
 //
 //	KUBEBUILDER_ASSETS=$(go -C internal/testenv/build run .) go test ./...
 //
-// It prints one line, the folder that holds both programs; progress goes to standard error. A folder named by
-// KUBEBUILDER_ASSETS is printed as it is if it holds both. Otherwise they are built from Go modules into the user's
-// cache folder, in a folder named after their versions, where every later run finds them. The first build takes about
-// 20 minutes of CPU time.
+// It prints one line, the folder that holds both programs; progress goes to standard error. A
+// folder named by KUBEBUILDER_ASSETS is printed as it is if it holds both. Otherwise they are built
+// from Go modules into the user's cache folder, in a folder named after their versions, where every
+// later run finds them. The first build takes about 20 minutes of CPU time.
 package main
 
 import (
@@ -89,7 +90,8 @@ func versions(ctx context.Context) (kubernetes, etcd string, err error) {
 	return found[0], found[1], nil
 }
 
-// plan says what to build. Without the version flags the API server's /version cannot be parsed, and clients refuse it.
+// plan says what to build. Without the version flags the API server's /version cannot be parsed,
+// and clients refuse it.
 func plan(kubernetes, etcd string) ([]program, error) {
 	numbers := strings.Split(strings.TrimPrefix(kubernetes, "v"), ".")
 	if len(numbers) < 3 {
@@ -113,8 +115,8 @@ func missing(folder string, programs []program) []program {
 	return absent
 }
 
-// build links the program beside its final place and renames it, so that what has the final name is always complete,
-// whoever else builds at the same time.
+// build links the program beside its final place and renames it, so that what has the final name is
+// always complete, whoever else builds at the same time.
 func build(ctx context.Context, folder string, p program) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err

@@ -38,7 +38,8 @@ func TestProvideFallsBackToTheCacheAndLeavesWhatIsThereAlone(t *testing.T) {
 	t.Setenv(assetsVariable, given)
 	put(t, given, "etcd")
 
-	for _, name := range []string{"GOCACHE", "GOMODCACHE"} { // or they would move along with the cache folder
+	// or they would move along with the cache folder
+	for _, name := range []string{"GOCACHE", "GOMODCACHE"} {
 		value, err := goTool(t.Context(), "env", name).Output()
 		if err != nil {
 			t.Fatal(err)
