@@ -42,7 +42,7 @@ var others = map[string][]string{
 	"examples/mirror":               {".", "destination", "event", "gitsink", "gitsink/gogit", "queue", "ruleset", "ruleset/manifest"},
 	"examples/quickstart":           {".", "event/source/clustertest", "gitsink/gogit", "queue", "ruleset/manifest"},
 	"gitsink/gogit/internal/object": {"destination", "gitsink"},
-	"gitsink/gogit/internal/smart":  {"destination", "gitsink", "internal/opaque"},
+	"gitsink/gogit/internal/smart":  {"destination", "gitsink", "gitsink/gogit/internal/object", "internal/opaque"},
 	"gitsink/internal/loopback":     {},
 	"internal/compiled":             {"destination", "event"},
 	"internal/doctable":             {},
