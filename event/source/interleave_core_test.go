@@ -445,6 +445,7 @@ func (r *coreReflector) hear() bool {
 		return true
 	}
 	r.api.hear()
+	r.api.told[r.f.of.Resource+"/"+obj.GetNamespace()+"/"+obj.GetName()] = stateOf(obj) // also if the watch is over
 	if older(obj.GetResourceVersion(), r.version) {
 		r.failed(errWentBack)
 		return true
