@@ -40,7 +40,7 @@
 //     within ten minutes.
 //   - The next Resync heals what no reflector can see: the resource versions have come as far again
 //     before it asks, or the cluster was set forward. It lists objects and labels of namespaces.
-//   - New rules list only what they say otherwise than the old ones (ruleset.RuleSet.Changed): a
+//   - New rules list only what they say otherwise than the old ones: a
 //     type, or single namespaces of it. So do labels of a namespace that move it in or out of a
 //     rule. What is being listed again is swept only when that is done. A destination that is gone,
 //     or a rule for another type, lists nothing.

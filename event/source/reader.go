@@ -23,7 +23,7 @@ type reader struct {
 }
 
 // matcher is what objects are matched by. It is replaced, never changed, while the Watcher's lock
-// is held. Objects of which the old and the new one say different things (RuleSet.Changed) are
+// is held. Objects of which the old and the new one say different things (compiled.Rules.Diff) are
 // matched again: all by a reflector that starts after that, those of single namespaces by one that
 // goes on. Until then their namespaces are stale.
 type matcher struct {
