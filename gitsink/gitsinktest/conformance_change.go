@@ -137,10 +137,12 @@ var changeChecks = []check{
 				"base2/a": {Content: "4"}, "bas": {Content: "5"}, "a": {Content: "6"}, "other/base/a": {Content: "7"}, "base/sub2/x": {Content: "8"},
 				"link": {Mode: gitservertest.ModeSymlink, Content: "base"}, "base/link": {Mode: gitservertest.ModeSymlink, Content: "theirs"},
 			}
+			commit := e.Observer.Commit("main", want, "outside")
 			if _, ok := e.Observer.(Historian); ok {
-				want["base/module"] = gitservertest.File{Mode: gitservertest.ModeSubmodule, Content: strings.Repeat("ab", 20)}
+				module := map[string]gitservertest.File{"base/module": submoduleLike(commit)}
+				maps.Copy(want, module)
+				e.Observer.Commit("main", module, "a submodule")
 			}
-			e.Observer.Commit("main", want, "outside")
 			s := e.sink()
 			for _, plan := range []gitsink.Plan{
 				put("a", "1", "sub/ours", "1"), propose(gitsink.Commit{Message: "remove", Changes: removals("a", "sub/ours")}), put("b", "1"),

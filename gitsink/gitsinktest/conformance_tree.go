@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -59,11 +60,11 @@ var treeChecks = []check{
 			files := map[string]gitservertest.File{
 				"base/file": {Content: "1\n"}, "base/empty": {}, "base/dir/run": {Mode: gitservertest.ModeExecutable, Content: "#!/bin/sh\n"},
 			}
-			e.Observer.Commit("main", files, "outside")
+			commit := e.Observer.Commit("main", files, "outside")
 			_, err := e.sink().Apply(ctx, e.to("base"), look(func(_ context.Context, base gitsink.Tree) error {
 				for path, got := range base.Paths("") {
 					found, ok := base.Entry(path)
-					if want := entryOf(files["base/"+path]); got != want || found != want || !ok {
+					if want := entryLike(commit, files["base/"+path]); got != want || found != want || !ok {
 						return fmt.Errorf("%s: Paths yields %v, Entry returns %v %t, want %v", path, got, found, ok, want)
 					}
 				}
@@ -169,12 +170,14 @@ var treeChecks = []check{
 		run: func(ctx context.Context, e *env) error {
 			files := map[string]gitservertest.File{
 				"base/file": {Content: "1"}, "base/link": {Mode: gitservertest.ModeSymlink, Content: "file"},
-				"base/module": {Mode: gitservertest.ModeSubmodule, Content: strings.Repeat("ab", 20)},
 			}
-			e.Observer.Commit("main", files, "outside")
+			commit := e.Observer.Commit("main", files, "outside")
+			module := map[string]gitservertest.File{"base/module": submoduleLike(commit)}
+			maps.Copy(files, module)
+			e.Observer.Commit("main", module, "a submodule")
 			_, err := e.sink().Apply(ctx, e.to("base"), look(func(ctx context.Context, base gitsink.Tree) error {
 				for path, got := range base.Paths("") {
-					if want := entryOf(files["base/"+path]); got != want {
+					if want := entryLike(commit, files["base/"+path]); got != want {
 						return fmt.Errorf("%s is %v, want %v", path, got, want)
 					}
 				}

@@ -2,6 +2,8 @@ package gitsinktest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
@@ -100,6 +102,21 @@ func entryOf(f gitservertest.File) gitsink.Entry {
 		return gitsink.Entry{Mode: gitsink.Mode(mode), Hash: f.Content}
 	}
 	return gitsink.Entry{Mode: gitsink.Mode(mode), Hash: blobHash(f.Content)}
+}
+
+// entryLike is entryOf in a repository that names its objects as it names a commit: the length of a name tells SHA-256.
+func entryLike(commit string, f gitservertest.File) gitsink.Entry {
+	entry := entryOf(f)
+	if len(commit) == hex.EncodedLen(sha256.Size) && f.Mode != gitservertest.ModeSubmodule {
+		sum := sha256.Sum256(fmt.Appendf(nil, "blob %d\x00%s", len(f.Content), f.Content))
+		entry.Hash = hex.EncodeToString(sum[:])
+	}
+	return entry
+}
+
+// submoduleLike is a submodule at a commit that nobody has, whose name is as long as that of another.
+func submoduleLike(commit string) gitservertest.File {
+	return gitservertest.File{Mode: gitservertest.ModeSubmodule, Content: strings.Repeat("ab", len(commit)/2)}
 }
 
 // checkPaths returns every fault of the paths themselves, joined.

@@ -28,6 +28,7 @@ const (
 	overHTTP = iota
 	overSSH
 	onFiles // without what Down and Up need a server for
+	ofSHA256
 	ways
 )
 
@@ -70,6 +71,21 @@ func TestTheSinkKeepsTheContractOverSSH(t *testing.T) {
 			server = gitservertest.NewSSHServer(t, nil)
 			repo := server.NewRepo("app.git")
 			store := gitsinktest.RepoStore(t, repo, repo.SSHURL())
+			store.Down, store.Up = server.Down, server.Up
+			return store
+		},
+	})
+}
+
+// The names of objects are no part of the contract.
+func TestTheSinkKeepsTheContractWithSHA256(t *testing.T) {
+	gitsinktest.TestGitSink(t, gitsinktest.Harness{
+		New: func(testing.TB, gitsinktest.Store) gitsink.GitSink { return unpaced(gogit.Auth{}) },
+		Store: func(t testing.TB) gitsinktest.Store {
+			drawn(t, ofSHA256)
+			server := gitservertest.NewServer(t, &gitservertest.ServerOptions{ObjectFormat: "sha256"})
+			repo := server.NewRepo("app.git")
+			store := gitsinktest.RepoStore(t, repo, repo.URL())
 			store.Down, store.Up = server.Down, server.Up
 			return store
 		},

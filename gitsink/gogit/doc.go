@@ -41,6 +41,9 @@
 //   - A plan ends with its context, PlanTimeout and Close. One that does not is left behind two seconds later: its call fails,
 //     its Tree answers nothing any more, and the lane serves the others.
 //   - Where Options.Signer is set, no commit goes unsigned.
+//   - The names of objects are those of the repository: SHA-1 or SHA-256. The server says which, and
+//     any other is gitsink.ErrUnsupported. A repository that changes its format is another one:
+//     nothing that was known of it is used.
 //
 // # Cost
 //

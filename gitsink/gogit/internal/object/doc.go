@@ -1,6 +1,9 @@
 // Package object reads and writes Git objects in memory: blobs, trees, commits, and packs of them. It knows no
 // server, and no file system.
 //
+// A repository names its objects by SHA-1 or by SHA-256, its Format. An ID is a name in either: only this
+// package knows its width.
+//
 // # Files
 //
 // A file uses what stands below it.
@@ -10,11 +13,14 @@
 //   - commitobject.go: commit objects
 //   - store.go: what is known of a branch: the trees of one commit, and small files
 //   - unpack.go: packs as they arrive
+//   - packreader.go: a pack, object by object
 //   - names.go: names in a tree that no path can have
 //   - pack.go: packs that are sent
 //   - delta.go: trees as what is different from others
 //   - tree.go: the entries of a tree
 //   - object.go: an object that is not stored anywhere yet
+//   - map.go: values by the names of objects
+//   - id.go: the names of objects, and their formats
 //   - paths.go: paths, and what is wrong with them
 //   - limit.go: what is larger than it may be
 package object

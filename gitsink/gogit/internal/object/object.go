@@ -1,11 +1,6 @@
 package object
 
-import (
-
-	//nolint:gosec // what a pack ends with
-
-	"github.com/go-git/go-git/v5/plumbing"
-)
+import "github.com/go-git/go-git/v5/plumbing"
 
 // Object is a Git object that is not stored anywhere yet.
 type Object struct {

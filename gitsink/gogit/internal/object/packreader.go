@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -27,11 +28,11 @@ type packReader struct {
 	sum     *hasher       // of all that was read before hashed
 	left    int64         // bytes of content that the object has which was begun last; below zero: there is none
 
-	buffer      [16 << 10]byte
-	begins      int64 // the offset of the buffer in the pack
-	at, end     int   // what is in the buffer, and not read yet
-	hashed      int   // what is in sum
-	failedAfter error
+	buffer  [16 << 10]byte
+	begins  int64 // the offset of the buffer in the pack
+	at, end int   // what is in the buffer, and not read yet
+	hashed  int   // what is in sum
+	failed  error // of from, when the buffer is empty
 }
 
 // packedHeader is what a pack says of an object before its content.
@@ -43,12 +44,25 @@ type packedHeader struct {
 	before int64 // of a delta whose base comes before it: the offset of that
 }
 
+// packReaders are those that are free: what inflates is larger than most packs.
+var packReaders sync.Pool
+
 func newPackReader(f Format, from io.Reader) *packReader {
-	return &packReader{format: f, from: from, sum: f.hasher(), left: -1}
+	p, ok := packReaders.Get().(*packReader)
+	if !ok {
+		p = &packReader{}
+	}
+	p.format, p.from, p.sum, p.left = f, from, f.hasher(), -1
+	p.begins, p.at, p.end, p.hashed, p.failed = 0, 0, 0, 0, nil
+	return p
 }
 
 // close gives back what others can use.
-func (p *packReader) close() { hashers[p.format].Put(p.sum) }
+func (p *packReader) close() {
+	hashers[p.format].Put(p.sum)
+	p.from, p.sum = nil, nil
+	packReaders.Put(p)
+}
 
 // fill reads more into an empty buffer.
 func (p *packReader) fill() error {
@@ -56,10 +70,10 @@ func (p *packReader) fill() error {
 	p.begins += int64(p.end)
 	p.at, p.end, p.hashed = 0, 0, 0
 	for range 100 {
-		if p.failedAfter != nil {
-			return p.failedAfter
+		if p.failed != nil {
+			return p.failed
 		}
-		if p.end, p.failedAfter = p.from.Read(p.buffer[:]); p.end > 0 {
+		if p.end, p.failed = p.from.Read(p.buffer[:]); p.end > 0 {
 			return nil
 		}
 	}

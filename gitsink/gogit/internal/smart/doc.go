@@ -12,6 +12,7 @@
 //   - http.go: connections of HTTP
 //   - ssh.go: connections of SSH
 //   - stream.go: a connection that is a pipe in both directions, and git's own protocol
+//   - request.go: what a service is asked for
 //   - answer.go: what a service answers to a fetch and a push
 //   - advertisement.go: what a service says of itself
 //   - pktline.go: the packets of the protocol
