@@ -26,7 +26,8 @@ func (s *Sink) Apply(ctx context.Context, dst destination.Destination, plan gits
 	return s.wait(c)
 }
 
-// admit asks for a call in its caller's own goroutine, so that one whose answer is slow keeps nobody else waiting.
+// admit asks for a call in its caller's own goroutine, so that one whose answer is slow keeps
+// nobody else waiting.
 func (s *Sink) admit(c *call) error {
 	ctx, cancel := context.WithCancel(c.ctx)
 	defer cancel()
@@ -61,7 +62,8 @@ func (s *Sink) wait(c *call) (gitsink.Result, error) {
 	select {
 	case <-c.done:
 		return c.result, c.err
-	case <-timer.C: // the plan is not run any more: run looks at ctx. One that still runs is left behind
+	case <-timer.C:
+		// The plan is not run any more: run looks at ctx. One that still runs is left behind.
 		return left(opPush, gitsink.ErrUnknown)
 	}
 }

@@ -24,7 +24,8 @@ type asker struct {
 	left leftovers
 }
 
-// ask asks Options what a destination may use. It is asked for every call, and who gets an error is in no group.
+// ask asks Options what a destination may use. It is asked for every call, and who gets an error
+// is in no group.
 func (a *asker) ask(ctx context.Context, d destination.Destination) (answer, error) {
 	auth, err := a.askAuth(ctx, d)
 	if err != nil {
@@ -61,8 +62,8 @@ func (c *call) take(a answer) {
 	c.key, c.signer, c.asked = a.key, a.signer, time.Now()
 }
 
-// maxLeft is the number of questions for one destination that may be left behind at a time: each keeps a goroutine, and a
-// queue tries again for ever.
+// maxLeft is the number of questions for one destination that may be left behind at a time: each
+// keeps a goroutine, and a queue tries again for ever.
 const maxLeft = 8
 
 // reply is what the user's code has returned.
@@ -71,9 +72,10 @@ type reply[T any] struct {
 	err   error
 }
 
-// attend asks the user's code on a goroutine of its own, and waits no longer than ctx, StepTimeout and then planGrace: what goes
-// on is left behind, and counted. Else an answer that ignores its context would hold its call, or a lane with all who wait
-// there, for ever. A panic is an error, as that of a plan is, and so is the end of the goroutine.
+// await asks the user's code on a goroutine of its own, and waits no longer than ctx, StepTimeout
+// and then planGrace: what goes on is left behind, and counted. Else an answer that ignores its
+// context would hold its call, or a lane with all who wait there, for ever. A panic is an error,
+// as that of a plan is, and so is the end of the goroutine.
 func await[T any](ctx context.Context, a *asker, d destination.Ref, who string, ask func(context.Context) (T, error)) (T, error) {
 	var none T
 	if n := a.left.of(d); n >= maxLeft {
@@ -169,12 +171,13 @@ func (l *leftovers) end(q *question) {
 }
 
 const (
-	// freshAnswer is how long a call that waits may be taken for what Options said of it. Without a bound, who may use the
-	// credentials no more would still be pushed with them at the end of a long wait.
+	// freshAnswer is how long a call that waits may be taken for what Options said of it. Without a
+	// bound, who may use the credentials no more would still be pushed with them at the end of a
+	// long wait.
 	freshAnswer = time.Second
 
 	maxAsking = 16 // questions to Options at a time, of one group
-	maxMoves  = 3  // from group to group, of a call whose credentials change all the time; then it goes alone
+	maxMoves  = 3  // of a call from group to group; then it goes alone
 )
 
 // planGrace is how long a plan may go on after its context has ended.

@@ -68,7 +68,8 @@ func TestAnApplyEndsWithItsContextWhateverIgnoresIt(t *testing.T) {
 	}
 }
 
-// A queue tries again for ever: what is left behind must not become more each time, and takes nothing from other destinations.
+// A queue tries again for ever: what is left behind must not become more each time, and takes
+// nothing from other destinations.
 func TestNoMoreThanEightQuestionsOfADestinationAreLeftBehind(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -104,7 +105,8 @@ func TestNoMoreThanEightQuestionsOfADestinationAreLeftBehind(t *testing.T) {
 	})
 }
 
-// What hangs in the lane's worker, at a later connection or at a commit, holds up nobody else for longer than its bound.
+// What hangs in the lane's worker, at a later connection or at a commit, holds up nobody else for
+// longer than its bound.
 func TestWhatIgnoresItsContextKeepsALaneNoLongerThanItsBound(t *testing.T) {
 	t.Parallel()
 	for name, deafOne := range map[string]func(release chan struct{}, armed *atomic.Bool) *Options{

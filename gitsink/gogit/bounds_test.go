@@ -25,8 +25,8 @@ func headerOf(kind plumbing.ObjectType, size int) []byte {
 	return []byte{0x80 | byte(kind)<<4 | byte(size&0xf), byte(size >> 4)}
 }
 
-// deltaChain is a pack of n trees, each but the last a delta on the next one. The names are read from the end on, so it is
-// in memory, uncompressed.
+// deltaChain is a pack of n trees, each but the last a delta on the next one. The names are read
+// from the end on, so it is in memory, uncompressed.
 func deltaChain(n int) []byte {
 	trees := make([][]byte, n)
 	for i := range n {

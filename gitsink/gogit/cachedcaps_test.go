@@ -94,7 +94,8 @@ func TestAServerThatOffersLessThanBeforeIsAskedAgain(t *testing.T) {
 	}
 }
 
-// What the server was not asked for, it may have changed; what else went wrong, asking does not mend.
+// What the server was not asked for, it may have changed; what else went wrong, asking does not
+// mend.
 func TestOnlyWhatTheServerWasNotAskedForIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	ended, cancel := context.WithCancel(t.Context())

@@ -11,22 +11,25 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
 
-// leaveTimeout is how long a caller whose context has ended waits to learn what has become of a push that may hold its
-// commits. It is longer than lookTimeout, so that the answer comes in time.
+// leaveTimeout is how long a caller whose context has ended waits to learn what has become of a
+// push that may hold its commits. It is longer than lookTimeout, so that the answer comes in
+// time.
 const leaveTimeout = lookTimeout + smart.CloseTimeout/2
 
 // lookTimeout is for a look at the branch after the caller's context has ended.
 const lookTimeout = 10 * time.Second
 
-// call is one Apply: it waits in a lane until a worker takes it into a group and runs its plan. The caller waits for done.
+// call is one Apply: it waits in a lane until a worker takes it into a group and runs its plan.
+// The caller waits for done.
 type call struct {
-	ctx  context.Context // the caller's; a call is the caller's request to the worker and lives as long as it
+	ctx  context.Context // the caller's: a call lives as long as the caller waits
 	dst  destination.Destination
 	plan gitsink.Plan
 	lane destination.RemoteBranch
 	done chan struct{} // closed when result and err are set
 
-	// What Options have said of it. Set before it waits; then the worker's, and guarded by lanes.mu while it waits.
+	// What Options have said of it. Set before it waits; then the worker's, and guarded by lanes.mu
+	// while it waits.
 	key    groupKey
 	signer Signer
 	asked  time.Time
@@ -70,8 +73,9 @@ func (c *call) finish(err error) {
 	close(c.done)
 }
 
-// groupKey is what the calls of a group share beside their lane: where they go, under which credentials and at what pace.
-// Only what Options answered for each call is in it, nothing that a destination says of itself.
+// groupKey is what the calls of a group share beside their lane: where they go, under which
+// credentials and at what rate. Only what Options answered for each call is in it, nothing that a
+// destination says of itself.
 type groupKey struct {
 	url   string // as it is dialled
 	who   identity

@@ -12,13 +12,15 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
-// checkout brings the lane's store to the branch's newest commit, with all trees on the way to the folders and below them,
-// and returns the branch's tip: zero if there is no such branch; the store is then at the default branch's newest commit,
-// or empty. tip is what the server has just advertised for a push: if the store has all of it already, nothing is fetched.
+// checkout brings the lane's store to the branch's newest commit, with all trees on the way to
+// the folders and below them, and returns the branch's tip: zero if there is no such branch; the
+// store is then at the default branch's newest commit, or empty. tip is what the server has just
+// advertised for a push: if the store has all of it already, nothing is fetched.
 //
-// What the server offers decides how. With filter and wants by hash, only the trees of the folders are fetched (scope.go).
-// With filter alone, all trees of the commit; without, the whole commit, of which the files are dropped as they arrive;
-// without shallow, either with all of the history. The latter three are kept up to date by what is new since (increment).
+// What the server offers decides how. With filter and wants by hash, only the trees of the
+// folders are fetched (scope.go). With filter alone, all trees of the commit; without, the whole
+// commit, of which the files are dropped as they arrive; without shallow, either with all of the
+// history. The latter three are kept up to date by what is new since (increment).
 func (r *remote) checkout(ctx context.Context, tip object.ID, folders []string) (object.ID, error) {
 	if !tip.IsZero() && tip == r.lane.store.Tip && r.lane.store.Covers(folders) {
 		return tip, nil
@@ -26,13 +28,14 @@ func (r *remote) checkout(ctx context.Context, tip object.ID, folders []string) 
 	return r.update(ctx, tip, folders)
 }
 
-// errHidden means that the two services of a server contradict each other, as those of a replica that lags behind do. A branch
-// that began at nothing for it would stand beside the history that is there.
+// errHidden means that the two services of a server contradict each other, as those of a replica
+// that lags behind do. A branch that began at nothing for it would stand beside the history that
+// is there.
 var errHidden = errors.New("the server shows references to who pushes, and none to who fetches")
 
-// update fetches what is missing of the branch's tip, or of the default branch's if there is no such branch, and returns
-// the branch's tip. The repository is known to have references. If this service is asked for them, its answer counts, which
-// may be newer than that of the other.
+// update fetches what is missing of the branch's tip, or of the default branch's if there is no
+// such branch, and returns the branch's tip. The repository is known to have references. If this
+// service is asked for them, its answer counts, which may be newer than that of the other.
 func (r *remote) update(ctx context.Context, known object.ID, folders []string) (object.ID, error) {
 	sender, err := r.openUpload(ctx, known)
 	if err != nil {
@@ -71,7 +74,8 @@ func (r *remote) update(ctx context.Context, known object.ID, folders []string) 
 	return r.update(ctx, known, folders)
 }
 
-// advance brings the store to the wanted commit. fresh: nothing that was known before had a part in it.
+// advance brings the store to the wanted commit. fresh: nothing that was known before had a part
+// in it.
 func (r *remote) advance(ctx context.Context, sender *session, want object.ID, folders []string) (fresh bool, err error) {
 	switch s := r.lane.store; {
 	case want == s.Tip && s.Covers(folders):
@@ -98,8 +102,8 @@ func (r *remote) tooLarge(sender *session, err error) error {
 	}
 }
 
-// scoped tells whether only the trees of the folders are to be fetched. A store that has all trees already goes on with what
-// is new.
+// scoped reports whether only the trees of the folders are to be fetched. A store that has all
+// trees already goes on with what is new.
 func (r *remote) scoped(sender *session, folders []string) bool {
 	offered := sender.Refs.Capabilities
 	return !r.lane.noScope && !r.lane.store.Complete && !slices.Contains(folders, "") && offered.Supports(capability.Filter) &&

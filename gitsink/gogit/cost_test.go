@@ -42,7 +42,8 @@ func heap() int64 {
 	return int64(stats.HeapAlloc)
 }
 
-// The cost of a commit does not grow with the number of files: allocations are what can be measured on any machine.
+// The cost of a commit does not grow with the number of files: allocations are what can be
+// measured on any machine.
 func TestTheCostOfACommitIsFlatInTheNumberOfFiles(t *testing.T) {
 	testsize.Sampled(t)
 	sizes := []int{400, 10000}

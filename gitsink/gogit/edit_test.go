@@ -165,7 +165,8 @@ func TestHostileNamesAndMessagesMakeCommitsThatFsckAccepts(t *testing.T) {
 	repo.Fsck()
 }
 
-// Whatever is written and removed, the branch holds what a map would hold, with trees that fsck accepts.
+// Whatever is written and removed, the branch holds what a map would hold, with trees that fsck
+// accepts.
 func TestRandomEditsAreWhatAMapSays(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())

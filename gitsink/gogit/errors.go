@@ -29,8 +29,8 @@ const (
 	opPush   = "push"
 )
 
-// failure is the cause in a gitsink.Error: a text without credentials, and what it matches. It holds no error of go-git or
-// net/http, whose own text could show a credential.
+// failure is the cause in a gitsink.Error: a text without credentials, and what it matches. It
+// holds no error of go-git or net/http, whose own text could show a credential.
 type failure struct {
 	text    string
 	matches []error
@@ -39,8 +39,8 @@ type failure struct {
 func (f *failure) Error() string   { return f.text }
 func (f *failure) Unwrap() []error { return f.matches }
 
-// fail makes the error of an operation. If the caller's ctx has ended, that is what it matches, beside the classes given;
-// otherwise it matches these, or those that err belongs to.
+// fail makes the error of an operation. If the caller's ctx has ended, that is what it matches,
+// beside the classes given; otherwise it matches these, or those that err belongs to.
 func fail(ctx context.Context, d destination.Destination, secrets []string, op string, err error, words string, classes ...error) error {
 	switch {
 	case ctx.Err() != nil:
@@ -63,9 +63,10 @@ func fail(ctx context.Context, d destination.Destination, secrets []string, op s
 	}
 }
 
-// show returns a text for errors and logs. All that a server said, and all that a library made of it, goes through here: it
-// may hold neither credentials, nor what a log or a terminal would take for more than text, nor be long. Credentials are masked
-// when what stood between their characters is gone, and before the text is cut: half of one would not be found.
+// show returns a text for errors and logs. All that a server said, and all that a library made of
+// it, goes through here: it may hold neither credentials, nor what a log or a terminal would take
+// for more than text, nor be long. Credentials are masked when what stood between their
+// characters is gone, and before the text is cut: half of one would not be found.
 func show(text string, secrets []string) string {
 	return quote.Words(redact(quote.Line(text), secrets))
 }
@@ -86,8 +87,8 @@ var own = []error{
 	gitsink.ErrConflict, gitsink.ErrUnknown, destination.ErrInvalid, destination.ErrLocalNotAllowed,
 }
 
-// statuses are the answers of HTTP after which a server has surely not taken a push, and what they mean. 5xx may pass, and so
-// does what says when to come again.
+// statuses are the answers of HTTP after which a server has surely not taken a push, and what
+// they mean. 5xx may pass, and so does what says when to come again.
 var statuses = map[int]error{
 	http.StatusUnauthorized:          gitsink.ErrAuth,
 	http.StatusForbidden:             gitsink.ErrAuth,
@@ -126,8 +127,8 @@ func classify(err error) []error {
 	return []error{classOfConnection(err)}
 }
 
-// classOfConnection is the class of a failure that is no report of a push. What arrived and is a refusal is never
-// ErrUnavailable for want of a better word.
+// classOfConnection is the class of a failure that is no report of a push. What arrived and is a
+// refusal is never ErrUnavailable for want of a better word.
 func classOfConnection(err error) error {
 	text := err.Error() + "\n" + smart.Words(err)
 	if status := smart.StatusOf(err); status != nil {
@@ -158,8 +159,8 @@ func garbled(err error) bool {
 		errors.As(err, new(textproto.ProtocolError)) || errors.As(err, new(tls.AlertError)) || errors.Is(err, http.ErrLineTooLong)
 }
 
-// classOfStatus is what an answer of HTTP means. Hosts say 401 and 403 to much that is no matter of credentials, such as an archived
-// repository, and so on with what has no class of its own.
+// classOfStatus is what an answer of HTTP means. Hosts say 401 and 403 to much that is no matter
+// of credentials, such as an archived repository, and so on with what has no class of its own.
 func classOfStatus(e *smart.StatusError, text string) error {
 	class := statuses[e.Status]
 	said := find(serverPhrases, text)

@@ -32,9 +32,10 @@ func (r *remote) fresh(ctx context.Context, sender *session, want object.ID) err
 	return err
 }
 
-// increment fetches what is new since the store's tip. A depth would make the server send everything again. When the old tip
-// is gone from the server, or the branch has another history now, the server may send years of commits: then a fresh
-// fetch is cheaper, and the increment is given up as soon as it is larger than the store.
+// increment fetches what is new since the store's tip. A depth would make the server send
+// everything again. When the old tip is gone from the server, or the branch has another history
+// now, the server may send years of commits: then a fresh fetch is cheaper, and the increment is
+// given up as soon as it is larger than the store.
 func (r *remote) increment(ctx context.Context, sender *session, want object.ID) error {
 	s := r.lane.store
 	got, _, err := r.fetch(ctx, sender, fetchRequest{
@@ -62,8 +63,8 @@ func (r *remote) take(commit object.ID, got object.Unpacked) error {
 	return r.lane.store.Within(r.sink.opts.MaxHeldBytes)
 }
 
-// blobs returns the contents of files that are not too large, from the cache or in one request. What the server does not
-// have is absent.
+// blobs returns the contents of files that are not too large, from the cache or in one request.
+// What the server does not have is absent.
 func (r *remote) blobs(ctx context.Context, wanted []object.ID) (map[object.ID]string, error) {
 	found := make(map[object.ID]string, len(wanted))
 	var missing []object.ID
@@ -80,7 +81,8 @@ func (r *remote) blobs(ctx context.Context, wanted []object.ID) (map[object.ID]s
 	limit := r.sink.opts.MaxPackBytes
 	got, err := r.request(ctx, fetchRequest{FetchRequest: smart.FetchRequest{Wants: missing}, keepBlobs: true, limit: limit})
 	if err != nil && ctx.Err() == nil && !errors.Is(err, errNoAnswer) && !errors.Is(err, object.ErrTooMuch) {
-		// The server refuses what it does not advertise: without allowAnySHA1InWant there are only whole commits.
+		// The server refuses what it does not advertise: without allowAnySHA1InWant there are only
+		// whole commits.
 		whole := fetchRequest{
 			FetchRequest: smart.FetchRequest{Wants: []object.ID{r.lane.store.Tip}, Depth: 1}, keepBlobs: true, limit: limit,
 		}
@@ -143,12 +145,12 @@ func (r *remote) fetch(ctx context.Context, sender *session, req fetchRequest) (
 	return got.Unpacked, got.shallows, err
 }
 
-// historyDepth is how far ancestors looks back. Between a push whose answer was lost and the next look at the branch lie a
-// few commits of others.
+// historyDepth is how far ancestors looks back. Between a push whose answer was lost and the next
+// look at the branch lie a few commits of others.
 const historyDepth = 1000
 
-// ancestors returns which of the wanted commits are among the last commits of tip. A server without filter sends along all
-// that these commits hold; it is dropped as it arrives.
+// ancestors returns which of the wanted commits are among the last commits of tip. A server
+// without filter sends along all that these commits hold; it is dropped as it arrives.
 func (r *remote) ancestors(ctx context.Context, tip object.ID, wanted []object.ID) (map[object.ID]bool, error) {
 	got, err := r.request(ctx, fetchRequest{
 		FetchRequest: smart.FetchRequest{Wants: []object.ID{tip}, Depth: historyDepth, Filter: packp.FilterTreeDepth(0)},

@@ -37,8 +37,8 @@ func TestAFetchAfterACommitOfOthersReceivesOnlyWhatIsNew(t *testing.T) {
 	require.Len(t, repo.Tree("main"), 2002)
 }
 
-// A server leaves out what is reachable from a commit that the client says it has. With bitmaps that is all that ever was in
-// its history, of which a store keeps the tip's trees only.
+// A server leaves out what is reachable from a commit that the client says it has. With bitmaps
+// that is all that ever was in its history, of which a store keeps the tip's trees only.
 func TestATreeThatTheServerTakesUsToHaveIsFetchedAllTheSame(t *testing.T) {
 	t.Parallel()
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{DenyAnySHA1InWant: true})

@@ -13,8 +13,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-// Without a home, and whatever the server makes the sink fetch, no file is made: not in the working directory, nor in that
-// for temporary files.
+// Without a home, and whatever the server makes the sink fetch, no file is made: not in the
+// working directory, nor in that for temporary files.
 func TestNoFileIsMadeWhateverTheServerOffers(t *testing.T) {
 	dumb := []string{"shallow", "deepen-since", "deepen-not", "deepen-relative"}
 	var servers []*gitservertest.Repo

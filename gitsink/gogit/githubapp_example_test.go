@@ -18,8 +18,9 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
 )
 
-// gitHubApp gets the tokens of an installation of a GitHub App, which are valid for an hour, and keeps one until shortly
-// before its end. See "Authenticating as a GitHub App installation" in GitHub's documentation.
+// gitHubApp gets the tokens of an installation of a GitHub App, which are valid for an hour, and
+// keeps one until shortly before its end. See "Authenticating as a GitHub App installation" in
+// GitHub's documentation.
 type gitHubApp struct {
 	api          string // https://api.github.com, or https://HOST/api/v3
 	id           string // of the App
@@ -87,7 +88,8 @@ func (a *gitHubApp) jwt(now time.Time) (string, error) {
 	return text + "." + base64.RawURLEncoding.EncodeToString(signature), err
 }
 
-// Auth is asked for each connection, so tokens that live for an hour work: here those of a GitHub App.
+// Auth is asked for each connection, so tokens that live for an hour work: here those of a GitHub
+// App.
 func ExampleOptions() {
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // in place of GitHub's
 		fmt.Println(r.Method, r.URL.Path)

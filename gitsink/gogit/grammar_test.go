@@ -152,7 +152,8 @@ func TestCleanedWordsHoldNoCredentials(t *testing.T) {
 	}
 }
 
-// bigAnswers is what a server could send without an end. Each is stopped by a bound that counts what comes out of gzip.
+// bigAnswers is what a server could send without an end. Each is stopped by a bound that counts
+// what comes out of gzip.
 func TestNoAnswerIsHeldWhole(t *testing.T) {
 	first := pkt(someHash + " refs/heads/main\x00report-status side-band-64k shallow ofs-delta\n")
 	zeros := strings.NewReplacer("N", "%07d").Replace("refs/heads/branch-N")

@@ -10,8 +10,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
 
-// group is the calls that go into one push: those of a lane that wait when it becomes free, and have one key.
-// It is the worker's.
+// pushGroup is the calls that go into one push: those of a lane that wait when it becomes free,
+// and have one key. It is the worker's.
 type pushGroup struct {
 	remote  *remote
 	callers *refCountedContext // ends when all callers have left
@@ -28,8 +28,9 @@ type pushGroup struct {
 	changed   *call // has to speak for the group, and has other credentials by now
 }
 
-// keep holds a session for the next attempt, and closes the one it held. The sink looks at the branch to learn what has
-// become of a push; where others have won the race, every request until the next push lets them win again.
+// keep holds a session for the next attempt, and closes the one it held. The sink looks at the
+// branch to learn what has become of a push; where others have won the race, every request until
+// the next push lets them win again.
 func (g *pushGroup) keep(s *session) {
 	if g.next != nil {
 		g.next.Close()
@@ -72,8 +73,8 @@ func (g *pushGroup) drop(fault func(*call) error) {
 	})
 }
 
-// failure is the error of a call: with its own destination and context, without anybody's credentials. A server that wants
-// to be left alone is.
+// failure is the error of a call: with its own destination and context, without anybody's
+// credentials. A server that wants to be left alone is.
 func (g *pushGroup) failure(c *call, op string, err error, words string, classes ...error) error {
 	if status := smart.StatusOf(err); status != nil && status.RetryAfter > 0 {
 		g.remote.sink.limits.blockUntil(g.account(), time.Now().Add(status.RetryAfter), time.Now())
@@ -87,7 +88,8 @@ func (g *pushGroup) failAll(op string, err error, words string, classes ...error
 	g.drop(func(c *call) error { return g.failure(c, op, err, words, classes...) })
 }
 
-// settled ends all calls well: the branch is at tip (zero: there is none) and has what the chain holds.
+// succeed ends all calls well: the branch is at tip (zero: there is none) and has what the stack
+// holds.
 func (g *pushGroup) succeed(ch *pushStack, tip object.ID) {
 	commits := map[*call][]builtCommit{}
 	for _, p := range ch.parts {
@@ -123,8 +125,8 @@ func (g *pushGroup) postpone(calls []*call) {
 	g.remote.sink.lanes.putBack(g.remote.lane, calls)
 }
 
-// refCountedContext is a context that ends when the last of its holders has gone. Without that, a push for which nobody waits
-// any more would go on.
+// refCountedContext is a context that ends when the last of its holders has gone. Without that, a
+// push for which nobody waits any more would go on.
 type refCountedContext struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -133,8 +135,8 @@ type refCountedContext struct {
 	refs int        // holders whose own context has not ended
 }
 
-// hold makes somebody whose own context is ctx a holder until that ends. stop is context.AfterFunc's: if it returns true, the
-// holder has to leave. The caller holds mu.
+// hold makes somebody whose own context is ctx a holder until that ends. stop is
+// context.AfterFunc's: if it returns true, the holder has to leave. The caller holds mu.
 func (r *refCountedContext) hold(ctx context.Context) (stop func() bool) {
 	r.refs++
 	return context.AfterFunc(ctx, func() {
@@ -146,7 +148,8 @@ func (r *refCountedContext) hold(ctx context.Context) (stop func() bool) {
 	})
 }
 
-// leave takes a holder away whose own context has not ended. The shared context goes on even without holders: others may come.
+// leave takes a holder away whose own context has not ended. The shared context goes on even
+// without holders: others may come.
 func (r *refCountedContext) leave() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

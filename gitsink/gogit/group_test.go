@@ -22,8 +22,8 @@ type outcome struct {
 	err    error
 }
 
-// crowded applies plans while a push to their lane is under way, so that they wait together, and returns what became of
-// each. prepare is called once all of them wait.
+// crowded applies plans while a push to their lane is under way, so that they wait together, and
+// returns what became of each. prepare is called once all of them wait.
 func crowded(t *testing.T, s *Sink, repo *gitservertest.Repo, calls []*call, prepare func()) []outcome {
 	t.Helper()
 	reached, release := make(chan struct{}), make(chan struct{})
@@ -235,7 +235,8 @@ func TestPlansSharePushesOnlyUnderEqualCredentials(t *testing.T) {
 	require.Len(t, repo.Tree("main"), 4)
 }
 
-// refuseContent has the server refuse every push with a file whose content is "guilty", and count pushes.
+// refuseContent has the server refuse every push with a file whose content is "guilty", and count
+// pushes.
 func refuseContent(repo *gitservertest.Repo) {
 	repo.Hook("pre-receive", `while read -r old new ref; do
 	for commit in $(git rev-list "$new" --not --all); do

@@ -15,8 +15,8 @@ import (
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
-// inChild runs the test in a process of its own: what it takes in memory is its own there, and a crash is a failure of this
-// test alone. It returns true in that process.
+// inChild runs the test in a process of its own: what it takes in memory is its own there, and a
+// crash is a failure of this test alone. It returns true in that process.
 func inChild(t *testing.T) bool {
 	t.Helper()
 	const child = "KUBESCRIBE_TEST_CHILD"

@@ -11,7 +11,7 @@ type canned func(r *http.Request) (*http.Response, error)
 
 func (c canned) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) }
 
-// body is one that tells whether it was read to its end and closed.
+// body is one that reports whether it was read to its end and closed.
 type body struct {
 	*strings.Reader
 	closed bool

@@ -16,8 +16,8 @@ import (
 // laneOverhead is charged to a lane for what its store does not count.
 const laneOverhead = 16 << 10
 
-// lane is one branch of one repository. While calls wait for it, it has a worker, and only one: nothing else writes the
-// branch from this process.
+// lane is one branch of one repository. While calls wait for it, it has a worker, and only one:
+// nothing else writes the branch from this process.
 type lane struct {
 	key       destination.RemoteBranch
 	withdrawn chan struct{} // gets a token when a waiting call has gone
@@ -31,13 +31,13 @@ type lane struct {
 	// The worker's.
 	store   *object.Store
 	caps    *cachedCaps               // of the server; nil: not known
-	noScope bool                      // the server does not give trees by their hashes, whatever it says
+	noScope bool                      // the server gives no trees by their names, whatever it says
 	seen    map[string]lastSeenFolder // by base folder
 	unknown []unknownPush             // pushes of unknown outcome, the oldest first
 	landed  map[string][]landedCommit // of those that have turned out to have landed, by base folder
 }
 
-// sighting is the tree of a base folder as it was left, to recognise the work of others.
+// lastSeenFolder is the tree of a base folder as it was left, to recognise the work of others.
 type lastSeenFolder struct {
 	is    object.ID
 	maybe object.ID // what a push of unknown outcome would make it; else the same
@@ -57,7 +57,8 @@ func newLanes(maxBytes int64) *lanes {
 	return &lanes{max: maxBytes, all: map[destination.RemoteBranch]*lane{}}
 }
 
-// submit lets a call wait for its lane. If it returns a lane, the caller has to start a worker for it.
+// submit lets a call wait for its lane. If it returns a lane, the caller has to start a worker
+// for it.
 func (ls *lanes) submit(c *call) *lane {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
@@ -100,7 +101,8 @@ func (ls *lanes) withdraw(c *call) bool {
 	return true
 }
 
-// next returns the call that has waited longest, which goes on waiting. Without one the worker is dismissed.
+// next returns the call that has waited longest, which goes on waiting. Without one the worker is
+// dismissed.
 func (ls *lanes) next(l *lane) *call {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
@@ -119,7 +121,7 @@ func (ls *lanes) next(l *lane) *call {
 	return nil
 }
 
-// waits tells whether a call waits that may go with others of the key.
+// waits reports whether a call waits that may go with others of the key.
 func (ls *lanes) waits(l *lane, key groupKey) bool {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
@@ -154,8 +156,8 @@ func (ls *lanes) forget(l *lane) {
 	delete(ls.all, l.key)
 }
 
-// oldest is the lane without a worker that was used least recently. One that knows of pushes which may land yet comes last:
-// without that knowledge their commits would be made twice.
+// oldest is the lane without a worker that was used least recently. One that knows of pushes
+// which may land yet comes last: without that knowledge their commits would be made twice.
 func (ls *lanes) oldest() *lane {
 	var oldest *lane
 	for _, l := range ls.all {
@@ -186,8 +188,9 @@ func (ls *lanes) clear() {
 	}
 }
 
-// offers is what a server has said of its service upload-pack. With it, a fetch over HTTP goes without asking first if the
-// wanted commit is known from the other service: the writer that has lost a race needs no request more than that one.
+// cachedCaps is what a server has said of its service upload-pack. With it, a fetch over HTTP
+// goes without asking first if the wanted commit is known from the other service: the writer that
+// has lost a race needs no request more than that one.
 type cachedCaps struct {
 	repository string
 	who        identity // who has asked: a server may say something else to others
@@ -196,7 +199,8 @@ type cachedCaps struct {
 	format     object.Format
 }
 
-// doubt is a push whose outcome is unknown. It can still land as long as the branch is at old.
+// unknownPush is a push whose outcome is unknown. It can still land as long as the branch is at
+// old.
 type unknownPush struct {
 	old, tip object.ID
 	parts    []unknownPart
@@ -208,7 +212,8 @@ type unknownPart struct {
 	commits []landedCommit
 }
 
-// found is a commit of a push that has turned out to have landed, by what its plan wanted of it.
+// landedCommit is a commit of a push that has turned out to have landed, by what its plan wanted
+// of it.
 type landedCommit struct {
 	hash   object.ID
 	digest digest
@@ -223,9 +228,10 @@ func (l *lane) forgetCalls() {
 	}
 }
 
-// landed is how many commits at the beginning of a plan hold, in turn, all that were found. In between may be some that
-// have changed nothing then, and so have not become commits. What was found first may be unlike the plan's: a Writer adds
-// the OwnerFile to the first commit of a folder, and once that has landed, no more.
+// countLanded is how many commits at the beginning of a plan hold, in turn, all that were found.
+// In between may be some that have changed nothing then, and so have not become commits. What was
+// found first may be unlike the plan's: a Writer adds the OwnerFile to the first commit of a
+// folder, and once that has landed, no more.
 func countLanded(commits []gitsink.Commit, known []landedCommit) int {
 	if len(known) == 0 {
 		return 0

@@ -34,7 +34,8 @@ func TestALocalRepositoryIsNotOpenedUnlessItsFolderIsAllowed(t *testing.T) {
 	}
 }
 
-// A hook gets nothing of the environment but where things are: neither tokens, nor what would lead git elsewhere.
+// A hook gets nothing of the environment but where things are: neither tokens, nor what would
+// lead git elsewhere.
 func TestAHookSeesNoSecretOfTheProcess(t *testing.T) {
 	repo, other := gitservertest.NewServer(t, nil).NewRepo("app"), t.TempDir()
 	seen := filepath.Join(t.TempDir(), "seen")

@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(forge.Main(m))
 }
 
-// newSink makes a sink that is closed before the server of the test, and does not pace unless the options say so. Repositories of
-// tests are allowed where they are.
+// newSink makes a sink that is closed before the server of the test, and does not pace unless the
+// options say so. Repositories of tests are allowed where they are.
 func newSink(t *testing.T, opts *Options) *Sink {
 	t.Helper()
 	set := Options{}

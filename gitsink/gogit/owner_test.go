@@ -28,7 +28,8 @@ func update(d destination.Destination, name, content string) event.Event {
 	}
 }
 
-// meeting is a sink whose first plans wait for each other, so that all of them have seen the same tree.
+// meeting is a sink whose first plans wait for each other, so that all of them have seen the same
+// tree.
 type meeting struct {
 	gitsink.GitSink
 	all *sync.WaitGroup
@@ -46,7 +47,8 @@ func (m meeting) Apply(ctx context.Context, d destination.Destination, plan gits
 	})
 }
 
-// race lets two clusters with copied configuration write their first commit to one folder, and returns what became of each.
+// race lets two clusters with copied configuration write their first commit to one folder, and
+// returns what became of each.
 func race(t *testing.T, d destination.Destination, sinks [2]gitsink.GitSink) (faults [2]error) {
 	t.Helper()
 	var running sync.WaitGroup
@@ -101,8 +103,8 @@ func TestOfTwoFirstCommitsToAFolderOneOwnsItAndTheOtherWritesNothing(t *testing.
 	})
 }
 
-// A batch of a queue that keeps every event is a commit per change: after a push whose answer was lost, its next attempt
-// must not set the file back to the first of them.
+// A batch of a queue that keeps every event is a commit per change: after a push whose answer was
+// lost, its next attempt must not set the file back to the first of them.
 func TestABatchOfEveryChangeWhoseAnswerWasLostIsNotWrittenTwice(t *testing.T) {
 	t.Parallel()
 	strategies(t, func(t *testing.T, server *gitservertest.Server) {
@@ -111,7 +113,8 @@ func TestABatchOfEveryChangeWhoseAnswerWasLostIsNotWrittenTwice(t *testing.T) {
 		s, d := newSink(t, nil), target(repo.URL(), "main", "base")
 		w, err := gitsink.NewWriter(s, "cluster", &gitsink.WriterOptions{CommitPer: gitsink.PerEvent})
 		require.NoError(t, err)
-		// The first changes nothing now, but would once the others have landed. The first commit makes the folder ours.
+		// The first changes nothing now, but would once the others have landed. The first commit makes
+		// the folder ours.
 		batch := queue.Batch{Lease: heldLease{}, Events: []event.Event{update(d, "x", "0"), update(d, "x", "A"), update(d, "x", "B")}}
 		apply(t, s, d, nothing)
 		lose(server)

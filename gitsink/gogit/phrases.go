@@ -13,7 +13,7 @@ type phrase struct {
 	class error
 }
 
-// libraryPhrases are the words of a failure on this side of the wire.
+// libraryPhrases are the words of a failure on this side of the connection.
 var libraryPhrases = []phrase{
 	{"unable to authenticate", gitsink.ErrAuth},                    // x/crypto/ssh
 	{"too many authentication failures", gitsink.ErrAuth},          // OpenSSH, as the reason to disconnect
@@ -39,12 +39,12 @@ var libraryPhrases = []phrase{
 	{"tls: oversized record", gitsink.ErrProtocol},                 // crypto/tls
 }
 
-// serverPhrases are the words of servers; the first that is found decides. It is one table for every phase and transport, since
-// hosts say the same from a hook, by SSH, as a body of HTTP and in an ERR line. What they were taken from is in
-// docs/server-words.md.
+// serverPhrases are the words of servers; the first that is found decides. It is one table for
+// every phase and transport, since hosts say the same from a hook, by SSH, as a body of HTTP and
+// in an ERR line. What they were taken from is in docs/server-words.md.
 //
-// What asks for fewer requests comes first, whatever else is said. What may be about the content of one plan comes next: it
-// must not count against the branch.
+// What asks for fewer requests comes first, whatever else is said. What may be about the content
+// of one plan comes next: it must not count against the branch.
 var serverPhrases = []phrase{
 	{"rate limit", gitsink.ErrUnavailable}, // GitHub answers 403
 	{"too many requests", gitsink.ErrUnavailable},
@@ -192,8 +192,8 @@ func find(phrases []phrase, text string) error {
 	return nil
 }
 
-// classOfRefusal is the class of what a server says when it refuses a push. Never of use to tell a branch that has moved:
-// every server has its own words for that.
+// classOfRefusal is the class of what a server says when it refuses a push. Never of use to tell
+// a branch that has moved: every server has its own words for that.
 func classOfRefusal(text string) error {
 	if class := find(serverPhrases, text); class != nil {
 		return class

@@ -14,9 +14,10 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
 
-// checkPlainText returns an error if a connection to a repository would show credentials where everybody on the way can read
-// them. Every connection's credentials go through here before anything is sent, see askAuth. Redirects lead credentials
-// nowhere else than where they were allowed to go: see httpWire.redirect.
+// checkPlainText returns an error if a connection to a repository would show credentials where
+// everybody on the way can read them. Every connection's credentials go through here before
+// anything is sent, see askAuth. Redirects lead credentials nowhere else than where they were
+// allowed to go: see httpWire.redirect.
 func (o *Options) checkPlainText(repository string, a Auth) error {
 	ep, err := transport.NewEndpoint(repository)
 	if err != nil || ep.Protocol == "file" {
@@ -39,7 +40,7 @@ func (o *Options) checkPlainText(repository string, a Auth) error {
 	}
 	host := strings.Trim(ep.Host, "[]")
 	switch {
-	case !o.mayRead(host), proxy != nil && !o.isNamed(host): // behind a proxy, this machine is another one
+	case !o.mayRead(host), proxy != nil && !o.isNamed(host): // a proxy has its own localhost
 		return fmt.Errorf("%w to %s: use https://, or allow that host (Options.AllowedPlainTextHosts)", gitsink.ErrPlainText, host)
 	case readable:
 		return fmt.Errorf("%w to %s, a proxy: use https://, or allow that host (Options.AllowedPlainTextHosts)",
@@ -48,7 +49,8 @@ func (o *Options) checkPlainText(repository string, a Auth) error {
 	return nil
 }
 
-// mayRead reports whether credentials may go to a host in plain text: to this machine, and to those that are allowed.
+// mayRead reports whether credentials may go to a host in plain text: to this machine, and to
+// those that are allowed.
 func (o *Options) mayRead(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost") || o.isNamed(host)

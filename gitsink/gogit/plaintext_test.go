@@ -16,7 +16,8 @@ import (
 	"github.com/kubescribe/kubescribe/queue"
 )
 
-// eavesdropper is a network that every name leads to. It answers with what the server has, and notes what it heard.
+// eavesdropper is a network that every name leads to. It answers with what the server has, and
+// notes what it heard.
 type eavesdropper struct {
 	heard     atomic.Int32 // requests, or connections where no request was made
 	server    string       // host:port
@@ -95,7 +96,8 @@ func TestCredentialsNeverGoInPlainTextUnlessTheHostIsAllowed(t *testing.T) {
 	}
 }
 
-// Whoever listens hears nothing, on the first connection and on every later one, and a word from the administrator opens the way.
+// Whoever listens hears nothing, on the first connection and on every later one, and a word from
+// the administrator opens the way.
 func TestNothingIsSentWhereCredentialsWouldBeReadable(t *testing.T) {
 	t.Parallel()
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{User: "bot", Password: "s3cret-word"}})
@@ -117,7 +119,8 @@ func TestNothingIsSentWhereCredentialsWouldBeReadable(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "1"}, repo.Tree("main"))
 }
 
-// A call is refused also where its credentials come later than its place in a lane: each connection asks.
+// A call is refused also where its credentials come later than its place in a lane: each
+// connection asks.
 func TestCredentialsThatAppearLaterAreNotSentInPlainTextEither(t *testing.T) {
 	t.Parallel()
 	server := gitservertest.NewServer(t, nil)

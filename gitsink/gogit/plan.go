@@ -10,11 +10,12 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
-// maxPush bounds the objects of one push, before compression: they are held in memory, and a server may have a limit of its
-// own. A plan that makes more goes alone.
+// maxPush bounds the objects of one push, before compression: they are held in memory, and a
+// server may have a limit of its own. A plan that makes more goes alone.
 const maxPush = 32 << 20
 
-// plan checks the branch out and runs the plans, each on what those before have made. A plan that fails is left out.
+// plan checks the branch out and runs the plans, each on what those before have made. A plan that
+// fails is left out.
 func (g *pushGroup) plan(receiver *session) (*pushStack, error) {
 	tip, err := g.catchUp(receiver)
 	if err == nil {
@@ -47,8 +48,8 @@ func (g *pushGroup) plan(receiver *session) (*pushStack, error) {
 	return ch, nil
 }
 
-// catchUp brings the store to the branch's newest commit, and returns the branch's tip. A repository without any reference
-// is empty: there is nothing to ask for.
+// catchUp brings the store to the branch's newest commit, and returns the branch's tip. A
+// repository without any reference is empty: there is nothing to ask for.
 func (g *pushGroup) catchUp(receiver *session) (object.ID, error) {
 	if receiver.Refs.Empty {
 		g.remote.lane.store = object.NewStore()
@@ -64,7 +65,7 @@ func (g *pushGroup) catchUp(receiver *session) (object.ID, error) {
 	return g.remote.checkout(g.callers.ctx, receiver.Tip(g.remote.ref), folders)
 }
 
-// full tells whether a draft has to wait for another push.
+// full reports whether built commits have to wait for another push.
 func (g *pushGroup) full(ch *pushStack, d *builtCommits) bool {
 	n := ch.commits()
 	if n == 0 || len(d.commits) == 0 {
@@ -77,7 +78,8 @@ func (g *pushGroup) full(ch *pushStack, d *builtCommits) bool {
 	return g.limit.MaxCommits > 0 && n+len(d.commits) > g.limit.MaxCommits || ch.size+size > maxPush
 }
 
-// draft runs one plan and makes its commits. An error that matches errIncomplete is the cache's, all others are the call's.
+// runAndBuild runs one plan and makes its commits. An error that matches errIncomplete is the
+// cache's, all others are the call's.
 func (g *pushGroup) runAndBuild(ch *pushStack, c *call) (*builtCommits, error) {
 	folder, err := g.folder(ch, c)
 	if errors.Is(err, object.ErrIncomplete) {
@@ -117,7 +119,8 @@ func (g *pushGroup) runAndBuild(ch *pushStack, c *call) (*builtCommits, error) {
 	return d, nil
 }
 
-// folder finds a call's base folder, as the chain leaves it, and notes whether somebody else has changed it.
+// folder finds a call's base folder, as the stack leaves it, and notes whether somebody else has
+// changed it.
 func (g *pushGroup) folder(ch *pushStack, c *call) (object.ID, error) {
 	before, err := object.FolderIn(ch.store, ch.store.Root, c.dst.BaseFolder)
 	if err != nil {

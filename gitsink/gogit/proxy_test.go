@@ -69,7 +69,8 @@ func connectProxy(t *testing.T, secure bool, used *atomic.Int32) *httptest.Serve
 	return proxy
 }
 
-// socksProxy speaks SOCKS5 (RFC 1928, RFC 1929) with a password, and knows every name as this machine.
+// socksProxy speaks SOCKS5 (RFC 1928, RFC 1929) with a password, and knows every name as this
+// machine.
 func socksProxy(t *testing.T, used *atomic.Int32) net.Addr {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

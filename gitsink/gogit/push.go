@@ -27,8 +27,8 @@ type verdict struct {
 	err     error  // why there is no answer
 }
 
-// push sends the chain and finds out what has become of it. again: the branch is not what the plans were run on, or what
-// was guilty has gone.
+// push sends the stack and finds out what has become of it. again: the branch is not what the
+// plans were run on, or what was guilty has gone.
 func (g *pushGroup) push(receiver *session, ch *pushStack) (again bool) {
 	if g.pushes++; g.pushes > 1 && !g.closed {
 		g.remote.sink.limits.charge(g.account(), time.Now())
@@ -64,7 +64,8 @@ func (g *pushGroup) push(receiver *session, ch *pushStack) (again bool) {
 	return g.unknown(ch, v, tip, lookErr)
 }
 
-// unknown deals with a push that was not seen on the branch, which was at tip, or could not be read because of lookErr.
+// unknown deals with a push that was not seen on the branch, which was at tip, or could not be
+// read because of lookErr.
 func (g *pushGroup) unknown(ch *pushStack, v verdict, tip object.ID, lookErr error) (again bool) {
 	g.rememberUnknown(ch)
 	cause := fmt.Errorf("%w: %w", gitsink.ErrUnknown, v.err)
@@ -89,8 +90,8 @@ func (g *pushGroup) unknown(ch *pushStack, v verdict, tip object.ID, lookErr err
 // unknownFor are the classes of a push that may have landed, for a reason.
 func unknownFor(err error) []error { return append([]error{gitsink.ErrUnknown}, classify(err)...) }
 
-// send pushes the chain with the hash that the plans were run on as the old value, so that the server refuses it if the
-// branch is at anything else: nobody's commit can be overwritten.
+// send pushes the stack with the hash that the plans were run on as the old value, so that the
+// server refuses it if the branch is at anything else: nobody's commit can be overwritten.
 func (g *pushGroup) send(receiver *session, ch *pushStack) verdict {
 	has := ch.store.Lookup
 	if receiver.Refs.Capabilities.Supports(smart.NoThin) {
@@ -140,8 +141,8 @@ func (r *remote) judge(report *packp.ReportStatus, err error, words string) verd
 	return v
 }
 
-// look reads what the server advertises now. Where ctx has ended it takes a short time of its own: whether a push that
-// was cut off has landed is worth knowing.
+// look reads what the server advertises now. Where ctx has ended it takes a short time of its
+// own: whether a push that was cut off has landed is worth knowing.
 func (g *pushGroup) look(ctx context.Context) (*session, error) {
 	if ctx.Err() != nil {
 		var cancel context.CancelFunc
@@ -155,21 +156,21 @@ func (g *pushGroup) look(ctx context.Context) (*session, error) {
 	return g.remote.open(ctx, smart.ReceivePack)
 }
 
-// landed ends all calls: the server has what they wanted.
+// pushed ends all calls: the server has what they wanted.
 func (g *pushGroup) pushed(ch *pushStack) {
 	ch.moveStore()
 	g.succeed(ch, ch.tip)
 }
 
-// refused deals with a push that the server does not want although the branch has not moved. If that is not sure
-// (lookErr), and the server's words do not tell either, the next try will. A refusal that may concern one plan only is
-// tracked down to it: the others are pushed without it.
+// refused deals with a push that the server does not want although the branch has not moved. If
+// that is not sure (lookErr), and the server's words do not tell either, the next try will. A
+// refusal that may concern one plan only is tracked down to it: the others are pushed without it.
 func (g *pushGroup) refused(v verdict, refs map[string]object.ID, lookErr error) (again bool) {
 	if v.unpack {
 		g.remote.lane.store = object.NewStore() // in case it is the server that misses something
 	}
 	class := classOfRefusal(v.refusal + "\n" + v.words)
-	if lookErr != nil && class == gitsink.ErrRejected { //nolint:errorlint // a sentinel of our own table
+	if lookErr != nil && class == gitsink.ErrRejected { //nolint:errorlint // of our own table
 		class = gitsink.ErrUnavailable
 	}
 	cause := errors.New(v.refusal)
@@ -195,8 +196,8 @@ func concernsContent(class error) bool {
 	return errors.Is(class, gitsink.ErrRejected) || errors.Is(class, gitsink.ErrTooLarge)
 }
 
-// divide pushes one half of the calls after the other. They are planned again, so it does not matter that one half may have
-// built upon the other.
+// divide pushes one half of the calls after the other. They are planned again, so it does not
+// matter that one half may have built upon the other.
 func (g *pushGroup) divide() {
 	g.keep(nil) // the branch will not be there when the first half is done
 	calls := g.calls

@@ -10,8 +10,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
-// chain is what a group pushes: the commits of its plans in turn, on top of the branch, with all objects that are new in
-// them. A plan sees what the plans before it have made.
+// pushStack is what a group pushes: the commits of its plans in turn, on top of the branch, with
+// all objects that are new in them. A plan sees what the plans before it have made.
 type pushStack struct {
 	format object.Format
 	store  *object.Store
@@ -27,13 +27,13 @@ type pushStack struct {
 	create  bool // the branch is wanted even without a new commit
 }
 
-// part is what one call has put into a chain.
+// stackPart is what one call has put on a stack.
 type stackPart struct {
 	call    *call
 	commits []builtCommit
 }
 
-// made is a commit and what it was made from.
+// builtCommit is a commit and what it was made from.
 type builtCommit struct {
 	hash object.ID
 	from gitsink.Commit
@@ -52,7 +52,7 @@ func (ch *pushStack) Tree(hash object.ID) (string, error) {
 	return ch.store.Tree(hash)
 }
 
-// nothing tells whether there is nothing to push.
+// empty reports whether there is nothing to push.
 func (ch *pushStack) empty() bool {
 	creates := ch.create && ch.old.IsZero() && !ch.tip.IsZero()
 	return ch.tip == ch.store.Tip && !creates
@@ -67,7 +67,7 @@ func (ch *pushStack) commits() int {
 	return n
 }
 
-// draft is what a plan's commits become, before they are part of a chain.
+// builtCommits is what a plan's commits become, before they are on a stack.
 type builtCommits struct {
 	commits   []builtCommit
 	objects   []object.Object
@@ -78,7 +78,8 @@ type builtCommits struct {
 // encoder writes a commit object.
 type encoder func(root, parent object.ID, commit gitsink.Commit, now time.Time) ([]byte, error)
 
-// draft makes the commits of a plan on top of the chain, below a base folder. One whose tree is its parent's is left out.
+// build makes the commits of a plan on top of the stack, below a base folder. One whose tree is
+// its parent's is left out.
 func (ch *pushStack) build(folder string, commits []gitsink.Commit, encode encoder) (*builtCommits, error) {
 	if err := object.CheckPaths(folder, commits); err != nil {
 		return nil, err
@@ -112,7 +113,7 @@ func (ch *pushStack) build(folder string, commits []gitsink.Commit, encode encod
 	return d, nil
 }
 
-// add takes a draft on top of the chain into it.
+// add puts built commits on top of the stack.
 func (ch *pushStack) add(c *call, d *builtCommits) {
 	ch.parts = append(ch.parts, stackPart{c, d.commits})
 	ch.create = ch.create || d.writes
@@ -129,7 +130,7 @@ func (ch *pushStack) add(c *call, d *builtCommits) {
 	ch.tip, ch.root = d.tip, d.root
 }
 
-// landed brings the store to where the chain has brought the branch.
+// moveStore brings the store to where the stack has brought the branch.
 func (ch *pushStack) moveStore() {
 	for hash, tree := range ch.trees {
 		ch.store.Add(hash, tree)
@@ -140,7 +141,7 @@ func (ch *pushStack) moveStore() {
 	ch.store.Advance(ch.tip, ch.root)
 }
 
-// signed reports whether a signature is in the commits of a chain.
+// signed reports whether a signature is in the commits of a stack.
 func (ch *pushStack) signed() bool {
 	return slices.ContainsFunc(ch.objects, object.IsSigned)
 }

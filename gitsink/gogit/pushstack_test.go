@@ -29,7 +29,7 @@ func TestAChainIsOnTopOfTheStore(t *testing.T) {
 	}, ch)
 	ch.trees[old] = "of the chain"
 	rootTree, _ := s.Trees.Get(s.Root)
-	for hash, want := range map[object.ID]string{old: "of the chain", s.Root: rootTree, object.ID{}: ""} {
+	for hash, want := range map[object.ID]string{old: "of the chain", s.Root: rootTree, {}: ""} {
 		tree, err := ch.Tree(hash)
 		require.NoError(t, err)
 		require.Equal(t, want, tree)

@@ -120,7 +120,8 @@ func TestAQuestionIsCountedFromWhenItIsLeftToItsEnd(t *testing.T) {
 	require.Equal(t, 1, l.all())
 }
 
-// What a server has said once is taken for what it would say, to whom it has said it and of what it was asked.
+// What a server has said once is taken for what it would say, to whom it has said it and of what
+// it was asked.
 func TestAServerThatIsKnownIsNotAskedAgain(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -6,18 +6,20 @@ import (
 	"time"
 )
 
-// RateLimit says how often a repository may be pushed to. The zero value is what GitHub recommends, 6 pushes a minute
-// (https://docs.github.com/repositories/creating-and-managing-repositories/repository-limits). File URLs and paths are
-// never paced.
+// RateLimit says how often a repository may be pushed to. The zero value is what GitHub
+// recommends, 6 pushes a minute
+// (https://docs.github.com/repositories/creating-and-managing-repositories/repository-limits).
+// File URLs and paths are never limited.
 type RateLimit struct {
 	// Interval is the time after which one more push may be made. Negative: no limit. Default: 10 s.
 	Interval time.Duration
 
-	// Burst is how many pushes may follow one another without waiting, after a quiet time of as many Intervals.
-	// Default: 6.
+	// Burst is how many pushes may follow one another without waiting, after a quiet time of as many
+	// Intervals. Default: 6.
 	Burst int
 
-	// MaxCommits is how many commits go into one push at most; a plan that makes more goes alone. Default: no limit.
+	// MaxCommits is how many commits go into one push at most; a plan that makes more goes alone.
+	// Default: no limit.
 	MaxCommits int
 }
 
@@ -34,22 +36,25 @@ func (p RateLimit) withDefaults(repository string) RateLimit {
 	return p
 }
 
-// account is what pushes are paced by, and what a server wants to be left alone by: nobody waits for what others have done.
+// account is what pushes are limited by, and what a server wants to be left alone by: nobody waits
+// for what others have done.
 type account struct {
 	repository string // canonical
 	who        identity
 	limit      RateLimit // zero for what a server wants
 }
 
-// paces knows how much was pushed lately under each account, and which one a server wants to be left alone by. It may be used
-// concurrently. What is no longer of interest is forgotten with the next turn.
+// rateLimits knows how much was pushed lately under each account, and which one a server wants to
+// be left alone by. It may be used concurrently. What is no longer of interest is forgotten with
+// the next reservation.
 type rateLimits struct {
 	mu       sync.Mutex // guards what follows
 	accounts map[account]*bucket
 }
 
-// bucket is a token bucket of one account, kept as a time: each push moves it an Interval ahead, from now at least, and
-// as long as it is no more than Burst-1 Intervals ahead, the next push need not wait. So it holds whatever the RateLimit is.
+// bucket is a token bucket of one account, kept as a time: each push moves it an Interval ahead,
+// from now at least, and as long as it is no more than Burst-1 Intervals ahead, the next push
+// need not wait. So it holds whatever the RateLimit is.
 type bucket struct {
 	ahead        time.Time
 	blockedUntil time.Time // the server wants no request before
@@ -71,7 +76,8 @@ func (ps *rateLimits) bucket(of account, now time.Time) *bucket {
 	return b
 }
 
-// turn takes a token for a push and says how long to wait before it may be made. Who comes later waits longer.
+// reserve takes a token for a push and says how long to wait before it may be made. Who comes
+// later waits longer.
 func (ps *rateLimits) reserve(of account, now time.Time) time.Duration {
 	p := of.limit
 	if p.Interval == 0 {
@@ -88,7 +94,7 @@ func (ps *rateLimits) reserve(of account, now time.Time) time.Duration {
 	return max(wait, 0)
 }
 
-// back gives a token back: nothing was pushed.
+// cancel gives a token back: nothing was pushed.
 func (ps *rateLimits) cancel(of account) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -97,8 +103,8 @@ func (ps *rateLimits) cancel(of account) {
 	}
 }
 
-// extra takes a token for a push that does not wait, since it is made in place of one that was lost. The debt is
-// bounded, or a branch that keeps moving would lock the account for long.
+// charge takes a token for a push that does not wait, since it is made in place of one that was
+// lost. The debt is bounded, or a branch that keeps moving would lock the account for long.
 func (ps *rateLimits) charge(of account, now time.Time) {
 	p := of.limit
 	if p.Interval == 0 {
@@ -112,7 +118,7 @@ func (ps *rateLimits) charge(of account, now time.Time) {
 	}
 }
 
-// refuse remembers that the server wants no request for a while.
+// blockUntil remembers that the server wants no request for a while.
 func (ps *rateLimits) blockUntil(of account, until, now time.Time) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -120,7 +126,7 @@ func (ps *rateLimits) blockUntil(of account, until, now time.Time) {
 	ps.bucket(of, now).blockedUntil = until
 }
 
-// refused says for how long the server still wants no request.
+// blockedFor says for how long the server still wants no request.
 func (ps *rateLimits) blockedFor(of account, now time.Time) time.Duration {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()

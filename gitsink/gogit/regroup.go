@@ -8,11 +8,13 @@ import (
 	"time"
 )
 
-// errStrayed means that a call which has to speak for its group does not belong to it any more.
+// errCredentialsChanged means that a call which has to speak for its group does not belong to it
+// any more.
 var errCredentialsChanged = errors.New("the credentials have changed")
 
-// credentials are what a connection of the group shows: what Auth says at this moment of the call that came first. If that
-// is not what the group was formed by, there is no connection: see astray.
+// credentials are what a connection of the group shows: what Auth says at this moment of the call
+// that came first. If that is not what the group was formed by, there is no connection: see
+// astray.
 func (g *pushGroup) credentials(ctx context.Context) (Auth, error) {
 	members := slices.DeleteFunc(slices.Clone(g.calls), func(c *call) bool { return c.over })
 	if len(members) == 0 {
@@ -41,8 +43,8 @@ func (g *pushGroup) credentials(ctx context.Context) (Auth, error) {
 	return auth, nil
 }
 
-// anybody is credentials for a look at what has become of a push. All calls have a part in it, so it may be made for any of
-// them, each with its own.
+// anybody is credentials for a look at what has become of a push. All calls have a part in it, so
+// it may be made for any of them, each with its own.
 func (g *pushGroup) anybody(ctx context.Context) (auth Auth, err error) {
 	err = errCredentialsChanged
 	for _, c := range g.calls {
@@ -53,7 +55,8 @@ func (g *pushGroup) anybody(ctx context.Context) (auth Auth, err error) {
 	return Auth{}, err
 }
 
-// astray asks again for all calls, since one has strayed, and lets those go that do not belong together any more.
+// regroup asks again for all calls, since the credentials of one have changed, and lets those go
+// that do not belong together any more.
 func (g *pushGroup) regroup() (again bool) {
 	g.readmit(g.calls)
 	if c := g.changed; slices.Contains(g.calls, c) {
@@ -65,8 +68,9 @@ func (g *pushGroup) regroup() (again bool) {
 	return len(g.calls) > 0
 }
 
-// renew asks again for the calls of whom nothing has been heard for a while; for all of them before a push that is made
-// in place of another. A call that is alone is asked for by its connection.
+// renew asks again for the calls of whom nothing has been heard for a while; for all of them
+// before a push that is made in place of another. A call that is alone is asked for by its
+// connection.
 func (g *pushGroup) renew() {
 	if len(g.calls) == 1 && g.next == nil {
 		return
@@ -80,8 +84,8 @@ func (g *pushGroup) renew() {
 	g.readmit(old)
 }
 
-// settle asks for some calls of the group. Who gets an error is left out, and who gets other credentials, or another pace,
-// goes into another group.
+// readmit asks for some calls of the group. Who gets an error is left out, and who gets other
+// credentials, or another RateLimit, goes into another group.
 func (g *pushGroup) readmit(calls []*call) {
 	answers, faults := g.askAll(calls)
 	var moved []*call
@@ -112,7 +116,8 @@ func (g *pushGroup) move(calls ...*call) {
 	g.postpone(calls)
 }
 
-// askAll asks for several calls at once: one that is slow delays the others by itself, not by their number.
+// askAll asks for several calls at once: one that is slow delays the others by itself, not by
+// their number.
 func (g *pushGroup) askAll(calls []*call) (map[*call]answer, map[*call]error) {
 	answers, faults := make(map[*call]answer, len(calls)), make(map[*call]error)
 	var mu sync.Mutex // guards both

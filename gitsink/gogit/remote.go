@@ -37,7 +37,7 @@ func newRemote(s *Sink, l *lane, d destination.Destination) *remote {
 type session struct {
 	*smart.Session
 	who     identity // under whose credentials it was opened
-	assumed bool     // nobody has asked the server what it advertises; see offers
+	assumed bool     // nobody has asked the server what it advertises; see cachedCaps
 }
 
 // bounded runs f with a bound on its time. What has been cut off fails with the reason for that.
@@ -73,7 +73,7 @@ func (r *remote) greet(ctx context.Context, w smart.Conn, who identity, which sm
 		return nil, err
 	}
 	s := &session{Session: begun, who: who}
-	if which == smart.UploadPack && !s.Refs.Empty { // or it would not be asked again, when it knows of some
+	if which == smart.UploadPack && !s.Refs.Empty { // an empty one is asked again
 		r.learn(s)
 	}
 	return s, nil

@@ -19,8 +19,9 @@ type planned struct {
 	err     error
 }
 
-// run runs the plan, unless the caller has left. The worker waits for it no longer than its context and planGrace: a plan
-// that goes on then is left behind, on a tree that is of no use any more.
+// run runs the plan, unless the caller has left. The worker waits for it no longer than its
+// context and planGrace: a plan that goes on then is left behind, on a tree that is of no use any
+// more.
 func (c *call) run(s *Sink, base *view) ([]gitsink.Commit, error) {
 	c.turn.Lock()
 	defer c.turn.Unlock()
@@ -53,8 +54,8 @@ func (c *call) run(s *Sink, base *view) ([]gitsink.Commit, error) {
 	}
 }
 
-// start runs the plan on a goroutine of its own: a plan that panics or ends its goroutine must not take the worker, and
-// with it the other callers, along.
+// start runs the plan on a goroutine of its own: a plan that panics or ends its goroutine must
+// not take the worker, and with it the other callers, along.
 func (c *call) start(ctx context.Context, base gitsink.Tree) <-chan planned {
 	ended := make(chan planned, 1)
 	go func() {

@@ -40,8 +40,9 @@ const (
 // schedule says what happens to each of the first requests.
 type schedule map[int]act
 
-// modelServer is a Git server of one branch, as small as can be: smart HTTP, no capability that it could do without. It
-// refuses what git would refuse: a push onto another commit than the branch's, and one that lacks objects.
+// modelServer is a Git server of one branch, as small as can be: smart HTTP, no capability that
+// it could do without. It refuses what git would refuse: a push onto another commit than the
+// branch's, and one that lacks objects.
 type modelServer struct {
 	t        *testing.T
 	schedule schedule
@@ -126,7 +127,8 @@ func (m *modelServer) advertise(service string) []byte {
 
 var wantLine = regexp.MustCompile(`want ([0-9a-f]{40})`)
 
-// upload sends everything that the wanted commits reach: it knows neither shallow nor filter, and needs no haves.
+// upload sends everything that the wanted commits reach: it knows neither shallow nor filter, and
+// needs no haves.
 func (m *modelServer) upload(body []byte) []byte {
 	var objects []object.Object
 	seen := map[object.ID]bool{}
@@ -256,8 +258,8 @@ func (m *modelServer) history() []string {
 	return subjects
 }
 
-// run makes three calls of two commits each on one file, each repeated until it succeeds, as a queue does that keeps every
-// event. The result is what is wrong with the branch then.
+// run makes three calls of two commits each on one file, each repeated until it succeeds, as a
+// queue does that keeps every event. The result is what is wrong with the branch then.
 func (m *modelServer) run() error {
 	s := New(&Options{Transport: m, RateLimit: unpaced, MaxAttempts: 100})
 	defer func() { _ = s.Close() }()
@@ -305,8 +307,8 @@ func insist(apply func() error) error {
 	return err
 }
 
-// TestNoScheduleOfFaultsLosesOrRepeatsACommit tries every single fault and, of those with more, all pairs and many triples
-// with KUBESCRIBE_SOAK, else a sample. KUBESCRIBE_SEED repeats a run.
+// TestNoScheduleOfFaultsLosesOrRepeatsACommit tries every single fault and, of those with more,
+// all pairs and many triples with KUBESCRIBE_SOAK, else a sample. KUBESCRIBE_SEED repeats a run.
 func TestNoScheduleOfFaultsLosesOrRepeatsACommit(t *testing.T) {
 	t.Parallel()
 	const requests = 14 // without faults there are 8

@@ -11,10 +11,11 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
 
-// scope brings the store to a commit with the trees on the way to the folders and below them, and no others: the cost
-// follows the folders, not the repository. Trees are wanted by their hashes, level by level, all of a level in one request;
-// a folder of which nothing is known comes whole. Nothing is said to be had: the server would take us to have all that the
-// commit reaches, and leave out a tree that somebody has copied into our folder from elsewhere.
+// scope brings the store to a commit with the trees on the way to the folders and below them, and
+// no others: the cost follows the folders, not the repository. Trees are wanted by their hashes,
+// level by level, all of a level in one request; a folder of which nothing is known comes whole.
+// Nothing is said to be had: the server would take us to have all that the commit reaches, and
+// leave out a tree that somebody has copied into our folder from elsewhere.
 func (r *remote) scope(ctx context.Context, sender *session, want object.ID, folders []string) error {
 	q := &requester{remote: r, session: sender}
 	defer q.close()
@@ -54,8 +55,8 @@ func (r *remote) scope(ctx context.Context, sender *session, want object.ID, fol
 	return s.Within(r.sink.opts.MaxHeldBytes)
 }
 
-// maxLevels is how many levels below a base folder are asked for one by one. What lies deeper comes whole: a request for each of
-// a thousand levels would take minutes.
+// maxLevels is how many levels below a base folder are asked for one by one. What lies deeper
+// comes whole: a request for each of a thousand levels would take minutes.
 const maxLevels = 16
 
 // levels is the depth of the deepest of the folders.
@@ -66,8 +67,8 @@ func levels(folders []string) (deepest int) {
 	return deepest
 }
 
-// requester asks one service of a repository several times. Over HTTP that needs one advertisement; elsewhere the server
-// leaves after each answer.
+// requester asks one service of a repository several times. Over HTTP that needs one
+// advertisement; elsewhere the server leaves after each answer.
 type requester struct {
 	remote  *remote
 	session *session
@@ -100,7 +101,7 @@ func (q *requester) trees(ctx context.Context, wants []object.ID, filter packp.F
 		return err
 	}
 	q.remote.lane.store.AddAll(&got.Trees)
-	if limit := q.remote.sink.opts.MaxHeldBytes; q.remote.lane.store.Size > 2*limit { // with what the tip before had
+	if limit := q.remote.sink.opts.MaxHeldBytes; q.remote.lane.store.Size > 2*limit { // the old tip's are here, too
 		return object.HeldTooMuch(limit)
 	}
 	for _, hash := range wants {

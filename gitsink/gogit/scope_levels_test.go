@@ -18,8 +18,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
 
-// shelf is a server of objects: it gives what is asked for by name, with what a filter leaves below it, and says nothing of
-// what it does not have.
+// shelf is a server of objects: it gives what is asked for by name, with what a filter leaves
+// below it, and says nothing of what it does not have.
 type shelf struct {
 	objects map[object.ID]object.Object
 	names   map[object.ID]string

@@ -90,8 +90,9 @@ func TestOnlyTheFoldersTreesAreFetched(t *testing.T) {
 	repo.Fsck()
 }
 
-// A server that is told of a commit that the client has leaves out everything that the commit reaches: a store that holds
-// the trees of one folder only would miss a tree that was elsewhere before.
+// A server that is told of a commit that the client has leaves out everything that the commit
+// reaches: a store that holds the trees of one folder only would miss a tree that was elsewhere
+// before.
 func TestATreeCopiedIntoTheFolderFromElsewhereIsFetched(t *testing.T) {
 	t.Parallel()
 	eachScoped(t, func(t *testing.T, repo *gitservertest.Repo, s *Sink, url string) {

@@ -32,9 +32,10 @@ var secretKeys = struct{ username, password, token, sshKey, knownHosts, ca, cert
 //	                          tls.key (keyFile); beside identity, password is its passphrase if it needs one
 //	Argo CD                   username, password, bearerToken, sshPrivateKey, tlsClientCertData, tlsClientCertKey, proxy
 //
-// known_hosts is read beside all of them, as ssh_known_hosts too, the name in Argo CD's ConfigMap. A Secret with none of
-// them is an error that names the keys it has, never a value. So is one with a username and nothing that goes with it, and one
-// with the private key of a GitHub App: see the example of [Options] for how its tokens are had.
+// known_hosts is read beside all of them, as ssh_known_hosts too, the name in Argo CD's
+// ConfigMap. A Secret with none of them is an error that names the keys it has, never a value. So
+// is one with a username and nothing that goes with it, and one with the private key of a GitHub
+// App: see the example of [Options] for how its tokens are had.
 func AuthFromSecret(data map[string][]byte) (Auth, error) {
 	first := func(keys []string) []byte {
 		for _, key := range keys {
@@ -70,8 +71,8 @@ func AuthFromSecret(data map[string][]byte) (Auth, error) {
 	return a, nil
 }
 
-// ProxyFromSecret reads Flux's Secret for a proxy (address, username, password) into the URL for [Auth.Proxy]. Its errors
-// hold no value.
+// ProxyFromSecret reads Flux's Secret for a proxy (address, username, password) into the URL for
+// [Auth.Proxy]. Its errors hold no value.
 func ProxyFromSecret(data map[string][]byte) (string, error) {
 	u, err := smart.ParseProxy(string(data["address"]))
 	if err != nil {

@@ -88,7 +88,8 @@ func TestARepositoryOfSHA256IsWrittenFromItsFirstCommit(t *testing.T) {
 	})
 }
 
-// A folder of a thousand files goes as what is different in it, and what is written of it is what git reads.
+// A folder of a thousand files goes as what is different in it, and what is written of it is what
+// git reads.
 func TestALargeFolderOfSHA256IsSentAsADelta(t *testing.T) {
 	t.Parallel()
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{ObjectFormat: "sha256"})

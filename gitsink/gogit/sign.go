@@ -21,13 +21,15 @@ import (
 
 // Signer signs commits. It may be used concurrently.
 type Signer interface {
-	// Sign returns the armored signature of a commit object that has none yet, as git verify-commit(1) wants it: one of
-	// SSH (ssh-keygen -Y sign -n git) or OpenPGP (gpg --armor --detach-sign). On an error the commit is not made. ctx ends
-	// with the group of calls, or after Options.StepTimeout.
+	// Sign returns the armored signature of a commit object that has none yet, as git
+	// verify-commit(1) wants it: one of SSH (ssh-keygen -Y sign -n git) or OpenPGP (gpg --armor
+	// --detach-sign). On an error the commit is not made. ctx ends with the group of calls, or after
+	// Options.StepTimeout.
 	Sign(ctx context.Context, commit []byte) ([]byte, error)
 }
 
-// Unsigned is for a destination whose commits are not to be signed, where Options.Signer is set for others.
+// Unsigned is for a destination whose commits are not to be signed, where Options.Signer is set
+// for others.
 var Unsigned Signer = unsigned{}
 
 type unsigned struct{}
@@ -40,8 +42,9 @@ var errUnsigned = errors.New("the commit cannot be signed")
 // sshSigner signs with a key of SSH.
 type sshSigner struct{ key ssh.Signer }
 
-// NewSSHSigner returns a Signer with a private key in PEM, as ssh-keygen(1) writes it. The passphrase is not used for a key that
-// is not encrypted. Whoever verifies needs the public key in gpg.ssh.allowedSignersFile (git-config(1)).
+// NewSSHSigner returns a Signer with a private key in PEM, as ssh-keygen(1) writes it. The
+// passphrase is not used for a key that is not encrypted. Whoever verifies needs the public key
+// in gpg.ssh.allowedSignersFile (git-config(1)).
 func NewSSHSigner(privateKey []byte, passphrase string) (Signer, error) {
 	key, err := smart.Credentials{SSHPrivateKey: privateKey, SSHPassphrase: passphrase}.Signer()
 	if err != nil {
@@ -62,8 +65,9 @@ func (s *sshSigner) Sign(_ context.Context, commit []byte) ([]byte, error) {
 // openPGPSigner signs with a key of OpenPGP.
 type openPGPSigner struct{ entity *openpgp.Entity }
 
-// NewOpenPGPSigner returns a Signer with the first private key that can sign in an armored key ring, as
-// gpg --export-secret-keys --armor writes it. The passphrase is "" for a key that is not encrypted.
+// NewOpenPGPSigner returns a Signer with the first private key that can sign in an armored key
+// ring, as gpg --export-secret-keys --armor writes it. The passphrase is "" for a key that is not
+// encrypted.
 func NewOpenPGPSigner(armoredKeys []byte, passphrase string) (Signer, error) {
 	ring, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(armoredKeys))
 	if err != nil {
@@ -93,9 +97,9 @@ func (s *openPGPSigner) Sign(_ context.Context, commit []byte) ([]byte, error) {
 	return append(armored.Bytes(), '\n'), nil
 }
 
-// SignerFromSecret reads the data of a Kubernetes Secret: git.asc, an OpenPGP key, with its passphrase, as Flux has it; or
-// ssh-privatekey or identity, a key of SSH, with its passphrase or password. A Secret with none of them is an error that
-// names the keys it has, never a value.
+// SignerFromSecret reads the data of a Kubernetes Secret: git.asc, an OpenPGP key, with its
+// passphrase, as Flux has it; or ssh-privatekey or identity, a key of SSH, with its passphrase or
+// password. A Secret with none of them is an error that names the keys it has, never a value.
 func SignerFromSecret(data map[string][]byte) (Signer, error) {
 	if key := data["git.asc"]; len(key) > 0 {
 		return NewOpenPGPSigner(key, string(data["passphrase"]))
@@ -108,7 +112,8 @@ func SignerFromSecret(data map[string][]byte) (Signer, error) {
 	return nil, fmt.Errorf("gogit: the Secret has none of git.asc, ssh-privatekey and identity to sign with: it has the keys %q", slices.Sorted(maps.Keys(data)))
 }
 
-// sign returns the commit with its signature in the header, where git looks for it (gitformat-signature(5)).
+// sign returns the commit with its signature in the header, where git looks for it
+// (gitformat-signature(5)).
 func sign(ctx context.Context, f object.Format, s Signer, commit []byte) ([]byte, error) {
 	if s == nil {
 		return nil, fmt.Errorf("%w: Options.Signer returned none: return Unsigned if that is meant", errUnsigned)

@@ -104,7 +104,8 @@ func TestGitVerifiesWhatAnSSHKeyHasSigned(t *testing.T) {
 	}
 }
 
-// openPGPKey returns an armored private key, encrypted if there is a passphrase, and the public one.
+// openPGPKey returns an armored private key, encrypted if there is a passphrase, and the public
+// one.
 func openPGPKey(t *testing.T, passphrase string, config *packet.Config) (private, public []byte) {
 	t.Helper()
 	entity, err := openpgp.NewEntity("Bot", "", "bot@example.com", config)

@@ -41,8 +41,9 @@ func New(opts *Options) *Sink {
 // closeWait is longer than anything takes that heeds its context.
 const closeWait = 15 * time.Second
 
-// Close ends what is under way, forgets all lanes and closes idle connections. What does not end within 15 seconds is left
-// behind, and so is an Auth, Signer or RateLimit that was before and still goes on: then the error matches queue.ErrLeftBehind.
+// Close ends what is under way, forgets all lanes and closes idle connections. What does not end
+// within 15 seconds is left behind, and so is an Auth, Signer or RateLimit that was before and
+// still goes on: then the error matches queue.ErrLeftBehind.
 func (s *Sink) Close() error {
 	s.close()
 	ended := make(chan struct{})

@@ -18,8 +18,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
 
-// standing makes a group of one call for each folder, as a worker has them in hand that has not begun. The server is
-// Options.Transport: see answers.
+// standing makes a group of one call for each folder, as a worker has them in hand that has not
+// begun. The server is Options.Transport: see answers.
 func standing(t *testing.T, opts *Options, folders ...string) *pushGroup {
 	t.Helper()
 	s := newSink(t, opts)
@@ -62,7 +62,8 @@ func (f answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
 }
 
-// advertised is an advertisement: the name of a reference and its hash, in turn. The first is followed by the capabilities.
+// advertised is an advertisement: the name of a reference and its hash, in turn. The first is
+// followed by the capabilities.
 func advertises(r *http.Request, capabilities string, refs ...string) string {
 	text := pkt("# service="+r.URL.Query().Get("service")+"\n") + "0000"
 	for i := 0; i < len(refs); i += 2 {

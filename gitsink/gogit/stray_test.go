@@ -24,7 +24,8 @@ func TestOneStrayRefusalDelaysAQueueByTheShortBackoffOnly(t *testing.T) {
 	reports := make(chan gitsink.Report, 100)
 	writer, err := gitsink.NewWriter(newSink(t, nil), "cluster", &gitsink.WriterOptions{OnReport: func(r gitsink.Report) { reports <- r }})
 	require.NoError(t, err)
-	// Only the short backoff ends within the test: a refusal that is taken for permanent backs off for an hour.
+	// Only the short backoff ends within the test: a refusal that is taken for permanent backs off
+	// for an hour.
 	q := queue.NewSharded(&queue.Options{Window: queue.Window{Debounce: time.Millisecond}, MinBackoff: time.Millisecond, MaxBackoff: time.Hour})
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup

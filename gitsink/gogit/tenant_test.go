@@ -47,7 +47,8 @@ func (s *shown) all() []string {
 
 var errNotYours = errors.New("namespace evil may not use the credentials of victim/r")
 
-// tenants makes a call of a tenant for each plan, in folders of one branch, all with the RepositoryRef victim/r.
+// tenants makes a call of a tenant for each plan, in folders of one branch, all with the
+// RepositoryRef victim/r.
 func tenants(t *testing.T, url string, namespaces ...string) []*call {
 	var calls []*call
 	for i, namespace := range namespaces {

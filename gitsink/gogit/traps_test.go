@@ -28,7 +28,8 @@ import (
 	"github.com/kubescribe/kubescribe/queue"
 )
 
-// front is a way to a server on which the next push can be refused, after something has been done, in words of one's own.
+// front is a way to a server on which the next push can be refused, after something has been
+// done, in words of one's own.
 type front struct {
 	pass    *httputil.ReverseProxy
 	mu      sync.Mutex // guards what follows
@@ -117,7 +118,8 @@ func TestABranchIsFoundByItsWholeName(t *testing.T) {
 	})
 }
 
-// Forges keep the objects of forks in one place. receive-pack names what is there beside the references, which are none.
+// Forges keep the objects of forks in one place. receive-pack names what is there beside the
+// references, which are none.
 func TestAnEmptyForkThatBorrowsObjectsIsWrittenFromItsBeginning(t *testing.T) {
 	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
@@ -152,7 +154,8 @@ func TestARepositoryThatIsWipedAndMadeAnewIsWrittenFromItsBeginning(t *testing.T
 	})
 }
 
-// A shallow fetch of several references can make one look as if it had diverged, so each request is about one branch.
+// A shallow fetch of several references can make one look as if it had diverged, so each request
+// is about one branch.
 func TestEachRequestIsAboutOneBranch(t *testing.T) {
 	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
@@ -210,7 +213,8 @@ func TestAHookThatRefusesABranchDeclinesNoOther(t *testing.T) {
 	})
 }
 
-// Two spellings of one repository are one lane: they take turns, so that neither loses a race against the other.
+// Two spellings of one repository are one lane: they take turns, so that neither loses a race
+// against the other.
 func TestTwoSpellingsOfARepositoryNeverRace(t *testing.T) {
 	t.Parallel()
 	server := gitservertest.NewServer(t, nil)

@@ -5,11 +5,11 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
-// maxDoubts bounds what a lane remembers of pushes whose outcome is unknown.
+// maxUnknown bounds what a lane remembers of pushes whose outcome is unknown.
 const maxUnknown = 16
 
-// doubt remembers a push that may land yet, to know it again: by whoever made it, its commits must not be made twice, nor
-// taken for somebody else's.
+// rememberUnknown remembers a push that may land yet, to know it again: by whoever made it, its
+// commits must not be made twice, nor taken for somebody else's.
 func (g *pushGroup) rememberUnknown(ch *pushStack) {
 	d := unknownPush{old: ch.old, tip: ch.tip}
 	for _, p := range ch.parts {
@@ -31,8 +31,9 @@ func (g *pushGroup) rememberUnknown(ch *pushStack) {
 	}
 }
 
-// settleDoubts finds out which of the pushes in doubt have landed, now that the branch is at tip. What has not, and cannot
-// any more, is forgotten: a push lands on the commit it was made on or not at all.
+// settleUnknown finds out which pushes of unknown outcome have landed, now that the branch is at
+// tip. What has not, and cannot any more, is forgotten: a push lands on the commit it was made on
+// or not at all.
 func (g *pushGroup) settleUnknown(tip object.ID) error {
 	var wanted []object.ID
 	for _, d := range g.remote.lane.unknown {
@@ -60,8 +61,9 @@ func (g *pushGroup) settleUnknown(tip object.ID) error {
 	return nil
 }
 
-// found takes note of a push that has landed. Calls that are still here are told; for the others, which have returned with
-// ErrUnknown, the commits are remembered until the next plan for their folder.
+// noteLanded takes note of a push that has landed. Calls that are still here are told; for the
+// others, which have returned with ErrUnknown, the commits are remembered until the next plan for
+// their folder.
 func (g *pushGroup) noteLanded(d unknownPush) {
 	for _, p := range d.parts {
 		g.remote.lane.landed[p.folder] = append(g.remote.lane.landed[p.folder], p.commits...)
@@ -74,9 +76,9 @@ func (g *pushGroup) noteLanded(d unknownPush) {
 	}
 }
 
-// withoutFound leaves out of a plan's commits those at the beginning that have landed already, if together they change
-// nothing. Without this, a plan with several commits on one file would set it back to the first and write its history
-// once more.
+// withoutLanded leaves out of a plan's commits those at the beginning that have landed already,
+// if together they change nothing. Without this, a plan with several commits on one file would
+// set it back to the first and write its history once more.
 func (g *pushGroup) withoutLanded(ch *pushStack, c *call, commits []gitsink.Commit) ([]gitsink.Commit, error) {
 	landed := countLanded(commits, g.remote.lane.landed[c.dst.BaseFolder])
 	if landed == 0 {

@@ -11,7 +11,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-// history plans a commit for each content of one file, as a batch of a queue that keeps every event does.
+// history plans a commit for each content of one file, as a batch of a queue that keeps every
+// event does.
 func history(name string, contents ...string) gitsink.Plan {
 	var all []gitsink.Commit
 	for i, content := range contents {

@@ -19,7 +19,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
-// proposal is what a fuzzer can say of a plan: two commits in a base folder, on top of a file of somebody else.
+// proposal is what a fuzzer can say of a plan: two commits in a base folder, on top of a file of
+// somebody else.
 type proposal struct {
 	folder, first, second      string
 	content                    []byte
@@ -147,7 +148,8 @@ func (p proposal) write(t *testing.T, repo bareRepo) (tip object.ID, ok bool) {
 	return draft.tip, len(draft.commits) > 0
 }
 
-// bareRepo is a repository that is made without git, whose own commands might refuse to, and would take long.
+// bareRepo is a repository that is made without git, whose own commands might refuse to, and
+// would take long.
 type bareRepo string
 
 func newBareRepo(t *testing.T) bareRepo {

@@ -76,7 +76,8 @@ func pushing(t *testing.T, opts *Options, folders ...string) (*pushGroup, *pushS
 	return g, ch
 }
 
-// looking is a server whose branch is at what tip returns; zero: it is down. looks counts what it is asked.
+// looking is a server whose branch is at what tip returns; zero: it is down. looks counts what it
+// is asked.
 func looking(tip func() object.ID, looks *int) answers {
 	return func(r *http.Request, _ string) (int, string) {
 		*looks++

@@ -18,20 +18,22 @@ import (
 // errPlanOver is what a plan gets that uses its tree after its time.
 var errPlanOver = errors.New("the tree is valid only while the plan runs")
 
-// view is the gitsink.Tree of a base folder, with what the plans before have made of it. All that it reads of the lane it
-// reads under its lock and before end: a plan that was left behind must not look into what the worker has in hand again.
+// view is the gitsink.Tree of a base folder, with what the plans before have made of it. All that
+// it reads of the lane it reads under its lock and before end: a plan that was left behind must
+// not look into what the worker has in hand again.
 type view struct {
 	ctx    context.Context // the plan's, which ends every walk and read; a view lives no longer
 	remote *remote
 	stack  *pushStack
 	folder object.ID // zero: there is no folder
 
-	mu   sync.Mutex // held during each use of remote and chain; guards what follows
+	mu   sync.Mutex // held during each use of remote and stack; guards what follows
 	over bool
-	err  error // what a method without an error of its own ran into; nothing may be built on the plan then
+	err  error // what a method that returns none ran into; the plan is of no use then
 }
 
-// end makes the view useless and returns what it ran into. It waits for a read that is under way, which ends with ctx.
+// end makes the view useless and returns what it ran into. It waits for a read that is under way,
+// which ends with ctx.
 func (v *view) end() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -61,7 +63,7 @@ func (v *view) use(f func() error) error {
 
 func (v *view) note(err error) { _ = v.use(func() error { return err }) }
 
-// tree returns the content of a tree.
+// Tree returns the content of a tree.
 func (v *view) Tree(hash object.ID) (tree string, err error) {
 	err = v.use(func() error {
 		tree, err = v.stack.Tree(hash)
@@ -125,7 +127,8 @@ func (v *view) find(path string) (object.Entry, bool, error) {
 	return e, ok && !e.IsTree(), nil
 }
 
-// Read implements gitsink.Tree. Symbolic links and submodules are absent too: their content is not a file's.
+// Read implements gitsink.Tree. Symbolic links and submodules are absent too: their content is
+// not a file's.
 func (v *view) Read(ctx context.Context, paths ...string) (map[string][]byte, error) {
 	return v.reads(ctx, func() (map[string]object.ID, error) {
 		found := make(map[string]object.ID, len(paths))
@@ -142,7 +145,8 @@ func (v *view) Read(ctx context.Context, paths ...string) (map[string][]byte, er
 	})
 }
 
-// ReadAbove implements gitsink.AncestorTree. The trees on the way to the folder are known: the commit is made of them.
+// ReadAbove implements gitsink.AncestorTree. The trees on the way to the folder are known: the
+// commit is made of them.
 func (v *view) ReadAbove(ctx context.Context, name string) (map[string][]byte, error) {
 	return v.reads(ctx, func() (map[string]object.ID, error) {
 		found := map[string]object.ID{}
@@ -190,7 +194,8 @@ func (v *view) reads(ctx context.Context, find func() (map[string]object.ID, err
 	return contents, nil
 }
 
-// contents reads files in one request, if they are not known. The error is the plan's to judge. The caller holds mu.
+// contents reads files in one request, if they are not known. The error is the plan's to judge.
+// The caller holds mu.
 func (v *view) contents(ctx context.Context, found map[string]object.ID) (map[string][]byte, error) {
 	blobs, err := v.blobs(ctx, slices.Collect(maps.Values(found)))
 	if err != nil {

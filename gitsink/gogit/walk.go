@@ -8,15 +8,16 @@ import (
 )
 
 const (
-	// maxWalkedPath is PATH_MAX of Linux, in bytes: no clone can hold a longer path. It bounds the depth too, to 2,048 folders,
-	// which is what git itself descends by default (core.maxTreeDepth).
+	// maxWalkedPath is PATH_MAX of Linux, in bytes: no clone can hold a longer path. It bounds the
+	// depth too, to 2,048 folders, which is what git itself descends by default (core.maxTreeDepth).
 	maxWalkedPath = 4096
 	// pathOverhead is what a path costs who keeps it, beside its bytes.
 	pathOverhead = 128
 )
 
-// walker yields the files of a folder. A few trees of a few entries can stand for any number of paths, since each may be in
-// its parent many times (a "git bomb"). So the paths are counted, and a tree without files is walked once.
+// walker yields the files of a folder. A few trees of a few entries can stand for any number of
+// paths, since each may be in its parent many times (a "git bomb"). So the paths are counted, and
+// a tree without files is walked once.
 type walker struct {
 	trees  object.Trees
 	note   func(error) // of what is wrong with a tree
@@ -26,13 +27,14 @@ type walker struct {
 	left   int64              // bytes of paths that may be yielded yet, overhead included
 }
 
-// newWalker returns a walker that yields at most limit bytes of paths, overhead included. What is wrong with a tree goes to
-// note, and ends the walk.
+// newWalker returns a walker that yields at most limit bytes of paths, overhead included. What is
+// wrong with a tree goes to note, and ends the walk.
 func newWalker(trees object.Trees, note func(error), limit int64, yield func(string, gitsink.Entry) bool) *walker {
 	return &walker{trees: trees, note: note, yield: yield, barren: map[object.ID]bool{}, limit: limit, left: limit}
 }
 
-// walk yields what is in a folder and below. It reports whether there were files, and whether to go on. Its depth is that of the path, which is bounded.
+// walk yields what is in a folder and below. It reports whether there were files, and whether to
+// go on. Its depth is that of the path, which is bounded.
 func (w *walker) walk(folder object.ID, prefix string) (files, more bool) {
 	if len(prefix) > maxWalkedPath {
 		w.note(&object.LimitError{Text: fmt.Sprintf("the path of the folder %s has more than %d bytes, which no clone can hold", object.Quoted(prefix), maxWalkedPath)})

@@ -208,7 +208,8 @@ func TestAPathIsSentAsItIs(t *testing.T) {
 	require.Len(t, repo.Tree("main"), 2)
 }
 
-// stall passes bytes to a server until it has sent so many, and then holds both ways without a word.
+// stall passes bytes to a server until it has sent so many, and then holds both ways without a
+// word.
 func stall(t *testing.T, to string, after int64) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -240,7 +241,8 @@ func stall(t *testing.T, to string, after int64) string {
 	return listener.Addr().String()
 }
 
-// Wherever a server falls silent, Apply returns in time, and TestMain finds no goroutine that is left.
+// Wherever a server falls silent, Apply returns in time, and TestMain finds no goroutine that is
+// left.
 func TestAServerMayFallSilentAnywhere(t *testing.T) {
 	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)

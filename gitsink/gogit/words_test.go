@@ -209,7 +209,8 @@ func only1(t *testing.T, classes []error) error {
 	return classes[0]
 }
 
-// errLine is how words arrive in an ERR line of any phase. It holds one line; where that alone says nothing, all of them.
+// errLine is how words arrive in an ERR line of any phase. It holds one line; where that alone
+// says nothing, all of them.
 func errLine(t *testing.T, line, all string) error {
 	t.Helper()
 	if find(serverPhrases, line) == nil {

@@ -48,7 +48,8 @@ func (s *Sink) serveGroup(l *lane, lead *call) {
 	}
 }
 
-// waitForTurn waits until the pace allows a push. Meanwhile others may come; if all have gone, it returns false.
+// waitForRateLimit waits until RateLimit allows a push. Meanwhile others may come; if all have
+// gone, it returns false.
 func (g *pushGroup) waitForRateLimit(lead *call) bool {
 	wait := g.remote.sink.limits.reserve(g.account(), time.Now())
 	if wait > 0 {
@@ -90,7 +91,8 @@ func (g *pushGroup) run() {
 	}
 }
 
-// attempt fetches, plans, commits and pushes once. again: the branch is not what it was, so plan on what it is.
+// attempt fetches, plans, commits and pushes once. again: the branch is not what it was, so plan
+// on what it is.
 func (g *pushGroup) attempt() (again bool) {
 	g.join()
 	g.renew()
@@ -141,9 +143,9 @@ func (g *pushGroup) receiver() (*session, error) {
 	return g.remote.open(g.callers.ctx, smart.ReceivePack)
 }
 
-// pause waits a random time that grows with the tries, so that two writers of one branch get out of step. Not before the
-// second, and never for long: the writer that lost needs more requests for its next try than the one that won. What was
-// seen of the branch before is old by then.
+// pause waits a random time that grows with the tries, so that two writers of one branch get out
+// of step. Not before the second, and never for long: the writer that lost needs more requests
+// for its next try than the one that won. What was seen of the branch before is old by then.
 func (g *pushGroup) pause() {
 	if g.tries < 2 {
 		return

@@ -24,8 +24,8 @@ func headerOf(kind plumbing.ObjectType, size int) []byte {
 	return []byte{0x80 | byte(kind)<<4 | byte(size&0xf), byte(size >> 4)}
 }
 
-// deltaChain is a pack of n trees, each but the last a delta on the next one. The names are read from the end on, so it is
-// in memory, uncompressed.
+// deltaChain is a pack of n trees, each but the last a delta on the next one. The names are read
+// from the end on, so it is in memory, uncompressed.
 func deltaChain(n int) []byte {
 	trees := make([][]byte, n)
 	for i := range n {
@@ -108,7 +108,8 @@ func TestWhatIsMissingIsFoundAtAnyDepth(t *testing.T) {
 	require.Empty(t, missing)
 }
 
-// FuzzUnpack reads whatever a server may send for a pack: an error or objects that are what their names say, within the limits.
+// FuzzUnpack reads whatever a server may send for a pack: an error or objects that are what their
+// names say, within the limits.
 func FuzzUnpack(f *testing.F) {
 	pack, err := EncodePack(SHA1, blobs(0, 15, 100), nil)
 	if err != nil {

@@ -46,7 +46,7 @@ func TestACommitIsWrittenAsGitWouldWriteIt(t *testing.T) {
 		"at the last of all times":        {who("A", "a", 1), who("C", "c", lastSecond), "A <a> 1 +0000", "C <c> 253402300799 +0000"},
 		"bytes that are no text":          {who("A\xff", "a", 5), who("ä", "ö", 7), "A\uFFFD <a> 5 +0000", "ä <ö> 7 +0000"},
 	} {
-		for _, p := range []ID{parent, ID{}} {
+		for _, p := range []ID{parent, {}} {
 			want := "tree " + someHash + "\n"
 			if p == parent {
 				want += "parent " + otherHash + "\n"

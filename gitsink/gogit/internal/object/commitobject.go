@@ -13,7 +13,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
-// encodeCommit writes a commit object as git fsck --strict wants it.
+// EncodeCommit writes a commit object as git fsck --strict wants it.
 func EncodeCommit(root, parent ID, commit gitsink.Commit, fallback gitsink.Signature, now time.Time) []byte {
 	committer := commit.Committer
 	if committer.Name == "" && committer.Email == "" {
@@ -37,7 +37,8 @@ func EncodeCommit(root, parent ID, commit gitsink.Commit, fallback gitsink.Signa
 	return []byte(text.String())
 }
 
-// lastSecond is that of the year 9999: beyond it, and before 1970, Git's own tools do not show a time as it was.
+// lastSecond is that of the year 9999: beyond it, and before 1970, Git's own tools do not show a
+// time as it was.
 const lastSecond = 253402300799
 
 func encodeSignature(s gitsink.Signature, now time.Time) string {
@@ -54,8 +55,8 @@ func encodeSignature(s gitsink.Signature, now time.Time) string {
 	return fmt.Sprintf("%s <%s> %d +0000", name, email, min(max(s.When.Unix(), 0), lastSecond))
 }
 
-// cleanIdentity drops what would end a name or address early, or break the header's line, and what git itself would drop
-// at its ends.
+// cleanIdentity drops what would end a name or address early, or break the header's line, and
+// what git itself would drop at its ends.
 func cleanIdentity(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r == '<' || r == '>' || r < ' ' || r == 0x7f {
@@ -86,11 +87,12 @@ func RootOf(f Format, commit string) (ID, error) {
 	return root, nil
 }
 
-// signatures are the headers of signatures, by the format of the repository (gitformat-signature(5)): git verifies none that
-// stands in another.
+// signatures are the headers of signatures, by the format of the repository
+// (gitformat-signature(5)): git verifies none that stands in another.
 var signatures = [...]string{SHA1: "gpgsig", SHA256: "gpgsig-sha256"}
 
-// WithSignature puts an armored signature into the header of a commit object, where git looks for it.
+// WithSignature puts an armored signature into the header of a commit object, where git looks for
+// it.
 func WithSignature(f Format, commit []byte, armored string) []byte {
 	header, message, _ := bytes.Cut(commit, []byte("\n\n"))
 	return slices.Concat(header, []byte("\n"+signatures[f]+" "), []byte(strings.ReplaceAll(armored, "\n", "\n ")), []byte("\n\n"), message)

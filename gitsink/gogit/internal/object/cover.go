@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// covers tells whether the store has all of the folders at its tip.
+// Covers reports whether the store has all of the folders at its tip.
 func (s *Store) Covers(folders []string) bool {
 	if s.Complete {
 		return true
@@ -15,9 +15,10 @@ func (s *Store) Covers(folders []string) bool {
 	return err == nil && len(single) == 0 && len(whole) == 0
 }
 
-// missing returns the trees that are wanted next to have all of the folders below root: the first one that is missing on the
-// way to a folder, and those below a folder whose parents are here. A folder itself is wanted whole if nothing was known of
-// it before. A folder that is no folder has nothing to want: the plan's error is for the view to make.
+// Missing returns the trees that are wanted next to have all of the folders below root: the first
+// one that is missing on the way to a folder, and those below a folder whose parents are here. A
+// folder itself is wanted whole if nothing was known of it before. A folder that is no folder has
+// nothing to want: the plan's error is for the view to make.
 func (s *Store) Missing(root ID, folders []string) (single, whole []ID, err error) {
 	ones, wholes := map[ID]bool{}, map[ID]bool{}
 	for _, folder := range folders {
@@ -44,8 +45,8 @@ func (s *Store) Missing(root ID, folders []string) (single, whole []ID, err erro
 	return slices.Collect(maps.Keys(ones)), slices.Collect(maps.Keys(wholes)), nil
 }
 
-// walk goes from root towards a folder. If it arrives, hash is the folder's tree, which need not be here, or zero: there is
-// none. Else it is the tree on the way that is missing.
+// walk goes from root towards a folder. If it arrives, hash is the folder's tree, which need not
+// be here, or zero: there is none. Else it is the tree on the way that is missing.
 func (s *Store) walk(root ID, folder string) (hash ID, arrived bool) {
 	hash = root
 	for name := range Components(folder) {
@@ -62,9 +63,10 @@ func (s *Store) walk(root ID, folder string) (hash ID, arrived bool) {
 	return hash, true
 }
 
-// below collects the trees that are missing at or below hash. Without any, all of them are closed: with a closed tree
-// everything below it is here, so that nobody has to look again. Each tree is looked into once, however often it stands there,
-// and on a work list: the depth is somebody else's to choose.
+// below collects the trees that are missing at or below hash. Without any, all of them are
+// closed: with a closed tree everything below it is here, so that nobody has to look again. Each
+// tree is looked into once, however often it stands there, and on a work list: the depth is
+// somebody else's to choose.
 func (s *Store) below(hash ID, missing map[ID]bool) error {
 	type visit struct {
 		hash ID

@@ -6,16 +6,18 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// thinner tells trees by what is different in them from trees that the server has: a thin pack, as git sends. The folder of
-// a thousand entries of which one has changed takes some sixty bytes then, not thirty thousand that do not compress.
+// thinner tells trees by what is different in them from trees that the server has: a thin pack,
+// as git sends. The folder of a thousand entries of which one has changed takes some sixty bytes
+// then, not thirty thousand that do not compress.
 type thinner struct {
 	has     func(ID) (tree string, ok bool)
 	origins map[ID]ID // of trees that were made: the one of the server's that they have come from
 }
 
-// thin returns a delta for an object, and what it is to be applied to; nil: the object is sent whole. Objects come in the
-// order in which they were made. A base is always one that the server has, never another of the pack, however long the
-// chain of commits: so no delta has to wait for another.
+// thin returns a delta for an object, and what it is to be applied to; nil: the object is sent
+// whole. Objects come in the order in which they were made. A base is always one that the server
+// has, never another of the pack, however long the chain of commits: so no delta has to wait for
+// another.
 func (t *thinner) thin(o Object) (base ID, delta []byte) {
 	if o.Kind != plumbing.TreeObject || o.From.IsZero() {
 		return base, nil
@@ -36,8 +38,8 @@ func (t *thinner) thin(o Object) (base ID, delta []byte) {
 	return base, delta
 }
 
-// treeDelta is what makes one tree of another (gitformat-pack(5), "Deltified representation"); nil if one is damaged.
-// Entries that are in both are copied, the others inserted.
+// treeDelta is what makes one tree of another (gitformat-pack(5), "Deltified representation");
+// nil if one is damaged. Entries that are in both are copied, the others inserted.
 func treeDelta(f Format, old, tree string) []byte {
 	d := &deltaWriter{}
 	d.size(len(old))
@@ -71,7 +73,8 @@ func treeDelta(f Format, old, tree string) []byte {
 	return d.out
 }
 
-// deltaWriter joins what belongs together: a copy that goes on where the last one ended, inserts one after the other.
+// deltaWriter joins what belongs together: a copy that goes on where the last one ended, inserts
+// one after the other.
 type deltaWriter struct {
 	out      []byte
 	from, n  int    // to be copied
@@ -118,7 +121,8 @@ func (d *deltaWriter) flush() {
 	}
 }
 
-// instruct writes a copy: which bytes of the offset and the size follow, and these. A size of maxCopy is written as none.
+// instruct writes a copy: which bytes of the offset and the size follow, and these. A size of
+// maxCopy is written as none.
 func (d *deltaWriter) instruct(from, n int) {
 	at := len(d.out)
 	d.out = append(d.out, 0x80)

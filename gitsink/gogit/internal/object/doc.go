@@ -1,8 +1,8 @@
-// Package object reads and writes Git objects in memory: blobs, trees, commits, and packs of them. It knows no
-// server, and no file system.
+// Package object reads and writes Git objects in memory: blobs, trees, commits, and packs of
+// them. It knows no server, and no file system.
 //
-// A repository names its objects by SHA-1 or by SHA-256, its Format. An ID is a name in either: only this
-// package knows its width.
+// A repository names its objects by SHA-1 or by SHA-256, its Format. An ID is a name in either:
+// only this package knows its width.
 //
 // # Files
 //

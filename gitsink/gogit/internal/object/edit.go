@@ -10,7 +10,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
-// editor changes trees in memory. Only the folders on the way to a change are read, and written again.
+// Editor changes trees in memory. Only the folders on the way to a change are read, and written
+// again.
 type Editor struct {
 	format Format
 	trees  Trees
@@ -18,8 +19,8 @@ type Editor struct {
 	made   []Object // since the last commit: blobs and trees
 }
 
-// folder is a tree that is being edited. What is in it keeps its place and its spelling, whether or not Git would allow it:
-// only what a change names is looked at.
+// folder is a tree that is being edited. What is in it keeps its place and its spelling, whether
+// or not Git would allow it: only what a change names is looked at.
 type folder struct {
 	order    []*child          // as they were read, those removed included
 	children map[string]*child // by their names; of those with one name the first
@@ -28,7 +29,8 @@ type folder struct {
 	dirty    bool              // differs from hash
 }
 
-// child is an entry of a folder. Its hash means nothing while one of data and a dirty folder stands for it.
+// child is an entry of a folder. Its hash means nothing while one of data and a dirty folder
+// stands for it.
 type child struct {
 	Entry
 	folder  *folder // read for editing
@@ -76,7 +78,8 @@ func (e *Editor) load(hash ID) (*folder, error) {
 	return f, nil
 }
 
-// apply makes one change; path is relative to the root of the repository. It never follows symbolic links and submodules.
+// Apply makes one change; path is relative to the root of the repository. It never follows
+// symbolic links and submodules.
 func (e *Editor) Apply(path string, change gitsink.Change) error {
 	if change.Remove {
 		return e.remove(e.root, path, path)
@@ -84,7 +87,8 @@ func (e *Editor) Apply(path string, change gitsink.Change) error {
 	return e.write(e.root, path, path, change.Data)
 }
 
-// write puts a file at rest below f, which has the path whole. What is there already makes no change.
+// write puts a file at rest below f, which has the path whole. What is there already makes no
+// change.
 func (e *Editor) write(f *folder, rest, whole string, data []byte) error {
 	name, rest, nested := strings.Cut(rest, "/")
 	c := f.children[name]
@@ -178,7 +182,7 @@ func (e *Editor) open(c *child, whole string) error {
 	return err
 }
 
-// commit returns the hash of the root, and the objects that are new since the last commit.
+// Commit returns the hash of the root, and the objects that are new since the last commit.
 func (e *Editor) Commit() (ID, []Object) {
 	root := e.flush(e.root)
 	objects := e.made
@@ -219,7 +223,8 @@ func (e *Editor) flush(f *folder) ID {
 	return f.hash
 }
 
-// settle drops what was removed and puts each child that was added before the first one that comes after it.
+// merge drops what was removed and puts each child that was added before the first one that comes
+// after it.
 func (f *folder) merge() {
 	gone := func(c *child) bool { return c.removed }
 	added := slices.DeleteFunc(f.added, gone)

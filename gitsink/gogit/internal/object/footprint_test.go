@@ -26,8 +26,9 @@ func noise(mebibytes int, small string) map[string]gitservertest.File {
 	return all
 }
 
-// Where the server knows neither filter nor shallow, it sends all files of all commits. None of them is ever held: all
-// memory that is taken while such a pack is read, garbage and all, is a small part of it.
+// Where the server knows neither filter nor shallow, it sends all files of all commits. None of
+// them is ever held: all memory that is taken while such a pack is read, garbage and all, is a
+// small part of it.
 func TestAHistoryOfLargeFilesIsReadInLittleMemory(t *testing.T) {
 	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	var tip string

@@ -94,7 +94,8 @@ func TestAMapKeepsTheFormatsApart(t *testing.T) {
 	require.Zero(t, m.Len())
 }
 
-// The packs of each format go both ways: git reads what is written here, and what git writes is read.
+// The packs of each format go both ways: git reads what is written here, and what git writes is
+// read.
 func TestPacksOfEachFormatAreThoseOfGit(t *testing.T) {
 	t.Parallel()
 	for _, f := range []Format{SHA1, SHA256} {
@@ -162,7 +163,8 @@ func TestASignatureStandsWhereItsFormatHasIt(t *testing.T) {
 	}
 }
 
-// FuzzPackReader reads what may be a pack as go-git's scanner does: the same objects, or an error of both.
+// FuzzPackReader reads what may be a pack as go-git's scanner does: the same objects, or an error
+// of both.
 func FuzzPackReader(f *testing.F) {
 	pack, err := EncodePack(SHA1, blobs(0, 15, 100), nil)
 	if err != nil {

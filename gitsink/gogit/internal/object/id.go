@@ -13,8 +13,8 @@ import (
 	gogithash "github.com/go-git/go-git/v5/plumbing/hash"
 )
 
-// Format is the hash by which a repository names its objects (gitprotocol-capabilities(5), object-format).
-// The zero value is SHA1.
+// Format is the hash by which a repository names its objects (gitprotocol-capabilities(5),
+// object-format). The zero value is SHA1.
 type Format uint8
 
 // The formats of Git. No repository mixes them.
@@ -74,8 +74,8 @@ func (f Format) Name(kind plumbing.ObjectType, data []byte) ID {
 	header := append(h.header[:0], kind.String()...)
 	header = append(header, ' ')
 	header = strconv.AppendInt(header, int64(len(data)), 10)
-	h.Write(append(header, 0)) //nolint:errcheck,gosec // a hash never fails
-	h.Write(data)              //nolint:errcheck,gosec // a hash never fails
+	h.Write(append(header, 0)) // a hash never fails
+	h.Write(data)              // a hash never fails
 	id := idOf(f, h.Sum(h.sum[:0]))
 	hashers[f].Put(h)
 	return id
@@ -84,7 +84,7 @@ func (f Format) Name(kind plumbing.ObjectType, data []byte) ID {
 // sum appends the hash of data to it, as a pack ends.
 func (f Format) sum(data []byte) []byte {
 	h := f.hasher()
-	h.Write(data) //nolint:errcheck,gosec // a hash never fails
+	h.Write(data) // a hash never fails
 	data = h.Sum(data)
 	hashers[f].Put(h)
 	return data

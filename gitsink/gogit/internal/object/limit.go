@@ -7,11 +7,11 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
-// errTooMuch means that a fetch is larger than it may be.
+// ErrTooMuch means that a fetch is larger than it may be.
 var ErrTooMuch = errors.New("the pack is larger than allowed")
 
-// limitError means that something from outside is larger than it may be, and says what and the bound. It matches
-// gitsink.ErrTooLarge.
+// LimitError means that something from outside is larger than it may be, and says what and the
+// bound. It matches gitsink.ErrTooLarge.
 type LimitError struct{ Text string }
 
 func (e *LimitError) Error() string   { return e.Text }
@@ -19,7 +19,7 @@ func (e *LimitError) Unwrap() []error { return []error{gitsink.ErrTooLarge, ErrT
 
 const maxExcerpt = 200
 
-// quoted shows something from outside for an error, cut to a length that can be read.
+// Quoted shows something from outside for an error, cut to a length that can be read.
 func Quoted(s string) string {
 	if len(s) > maxExcerpt {
 		return strconv.QuoteToASCII(s[:maxExcerpt]) + "..."

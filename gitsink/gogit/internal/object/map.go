@@ -2,8 +2,9 @@ package object
 
 import "iter"
 
-// Map holds values by the names of objects. It is a map for each format, so that a name of SHA-1 takes 20 bytes of it
-// and not what the longest name takes. The zero value is empty and ready to use.
+// Map holds values by the names of objects. It is a map for each format, so that a name of SHA-1
+// takes 20 bytes of it and not what the longest name takes. The zero value is empty and ready to
+// use.
 type Map[V any] struct {
 	short map[[20]byte]V // of SHA-1
 	long  map[[maxWidth]byte]V

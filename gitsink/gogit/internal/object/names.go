@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// checkNames returns a *pathError for the first entry of a folder whose name no path can have, or that stands there twice.
-// git fsck refuses such trees, but a server need not run it. In the base folder they are an error, since nobody can tell what
-// a path means there; elsewhere they are carried through.
+// CheckNames returns a *pathError for the first entry of a folder whose name no path can have, or
+// that stands there twice. git fsck refuses such trees, but a server need not run it. In the base
+// folder they are an error, since nobody can tell what a path means there; elsewhere they are
+// carried through.
 func CheckNames(f Format, tree, prefix string) error {
 	fault := func(name, reason string) error { return &PathError{Path: cut(prefix + name), Reason: reason} }
 	var last Entry

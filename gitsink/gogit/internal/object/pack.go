@@ -10,9 +10,10 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// encodePack writes a pack (gitformat-pack(5)) of the objects: each whole, or those trees as deltas whose origins has
-// returns, which the server has to have. An object that was made twice, as folders of equal content are, is in the pack
-// once: git unpack-objects --strict refuses a repeated tree.
+// EncodePack writes a pack (gitformat-pack(5)) of the objects: each whole, or those trees as
+// deltas whose origins has returns, which the server has to have. An object that was made twice,
+// as folders of equal content are, is in the pack once: git unpack-objects --strict refuses a
+// repeated tree.
 func EncodePack(f Format, objects []Object, has func(ID) (tree string, ok bool)) ([]byte, error) {
 	if has == nil {
 		has = func(ID) (string, bool) { return "", false }
@@ -47,7 +48,8 @@ func EncodePack(f Format, objects []Object, has func(ID) (tree string, ok bool))
 	return f.sum(pack), nil
 }
 
-// objectHeader is the type and the size: 4 bits of it in the first byte, 7 in each that follows, the lowest first.
+// objectHeader is the type and the size: 4 bits of it in the first byte, 7 in each that follows,
+// the lowest first.
 func objectHeader(kind plumbing.ObjectType, length int) []byte {
 	header := []byte{byte(kind)<<4 | byte(length&0xf)}
 	for size := length >> 4; size > 0; size >>= 7 {
@@ -57,8 +59,8 @@ func objectHeader(kind plumbing.ObjectType, length int) []byte {
 	return header
 }
 
-// deflater compresses what goes into packs. It holds most of a megabyte, which costs more to make than a small push to
-// compress; so there are a few for all, and who finds none waits.
+// deflater compresses what goes into packs. It holds most of a megabyte, which costs more to make
+// than a small push to compress; so there are a few for all, and who finds none waits.
 type deflater struct{ w *zlib.Writer }
 
 // deflaters are those that are free; the nil ones are not made yet.
@@ -71,8 +73,8 @@ var deflaters = func() chan *deflater {
 	return free
 }()
 
-// takeDeflater returns one for the caller alone. The fastest level makes manifests about 7 % larger than the default one, in
-// a quarter of the time.
+// takeDeflater returns one for the caller alone. The fastest level makes manifests about 7 %
+// larger than the default one, in a quarter of the time.
 func takeDeflater() *deflater {
 	if d := <-deflaters; d != nil {
 		return d

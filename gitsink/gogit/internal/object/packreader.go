@@ -19,14 +19,14 @@ var errMalformed = errors.New("malformed pack")
 // packHeader is the length of a pack's header.
 const packHeader = 12
 
-// packReader reads a pack object by object, once and from its beginning (gitformat-pack(5)). go-git has one too, for names of
-// 20 bytes only.
+// packReader reads a pack object by object, once and from its beginning (gitformat-pack(5)).
+// go-git has one too, for names of 20 bytes only.
 type packReader struct {
 	format  Format
 	from    io.Reader
 	inflate io.ReadCloser // a zlib reader, once one is needed
 	sum     *hasher       // of all that was read before hashed
-	left    int64         // bytes of content that the object has which was begun last; below zero: there is none
+	left    int64         // bytes of the content that is still to be read; below zero: none
 
 	buffer  [16 << 10]byte
 	begins  int64 // the offset of the buffer in the pack
@@ -82,7 +82,7 @@ func (p *packReader) fill() error {
 
 // hash adds what was read to the sum.
 func (p *packReader) hash() {
-	p.sum.Write(p.buffer[p.hashed:p.at]) //nolint:errcheck,gosec // a hash never fails
+	p.sum.Write(p.buffer[p.hashed:p.at]) // a hash never fails
 	p.hashed = p.at
 }
 
@@ -122,7 +122,8 @@ func (p *packReader) header() (count uint32, err error) {
 	return binary.BigEndian.Uint32(head[8:]), nil
 }
 
-// next reads up to the content of the next object. What was left unread of the one before is dropped.
+// next reads up to the content of the next object. What was left unread of the one before is
+// dropped.
 func (p *packReader) next() (h packedHeader, err error) {
 	if err := p.drop(); err != nil {
 		return h, err
@@ -152,7 +153,8 @@ func (p *packReader) next() (h packedHeader, err error) {
 	return h, nil
 }
 
-// kindAndLength reads the type, in three bits, and the length: four bits beside the type, and seven in each byte that follows.
+// kindAndLength reads the type, in three bits, and the length: four bits beside the type, and
+// seven in each byte that follows.
 func (p *packReader) kindAndLength() (kind plumbing.ObjectType, length int64, err error) {
 	b, err := p.ReadByte()
 	if err != nil {
@@ -171,7 +173,8 @@ func (p *packReader) kindAndLength() (kind plumbing.ObjectType, length int64, er
 	return kind, length, nil
 }
 
-// distance reads how far back a base is: seven bits a byte, the highest first, and each but the last counts one more.
+// distance reads how far back a base is: seven bits a byte, the highest first, and each but the
+// last counts one more.
 func (p *packReader) distance() (back int64, err error) {
 	b, err := p.ReadByte()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
-// pathError says why a path cannot be written. It matches gitsink.ErrPath.
+// PathError says why a path cannot be written. It matches gitsink.ErrPath.
 type PathError struct {
 	Path, Reason string
 	Err          error // may be nil
@@ -26,7 +26,7 @@ func (e *PathError) Unwrap() []error {
 	return []error{gitsink.ErrPath, e.Err}
 }
 
-// checkPaths returns everything that is wrong with the paths as such, joined.
+// CheckPaths returns everything that is wrong with the paths as such, joined.
 func CheckPaths(folder string, commits []gitsink.Commit) error {
 	var faults []error
 	for _, commit := range commits {
@@ -52,7 +52,8 @@ const (
 	maxAttributesLine = 2048
 )
 
-// checkAttributes looks into the only kind of file whose content git fsck judges and that may be written.
+// checkAttributes looks into the only kind of file whose content git fsck judges and that may be
+// written.
 func checkAttributes(change gitsink.Change) error {
 	if !strings.HasSuffix("/"+change.Path, "/.gitattributes") {
 		return nil
@@ -68,6 +69,7 @@ func checkAttributes(change gitsink.Change) error {
 	return nil
 }
 
+// Join returns the path of a file in a folder; "" is the root.
 func Join(folder, path string) string {
 	if folder == "" {
 		return path
@@ -75,7 +77,7 @@ func Join(folder, path string) string {
 	return folder + "/" + path
 }
 
-// components yields the names in a slash path; there are none in "".
+// Components yields the names in a slash path; there are none in "".
 func Components(path string) iter.Seq[string] {
 	if path == "" {
 		return func(func(string) bool) {}

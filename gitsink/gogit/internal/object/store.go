@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// errIncomplete means that an object is missing that must be there. It is never read as an empty folder: the files of
-// the folder would be taken for removed.
+// ErrIncomplete means that an object is missing that must be there. It is never read as an empty
+// folder: the files of the folder would be taken for removed.
 var ErrIncomplete = errors.New("object is missing")
 
 const (
@@ -14,13 +14,13 @@ const (
 	sweepSlack     = 1 << 20 // superseded trees that are not worth a sweep
 )
 
-// store is what a lane knows of its branch: trees of one commit, and a few small files. A complete one holds all trees of
-// the commit; the other kind those on the way to some folders, and below these. A store in doubt is replaced, not
-// repaired. It is not safe for concurrent use.
+// Store is what a lane knows of its branch: trees of one commit, and a few small files. A
+// complete one holds all trees of the commit; the other kind those on the way to some folders,
+// and below these. A store in doubt is replaced, not repaired. It is not safe for concurrent use.
 type Store struct {
 	Tip      ID   // the commit whose trees are here; zero: nothing is
 	Root     ID   // its tree
-	Shallows []ID // of a complete one: the commits at which the history known to it begins (gitprotocol-pack(5))
+	Shallows []ID // of a complete one: where the history known to it begins
 	Trees    Map[string]
 	Blobs    blobCache
 	Size     int64 // of all trees
@@ -32,14 +32,17 @@ type Store struct {
 	folders map[string]bool // base folders that were here once: of their trees most will still be
 }
 
+// NewStore returns a Store that is at no commit.
 func NewStore() *Store {
 	return &Store{folders: map[string]bool{}}
 }
 
+// Memory returns the bytes that the Store takes, about.
 func (s *Store) Memory() int64 {
 	return s.Size + int64(s.Blobs.size()) + int64(s.closed.Len())*objectOverhead/2
 }
 
+// Add takes a tree in.
 func (s *Store) Add(hash ID, tree string) {
 	if !s.Trees.Has(hash) {
 		s.Trees.Set(hash, tree)
@@ -49,18 +52,19 @@ func (s *Store) Add(hash ID, tree string) {
 
 func (s *Store) has(hash ID) bool { return s.Trees.Has(hash) }
 
+// AddAll takes trees in.
 func (s *Store) AddAll(trees *Map[string]) {
 	for hash, tree := range trees.All() {
 		s.Add(hash, tree)
 	}
 }
 
-// lookup returns a tree that the server has.
+// Lookup returns a tree that the server has.
 func (s *Store) Lookup(hash ID) (tree string, ok bool) {
 	return s.Trees.Get(hash)
 }
 
-// tree returns the content of a tree; the zero hash is the tree that does not exist.
+// Tree returns the content of a tree; the zero hash is the tree that does not exist.
 func (s *Store) Tree(hash ID) (string, error) {
 	tree, ok := s.Trees.Get(hash)
 	if !ok && !hash.IsZero() {
@@ -69,8 +73,9 @@ func (s *Store) Tree(hash ID) (string, error) {
 	return tree, nil
 }
 
-// receive takes all new trees of a commit and makes it the tip of a complete store. It checks the new trees only, since the
-// others were checked before. On an error the store is not to be used any more.
+// Receive takes all new trees of a commit and makes it the tip of a complete store. It checks the
+// new trees only, since the others were checked before. On an error the store is not to be used
+// any more.
 func (s *Store) Receive(commit, root ID, trees *Map[string]) error {
 	s.AddAll(trees)
 	if _, err := s.Tree(root); err != nil {
@@ -101,7 +106,7 @@ func (s *Store) check(hash ID, tree string) error {
 	return nil
 }
 
-// within fails if the trees of the tip take more memory than they may, whatever they came in.
+// Within fails if the trees of the tip take more memory than they may, whatever they came in.
 func (s *Store) Within(limit int64) error {
 	if s.Size > limit {
 		s.sweep()
@@ -112,11 +117,12 @@ func (s *Store) Within(limit int64) error {
 	return nil
 }
 
+// HeldTooMuch is the error of trees that take more memory than they may.
 func HeldTooMuch(limit int64) error {
 	return &LimitError{fmt.Sprintf("the trees of the branch take more than %d bytes of memory: raise MaxHeldBytes", limit)}
 }
 
-// advance makes commit the tip, and drops what it has superseded once that is more than the half.
+// Advance makes commit the tip, and drops what it has superseded once that is more than the half.
 func (s *Store) Advance(commit, root ID) {
 	s.Tip, s.Root = commit, root
 	if s.Size > 2*s.live+sweepSlack {

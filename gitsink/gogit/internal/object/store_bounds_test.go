@@ -27,7 +27,7 @@ func TestAStoreCountsWhatItHolds(t *testing.T) {
 	require.Equal(t, int64(11+2*objectOverhead+1050+objectOverhead), s.Memory())
 
 	absent := hashOfTree("absent")
-	for hash, want := range map[ID]string{some: "tree", other: "another", absent: "", ID{}: ""} {
+	for hash, want := range map[ID]string{some: "tree", other: "another", absent: "", {}: ""} {
 		tree, ok := s.Lookup(hash)
 		require.Equal(t, want, tree)
 		require.Equal(t, want != "", ok)

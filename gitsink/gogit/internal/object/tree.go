@@ -20,14 +20,15 @@ const (
 	typeSubmodule              = gitsink.ModeSubmodule
 )
 
-// entry is one line of a tree. The mode stays as it is spelled there, so that what is only carried through does not change
-// by a byte.
+// Entry is one line of a tree. The mode stays as it is spelled there, so that what is only
+// carried through does not change by a byte.
 type Entry struct {
 	Mode string // octal
 	Name string
 	Raw  string // the name of the object, as many bytes as its format has: see ID
 }
 
+// The modes of what is written, as trees spell them.
 const (
 	SpelledFile = "100644"
 	SpelledTree = "40000"
@@ -49,7 +50,10 @@ func (e Entry) bits() gitsink.Mode {
 	return gitsink.Mode(bits)
 }
 
+// IsTree reports whether the entry is a folder.
 func (e Entry) IsTree() bool { return e.Mode == SpelledTree || e.bits()&typeMask == typeTree }
+
+// IsFile reports whether the entry is a file, executable or not.
 func (e Entry) IsFile() bool { return e.Mode == SpelledFile || e.bits()&typeMask == typeFile }
 
 func (e Entry) kind() string {
@@ -66,7 +70,8 @@ func (e Entry) kind() string {
 	return "entry of mode " + e.Mode
 }
 
-// public is e as a plan sees it: files are either executable or not, as git itself reads their modes.
+// Public is e as a plan sees it: files are either executable or not, as git itself reads their
+// modes.
 func (e Entry) Public() gitsink.Entry {
 	mode := e.bits()
 	switch {
@@ -79,9 +84,11 @@ func (e Entry) Public() gitsink.Entry {
 	return gitsink.Entry{Mode: mode, Hash: e.ID().String()}
 }
 
+// ErrDamaged means that a tree cannot be read to its end.
 var ErrDamaged = errors.New("tree is damaged")
 
-// entries yields the entries of a tree in their order, and an error in place of the rest of a damaged one.
+// Entries yields the entries of a tree in their order, and an error in place of the rest of a
+// damaged one.
 func Entries(f Format, tree string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for len(tree) > 0 {
@@ -117,6 +124,7 @@ func cutEntry(f Format, tree string) (e Entry, rest string, ok bool) {
 	return e, rest[f.Width():], true
 }
 
+// Lookup returns the first entry of a tree with a name.
 func Lookup(f Format, tree, name string) (Entry, bool) {
 	for e, err := range Entries(f, tree) {
 		if err == nil && e.Name == name {
@@ -126,8 +134,8 @@ func Lookup(f Format, tree, name string) (Entry, bool) {
 	return Entry{}, false
 }
 
-// compareEntries is git's order of the entries of a tree: that of the bytes of their names, a folder's with a slash at
-// its end. A walk in this order meets the paths of files in byte order.
+// compareEntries is git's order of the entries of a tree: that of the bytes of their names, a
+// folder's with a slash at its end. A walk in this order meets the paths of files in byte order.
 func compareEntries(a, b Entry) int {
 	n := min(len(a.Name), len(b.Name))
 	if c := strings.Compare(a.Name[:n], b.Name[:n]); c != 0 {
@@ -146,13 +154,14 @@ func (e Entry) byteAt(i int) byte {
 	return 0
 }
 
-// Trees finds a tree by its hash: a missing one is an error, the zero hash is the tree that does not exist.
+// Trees finds a tree by its hash: a missing one is an error, the zero hash is the tree that does
+// not exist.
 type Trees interface {
 	Tree(hash ID) (string, error)
 }
 
-// folderIn finds the tree at a slash path below root. The zero hash means that there is none; a file, symbolic link or
-// submodule in its place is a *pathError.
+// FolderIn finds the tree at a slash path below root. The zero hash means that there is none; a
+// file, symbolic link or submodule in its place is a *pathError.
 func FolderIn(from Trees, root ID, path string) (ID, error) {
 	for name := range Components(path) {
 		tree, err := from.Tree(root)

@@ -14,22 +14,26 @@ import (
 )
 
 const (
-	// keptOverhead is what an object of a pack costs beside its bytes: its place in two maps, and what the allocator adds.
+	// keptOverhead is what an object of a pack costs beside its bytes: its place in two maps, and
+	// what the allocator adds.
 	keptOverhead = 336
-	// maxDeltaChain is the longest chain of deltas that is followed. git pack-objects --depth makes none that is longer, and
-	// index-pack knows no limit: that is the machine's memory.
+	// maxDeltaChain is the longest chain of deltas that is followed. git pack-objects --depth makes
+	// none that is longer, and index-pack knows no limit: that is the machine's memory.
 	maxDeltaChain = 4095
-	// sparable is what a buffer may keep for the next object, and what the copies of one are not counted for.
+	// sparable is what a buffer may keep for the next object, and what the copies of one are not
+	// counted for.
 	sparable = 1 << 20
-	// inflation is how many times what may be received may come out of it, objects that are dropped included: a megabyte of
-	// pack can hold a gigabyte of zeros.
+	// inflation is how many times what may be received may come out of it, objects that are dropped
+	// included: a megabyte of pack can hold a gigabyte of zeros.
 	inflation = 64
 )
 
-// packLimits bound a pack: the bytes that may come, and those that may be kept of it, overhead included.
+// Limits bound a pack: the bytes that may come, and those that may be kept of it, overhead
+// included.
 type Limits struct{ Receive, Hold int64 }
 
-// unpacked is what a pack holds. Each object is known by the hash of its content, so none can stand in for another.
+// Unpacked is what a pack holds. Each object is known by the hash of its content, so none can
+// stand in for another.
 type Unpacked struct {
 	Commits, Trees, Blobs Map[string]
 }
@@ -42,8 +46,8 @@ type kept struct {
 	kind  plumbing.ObjectType
 }
 
-// unpacker reads a pack as it arrives (gitformat-pack(5)). Blobs that are not wanted are never held in memory, not even as
-// bases of deltas: what is made from a blob is a blob.
+// unpacker reads a pack as it arrives (gitformat-pack(5)). Blobs that are not wanted are never
+// held in memory, not even as bases of deltas: what is made from a blob is a blob.
 type unpacker struct {
 	pack      *packReader
 	keepBlobs bool
@@ -57,7 +61,7 @@ type unpacker struct {
 	base      []byte        // of the delta that is being applied
 }
 
-// unpack reads a whole pack. Past a limit it fails with an error that matches errTooMuch.
+// Unpack reads a whole pack. Past a limit it fails with an error that matches errTooMuch.
 func Unpack(f Format, r io.Reader, limits Limits, keepBlobs bool) (Unpacked, error) {
 	bounded := &boundedReader{r: r, left: limits.Receive}
 	u := &unpacker{
@@ -103,7 +107,8 @@ func (u *unpacker) run() error {
 }
 
 // next reads one object. What it leaves unread, the scanner drops before the next one, and checks
-// its length. A delta without its base belongs to a blob that was not kept, or its base is still to come.
+// its length. A delta without its base belongs to a blob that was not kept, or its base is still
+// to come.
 func (u *unpacker) next(header packedHeader) error {
 	if u.inflating -= header.length; header.length < 0 || u.inflating < 0 {
 		return &LimitError{fmt.Sprintf("what comes out of the pack is more than %d times %d bytes", inflation, u.limits.Receive)}
@@ -204,8 +209,9 @@ func (u *unpacker) patch(base *kept, delta []byte) (*kept, error) {
 	return u.object(base.kind, base.chain+1, data)
 }
 
-// keep takes an object, and the deltas that waited for it and for what these have made: a work list, since a pack can be
-// one chain. Their offsets are unknown by now, which is no harm: a pack names a base either by offset or by hash.
+// keep takes an object, and the deltas that waited for it and for what these have made: a work
+// list, since a pack can be one chain. Their offsets are unknown by now, which is no harm: a pack
+// names a base either by offset or by hash.
 func (u *unpacker) keep(offset int64, o *kept) error {
 	u.byOffset[offset] = o
 	for pending := []*kept{o}; len(pending) > 0; {
@@ -244,8 +250,8 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// cause is why reading a pack has failed: it was too large, the wire failed, or else what came
-// whole is no pack.
+// cause is why reading a pack has failed: it was too large, the connection failed, or else what
+// came whole is no pack.
 func (b *boundedReader) cause(err error) error {
 	switch {
 	case err == nil || errors.Is(err, ErrTooMuch):

@@ -38,7 +38,8 @@ func TestTheJudgeRefusesWhatTheRulesAreFor(t *testing.T) {
 	}
 }
 
-// bareRepo is a repository that is made without git, whose own commands might refuse to, and would take long.
+// bareRepo is a repository that is made without git, whose own commands might refuse to, and
+// would take long.
 type bareRepo string
 
 func newBareRepo(t *testing.T) bareRepo {

@@ -23,8 +23,8 @@ const (
 	objectFormat = capability.Capability("object-format")
 )
 
-// advertisement is what a service says of itself (gitprotocol-pack(5)). Of the references it holds those that matter to one
-// branch, so that its size does not depend on the server.
+// Advertisement is what a service says of itself (gitprotocol-pack(5)). Of the references it
+// holds those that matter to one branch, so that its size does not depend on the server.
 type Advertisement struct {
 	Refs         map[string]object.ID
 	Head         object.ID // where HEAD leads; zero: nowhere
@@ -34,11 +34,12 @@ type Advertisement struct {
 	MultiAck     bool // the service knows it; it is not in capabilities
 }
 
-// noThin is advertised by a server that wants every object of a push whole (gitprotocol-capabilities(5)).
+// NoThin is advertised by a server that wants every object of a push whole
+// (gitprotocol-capabilities(5)).
 const NoThin capability.Capability = "no-thin"
 
-// errSilent means that a server has nothing to say. Old ones say so of an empty repository to who fetches, but nobody fetches
-// from one that shows no reference to who pushes either.
+// errSilent means that a server has nothing to say. Old ones say so of an empty repository to who
+// fetches, but nobody fetches from one that shows no reference to who pushes either.
 var errSilent = errors.New("the server advertised nothing at all")
 
 // readAdvertisement keeps the branch, and one reference at most whose name cannot be beside it.
@@ -70,7 +71,8 @@ func readAdvertisement(r io.Reader, branch plumbing.ReferenceName) (*Advertiseme
 }
 
 // begin skips what HTTP puts in front, and the version. A flush where a packet with capabilities
-// has to be is errSilent. An end there is a connection that was cut: nothing is known of the repository.
+// has to be is errSilent. An end there is a connection that was cut: nothing is known of the
+// repository.
 func (a *Advertisement) begin(p *packets) (packetKind, []byte, error) {
 	kind, line, err := p.next()
 	if err == nil && kind == packetLine && bytes.HasPrefix(line, []byte("#")) {
@@ -87,7 +89,8 @@ func (a *Advertisement) begin(p *packets) (packetKind, []byte, error) {
 	return kind, line, err
 }
 
-// greet takes the capabilities off the first line. They say how to read the rest: first of all what names an object has.
+// greet takes the capabilities off the first line. They say how to read the rest: first of all
+// what names an object has.
 func (a *Advertisement) greet(line []byte) ([]byte, error) {
 	line, said, ok := bytes.Cut(line, []byte{0})
 	if !ok {

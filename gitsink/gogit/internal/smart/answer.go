@@ -24,8 +24,8 @@ const (
 	maxACKs     = 1 << 10 // of what a fetch has
 )
 
-// readNegotiation reads what comes before a pack: where the history ends, if a depth was asked for, and what of the haves is
-// common. What r holds then is the pack.
+// readNegotiation reads what comes before a pack: where the history ends, if a depth was asked
+// for, and what of the haves is common. What r holds then is the pack.
 func readNegotiation(f object.Format, r *bufio.Reader, shallow bool) ([]object.ID, error) {
 	line := int64(len("0035shallow ") + 2*f.Width() + 1) // about
 	p := newPackets(r, "the answer to a fetch before its pack", (maxShallows+maxACKs)*line)
@@ -73,8 +73,8 @@ func readShallows(f object.Format, p *packets) ([]object.ID, error) {
 	}
 }
 
-// skipACKs reads one line at least: NAK, or ACK of something that was had. Several come of a server that was asked for
-// multi_ack.
+// skipACKs reads one line at least: NAK, or ACK of something that was had. Several come of a
+// server that was asked for multi_ack.
 func skipACKs(p *packets, r *bufio.Reader) error {
 	for n := 0; n == 0 || isACK(r); n++ {
 		kind, line, err := p.next()
@@ -92,13 +92,15 @@ func skipACKs(p *packets, r *bufio.Reader) error {
 	return nil
 }
 
-// isACK looks ahead. What follows is a pack, or a packet of a sideband, which begins with a byte of control.
+// isACK looks ahead. What follows is a pack, or a packet of a sideband, which begins with a byte
+// of control.
 func isACK(r *bufio.Reader) bool {
 	ahead, err := r.Peek(7)
 	return err == nil && (string(ahead[4:]) == "ACK" || string(ahead[4:]) == "NAK" || string(ahead[4:]) == "ERR")
 }
 
-// readReport reads the report of a push to its end: what became of the pack, and of each of the references that were to be set.
+// readReport reads the report of a push to its end: what became of the pack, and of each of the
+// references that were to be set.
 func readReport(r io.Reader, refs ...plumbing.ReferenceName) (*packp.ReportStatus, error) {
 	p := newPackets(r, "the report of a push", maxAnswer)
 	report := packp.NewReportStatus()
@@ -149,7 +151,7 @@ func parseCommandStatus(line []byte) (*packp.CommandStatus, error) {
 	return nil, Malformed("the report of a push says %q", excerpt(line))
 }
 
-// statusOK is what a report says of what went well (gitprotocol-pack(5)).
+// StatusOK is what a report says of what went well (gitprotocol-pack(5)).
 const StatusOK = "ok"
 
 // The bands of a sideband (gitprotocol-pack(5)).

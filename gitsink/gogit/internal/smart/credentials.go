@@ -18,7 +18,8 @@ import (
 	"github.com/kubescribe/kubescribe/internal/opaque"
 )
 
-// credentials are what a connection shows to a server, and what it trusts: the fields of the sink's Auth, one by one.
+// Credentials are what a connection shows to a server, and what it trusts: the fields of the
+// sink's Auth, one by one.
 type Credentials struct {
 	Username, Password string
 	BearerToken        string
@@ -34,7 +35,7 @@ type Credentials struct {
 // Format implements fmt.Formatter: whatever the verb, none of the fields is shown.
 func (a Credentials) Format(f fmt.State, verb rune) { opaque.Format(f, verb, "smart.Credentials{***}") }
 
-// anonymous tells whether there is nothing to be shown by HTTP.
+// Anonymous reports whether there is nothing to be shown by HTTP.
 func (a Credentials) Anonymous() bool {
 	return a.Username == "" && a.Password == "" && a.BearerToken == "" && len(a.ClientCertificate) == 0
 }
@@ -105,8 +106,8 @@ func (a Credentials) sshConfig(user, address string) (*ssh.ClientConfig, error) 
 	}, nil
 }
 
-// signer reads the key. One Secret may hold a password for HTTPS and a key that is not encrypted, so a passphrase is used only
-// where it is needed.
+// Signer reads the key. One Secret may hold a password for HTTPS and a key that is not encrypted,
+// so a passphrase is used only where it is needed.
 func (a Credentials) Signer() (ssh.Signer, error) {
 	signer, err := ssh.ParsePrivateKey(a.SSHPrivateKey)
 	if missing := (*ssh.PassphraseMissingError)(nil); errors.As(err, &missing) {
@@ -126,7 +127,7 @@ func (a Credentials) Signer() (ssh.Signer, error) {
 // minToken is the length from which a name is taken for a token that stands in place of one.
 const minToken = 8
 
-// secrets returns what no error may hold, in every spelling in which it could come back.
+// Secrets returns what no error may hold, in every spelling in which it could come back.
 func (a Credentials) Secrets(ep *transport.Endpoint) []string {
 	plain := []string{a.Password, a.BearerToken, a.SSHPassphrase}
 	if proxy, err := url.Parse(a.Proxy); err == nil {

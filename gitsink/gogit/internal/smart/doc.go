@@ -1,6 +1,7 @@
-// Package smart speaks the Git smart protocol (gitprotocol-pack(5)) with the services of a repository, over HTTP,
-// SSH, git's own protocol and processes. It knows no branch but the one that it is asked about, and keeps nothing
-// of a connection that has ended but those of HTTP that can be used again.
+// Package smart speaks the Git smart protocol (gitprotocol-pack(5)) with the services of a
+// repository, over HTTP, SSH, git's own protocol and processes. It knows no branch but the one
+// that it is asked about, and keeps nothing of a connection that has ended but those of HTTP that
+// can be used again.
 //
 // # Files
 //

@@ -10,10 +10,10 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
-// errRefusal means that an answer has come, and it is no.
+// ErrRefused means that an answer has come, and it is no.
 var ErrRefused = errors.New("the server refused")
 
-// saidError is a failure that the server has put into words.
+// RemoteError is a failure that the server has put into words.
 type RemoteError struct {
 	Err   error
 	Words string
@@ -22,7 +22,7 @@ type RemoteError struct {
 func (e *RemoteError) Error() string { return e.Err.Error() }
 func (e *RemoteError) Unwrap() error { return e.Err }
 
-// serverWords is what the server said beside a failure.
+// Words is what the server said beside a failure.
 func Words(err error) string {
 	var said *RemoteError
 	if errors.As(err, &said) {
@@ -31,7 +31,7 @@ func Words(err error) string {
 	return ""
 }
 
-// statusError is an answer of HTTP that is not 200.
+// StatusError is an answer of HTTP that is not 200.
 type StatusError struct {
 	Status     int
 	RetryAfter time.Duration // how long the server wants to be left alone; zero: it did not say
@@ -41,17 +41,18 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("HTTP status %d %s", e.Status, http.StatusText(e.Status))
 }
 
-// asStatus finds the answer of HTTP in an error.
+// StatusOf finds the answer of HTTP in an error.
 func StatusOf(err error) *StatusError {
 	var status *StatusError
 	errors.As(err, &status)
 	return status
 }
 
-// invalidAuth says that credentials cannot be used at all. It does not wrap err, which could show what it could not parse.
+// invalidAuth says that credentials cannot be used at all. It does not wrap err, which could show
+// what it could not parse.
 func invalidAuth(why string) error { return fmt.Errorf("%w: %s", gitsink.ErrAuth, why) }
 
-// malformed is for an answer that is not the protocol's. It quotes a little of it at most.
+// Malformed is for an answer that is not the protocol's. It quotes a little of it at most.
 func Malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", gitsink.ErrProtocol, fmt.Sprintf(format, args...))
 }

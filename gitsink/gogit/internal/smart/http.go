@@ -25,10 +25,11 @@ const (
 	maxRetryAfter = time.Hour // what a server may ask for at most
 )
 
-// httpWire is the smart protocol over HTTP (gitprotocol-http(5)): each exchange is a request of its own.
+// httpConn is the smart protocol over HTTP (gitprotocol-http(5)): each exchange is a request of
+// its own.
 type httpConn struct {
 	client  *http.Client
-	base    string // the URL of the repository, without a slash at the end; where the advertisement came from
+	base    string // the URL that the advertisement came from, without a slash at its end
 	moved   bool   // that is elsewhere than where it was asked for
 	service Service
 	auth    Credentials
@@ -107,8 +108,8 @@ func (w *httpConn) do(req *http.Request) (*http.Response, error) {
 	return nil, &RemoteError{&StatusError{resp.StatusCode, retryAfter(resp.StatusCode, resp.Header, time.Now())}, said}
 }
 
-// mediaType is what an answer claims to be, in lower case and without parameters (RFC 9110, section 8.3), which do not matter even
-// if they are malformed: git takes them so, too.
+// mediaType is what an answer claims to be, in lower case and without parameters (RFC 9110,
+// section 8.3), which do not matter even if they are malformed: git takes them so, too.
 func mediaType(resp *http.Response) string {
 	media, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
 	return strings.ToLower(strings.TrimSpace(media))
@@ -122,9 +123,9 @@ func (b tidyBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// redirect follows the advertisement to where the repository has moved, as git does by default (http.followRedirects in
-// git-config(1)). Credentials are for the place that the destination names, so they go nowhere else: where some would have
-// to, the URL must be changed.
+// redirect follows the advertisement to where the repository has moved, as git does by default
+// (http.followRedirects in git-config(1)). Credentials are for the place that the destination
+// names, so they go nowhere else: where some would have to, the URL must be changed.
 func (w *httpConn) redirect(req *http.Request, via []*http.Request) error {
 	from, to := via[0].URL, req.URL
 	moved := &url.URL{Scheme: to.Scheme, Host: to.Host, Path: strings.TrimSuffix(to.Path, "/info/refs")}
@@ -139,8 +140,8 @@ func (w *httpConn) redirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// retryAfter reads how long a server wants to be left alone: the header Retry-After (RFC 9110, section 10.2.3), or what
-// GitHub says when a limit is used up.
+// retryAfter reads how long a server wants to be left alone: the header Retry-After (RFC 9110,
+// section 10.2.3), or what GitHub says when a limit is used up.
 func retryAfter(status int, header http.Header, now time.Time) time.Duration {
 	if status < http.StatusBadRequest {
 		return 0
@@ -163,7 +164,7 @@ func retryAfter(status int, header http.Header, now time.Time) time.Duration {
 // trust is what connections are told apart by, so that they can be used again.
 type trust struct{ ca, certificate, key, proxy string }
 
-// httpTransports makes the wires of HTTP. It may be used concurrently.
+// HTTP makes the connections of HTTP. It may be used concurrently.
 type HTTP struct {
 	base  http.RoundTripper
 	owned bool
@@ -172,6 +173,8 @@ type HTTP struct {
 	byTrust map[trust]*http.Transport
 }
 
+// NewHTTP makes connections with a transport; nil: a copy of http.DefaultTransport, which Close
+// closes.
 func NewHTTP(base http.RoundTripper) *HTTP {
 	t := &HTTP{base: base, byTrust: map[trust]*http.Transport{}}
 	if base == nil {
@@ -187,6 +190,7 @@ func NewHTTP(base http.RoundTripper) *HTTP {
 	return t
 }
 
+// Conn returns a connection to a service, which sends nothing yet.
 func (t *HTTP) Conn(ep *transport.Endpoint, auth Credentials, which Service) (Conn, error) {
 	next, err := t.trusting(auth)
 	if err != nil {
@@ -239,7 +243,7 @@ func (t *HTTP) forget() {
 	clear(t.byTrust)
 }
 
-// closeIdle closes the connections that nobody uses at the moment.
+// CloseIdle closes the connections that nobody uses at the moment.
 func (t *HTTP) CloseIdle() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -249,6 +253,7 @@ func (t *HTTP) CloseIdle() {
 	(&http.Client{Transport: t.base}).CloseIdleConnections()
 }
 
+// Close closes the connections that nobody uses, and forgets all others.
 func (t *HTTP) Close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -43,8 +43,8 @@ func parseKnownHosts(lines []byte) (knownHosts, error) {
 	return hosts, nil
 }
 
-// matches tells whether the line is about an address, host:port. A line that names the host after an exclamation mark is
-// about all others only.
+// matches reports whether the line is about an address, host:port. A line that names the host after
+// an exclamation mark is about all others only.
 func (h knownHost) matches(address string) bool {
 	name := knownhosts.Normalize(address) // without port 22, else [host]:port
 	matched := false
@@ -91,15 +91,15 @@ func (hosts knownHosts) has(marker, address string, key ssh.PublicKey) bool {
 	})
 }
 
-// revoked tells whether a key is not to be accepted any more, whoever shows it.
+// revoked reports whether a key is not to be accepted any more, whoever shows it.
 func (hosts knownHosts) revoked(key ssh.PublicKey) bool {
 	return slices.ContainsFunc(hosts, func(h knownHost) bool {
 		return h.marker == "revoked" && bytes.Equal(h.key.Marshal(), key.Marshal())
 	})
 }
 
-// check is an ssh.HostKeyCallback: the key or the authority that signed it stands in a line about the host, and none says
-// that it was revoked. The words are in the table of failures.
+// check is an ssh.HostKeyCallback: the key or the authority that signed it stands in a line about
+// the host, and none says that it was revoked. The words are in the table of failures.
 func (hosts knownHosts) check(address string, remote net.Addr, key ssh.PublicKey) error {
 	checker := &ssh.CertChecker{
 		IsHostAuthority: func(authority ssh.PublicKey, address string) bool {
@@ -119,7 +119,8 @@ func (hosts knownHosts) check(address string, remote net.Addr, key ssh.PublicKey
 	return checker.CheckHostKey(address, remote, key)
 }
 
-// algorithms returns those of the keys that are known: a host may have several keys, and would else show one of another type.
+// algorithms returns those of the keys that are known: a host may have several keys, and would
+// else show one of another type.
 func (hosts knownHosts) algorithms(address string) []string {
 	var all []string
 	for _, h := range hosts {

@@ -17,9 +17,10 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
-// localRepository is the folder that git is to serve for a path of this machine. It must be in an allowed folder by its name,
-// and also where links, and git itself, lead from there: see gitFolder. What is named in a repository, such as the objects of
-// others, is for whoever may write to the disk.
+// localRepository is the folder that git is to serve for a path of this machine. It must be in an
+// allowed folder by its name, and also where links, and git itself, lead from there: see
+// gitFolder. What is named in a repository, such as the objects of others, is for whoever may
+// write to the disk.
 func localRepository(path string, allowed []string) (string, error) {
 	if err := (destination.Policy{AllowedLocalFolders: allowed}).Permit(fileURL(path)); err != nil {
 		return "", err
@@ -34,8 +35,8 @@ func localRepository(path string, allowed []string) (string, error) {
 	return found, nil
 }
 
-// gitFolder finds the repository that git opens for a path (enter_repo in its path.c), links followed: git takes x/.git or
-// x.git for x, and x/.git may be a file that names another folder.
+// gitFolder finds the repository that git opens for a path (enter_repo in its path.c), links
+// followed: git takes x/.git or x.git for x, and x/.git may be a file that names another folder.
 func gitFolder(path string) (string, error) {
 	disk := &reader{}
 	for _, candidate := range []string{path + "/.git", path, path + ".git/.git", path + ".git"} {
@@ -55,12 +56,12 @@ func gitFolder(path string) (string, error) {
 	return "", fmt.Errorf("%w: no Git repository is there that this process can read", gitsink.ErrNotFound)
 }
 
-// reader looks at a disk, and notes why it could not: what passes, as a lack of descriptors does, must not be taken for the
-// absence of a file.
+// reader looks at a disk, and notes why it could not: what passes, as a lack of descriptors does,
+// must not be taken for the absence of a file.
 type reader struct{ fault error }
 
-// isGitFolder reports whether git takes a folder for a repository. Where that is not sure the answer is no: git would go on to
-// look beside it.
+// isGitFolder reports whether git takes a folder for a repository. Where that is not sure the
+// answer is no: git would go on to look beside it.
 func (r *reader) isGitFolder(path string) bool {
 	if r.isFile(path + "/commondir") { // of a linked worktree
 		return r.isFile(path + "/HEAD")

@@ -14,7 +14,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-// Whichever way git would go from a path that is allowed, the repository must be in an allowed folder.
+// Whichever way git would go from a path that is allowed, the repository must be in an allowed
+// folder.
 func TestNoLinkLeadsOutOfAnAllowedFolder(t *testing.T) {
 	t.Parallel()
 	outside := gitservertest.NewServer(t, nil).NewRepo("app").Dir()
@@ -45,7 +46,8 @@ func TestNoLinkLeadsOutOfAnAllowedFolder(t *testing.T) {
 		_, err := localRepository(filepath.Join(allowed, name), []string{allowed})
 		require.ErrorIs(t, err, gitsink.ErrNotFound, name)
 	}
-	// Outside, the name decides: neither whether something is there is told, nor does a way back in help.
+	// Outside, the name decides: neither whether something is there is told, nor does a way back in
+	// help.
 	must(os.Mkdir(filepath.Join(folder, "other"), 0o700))
 	must(os.Symlink(outside, filepath.Join(folder, "other", "back")))
 	for _, path := range []string{outside + "/none", filepath.Join(folder, "other"), filepath.Join(folder, "none")} {

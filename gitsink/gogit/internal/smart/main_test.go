@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// runGit runs git and says whether it succeeded.
+// runGit runs git and reports whether it succeeded.
 func runGit(t *testing.T, dir string, args ...string) error {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "git", args...)

@@ -22,8 +22,9 @@ const (
 	packetEnd
 )
 
-// packets reads pkt-lines. Every answer of a server goes through one: it is the place of the bound in bytes, which counts what
-// arrives after any compression of HTTP, and of the server's last word, an ERR line.
+// packets reads pkt-lines. Every answer of a server goes through one: it is the place of the
+// bound in bytes, which counts what arrives after any compression of HTTP, and of the server's
+// last word, an ERR line.
 type packets struct {
 	r     io.Reader
 	left  int64  // bytes that may still come
@@ -36,8 +37,8 @@ func newPackets(r io.Reader, what string, limit int64) *packets {
 	return &packets{r: r, left: limit, limit: limit, what: what}
 }
 
-// next returns the next packet. A line is valid until the next call. io.EOF means that the server has ended between two
-// packets.
+// next returns the next packet. A line is valid until the next call. io.EOF means that the server
+// has ended between two packets.
 func (p *packets) next() (packetKind, []byte, error) {
 	var head [4]byte
 	n, err := p.fill(head[:])
@@ -81,7 +82,8 @@ func (p *packets) fill(data []byte) (n int, err error) {
 	return n, err
 }
 
-// packetLength reads the four hexadecimal digits that a packet begins with. Three is the length of nothing.
+// packetLength reads the four hexadecimal digits that a packet begins with. Three is the length
+// of nothing.
 func packetLength(head [4]byte) (int, error) {
 	length := 0
 	for _, c := range head {

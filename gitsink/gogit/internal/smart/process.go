@@ -11,7 +11,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport"
 )
 
-// startProcess runs the service for a repository on this machine, in one of the folders. It ends with the stream.
+// StartProcess runs the service for a repository on this machine, in one of the folders. It ends
+// with the stream.
 func StartProcess(ep *transport.Endpoint, which Service, folders []string) (Conn, error) {
 	folder, err := localRepository(ep.Path, folders)
 	if err != nil {
@@ -28,7 +29,7 @@ func StartProcess(ep *transport.Endpoint, which Service, folders []string) (Conn
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		cmd.Err = err // it does not start then, but closes the pipe that was made: descriptors have run out
+		cmd.Err = err // so Start closes the pipe that was made: descriptors have run out
 		return nil, cmd.Start()
 	}
 	if err := cmd.Start(); err != nil {
@@ -47,9 +48,10 @@ func StartProcess(ep *transport.Endpoint, which Service, folders []string) (Conn
 	}, nil
 }
 
-// passed are the variables of this process that git and the hooks of a repository get: where programs, files and git's own
-// configuration are, so that safe.directory is the administrator's to say. Nothing else is theirs to read, tokens in the
-// environment least of all, and no other variable of git's may lead it to another repository or program.
+// passed are the variables of this process that git and the hooks of a repository get: where
+// programs, files and git's own configuration are, so that safe.directory is the administrator's
+// to say. Nothing else is theirs to read, tokens in the environment least of all, and no other
+// variable of git's may lead it to another repository or program.
 var passed = []string{
 	"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "XDG_CONFIG_HOME",
 	"GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",

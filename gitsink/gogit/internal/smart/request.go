@@ -23,8 +23,8 @@ type FetchRequest struct {
 
 var errNothingWanted = errors.New("a fetch wants nothing")
 
-// encode writes the request, as far as the server offers what it needs. deepens reports whether the answer says where the
-// history ends.
+// encode writes the request, as far as the server offers what it needs. deepens reports whether
+// the answer says where the history ends.
 func (r FetchRequest) encode(refs *Advertisement) (request []byte, deepens bool, err error) {
 	if len(r.Wants) == 0 {
 		return nil, false, errNothingWanted
@@ -72,7 +72,8 @@ func (r FetchRequest) capabilities(refs *Advertisement, shallow, filter bool) []
 			asked = append(asked, c.String())
 		}
 	}
-	// Azure DevOps refuses who does not ask for it. It changes nothing here: all haves are followed by "done" at once.
+	// Azure DevOps refuses who does not ask for it. It changes nothing here: all haves are followed
+	// by "done" at once.
 	ask(capability.MultiACK, refs.MultiAck)
 	ask(capability.Sideband64k, offered.Supports(capability.Sideband64k))
 	ask(capability.Sideband, offered.Supports(capability.Sideband) && !offered.Supports(capability.Sideband64k))
@@ -83,7 +84,8 @@ func (r FetchRequest) capabilities(refs *Advertisement, shallow, filter bool) []
 	return append(asked, refs.identification()...)
 }
 
-// identification are the capabilities that say who asks, and in which format. A server takes SHA-1 for granted.
+// identification are the capabilities that say who asks, and in which format. A server takes
+// SHA-1 for granted.
 func (a *Advertisement) identification() (said []string) {
 	if a.Format != object.SHA1 {
 		said = append(said, string(objectFormat)+"="+a.Format.String())

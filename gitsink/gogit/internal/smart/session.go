@@ -15,14 +15,14 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
-// smartSession is a conversation with one service of a repository that has advertised its references.
+// Session is a conversation with one service of a repository that has advertised its references.
 type Session struct {
 	conn Conn
 	Refs *Advertisement
 }
 
-// begin reads what the service on a connection advertises, as far as it matters to a branch. On an error the connection is
-// closed.
+// Begin reads what the service on a connection advertises, as far as it matters to a branch. On
+// an error the connection is closed.
 func Begin(ctx context.Context, conn Conn, branch plumbing.ReferenceName) (*Session, error) {
 	s := &Session{conn: conn}
 	if err := s.greet(ctx, branch); err != nil {
@@ -33,16 +33,17 @@ func Begin(ctx context.Context, conn Conn, branch plumbing.ReferenceName) (*Sess
 	return s, nil
 }
 
-// assume returns a session with a service that is not asked what it advertises.
+// Assume returns a session with a service that is not asked what it advertises.
 func Assume(conn Conn, refs *Advertisement) *Session {
 	return &Session{conn: conn, Refs: refs}
 }
 
-// close ends the conversation.
+// Close ends the conversation.
 func (s *Session) Close() { s.conn.Close() }
 
-// repeats reports whether the next connection to the service would be a request only to hear what is known already: that is
-// so over HTTP. Where a repository has moved to is asked each time: it is not for everybody's credentials.
+// Repeats reports whether the next connection to the service would be a request only to hear what
+// is known already: that is so over HTTP. Where a repository has moved to is asked each time: it
+// is not for everybody's credentials.
 func (s *Session) Repeats() bool {
 	w, ok := s.conn.(*httpConn)
 	return ok && !w.moved
@@ -63,11 +64,13 @@ func (s *Session) greet(ctx context.Context, branch plumbing.ReferenceName) erro
 	return nil
 }
 
+// Tip returns where the branch is; zero: there is no such branch.
 func (s *Session) Tip(ref plumbing.ReferenceName) object.ID {
 	return s.Refs.Refs[ref.String()]
 }
 
-// Fetch asks the service upload-pack for a pack, which take reads, and returns where the history in it ends.
+// Fetch asks the service upload-pack for a pack, which take reads, and returns where the history
+// in it ends.
 func (s *Session) Fetch(ctx context.Context, req FetchRequest, take func(pack io.Reader) error) ([]object.ID, error) {
 	request, deepens, err := req.encode(s.Refs)
 	if err != nil {
@@ -83,15 +86,15 @@ func (s *Session) Fetch(ctx context.Context, req FetchRequest, take func(pack io
 	if err != nil {
 		return nil, s.conn.Explain(fmt.Errorf("reading the answer to a fetch: %w", err))
 	}
-	sent := demultiplex(s.Refs.Capabilities, reader, io.Discard, noLimit) // the limit of a pack is that of take
+	sent := demultiplex(s.Refs.Capabilities, reader, io.Discard, noLimit) // take has its own
 	if err := take(sent); err != nil {
 		return nil, s.conn.Explain(err)
 	}
 	return shallows, nil
 }
 
-// Push sends an update and a pack to the service receive-pack, and returns its report: nil if none came, for which there is
-// an error then. words is what hooks and the like said.
+// Push sends an update and a pack to the service receive-pack, and returns its report: nil if
+// none came, for which there is an error then. words is what hooks and the like said.
 func (s *Session) Push(ctx context.Context, u Update, pack []byte) (report *packp.ReportStatus, words string, err error) {
 	answer, err := s.conn.Exchange(ctx, u.encode(s.Refs), pack)
 	if err != nil {

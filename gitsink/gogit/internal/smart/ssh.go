@@ -11,7 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// dialSSH logs in and starts the service. Nothing of the machine's own SSH configuration is used.
+// DialSSH logs in and starts the service. Nothing of the machine's own SSH configuration is used.
 func DialSSH(ctx context.Context, ep *transport.Endpoint, auth Credentials, which Service) (Conn, error) {
 	addr := address(ep, 22)
 	config, err := auth.sshConfig(cmp.Or(ep.User, defaultUser), addr)

@@ -12,13 +12,15 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport"
 )
 
-// stream is a wire that is a connection: SSH, git's own protocol, or a process (gitprotocol-pack(5)). A service hears one
-// request on it at most.
+// pipeConn is a connection in both directions: SSH, git's own protocol, or a process
+// (gitprotocol-pack(5)). A service hears one request on it at most.
 type pipeConn struct {
-	in    io.WriteCloser
-	out   io.Reader
-	cut   func()        // ends the connection at once; may be called at any time, more than once
-	wait  func() bool   // waits until the other side has gone, with all it had to say; reports whether it went because it refused; cut ends that
+	in  io.WriteCloser
+	out io.Reader
+	cut func() // ends the connection at once; may be called at any time, more than once
+	// wait waits until the other side has gone, with all it had to say, and reports whether it went
+	// because it refused. cut ends that.
+	wait  func() bool
 	words *lockedBuffer // said beside the protocol
 	asked bool          // there was a request
 	over  bool          // nothing more will come
@@ -29,7 +31,8 @@ func (s *pipeConn) Advertise(ctx context.Context) (io.ReadCloser, error) {
 	return &pipeAnswer{s.out, context.AfterFunc(ctx, s.cut), nil}, nil
 }
 
-// exchange sends while the answer is read: a service may speak before it has heard everything, and then wait to be heard.
+// Exchange sends while the answer is read: a service may speak before it has heard everything,
+// and then wait to be heard.
 func (s *pipeConn) Exchange(ctx context.Context, parts ...[]byte) (io.ReadCloser, error) {
 	s.asked = true
 	stop := context.AfterFunc(ctx, s.cut)
@@ -53,7 +56,7 @@ func (s *pipeConn) Exchange(ctx context.Context, parts ...[]byte) (io.ReadCloser
 	}}, nil
 }
 
-// streamAnswer is what a stream says until it is closed.
+// pipeAnswer is what a stream says until it is closed.
 type pipeAnswer struct {
 	io.Reader
 	stop   func() bool
@@ -68,7 +71,7 @@ func (a *pipeAnswer) Close() error {
 	return nil
 }
 
-// explain waits for the last words, such as the reason why there is no repository.
+// Explain waits for the last words, such as the reason why there is no repository.
 func (s *pipeConn) Explain(err error) error {
 	s.hangUp()
 	if s.no && !errors.Is(err, ErrRefused) {
@@ -121,7 +124,7 @@ func (b *lockedBuffer) String() string {
 	return b.buffer.String()
 }
 
-// dialDaemon speaks to git-daemon(1), without authentication and encryption.
+// DialDaemon speaks to git-daemon(1), without authentication and encryption.
 func DialDaemon(ctx context.Context, ep *transport.Endpoint, auth Credentials, which Service) (Conn, error) {
 	conn, err := dial(ctx, auth.Proxy, address(ep, 9418))
 	if err != nil {
@@ -133,8 +136,8 @@ func DialDaemon(ctx context.Context, ep *transport.Endpoint, auth Credentials, w
 	if err := pktline.NewEncoder(conn).Encodef("%s %s\x00host=%s\x00", which, ep.Path, ep.Host); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	// The connection stays open in both directions until the answer is there: a daemon may take a closed one for a client
-	// that has left.
+	// The connection stays open in both directions until the answer is there: a daemon may take a
+	// closed one for a client that has left.
 	return &pipeConn{in: keepOpen{conn}, out: conn, cut: cut, wait: func() bool { return false }, words: &lockedBuffer{}}, nil
 }
 
