@@ -26,8 +26,8 @@ var (
 	ErrRefused = errors.New("gitsink: the server refused, for a reason that is not known")
 	// ErrProtocol: what came is no answer of Git's protocol. It is tried again, with backoff.
 	ErrProtocol = errors.New("gitsink: the server's answer is not understood")
-	// ErrUnsupported: the repository or the server needs what this sink cannot do, such as
-	// object-format sha256.
+	// ErrUnsupported: the repository or the server needs what this sink cannot do, such as an
+	// object-format that is unknown here.
 	ErrUnsupported = errors.New("gitsink: the repository is of a kind that is not supported")
 	ErrNotFound    = errors.New("gitsink: repository not found")
 	ErrPath        = errors.New("gitsink: path cannot be written")

@@ -204,10 +204,10 @@ func TestGiteaHasARepositoryOfSHA256(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			repo := g.repoOfSHA256(t, owner, filled)
 			g.each(t, func(t *testing.T, by giteaWay) {
-				count := repo.pushes(t)
-				said := refuseFirst(t, by.sink(t, owner), by.of(repo), owner, gitsink.ErrUnsupported)
-				require.Contains(t, said, "object-format sha256")
-				require.Zero(t, count())
+				result := apply(t, by.sink(t, owner), target(by.of(repo), "main", ""), put(unique("file"), "1"))
+				require.Len(t, result.Tip, 64)
+				require.Equal(t, result.Tip, repo.git(t, "rev-parse", "main"))
+				repo.git(t, "fsck", "--strict")
 			})
 		})
 	}
