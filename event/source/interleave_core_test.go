@@ -445,7 +445,8 @@ func (r *coreReflector) hear() bool {
 		return true
 	}
 	r.api.hear()
-	r.api.told[r.f.of.Resource+"/"+obj.GetNamespace()+"/"+obj.GetName()] = stateOf(obj) // also if the watch is over
+	// also if the watch is over
+	r.api.told[r.f.of.Resource+"/"+obj.GetNamespace()+"/"+obj.GetName()] = stateOf(obj)
 	if older(obj.GetResourceVersion(), r.version) {
 		r.failed(errWentBack)
 		return true

@@ -104,7 +104,8 @@ func entryOf(f gitservertest.File) gitsink.Entry {
 	return gitsink.Entry{Mode: gitsink.Mode(mode), Hash: blobHash(f.Content)}
 }
 
-// entryLike is entryOf in a repository that names its objects as it names a commit: the length of a name tells SHA-256.
+// entryLike is entryOf in a repository that names its objects as it names a commit: the length of a
+// name tells SHA-256.
 func entryLike(commit string, f gitservertest.File) gitsink.Entry {
 	entry := entryOf(f)
 	if len(commit) == hex.EncodedLen(sha256.Size) && f.Mode != gitservertest.ModeSubmodule {
@@ -114,7 +115,8 @@ func entryLike(commit string, f gitservertest.File) gitsink.Entry {
 	return entry
 }
 
-// submoduleLike is a submodule at a commit that nobody has, whose name is as long as that of another.
+// submoduleLike is a submodule at a commit that nobody has, whose name is as long as that of
+// another.
 func submoduleLike(commit string) gitservertest.File {
 	return gitservertest.File{Mode: gitservertest.ModeSubmodule, Content: strings.Repeat("ab", len(commit)/2)}
 }

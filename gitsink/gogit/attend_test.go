@@ -135,7 +135,8 @@ func TestWhatIgnoresItsContextKeepsALaneNoLongerThanItsBound(t *testing.T) {
 			release, armed := make(chan struct{}), &atomic.Bool{}
 			armed.Store(true)
 			opts := deafOne(release, armed)
-			opts.StepTimeout, opts.RateLimit = 5*time.Second, unpaced // in which a server answers on a busy machine, too
+			// in which a server answers on a busy machine, too
+			opts.StepTimeout, opts.RateLimit = 5*time.Second, unpaced
 			s := New(opts)
 			hung, other := target(repo.URL(), "main", "hung"), target(repo.URL(), "main", "other")
 			hung.Ref.Name = "deaf"

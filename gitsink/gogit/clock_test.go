@@ -62,7 +62,8 @@ func TestCommitsAreKnownAgainThoughTheClockGoesBack(t *testing.T) {
 			if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.RPC && r.N == 2 {
 				return gitservertest.Fault{Cut: gitservertest.CutReply}
 			}
-			if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.Advertisement && r.N == 3 { // the look
+			// the look
+			if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.Advertisement && r.N == 3 {
 				repo.Commit("main", files("y", "1"), "outside")
 			}
 			return gitservertest.Fault{}

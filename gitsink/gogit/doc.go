@@ -15,34 +15,33 @@
 //     commit as the old value: if the branch is at anything else by then, the server refuses, and
 //     the plan is run again on what is there. So nobody's commit is overwritten, and nothing is
 //     merged.
-//   - Only changed files, the trees on the way to them and the commits are written, and of a
-//     large tree only what is different from the one that the server has (a thin pack, unless it
-//     wants none). Everything else in the repository, of any name and mode, is carried through
-//     byte for byte. An executable file stays executable. A folder goes with its last file.
+//   - Only changed files, the trees on the way to them and the commits are written, and of a large
+//     tree only what is different from the one that the server has (a thin pack, unless it wants
+//     none). Everything else in the repository, of any name and mode, is carried through byte for
+//     byte. An executable file stays executable. A folder goes with its last file.
 //   - What is there already is recognised by its hash; a commit whose tree equals its parent's is
 //     left out, and without commits nothing is pushed.
-//   - All paths are checked by destination.ValidatePath before anything else is done, and so is
-//     the length of the lines of a .gitattributes; names, addresses and messages are cleaned: git
-//     fsck --strict accepts what is written. Times are in UTC. An empty message becomes "update".
+//   - All paths are checked by destination.ValidatePath before anything else is done, and so is the
+//     length of the lines of a .gitattributes; names, addresses and messages are cleaned: git fsck
+//     --strict accepts what is written. Times are in UTC. An empty message becomes "update".
 //   - A symbolic link or submodule is never followed nor overwritten, and a folder never replaced
-//     by a file while something is in it: ErrPath. So is a base folder that is no folder.
-//     Removing a path that leads through one of them, or through a file, removes nothing.
+//     by a file while something is in it: ErrPath. So is a base folder that is no folder. Removing
+//     a path that leads through one of them, or through a file, removes nothing.
 //   - An empty repository gets a root commit. A missing branch starts with the default branch's
 //     commit, so with all of its files; if there is no default branch (its HEAD leads nowhere),
 //     with a root commit. A repository is empty if the service that takes pushes shows no
-//     reference; if the other one alone shows none, or a connection ends before anything was
-//     said, the error matches ErrUnavailable. Branches that others push to by force, delete or
-//     make anew are fetched again.
+//     reference; if the other one alone shows none, or a connection ends before anything was said,
+//     the error matches ErrUnavailable. Branches that others push to by force, delete or make anew
+//     are fetched again.
 //   - A push whose outcome is unknown (ctx ended, connection lost, empty answer) is looked for on
-//     the branch: if it is there, Apply succeeds; if somebody waits, the plan is run again on
-//     what is there; else, or if the branch cannot be read, or if this happens twice in a row
-//     with an unmoved branch, the error matches ErrUnknown. When ctx ends, Apply returns within
-//     about 10 seconds.
+//     the branch: if it is there, Apply succeeds; if somebody waits, the plan is run again on what
+//     is there; else, or if the branch cannot be read, or if this happens twice in a row with an
+//     unmoved branch, the error matches ErrUnknown. When ctx ends, Apply returns within about 10
+//     seconds.
 //   - Whatever a server answers, it is read within bounds in bytes, after decompression, and in
-//     time, and what is longer is ErrTooLarge: an advertisement 64 MiB and 256 names of what it
-//     can do, headers of HTTP 256 KiB, 65,536 commits at which a history ends, a pack
-//     MaxPackBytes, and 64 times that may come out of it, 4 MiB of talk beside it, the answer to
-//     a push 4 MiB.
+//     time, and what is longer is ErrTooLarge: an advertisement 64 MiB and 256 names of what it can
+//     do, headers of HTTP 256 KiB, 65,536 commits at which a history ends, a pack MaxPackBytes, and
+//     64 times that may come out of it, 4 MiB of talk beside it, the answer to a push 4 MiB.
 //   - A report that says ok is believed. A report that contradicts itself, is not understood or
 //     says nothing of the branch is not believed: the branch says what has become of the push.
 //   - A missing object is an error, never an empty folder.
@@ -50,16 +49,16 @@
 //     and the bound (ErrTooLarge): a path may have 4,096 bytes, the paths that a plan is shown
 //     MaxHeldBytes, with 128 bytes more for each, a chain of deltas 4,095 links. A tree without
 //     files is walked once, however often it stands there.
-//   - In the base folder a name that no path can have (empty, ".", "..", ".git", with a slash),
-//     one that stands there twice and entries out of order are refused by name: ErrPath.
-//     Elsewhere they are carried through.
+//   - In the base folder a name that no path can have (empty, ".", "..", ".git", with a slash), one
+//     that stands there twice and entries out of order are refused by name: ErrPath. Elsewhere they
+//     are carried through.
 //   - A plan ends with its context, PlanTimeout and Close. One that does not is left behind two
 //     seconds later: its call fails, its Tree answers nothing any more, and the lane serves the
 //     others.
 //   - Where Options.Signer is set, no commit goes unsigned.
 //   - The names of objects are those of the repository: SHA-1 or SHA-256. The server says which,
-//     and any other is gitsink.ErrUnsupported. A repository that changes its format is another
-//     one: nothing that was known of it is used.
+//     and any other is gitsink.ErrUnsupported. A repository that changes its format is another one:
+//     nothing that was known of it is used.
 //
 // # Cost
 //
@@ -67,12 +66,12 @@
 //	nothing to change, nobody pushed   1   the advertisement for a push
 //	commit, nobody else pushed         2   and the push
 //	somebody else pushed               +1  the fetch of what is new
-//	the first time                     +2  the advertisement for a fetch, and the fetch of all trees
-//	                                       of one commit, without files (filter blob:none)
-//	the same, with a base folder       +1  the advertisement, and one for each level of folders down
-//	                                       to it, and one below it
+//	the first time                     +2  the advertisement for a fetch, and the fetch of all
+//	                                       trees of one commit, without files (blob:none)
+//	the same, with a base folder       +1  the advertisement, and one for each level of folders
+//	                                       down to it, and one below it
 //	Tree.Read                          +1  for all files of a call that are not in the cache
-//	a push refused or unknown          +1  a look at the branch, which the next attempt begins with
+//	a push refused or unknown          +1  a look at the branch; the next attempt begins with it
 //
 // This is for HTTP. Elsewhere a connection is an advertisement and one request.
 //
@@ -84,45 +83,44 @@
 //
 // # Lanes, groups and rate limits
 //
-// A Sink may be used concurrently. A lane (destination.RemoteBranch) is written by one goroutine
-// at a time; calls for different lanes never wait for each other. Everything that waits for a
-// lane when its turn comes, for one URL and with equal answers of Options.Auth and
-// Options.RateLimit, is a group: one checkout, the plans in the order of their coming, each on
-// the tree that those before it have made, and one push of all their commits.
+// A Sink may be used concurrently. A lane (destination.RemoteBranch) is written by one goroutine at
+// a time; calls for different lanes never wait for each other. Everything that waits for a lane
+// when its turn comes, for one URL and with equal answers of Options.Auth and Options.RateLimit, is
+// a group: one checkout, the plans in the order of their coming, each on the tree that those before
+// it have made, and one push of all their commits.
 //
-//   - Each call gets its own result. A plan that fails, panics or ends its goroutine, and one
-//     whose caller's ctx has ended before it ran, is left out; only its caller hears of it.
-//   - A push that is refused for what may be the content of one plan (ErrRejected, ErrTooLarge)
-//     is divided until only the guilty plan is refused. The other refusals are everybody's.
-//   - A call that waits returns as soon as its ctx ends. Later than that, what is under way goes
-//     on as long as another caller of the group is there; whoever leaves waits up to 10 seconds
-//     for the outcome.
+//   - Each call gets its own result. A plan that fails, panics or ends its goroutine, and one whose
+//     caller's ctx has ended before it ran, is left out; only its caller hears of it.
+//   - A push that is refused for what may be the content of one plan (ErrRejected, ErrTooLarge) is
+//     divided until only the guilty plan is refused. The other refusals are everybody's.
+//   - A call that waits returns as soon as its ctx ends. Later than that, what is under way goes on
+//     as long as another caller of the group is there; whoever leaves waits up to 10 seconds for
+//     the outcome.
 //   - The objects of one push are at most 32 MiB, and its commits RateLimit.MaxCommits, unless a
 //     single plan makes more.
-//   - A push waits for its turn (RateLimit), and the group stays open meanwhile: plans run when
-//     the turn has come. A push in place of one that was lost or refused does not wait. Where
-//     nothing had to be pushed, the turn is given back.
+//   - A push waits for its turn (RateLimit), and the group stays open meanwhile: plans run when the
+//     turn has come. A push in place of one that was lost or refused does not wait. Where nothing
+//     had to be pushed, the turn is given back.
 //
-// A lane remembers the trees of its newest commit and up to about 1 MiB of small files, so that
-// the next call fetches nothing; Options.CacheBytes bounds the lanes that nobody uses, and a
-// cache that proves wrong is dropped.
+// A lane remembers the trees of its newest commit and up to about 1 MiB of small files, so that the
+// next call fetches nothing; Options.CacheBytes bounds the lanes that nobody uses, and a cache that
+// proves wrong is dropped.
 //
 // # Who may use what
 //
-// Which credentials a destination may use is for Options.Auth to decide, which key
-// Options.Signer, and what a RepositoryRef says counts for nothing here. They are asked for every
-// call before it is in a group, and again before each further attempt; who gets an error is left
-// out with it, and who gets other credentials by then waits for another group. What a plan reads
-// is fetched with its own call's credentials, and all else with those that every call of the
-// group was answered with. Destinations with different credentials share a lane, though not a
-// group, and every group begins with an advertisement for a push under its own: only who may push
-// to the repository is served from the cache. Between questions credentials are told apart by a
-// keyed hash; none are kept.
+// Which credentials a destination may use is for Options.Auth to decide, which key Options.Signer,
+// and what a RepositoryRef says counts for nothing here. They are asked for every call before it is
+// in a group, and again before each further attempt; who gets an error is left out with it, and who
+// gets other credentials by then waits for another group. What a plan reads is fetched with its own
+// call's credentials, and all else with those that every call of the group was answered with.
+// Destinations with different credentials share a lane, though not a group, and every group begins
+// with an advertisement for a push under its own: only who may push to the repository is served
+// from the cache. Between questions credentials are told apart by a keyed hash; none are kept.
 //
-// Result.Foreign compares the folder with what this Sink left there last, so it is false the
-// first time, and after the lane was forgotten. A push of unknown outcome that landed later is
-// not taken for somebody else's, and its commits are not made again: a plan's commits that equal
-// those of such a push, in turn, and together change nothing any more are left out.
+// Result.Foreign compares the folder with what this Sink left there last, so it is false the first
+// time, and after the lane was forgotten. A push of unknown outcome that landed later is not taken
+// for somebody else's, and its commits are not made again: a plan's commits that equal those of
+// such a push, in turn, and together change nothing any more are left out.
 //
 // # Errors
 //
@@ -144,10 +142,10 @@
 // Options.AllowedPlainTextHosts only. Every step is bounded by its context, StepTimeout and
 // TransferTimeout, wherever the server falls silent, and leaves no goroutine behind.
 //
-// HTTP follows an advertisement that has moved, but with credentials only to the same host, or
-// from http to https there: elsewhere ErrNotFound says where it has moved to. Nothing else is
-// followed. SSH checks the host against Auth.KnownHosts and nothing else, and knows nothing of
-// the machine's own configuration. Auth.Proxy leads all of them but files through a proxy.
+// HTTP follows an advertisement that has moved, but with credentials only to the same host, or from
+// http to https there: elsewhere ErrNotFound says where it has moved to. Nothing else is followed.
+// SSH checks the host against Auth.KnownHosts and nothing else, and knows nothing of the machine's
+// own configuration. Auth.Proxy leads all of them but files through a proxy.
 //
 // # Files
 //

@@ -34,7 +34,8 @@ type lane struct {
 	noScope bool                      // the server gives no trees by their names, whatever it says
 	seen    map[string]lastSeenFolder // by base folder
 	unknown []unknownPush             // pushes of unknown outcome, the oldest first
-	landed  map[string][]landedCommit // of those that have turned out to have landed, by base folder
+	// of those that have turned out to have landed, by base folder
+	landed map[string][]landedCommit
 }
 
 // lastSeenFolder is the tree of a base folder as it was left, to recognise the work of others.

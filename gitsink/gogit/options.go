@@ -17,8 +17,8 @@ type Options struct {
 	// which fails its Apply and matches itself in the result. It is asked for each call before that
 	// may share a push with others, again if the call has waited for more than a second, and for
 	// each connection, so short-lived and rotated credentials work. It may be called concurrently
-	// and ends with ctx. Only equal answers share pushes, RateLimit and a server's Retry-After: keep
-	// a token for a while if asking makes a new one. Default: no credentials.
+	// and ends with ctx. Only equal answers share pushes, RateLimit and a server's Retry-After:
+	// keep a token for a while if asking makes a new one. Default: no credentials.
 	Auth func(ctx context.Context, d destination.Destination) (Auth, error)
 
 	// AllowedPlainTextHosts are the hosts, by name or address and without a port, that credentials
@@ -30,26 +30,26 @@ type Options struct {
 
 	// AllowedLocalFolders are the folders of this machine in which repositories may be; see
 	// destination.Policy. What is elsewhere, or leads elsewhere by a link, is refused with
-	// destination.ErrLocalNotAllowed. Every destination may use them. Default: none, so repositories
-	// are on servers.
+	// destination.ErrLocalNotAllowed. Every destination may use them. Default: none, so
+	// repositories are on servers.
 	AllowedLocalFolders []string
 
 	// Committer is used where a commit names none; its When is not. Default: kubescribe
 	// <kubescribe@localhost>.
 	Committer gitsink.Signature
 
-	// Signer returns what signs the commits of a destination. It is asked whenever Auth is asked for
-	// a call, and may be called concurrently. When it is set, no commit goes unsigned: its error,
-	// that of the Signer, and no Signer at all fail the Apply. Commits with different signers can
-	// share a push. See Unsigned for exceptions. Default: commits are not signed.
+	// Signer returns what signs the commits of a destination. It is asked whenever Auth is asked
+	// for a call, and may be called concurrently. When it is set, no commit goes unsigned: its
+	// error, that of the Signer, and no Signer at all fail the Apply. Commits with different
+	// signers can share a push. See Unsigned for exceptions. Default: commits are not signed.
 	Signer func(ctx context.Context, d destination.Destination) (Signer, error)
 
 	// MaxPackBytes bounds what one fetch may receive. Default: 256 MiB.
 	MaxPackBytes int64
 
-	// MaxHeldBytes bounds what is held in memory of a fetch, of a lane's trees and of the paths that
-	// a plan is shown, each with what an object or a path costs beside its bytes. That is enough for
-	// some 400,000 files below a base folder. Default: 40 MiB.
+	// MaxHeldBytes bounds what is held in memory of a fetch, of a lane's trees and of the paths
+	// that a plan is shown, each with what an object or a path costs beside its bytes. That is
+	// enough for some 400,000 files below a base folder. Default: 40 MiB.
 	MaxHeldBytes int64
 
 	// CacheBytes bounds the memory of the lanes that nobody uses at the moment; the least recently
@@ -57,10 +57,10 @@ type Options struct {
 	CacheBytes int64
 
 	// StepTimeout bounds each network step that moves no pack: connecting, logging in, reading what
-	// the server advertises, and what Auth, Signer, RateLimit and a Signer's Sign take. One of these
-	// that ignores its context is left behind two seconds after the end of that: its Apply fails,
-	// others go on. Eight are left behind for one destination at most; then it is asked no more
-	// until one of them ends. Default: 1 minute.
+	// the server advertises, and what Auth, Signer, RateLimit and a Signer's Sign take. One of
+	// these that ignores its context is left behind two seconds after the end of that: its Apply
+	// fails, others go on. Eight are left behind for one destination at most; then it is asked no
+	// more until one of them ends. Default: 1 minute.
 	StepTimeout time.Duration
 
 	// TransferTimeout bounds each request that sends or receives a pack, the server's hooks

@@ -113,8 +113,8 @@ func TestABatchOfEveryChangeWhoseAnswerWasLostIsNotWrittenTwice(t *testing.T) {
 		s, d := newSink(t, nil), target(repo.URL(), "main", "base")
 		w, err := gitsink.NewWriter(s, "cluster", &gitsink.WriterOptions{CommitPer: gitsink.PerEvent})
 		require.NoError(t, err)
-		// The first changes nothing now, but would once the others have landed. The first commit makes
-		// the folder ours.
+		// The first changes nothing now, but would once the others have landed. The first commit
+		// makes the folder ours.
 		batch := queue.Batch{Lease: heldLease{}, Events: []event.Event{update(d, "x", "0"), update(d, "x", "A"), update(d, "x", "B")}}
 		apply(t, s, d, nothing)
 		lose(server)
@@ -145,7 +145,8 @@ func TestTheBeginningOfAPlanThatHasLandedIsFoundAmongWhatWas(t *testing.T) {
 		want        int
 	}{
 		{"ABC", "", 0}, {"", "AB", 0}, {"ABC", "AB", 2}, {"ABC", "ABC", 3}, {"ABC", "X", 0},
-		{"ABAC", "BAC", 4}, {"ABA", "BA", 3}, {"ABABX", "AB", 2}, {"ABXB", "AB", 2}, // once is enough
+		// once is enough
+		{"ABAC", "BAC", 4}, {"ABA", "BA", 3}, {"ABABX", "AB", 2}, {"ABXB", "AB", 2},
 		{"ABC", "XYAB", 2}, {"AABB", "AB", 3},
 	} {
 		var known []landedCommit

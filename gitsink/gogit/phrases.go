@@ -15,28 +15,38 @@ type phrase struct {
 
 // libraryPhrases are the words of a failure on this side of the connection.
 var libraryPhrases = []phrase{
-	{"unable to authenticate", gitsink.ErrAuth},                    // x/crypto/ssh
-	{"too many authentication failures", gitsink.ErrAuth},          // OpenSSH, as the reason to disconnect
-	{"known_hosts: ", gitsink.ErrAuth},                             // our own: mismatch, unknown, revoked, of another type
-	{"ssh: no common algorithm", gitsink.ErrUnsupported},           // x/crypto/ssh
-	{"expired or is not yet valid", gitsink.ErrUnavailable},        // crypto/x509: it is renewed, or a clock was set
-	{"failed to verify certificate", gitsink.ErrAuth},              // crypto/tls: unknown authority, another name
-	{"certificate signed by unknown", gitsink.ErrAuth},             // crypto/x509
-	{"tls: certificate required", gitsink.ErrAuth},                 // crypto/tls: a client certificate is wanted
-	{"tls: bad certificate", gitsink.ErrAuth},                      // crypto/tls: another one
-	{"tls: unknown certificate", gitsink.ErrAuth},                  //
-	{"proxy authentication required", gitsink.ErrAuth},             // net/http
-	{"server gave http response to https", gitsink.ErrNotFound},    // net/http: the URL is wrong
-	{"first record does not look like a tls", gitsink.ErrNotFound}, // crypto/tls: the same, of a proxy
-	{"response headers exceeded", gitsink.ErrTooLarge},             // net/http
-	{"malformed http", gitsink.ErrProtocol},                        // net/http: response, version, status code
-	{"content-length", gitsink.ErrProtocol},                        // net/http: bad, or several
-	{"chunk length", gitsink.ErrProtocol},                          // net/http: empty, too large, an invalid byte
-	{"chunked encoding", gitsink.ErrProtocol},                      // net/http: malformed, too much beside the data
-	{"chunked line", gitsink.ErrProtocol},                          // net/http
-	{"local error: tls: ", gitsink.ErrProtocol},                    // crypto/tls: the alert that goes to the server
-	{"tls: received record with version", gitsink.ErrProtocol},     // crypto/tls
-	{"tls: oversized record", gitsink.ErrProtocol},                 // crypto/tls
+	{"unable to authenticate", gitsink.ErrAuth}, // x/crypto/ssh
+	// OpenSSH, as the reason to disconnect
+	{"too many authentication failures", gitsink.ErrAuth},
+	// our own: mismatch, unknown, revoked, of another type
+	{"known_hosts: ", gitsink.ErrAuth},
+	{"ssh: no common algorithm", gitsink.ErrUnsupported}, // x/crypto/ssh
+	// crypto/x509: it is renewed, or a clock was set
+	{"expired or is not yet valid", gitsink.ErrUnavailable},
+	// crypto/tls: unknown authority, another name
+	{"failed to verify certificate", gitsink.ErrAuth},
+	{"certificate signed by unknown", gitsink.ErrAuth}, // crypto/x509
+	// crypto/tls: a client certificate is wanted
+	{"tls: certificate required", gitsink.ErrAuth},
+	{"tls: bad certificate", gitsink.ErrAuth},                   // crypto/tls: another one
+	{"tls: unknown certificate", gitsink.ErrAuth},               //
+	{"proxy authentication required", gitsink.ErrAuth},          // net/http
+	{"server gave http response to https", gitsink.ErrNotFound}, // net/http: the URL is wrong
+	// crypto/tls: the same, of a proxy
+	{"first record does not look like a tls", gitsink.ErrNotFound},
+	{"response headers exceeded", gitsink.ErrTooLarge}, // net/http
+	// net/http: response, version, status code
+	{"malformed http", gitsink.ErrProtocol},
+	{"content-length", gitsink.ErrProtocol}, // net/http: bad, or several
+	// net/http: empty, too large, an invalid byte
+	{"chunk length", gitsink.ErrProtocol},
+	// net/http: malformed, too much beside the data
+	{"chunked encoding", gitsink.ErrProtocol},
+	{"chunked line", gitsink.ErrProtocol}, // net/http
+	// crypto/tls: the alert that goes to the server
+	{"local error: tls: ", gitsink.ErrProtocol},
+	{"tls: received record with version", gitsink.ErrProtocol}, // crypto/tls
+	{"tls: oversized record", gitsink.ErrProtocol},             // crypto/tls
 }
 
 // serverPhrases are the words of servers; the first that is found decides. It is one table for
@@ -55,59 +65,75 @@ var serverPhrases = []phrase{
 	{"file size limit", gitsink.ErrTooLarge},
 	{"exceeds maximum allowed size", gitsink.ErrTooLarge}, // receive.maxInputSize
 	{"blobs which exceed", gitsink.ErrTooLarge},           // GitLab
-	{"size limit", gitsink.ErrTooLarge},                   // GitHub, GitLab, Bitbucket: of a repository
-	{"tf402462", gitsink.ErrTooLarge},                     // Azure DevOps: the push
-	{"disk quota exceeded", gitsink.ErrUnavailable},       // of the server's file system, as a full disk
-	{"quota exceeded", gitsink.ErrTooLarge},               // Forgejo
-	{"push cannot contain secrets", gitsink.ErrRejected},  // GitHub, with GH013
-	{"vs403654", gitsink.ErrRejected},                     // Azure DevOps: the push contains secrets
-	{"gh007", gitsink.ErrRejected},                        // GitHub: a private e-mail address
-	{"gh008", gitsink.ErrRejected},                        // GitHub: unknown LFS objects
-	{"refusing to allow", gitsink.ErrRejected},            // GitHub: a workflow, pushed with a token that may not
-	{"codeowners", gitsink.ErrRejected},                   // GitLab: pushes to protected branches that contain changes to files
-	{"does not follow the pattern", gitsink.ErrRejected},  // GitLab: of commit messages, addresses, branches
-	{"cannot push commits for", gitsink.ErrRejected},      // GitLab
-	{"lfs objects are missing", gitsink.ErrRejected},      // GitLab
-	{"secrets detected", gitsink.ErrRejected},             // GitLab
-	{"commit must be signed", gitsink.ErrRejected},        // GitLab: a push rule
-	{"from changing file", gitsink.ErrRejected},           // Gitea: branch is protected from changing file
-	{"missing change-id", gitsink.ErrRejected},            // Gerrit
-	{"not match your user account", gitsink.ErrRejected},  // Gerrit: the committer's address
-	{"fsck error", gitsink.ErrRejected},                   // Git: receive.fsckObjects
-	{"deny updating a hidden ref", gitsink.ErrRejected},   // Git: transfer.hideRefs
+	// GitHub, GitLab, Bitbucket: of a repository
+	{"size limit", gitsink.ErrTooLarge},
+	{"tf402462", gitsink.ErrTooLarge}, // Azure DevOps: the push
+	// of the server's file system, as a full disk
+	{"disk quota exceeded", gitsink.ErrUnavailable},
+	{"quota exceeded", gitsink.ErrTooLarge},              // Forgejo
+	{"push cannot contain secrets", gitsink.ErrRejected}, // GitHub, with GH013
+	// Azure DevOps: the push contains secrets
+	{"vs403654", gitsink.ErrRejected},
+	{"gh007", gitsink.ErrRejected}, // GitHub: a private e-mail address
+	{"gh008", gitsink.ErrRejected}, // GitHub: unknown LFS objects
+	// GitHub: a workflow, pushed with a token that may not
+	{"refusing to allow", gitsink.ErrRejected},
+	// GitLab: pushes to protected branches that contain changes to files
+	{"codeowners", gitsink.ErrRejected},
+	// GitLab: of commit messages, addresses, branches
+	{"does not follow the pattern", gitsink.ErrRejected},
+	{"cannot push commits for", gitsink.ErrRejected}, // GitLab
+	{"lfs objects are missing", gitsink.ErrRejected}, // GitLab
+	{"secrets detected", gitsink.ErrRejected},        // GitLab
+	{"commit must be signed", gitsink.ErrRejected},   // GitLab: a push rule
+	// Gitea: branch is protected from changing file
+	{"from changing file", gitsink.ErrRejected},
+	{"missing change-id", gitsink.ErrRejected},           // Gerrit
+	{"not match your user account", gitsink.ErrRejected}, // Gerrit: the committer's address
+	{"fsck error", gitsink.ErrRejected},                  // Git: receive.fsckObjects
+	{"deny updating a hidden ref", gitsink.ErrRejected},  // Git: transfer.hideRefs
 
 	{"gh006", gitsink.ErrProtected}, // GitHub: protected branch update failed
 	{"gh013", gitsink.ErrProtected}, // GitHub: repository rule violations
 	{"protected branch", gitsink.ErrProtected},
-	{"is protected", gitsink.ErrProtected},            // Gitea
-	{"create a default branch", gitsink.ErrProtected}, // GitLab: an empty project, and only maintainers may
-	{"was archived", gitsink.ErrProtected},            // GitHub
-	{"is archived", gitsink.ErrProtected},             // Gitea
-	{"mirror repository", gitsink.ErrProtected},       // Gitea: is read-only
+	{"is protected", gitsink.ErrProtected}, // Gitea
+	// GitLab: an empty project, and only maintainers may
+	{"create a default branch", gitsink.ErrProtected},
+	{"was archived", gitsink.ErrProtected},      // GitHub
+	{"is archived", gitsink.ErrProtected},       // Gitea
+	{"mirror repository", gitsink.ErrProtected}, // Gitea: is read-only
 	{"read-only gitlab instance", gitsink.ErrProtected},
-	{"tf402455", gitsink.ErrProtected},                           // Azure DevOps: must use a pull request
+	// Azure DevOps: must use a pull request
+	{"tf402455", gitsink.ErrProtected},
 	{"only be modified through pull", gitsink.ErrProtected},      // Bitbucket Data Center
 	{"permission denied to update branch", gitsink.ErrProtected}, // Bitbucket Cloud
-	{"restricted to read-only access", gitsink.ErrProtected},     // Bitbucket Cloud: over the limits of the account
+	// Bitbucket Cloud: over the limits of the account
+	{"restricted to read-only access", gitsink.ErrProtected},
 	{"prohibited by gerrit", gitsink.ErrProtected},
 
-	// The reference is locked by somebody who has not finished, or the server has troubles of its own.
+	// The reference is locked by somebody who has not finished, or the server has troubles of its
+	// own.
 	{"failed to update ref", gitsink.ErrUnavailable},
 	{"cannot lock ref", gitsink.ErrUnavailable},
 	{".lock': file exists", gitsink.ErrUnavailable},
-	{"failed to lock", gitsink.ErrUnavailable},                // JGit, so Gerrit
-	{"tf401028", gitsink.ErrUnavailable},                      // Azure DevOps: updated by another client
-	{"internal server error (no message", gitsink.ErrRefused}, // Gitea: of any reason; see signatureHints
+	{"failed to lock", gitsink.ErrUnavailable}, // JGit, so Gerrit
+	// Azure DevOps: updated by another client
+	{"tf401028", gitsink.ErrUnavailable},
+	// Gitea: of any reason; see signatureHints
+	{"internal server error (no message", gitsink.ErrRefused},
 	{"internal server error", gitsink.ErrUnavailable},
-	{"commit_refs", gitsink.ErrUnavailable},                   // GitHub: fatal error in commit_refs
-	{"temporarily read-only", gitsink.ErrUnavailable},         // GitLab: the repository is being moved
-	{"maintenance mode", gitsink.ErrUnavailable},              // GitLab
-	{"read-only mode", gitsink.ErrUnavailable},                // Bitbucket Cloud: for some minutes
-	{"push operation timed out", gitsink.ErrUnavailable},      // GitLab
-	{"repository cannot be accessed", gitsink.ErrUnavailable}, // Gitea: it is being created or moved
+	{"commit_refs", gitsink.ErrUnavailable}, // GitHub: fatal error in commit_refs
+	// GitLab: the repository is being moved
+	{"temporarily read-only", gitsink.ErrUnavailable},
+	{"maintenance mode", gitsink.ErrUnavailable},         // GitLab
+	{"read-only mode", gitsink.ErrUnavailable},           // Bitbucket Cloud: for some minutes
+	{"push operation timed out", gitsink.ErrUnavailable}, // GitLab
+	// Gitea: it is being created or moved
+	{"repository cannot be accessed", gitsink.ErrUnavailable},
 	{"no space left on device", gitsink.ErrUnavailable},
 	{"read-only file system", gitsink.ErrUnavailable},
-	{"unable to create temporary object directory", gitsink.ErrUnavailable}, // Git, of a disk that is read-only or has no inode left
+	// Git, of a disk that is read-only or has no inode left
+	{"unable to create temporary object directory", gitsink.ErrUnavailable},
 	{"input/output error", gitsink.ErrUnavailable},
 	{"too many open files", gitsink.ErrUnavailable},
 	{"cannot allocate memory", gitsink.ErrUnavailable},
@@ -117,7 +143,8 @@ var serverPhrases = []phrase{
 
 	{"could not be found or you don't have permission", gitsink.ErrNotFound}, // GitLab
 	{"a repository for this project does not exist", gitsink.ErrNotFound},    // GitLab
-	{"tf401019", gitsink.ErrNotFound},                                        // Azure DevOps: no such repository
+	// Azure DevOps: no such repository
+	{"tf401019", gitsink.ErrNotFound},
 	{"does not appear to be a git repository", gitsink.ErrNotFound},
 	{"access denied or repository not exported", gitsink.ErrNotFound}, // git daemon
 	{"no such repository", gitsink.ErrNotFound},                       // git daemon
@@ -127,9 +154,11 @@ var serverPhrases = []phrase{
 	{"push to create is not enabled", gitsink.ErrNotFound}, // Gitea: there is no such repository
 	{"project not found", gitsink.ErrNotFound},             // Gerrit
 
-	{"denied to ", gitsink.ErrAuth},                          // GitHub: permission to REPO denied to USER
-	{"marked as read only", gitsink.ErrAuth},                 // GitHub: a deploy key
-	{"repository not granted", gitsink.ErrAuth},              // GitHub: a token without write access
+	// GitHub: permission to REPO denied to USER
+	{"denied to ", gitsink.ErrAuth},
+	{"marked as read only", gitsink.ErrAuth}, // GitHub: a deploy key
+	// GitHub: a token without write access
+	{"repository not granted", gitsink.ErrAuth},
 	{"enforced saml sso", gitsink.ErrAuth},                   // GitHub
 	{"ip allow list", gitsink.ErrAuth},                       // GitHub
 	{"password authentication was removed", gitsink.ErrAuth}, // GitHub
@@ -146,16 +175,20 @@ var serverPhrases = []phrase{
 	{"over http is not allowed", gitsink.ErrAuth},            // GitLab: pushing, pulling
 	{"http basic: access denied", gitsink.ErrAuth},           // GitLab
 	{"account is disabled", gitsink.ErrAuth},                 // Gitea
-	{"is not authorized to", gitsink.ErrAuth},                // Gitea: to write to REPO; Azure DevOps (TF400813): to access this resource
-	{"cannot find key", gitsink.ErrAuth},                     // Gitea
-	{"two-factor authentication", gitsink.ErrAuth},           // Gitea: passwords do not open it
-	{"tf401027", gitsink.ErrAuth},                            // Azure DevOps: needs GenericContribute
-	{"vs403463", gitsink.ErrAuth},                            // Azure DevOps: a conditional access policy
-	{"public key authentication failed", gitsink.ErrAuth},    // Azure DevOps
-	{"repository access denied", gitsink.ErrAuth},            // Bitbucket Cloud
-	{"not authorized to do this", gitsink.ErrAuth},           // soft-serve
-	{"dubious ownership", gitsink.ErrAuth},                   // Git: the repository is another user's; safe.directory
-	{"permission denied", gitsink.ErrAuth},                   // Gitea: for writing; the file system
+	// Gitea: to write to REPO; Azure DevOps (TF400813): to access this resource
+	{"is not authorized to", gitsink.ErrAuth},
+	{"cannot find key", gitsink.ErrAuth},           // Gitea
+	{"two-factor authentication", gitsink.ErrAuth}, // Gitea: passwords do not open it
+	// Azure DevOps: needs GenericContribute
+	{"tf401027", gitsink.ErrAuth},
+	// Azure DevOps: a conditional access policy
+	{"vs403463", gitsink.ErrAuth},
+	{"public key authentication failed", gitsink.ErrAuth}, // Azure DevOps
+	{"repository access denied", gitsink.ErrAuth},         // Bitbucket Cloud
+	{"not authorized to do this", gitsink.ErrAuth},        // soft-serve
+	// Git: the repository is another user's; safe.directory
+	{"dubious ownership", gitsink.ErrAuth},
+	{"permission denied", gitsink.ErrAuth}, // Gitea: for writing; the file system
 
 	{"hook declined", gitsink.ErrRejected}, // Git: of whatever the hook thinks
 }

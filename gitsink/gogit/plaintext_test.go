@@ -124,7 +124,8 @@ func TestNothingIsSentWhereCredentialsWouldBeReadable(t *testing.T) {
 func TestCredentialsThatAppearLaterAreNotSentInPlainTextEither(t *testing.T) {
 	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
-	server.NewRepo("app").Commit("main", files("a", "0"), "start") // which a second connection fetches
+	// which a second connection fetches
+	server.NewRepo("app").Commit("main", files("a", "0"), "start")
 	network := newEavesdropper(t, server)
 	var asked atomic.Int32
 	s := newSink(t, &Options{Transport: network.transport, Auth: func(context.Context, destination.Destination) (Auth, error) {

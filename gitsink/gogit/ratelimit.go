@@ -11,11 +11,12 @@ import (
 // (https://docs.github.com/repositories/creating-and-managing-repositories/repository-limits).
 // File URLs and paths are never limited.
 type RateLimit struct {
-	// Interval is the time after which one more push may be made. Negative: no limit. Default: 10 s.
+	// Interval is the time after which one more push may be made. Negative: no limit. Default: 10
+	// s.
 	Interval time.Duration
 
-	// Burst is how many pushes may follow one another without waiting, after a quiet time of as many
-	// Intervals. Default: 6.
+	// Burst is how many pushes may follow one another without waiting, after a quiet time of as
+	// many Intervals. Default: 6.
 	Burst int
 
 	// MaxCommits is how many commits go into one push at most; a plan that makes more goes alone.

@@ -23,8 +23,9 @@ type remote struct {
 	ref  plumbing.ReferenceName
 	auth func(context.Context) (Auth, error) // what the next connection shows
 
-	secrets []string           // of every connection so far: no error may hold one
-	fetched map[object.ID]bool // commits that came with fetches: they are in the history of the branch
+	secrets []string // of every connection so far: no error may hold one
+	// commits that came with fetches: they are in the history of the branch
+	fetched map[object.ID]bool
 }
 
 func newRemote(s *Sink, l *lane, d destination.Destination) *remote {

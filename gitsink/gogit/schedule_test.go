@@ -272,7 +272,8 @@ func (m *modelServer) run() error {
 			want = append(want, name)
 			plan = append(plan, gitsink.Commit{Message: name, Changes: writes("file", fmt.Sprintf("content %d", j))})
 		}
-		// The second of each leaves what the one before had left: only the history tells them apart.
+		// The second of each leaves what the one before had left: only the history tells them
+		// apart.
 		if err := insist(func() error { _, err := s.Apply(m.t.Context(), d, commits(plan...)); return err }); err != nil {
 			return err
 		}

@@ -101,7 +101,8 @@ func (q *requester) trees(ctx context.Context, wants []object.ID, filter packp.F
 		return err
 	}
 	q.remote.lane.store.AddAll(&got.Trees)
-	if limit := q.remote.sink.opts.MaxHeldBytes; q.remote.lane.store.Size > 2*limit { // the old tip's are here, too
+	// the old tip's are here, too
+	if limit := q.remote.sink.opts.MaxHeldBytes; q.remote.lane.store.Size > 2*limit {
 		return object.HeldTooMuch(limit)
 	}
 	for _, hash := range wants {

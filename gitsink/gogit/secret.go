@@ -28,14 +28,16 @@ var secretKeys = struct{ username, password, token, sshKey, knownHosts, ca, cert
 //	kubernetes.io/basic-auth  username, password
 //	kubernetes.io/ssh-auth    ssh-privatekey
 //	kubernetes.io/tls         tls.crt, tls.key
-//	Flux                      username, password, bearerToken, identity, known_hosts, ca.crt (caFile), tls.crt (certFile),
-//	                          tls.key (keyFile); beside identity, password is its passphrase if it needs one
-//	Argo CD                   username, password, bearerToken, sshPrivateKey, tlsClientCertData, tlsClientCertKey, proxy
+//	Flux                      username, password, bearerToken, identity, known_hosts,
+//	                          ca.crt (caFile), tls.crt (certFile), tls.key (keyFile);
+//	                          beside identity, password is its passphrase if it needs one
+//	Argo CD                   username, password, bearerToken, sshPrivateKey,
+//	                          tlsClientCertData, tlsClientCertKey, proxy
 //
-// known_hosts is read beside all of them, as ssh_known_hosts too, the name in Argo CD's
-// ConfigMap. A Secret with none of them is an error that names the keys it has, never a value. So
-// is one with a username and nothing that goes with it, and one with the private key of a GitHub
-// App: see the example of [Options] for how its tokens are had.
+// known_hosts is read beside all of them, as ssh_known_hosts too, the name in Argo CD's ConfigMap.
+// A Secret with none of them is an error that names the keys it has, never a value. So is one with
+// a username and nothing that goes with it, and one with the private key of a GitHub App: see the
+// example of [Options] for how its tokens are had.
 func AuthFromSecret(data map[string][]byte) (Auth, error) {
 	first := func(keys []string) []byte {
 		for _, key := range keys {

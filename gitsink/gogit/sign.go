@@ -23,8 +23,8 @@ import (
 type Signer interface {
 	// Sign returns the armored signature of a commit object that has none yet, as git
 	// verify-commit(1) wants it: one of SSH (ssh-keygen -Y sign -n git) or OpenPGP (gpg --armor
-	// --detach-sign). On an error the commit is not made. ctx ends with the group of calls, or after
-	// Options.StepTimeout.
+	// --detach-sign). On an error the commit is not made. ctx ends with the group of calls, or
+	// after Options.StepTimeout.
 	Sign(ctx context.Context, commit []byte) ([]byte, error)
 }
 

@@ -212,7 +212,8 @@ func TestTokensThatAreMadeAnewForEachQuestionWorkAlone(t *testing.T) {
 	repo := server.NewRepo("app")
 	var token atomic.Int32
 	s := newSink(t, &Options{Auth: func(context.Context, destination.Destination) (Auth, error) {
-		return Auth{Username: "bot", Password: fmt.Sprint("token-", token.Add(1)%2)}, nil // worse: two that take turns
+		// worse: two that take turns
+		return Auth{Username: "bot", Password: fmt.Sprint("token-", token.Add(1)%2)}, nil
 	}})
 	s.freshFor = 0
 	outcomes := crowded(t, s, repo, members(t, repo.URL(), put("a", "0"), put("a", "1"), put("a", "2"), put("a", "3")), nil)

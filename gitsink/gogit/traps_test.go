@@ -254,7 +254,8 @@ func TestEachConnectionAsksForItsCredentials(t *testing.T) {
 	// Its advertisements: for the push, for the fetch, and for the content that the plan reads.
 	apply(t, s, target(repo.URL(), "main", ""), func(ctx context.Context, tree gitsink.Tree) ([]gitsink.Commit, error) {
 		read, err := tree.Read(ctx, "base/a")
-		server.SetCredentials(gitservertest.Credentials{Token: "installation-token-1"}) // the push's own is good for as long as it goes on
+		// the push's own is good for as long as it goes on
+		server.SetCredentials(gitservertest.Credentials{Token: "installation-token-1"})
 		return []gitsink.Commit{{Changes: writes("b", string(read["base/a"]))}}, err
 	})
 	require.Equal(t, 3, asked)

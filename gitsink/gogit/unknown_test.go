@@ -50,7 +50,8 @@ func TestCommitsOfAPushWhoseAnswerWasLostAreNotMadeAgainOnTopOfOthers(t *testing
 			if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.RPC && r.N == 1 {
 				return gitservertest.Fault{Cut: gitservertest.CutReply}
 			}
-			if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.Advertisement && r.N == 3 { // the look
+			// the look
+			if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.Advertisement && r.N == 3 {
 				repo.Commit("main", files("y", "1"), "outside")
 			}
 			return gitservertest.Fault{}
@@ -74,7 +75,8 @@ func TestCommitsOfAPushWhoseAnswerWasLostAreNotMadeAgainByTheNextCall(t *testing
 		_ = refuse(t, s, d, history("x", "A", "B", "A", "C"), gitsink.ErrUnknown)
 		server.Intercept(nil)
 		repo.Commit("main", files("y", "1"), "outside")
-		result := apply(t, s, d, history("x", "A", "B", "A", "C", "D", "C")) // more has come meanwhile
+		// more has come meanwhile
+		result := apply(t, s, d, history("x", "A", "B", "A", "C", "D", "C"))
 		require.Len(t, result.Commits, 2)
 		require.False(t, result.Foreign)
 		require.Equal(t, []string{"start", "x 0", "x 1", "x 2", "x 3", "outside", "x 4", "x 5"}, subjects(repo, "main"))

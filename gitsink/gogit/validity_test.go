@@ -103,7 +103,8 @@ func TestWhateverComesInIsValidOrNamed(t *testing.T) {
 
 // FuzzValidity is TestWhateverComesInIsValidOrNamed with what a fuzzer thinks of.
 func FuzzValidity(f *testing.F) {
-	if fuzzing := flag.Lookup("test.fuzz"); fuzzing != nil && fuzzing.Value.String() != "" { // else the test has them, with one run of git
+	// else the test has them, with one run of git
+	if fuzzing := flag.Lookup("test.fuzz"); fuzzing != nil && fuzzing.Value.String() != "" {
 		for i, p := range hostile() {
 			if i%5 > 0 {
 				continue // the fuzzer runs git for each before it begins

@@ -9,7 +9,8 @@ import (
 
 const (
 	// maxWalkedPath is PATH_MAX of Linux, in bytes: no clone can hold a longer path. It bounds the
-	// depth too, to 2,048 folders, which is what git itself descends by default (core.maxTreeDepth).
+	// depth too, to 2,048 folders, which is what git itself descends by default
+	// (core.maxTreeDepth).
 	maxWalkedPath = 4096
 	// pathOverhead is what a path costs who keeps it, beside its bytes.
 	pathOverhead = 128

@@ -137,10 +137,12 @@ func TestAServerThatWantsToBeLeftAloneIs(t *testing.T) {
 			require.InDelta(t, rest.Seconds(), e.RetryDelay().Seconds(), 120)
 			require.ErrorContains(t, e, "the server wants no request for another")
 			require.Equal(t, before, server.Count(gitservertest.ReceivePack, gitservertest.Advertisement).Requests)
-			apply(t, s, target(other.URL(), "main", ""), put("a", "1")) // which nobody has asked to leave alone
+			// which nobody has asked to leave alone
+			apply(t, s, target(other.URL(), "main", ""), put("a", "1"))
 			server.Intercept(nil)
 			d := target(repo.URL(), "main", "")
-			s.limits.blockUntil(account{repository: d.RemoteBranch().Repository, who: identify(d.Repository, Auth{})}, time.Now(), time.Now()) // the time is over
+			// the time is over
+			s.limits.blockUntil(account{repository: d.RemoteBranch().Repository, who: identify(d.Repository, Auth{})}, time.Now(), time.Now())
 			apply(t, s, d, put("a", "1"))
 		})
 	}

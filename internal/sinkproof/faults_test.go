@@ -15,9 +15,9 @@ import (
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
-// Whichever network operation of a story fails, and wherever in it, the story ends the same: every commit is there once, in
-// order, and no failure is taken for one that trying again would not help. Of a repository with SHA-256 names there is a
-// sample: the operations are the same.
+// Whichever network operation of a story fails, and wherever in it, the story ends the same: every
+// commit is there once, in order, and no failure is taken for one that trying again would not help.
+// Of a repository with SHA-256 names there is a sample: the operations are the same.
 func TestEveryNetworkOperationMayFail(t *testing.T) {
 	for i, name := range slices.Sorted(maps.Keys(cutTransports)) {
 		for j, format := range []string{"sha1", "sha256"} {

@@ -54,7 +54,8 @@ func deltaChain(n int) []byte {
 }
 
 func TestDeltasThatWaitForEachOtherAreAWorkListOfABoundedLength(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(2)) // the heap is little more than what is alive then, the test's own packs included
+	// the heap is little more than what is alive then, the test's own packs included
+	defer debug.SetGCPercent(debug.SetGCPercent(2))
 	limits := Limits{1 << 30, 48 << 20}
 	got, err := Unpack(SHA1, bytes.NewReader(deltaChain(maxDeltaChain+1)), limits, false)
 	require.NoError(t, err)

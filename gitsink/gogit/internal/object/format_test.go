@@ -135,7 +135,8 @@ func TestPacksOfEachFormatAreThoseOfGit(t *testing.T) {
 		require.Equal(t, root, got)
 
 		gitIn(t, folder, "", "repack", "-adq")
-		for _, offsets := range []string{"--delta-base-offset", "--no-reuse-object"} { // which names bases by offset, or by name
+		// which names bases by offset, or by name
+		for _, offsets := range []string{"--delta-base-offset", "--no-reuse-object"} {
 			pack := gitIn(t, folder, second.Hash.String()+"\n", "pack-objects", "--stdout", "--revs", "-q", offsets)
 			read, err := Unpack(f, strings.NewReader(pack), Limits{1 << 20, 1 << 20}, true)
 			require.NoError(t, err)

@@ -31,7 +31,8 @@ var formats = [...]struct {
 	width int
 	hash  func() hash.Hash
 }{
-	SHA1:   {"sha1", 20, func() hash.Hash { return gogithash.New(crypto.SHA1) }}, // which knows the attacks on it
+	// which knows the attacks on it
+	SHA1:   {"sha1", 20, func() hash.Hash { return gogithash.New(crypto.SHA1) }},
 	SHA256: {"sha256", 32, sha256.New},
 }
 

@@ -134,7 +134,7 @@ func (a *Advertisement) add(line []byte, branch string) error {
 		return Malformed("the line advertised with the object %s names no reference", hash)
 	}
 	switch name := string(name); {
-	case strings.HasSuffix(name, "^{}"): // of a tag, or "capabilities^{}", where there are no references
+	case strings.HasSuffix(name, "^{}"): // of a tag, or "capabilities^{}" without references
 	case name == ".have": // what a repository borrows its objects from refers to
 	case name == plumbing.HEAD.String():
 		a.Head = hash

@@ -144,7 +144,8 @@ func parseCommandStatus(line []byte) (*packp.CommandStatus, error) {
 			return &packp.CommandStatus{ReferenceName: plumbing.ReferenceName(name), Status: StatusOK}, nil
 		}
 	case "ng":
-		if len(name) > 0 && len(why) > 0 && string(why) != StatusOK { // which would read as the opposite
+		// which would read as the opposite
+		if len(name) > 0 && len(why) > 0 && string(why) != StatusOK {
 			return &packp.CommandStatus{ReferenceName: plumbing.ReferenceName(name), Status: string(why[:min(len(why), maxWords)])}, nil
 		}
 	}

@@ -57,7 +57,8 @@ func TestNoLinkLeadsOutOfAnAllowedFolder(t *testing.T) {
 	}
 	for _, path := range []string{"/", "", "app", allowed + "/../other/back", allowed + "/./link"} {
 		_, err := localRepository(path, []string{allowed})
-		require.ErrorIs(t, err, destination.ErrInvalid, path) // no destination has one: see Validate
+		// no destination has one: see Validate
+		require.ErrorIs(t, err, destination.ErrInvalid, path)
 	}
 	_, err = localRepository(filepath.Join(folder, "other", "back"), []string{outside})
 	require.ErrorIs(t, err, destination.ErrLocalNotAllowed)

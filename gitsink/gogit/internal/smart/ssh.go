@@ -63,7 +63,8 @@ func startSSH(client *ssh.Client, command string) (Conn, error) {
 		return nil, err
 	}
 	if err := session.Start(command); err != nil {
-		if strings.HasPrefix(err.Error(), "ssh: command ") { // x/crypto/ssh, when an answer has come: it gives it no type
+		// x/crypto/ssh, when an answer has come: it gives it no type
+		if strings.HasPrefix(err.Error(), "ssh: command ") {
 			return nil, fmt.Errorf("%w: starting %q: %w", ErrRefused, command, err)
 		}
 		return nil, fmt.Errorf("starting %q: %w", command, err)
@@ -73,7 +74,8 @@ func startSSH(client *ssh.Client, command string) (Conn, error) {
 		// Wait returns when the command has ended and all it said to stderr has come.
 		wait: func() bool {
 			var exit *ssh.ExitError
-			return errors.As(session.Wait(), &exit) && exit.Signal() == "" // rather than lost or killed
+			// rather than lost or killed
+			return errors.As(session.Wait(), &exit) && exit.Signal() == ""
 		},
 		cut: func() {
 			_ = client.Close()
