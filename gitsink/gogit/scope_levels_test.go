@@ -154,7 +154,7 @@ func TestAFolderIsAskedForLevelByLevel(t *testing.T) {
 	root, err := object.RootOf(object.SHA1, string(s.objects[commit].Data))
 	require.NoError(t, err)
 	require.Equal(t, root, store.Root)
-	require.Len(t, store.Trees, 4)
+	require.Equal(t, 4, store.Trees.Len())
 	require.True(t, store.Covers([]string{"way/ours", "way/ours/inner", "none"}))
 	require.False(t, store.Covers([]string{"way/ours", "way/theirs"}))
 	require.False(t, store.Complete)
@@ -272,7 +272,7 @@ func TestARequesterOpensASessionOnlyWhereTheLastOneIsUsedUp(t *testing.T) {
 		q := &requester{remote: r, session: sender}
 		got, err := q.fetch(t.Context(), req)
 		require.NoError(t, err)
-		require.Len(t, got.Commits, 1)
+		require.Equal(t, 1, got.Commits.Len())
 		_, err = q.fetch(t.Context(), req)
 		require.Equal(t, again, err == nil, "%v", err)
 		if !again {

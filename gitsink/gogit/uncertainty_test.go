@@ -156,7 +156,7 @@ func TestExactlyAsManyDoubtsAsMayBeAreKept(t *testing.T) {
 		g.rememberUnknown(&pushStack{tip: numbered(i)})
 	}
 	require.Len(t, g.remote.lane.unknown, maxUnknown)
-	require.Equal(t, object.ID{}, g.remote.lane.unknown[0].tip)
+	require.Equal(t, numbered(0), g.remote.lane.unknown[0].tip)
 }
 
 func TestCommitsThatHaveLandedAreLeftOutIfTheyStillHold(t *testing.T) {
