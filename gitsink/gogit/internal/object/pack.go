@@ -10,6 +10,9 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
+// packHeader is the length of a pack's header.
+const packHeader = 12
+
 // EncodePack writes a pack (gitformat-pack(5)) of the objects: each whole, or those trees as
 // deltas whose origins has returns, which the server has to have. An object that was made twice,
 // as folders of equal content are, is in the pack once: git unpack-objects --strict refuses a

@@ -16,9 +16,6 @@ import (
 // errMalformed means that what came is no pack.
 var errMalformed = errors.New("malformed pack")
 
-// packHeader is the length of a pack's header.
-const packHeader = 12
-
 // packReader reads a pack object by object, once and from its beginning (gitformat-pack(5)).
 // go-git has one too, for names of 20 bytes only.
 type packReader struct {
