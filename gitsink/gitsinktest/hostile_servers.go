@@ -40,7 +40,7 @@ const (
 	promiseOfObjects  = "A missing object is an error, never an empty folder."
 	promiseOfReports  = "A report that contradicts itself, is not understood or says nothing of the branch is not believed"
 	promiseOfNil      = "nil from Apply means that the remote has what the plan wanted."
-	promiseOfKinds    = "ErrUnsupported: the repository or the server needs what this sink cannot do, such as object-format sha256."
+	promiseOfKinds    = "ErrUnsupported: the repository or the server needs what this sink cannot do, such as an object-format that is unknown here."
 )
 
 // Login is what a sink shows to the servers of [HostileServers]. By it they notice credentials that

@@ -113,9 +113,9 @@ func falseAdvertisements() (all []Hostile) {
 	all = append(all,
 		served(Hostile{
 			Name: "an advertisement of another object format", Promise: promiseOfKinds, BaseFolder: base,
-			Want: gitsink.ErrUnsupported, Not: gitsink.ErrUnavailable, Says: []string{"sha256"},
+			Want: gitsink.ErrUnsupported, Not: gitsink.ErrUnavailable, Says: []string{"sha3"},
 		}, says(func(*turn) string {
-			return pkt(strings.Repeat("0", 64)+" capabilities^{}\x00report-status object-format=sha256\n") + flushPkt
+			return pkt(strings.Repeat("0", 64)+" capabilities^{}\x00report-status object-format=sha3\n") + flushPkt
 		})),
 		served(Hostile{
 			Name: "an advertisement of an object format that wipes the screen", Promise: promiseOfKinds, BaseFolder: base,

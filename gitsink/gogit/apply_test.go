@@ -84,6 +84,7 @@ func TestAPathIsARepositoryToo(t *testing.T) {
 }
 
 func TestAMissingBranchStartsWithTheDefaultBranch(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		base := repo.Commit("main", files("other", "x", "base/a", "1"), "outside")
@@ -116,6 +117,7 @@ func TestAMissingBranchWithoutADefaultBranchGetsARootCommit(t *testing.T) {
 }
 
 func TestABranchThatIsForcedDeletedOrRecreatedIsFetchedAgain(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		first := repo.Commit("main", files("a", "1"), "first")

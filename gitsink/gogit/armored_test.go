@@ -16,6 +16,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"github.com/hiddeco/sshsig"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 )
@@ -112,6 +113,7 @@ func (publicKey) Type() string    { return "none" }
 func (publicKey) Marshal() []byte { return nil }
 
 func TestAnOpenPGPKeySignsUntilItExpires(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	for _, passphrase := range []string{"", "open sesame"} {
 		private, public := openPGPKey(t, passphrase, nil)

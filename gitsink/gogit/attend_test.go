@@ -15,6 +15,7 @@ import (
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -200,6 +201,7 @@ func (e deafEncryptor) Same(context.Context, destination.Destination, event.Reso
 
 // An Encryptor is asked by a plan, and left behind with it.
 func TestAnEncryptorThatIgnoresItsContextHoldsUpNoApply(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	s := newSink(t, nil)

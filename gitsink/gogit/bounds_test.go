@@ -18,6 +18,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // headerOf is the header of an object of 16 to 2,047 bytes in a pack.
@@ -96,6 +97,7 @@ func TestAnEntryWithoutANameIsRefusedInTheFolderAndKeptElsewhere(t *testing.T) {
 }
 
 func TestAPlanThatIgnoresTheEndOfItsContextIsLeftBehind(t *testing.T) {
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("a", "1"), "start")

@@ -12,6 +12,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // atFetch does something once, when the next fetch arrives.
@@ -50,6 +51,7 @@ func TestWhoHasLostARaceNeedsThreeRequestsForTheNextTry(t *testing.T) {
 }
 
 func TestABranchThatIsForcedElsewhereBeforeTheFetchIsLookedForAgain(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	for _, folder := range []string{"", "base"} {
 		t.Run(folder, func(t *testing.T) {
@@ -73,6 +75,7 @@ func TestABranchThatIsForcedElsewhereBeforeTheFetchIsLookedForAgain(t *testing.T
 }
 
 func TestAServerThatOffersLessThanBeforeIsAskedAgain(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	for name, without := range map[string][]string{
 		"filter":        {"uploadpack.allowFilter", "false"},

@@ -12,6 +12,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // A clock that was set, here or at the server, makes a time of the server any time at all.
@@ -50,6 +51,7 @@ func TestAServersTimeForTheNextRequestIsBoundedWhateverTheClockSays(t *testing.T
 
 // Commits are found again by their hashes and places, never by their times.
 func TestCommitsAreKnownAgainThoughTheClockGoesBack(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	at := func(year int) gitsink.Signature {
 		return gitsink.Signature{Name: "bot", Email: "bot@example.com", When: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)}

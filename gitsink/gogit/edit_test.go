@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -168,6 +169,7 @@ func TestHostileNamesAndMessagesMakeCommitsThatFsckAccepts(t *testing.T) {
 // Whatever is written and removed, the branch holds what a map would hold, with trees that fsck
 // accepts.
 func TestRandomEditsAreWhatAMapSays(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

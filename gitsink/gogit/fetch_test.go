@@ -18,9 +18,11 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 func TestAFetchAfterACommitOfOthersReceivesOnlyWhatIsNew(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{DenyAnySHA1InWant: true})
 	repo := server.NewRepo("app")
@@ -60,6 +62,7 @@ func TestATreeThatTheServerTakesUsToHaveIsFetchedAllTheSame(t *testing.T) {
 }
 
 func TestAHistoryThatHasNothingInCommonIsNotFetchedWhole(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
@@ -93,6 +96,7 @@ func TestASilentSSHServerIsLeftAfterTheStepsTime(t *testing.T) {
 }
 
 func TestAllRequestsToAServerShareOneConnection(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")

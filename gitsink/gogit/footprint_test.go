@@ -11,11 +11,13 @@ import (
 
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // Without a home, and whatever the server makes the sink fetch, no file is made: not in the
 // working directory, nor in that for temporary files.
 func TestNoFileIsMadeWhateverTheServerOffers(t *testing.T) {
+	testsize.Sampled(t)
 	dumb := []string{"shallow", "deepen-since", "deepen-not", "deepen-relative"}
 	var servers []*gitservertest.Repo
 	for _, opts := range []*gitservertest.ServerOptions{

@@ -19,6 +19,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/internal/quote"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -155,6 +156,7 @@ func TestCleanedWordsHoldNoCredentials(t *testing.T) {
 // bigAnswers is what a server could send without an end. Each is stopped by a bound that counts
 // what comes out of gzip.
 func TestNoAnswerIsHeldWhole(t *testing.T) {
+	testsize.Sampled(t)
 	first := pkt(someHash + " refs/heads/main\x00report-status side-band-64k shallow ofs-delta\n")
 	zeros := strings.NewReplacer("N", "%07d").Replace("refs/heads/branch-N")
 	reference := func(i int) string { return pkt(otherHash + " " + fmt.Sprintf(zeros, i) + "\n") }

@@ -14,6 +14,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // outcome is what an Apply returned.
@@ -76,6 +77,7 @@ func members(t *testing.T, url string, plans ...gitsink.Plan) []*call {
 }
 
 func TestWhatWaitsForALaneGoesIntoOnePush(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		s := newSink(t, nil)
@@ -301,6 +303,7 @@ func TestAProtectedBranchIsNotTriedForEachPlan(t *testing.T) {
 }
 
 func TestAPushHoldsNoMoreCommitsThanThePaceAllows(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")

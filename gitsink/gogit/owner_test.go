@@ -13,6 +13,7 @@ import (
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -65,6 +66,7 @@ func race(t *testing.T, d destination.Destination, sinks [2]gitsink.GitSink) (fa
 }
 
 func TestOfTwoFirstCommitsToAFolderOneOwnsItAndTheOtherWritesNothing(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		for round := range 3 {
@@ -106,6 +108,7 @@ func TestOfTwoFirstCommitsToAFolderOneOwnsItAndTheOtherWritesNothing(t *testing.
 // A batch of a queue that keeps every event is a commit per change: after a push whose answer was
 // lost, its next attempt must not set the file back to the first of them.
 func TestABatchOfEveryChangeWhoseAnswerWasLostIsNotWrittenTwice(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	strategies(t, func(t *testing.T, server *gitservertest.Server) {
 		repo := server.NewRepo("app")
@@ -158,6 +161,7 @@ func TestTheBeginningOfAPlanThatHasLandedIsFoundAmongWhatWas(t *testing.T) {
 }
 
 func TestALaneThatIsInDoubtIsForgottenLast(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo, others := server.NewRepo("app"), server.NewRepo("others")

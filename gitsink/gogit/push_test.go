@@ -155,6 +155,7 @@ func TestBranchNamesThatGitCannotHaveTogetherAreExplained(t *testing.T) {
 }
 
 func TestAPushWhoseAnswerIsLostIsFoundOnTheBranch(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	for name, cut := range map[string]gitservertest.Cut{
 		"no answer": gitservertest.CutReply, "half an answer": gitservertest.CutHalfway, "an empty answer": gitservertest.CutBody,
@@ -325,6 +326,7 @@ func TestAHungLaneDelaysNoOther(t *testing.T) {
 }
 
 func TestTwoSinksAndAnOutsiderOnOneBranchLoseAndDoubleNothing(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	const sinks, writers, rounds = 2, 3, 4
 	server := gitservertest.NewServer(t, nil)
@@ -493,6 +495,7 @@ func TestSupersededTreesDoNotAccumulate(t *testing.T) {
 }
 
 func TestLanesThatNobodyUsesAreForgotten(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")

@@ -94,6 +94,7 @@ func TestOnlyTheFoldersTreesAreFetched(t *testing.T) {
 // reaches: a store that holds the trees of one folder only would miss a tree that was elsewhere
 // before.
 func TestATreeCopiedIntoTheFolderFromElsewhereIsFetched(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	eachScoped(t, func(t *testing.T, repo *gitservertest.Repo, s *Sink, url string) {
 		repo.Commit("main", files("theirs/deep/dir/a", "1", "theirs/deep/dir/b", "1", "ours/x", "1"), "start")
@@ -112,6 +113,7 @@ func TestATreeCopiedIntoTheFolderFromElsewhereIsFetched(t *testing.T) {
 
 // A folder above the base folder is here, but not what is below it: being here is not enough.
 func TestAFolderOnTheWayThatMovesIntoTheFolderIsFetchedBelow(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	eachScoped(t, func(t *testing.T, repo *gitservertest.Repo, s *Sink, url string) {
 		repo.Commit("main", files("a/b/c/ours/x", "1", "a/b/c/theirs/y", "1", "a/z", "1"), "start")
@@ -124,6 +126,7 @@ func TestAFolderOnTheWayThatMovesIntoTheFolderIsFetchedBelow(t *testing.T) {
 }
 
 func TestAFolderThatComesGoesAndIsReplacedIsSeenAsItIs(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	eachScoped(t, func(t *testing.T, repo *gitservertest.Repo, s *Sink, url string) {
 		d := target(url, "main", "way/to/ours")
@@ -146,6 +149,7 @@ func TestAFolderThatComesGoesAndIsReplacedIsSeenAsItIs(t *testing.T) {
 }
 
 func TestAMissingBranchOfManyFoldersStartsWithTheDefaultBranch(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	eachScoped(t, func(t *testing.T, repo *gitservertest.Repo, s *Sink, url string) {
 		repo.Commit("main", files("a/b/x", "1", "c/d/y", "1", "e", "1"), "start")

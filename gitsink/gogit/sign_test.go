@@ -29,6 +29,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 func signWith(s Signer) *Options {
@@ -69,6 +70,7 @@ func verify(t *testing.T, repo *gitservertest.Repo, env []string, config ...stri
 }
 
 func TestGitVerifiesWhatAnSSHKeyHasSigned(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
@@ -129,6 +131,7 @@ func openPGPKey(t *testing.T, passphrase string, config *packet.Config) (private
 }
 
 func TestGitVerifiesWhatAnOpenPGPKeyHasSigned(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	if _, err := exec.LookPath("gpg"); err != nil && os.Getenv("CI") == "" {
 		t.Skip("gpg is not installed: git needs it to verify; .ci/run installs it")

@@ -99,6 +99,7 @@ func TestALostRaceIsKnownByTheBranchWhateverTheServerSays(t *testing.T) {
 }
 
 func TestABranchIsFoundByItsWholeName(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.Commit("main", files("from", "main"), "outside")
@@ -157,6 +158,7 @@ func TestARepositoryThatIsWipedAndMadeAnewIsWrittenFromItsBeginning(t *testing.T
 // A shallow fetch of several references can make one look as if it had diverged, so each request
 // is about one branch.
 func TestEachRequestIsAboutOneBranch(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
@@ -286,6 +288,7 @@ func (slowSigner) Sign(ctx context.Context, _ []byte) ([]byte, error) {
 }
 
 func TestASignerThatHangsHoldsUpNobodyForLong(t *testing.T) {
+	testsize.Sampled(t)
 	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	opts := signWith(slowSigner{})
 	opts.StepTimeout = 2 * time.Second

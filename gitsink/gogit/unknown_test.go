@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // history plans a commit for each content of one file, as a batch of a queue that keeps every
@@ -40,6 +41,7 @@ func strategies(t *testing.T, test func(t *testing.T, server *gitservertest.Serv
 }
 
 func TestCommitsOfAPushWhoseAnswerWasLostAreNotMadeAgainOnTopOfOthers(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	strategies(t, func(t *testing.T, server *gitservertest.Server) {
 		repo := server.NewRepo("app")
@@ -65,6 +67,7 @@ func TestCommitsOfAPushWhoseAnswerWasLostAreNotMadeAgainOnTopOfOthers(t *testing
 }
 
 func TestCommitsOfAPushWhoseAnswerWasLostAreNotMadeAgainByTheNextCall(t *testing.T) {
+	testsize.Sampled(t)
 	t.Parallel()
 	strategies(t, func(t *testing.T, server *gitservertest.Server) {
 		repo := server.NewRepo("app")

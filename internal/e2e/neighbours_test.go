@@ -95,6 +95,7 @@ func TestCommitsOfOthersBetweenOursStay(t *testing.T) {
 }
 
 func TestWhatOthersDoToOurFilesIsHealedAndTheirFilesStay(t *testing.T) {
+	testsize.Sampled(t)
 	inParallel(t)
 	c := sharedCluster(t)
 	ns := c.namespace()
@@ -270,6 +271,7 @@ func twoClusters(t *testing.T) []*cluster {
 }
 
 func TestOfTwoClustersWithOneConfigurationTheSecondIsRefusedUntilItAdopts(t *testing.T) {
+	testsize.Sampled(t)
 	inParallel(t)
 	clusters := twoClusters(t)
 	first, second := clusters[0], clusters[1]

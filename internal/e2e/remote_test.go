@@ -41,6 +41,7 @@ func TestAnEmptyRemoteAndAMissingBranchJustWork(t *testing.T) {
 }
 
 func TestARemoteThatIsDownForAWhileGetsEverythingWhenItIsBack(t *testing.T) {
+	testsize.Sampled(t)
 	inParallel(t)
 	c := sharedCluster(t)
 	ns := c.namespace()

@@ -120,7 +120,7 @@ func (w *walk) run() {
 	objects := testsize.Sizes{Usual: 300, Long: 5000}.Pick()
 	w.populate(objects)
 	w.revive()
-	operations := testsize.Sizes{Usual: 250, Long: 2000, Soak: 20_000}.Pick()
+	operations := testsize.Sizes{Usual: 60, Long: 2000, Soak: 20_000}.Pick()
 	points := testsize.Sizes{Usual: 3, Long: 10, Soak: 50}.Pick()
 	w.quiet(true)
 	for point := range points {
