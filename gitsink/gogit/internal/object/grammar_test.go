@@ -17,17 +17,20 @@ const (
 func watchHeap(t *testing.T) (peak func() uint64) {
 	t.Helper()
 	stop, done := make(chan struct{}), make(chan uint64)
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
 	go func() {
 		most := uint64(0)
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
 		for {
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			most = max(most, m.HeapAlloc)
+			most = max(most, heap())
 			select {
 			case <-stop:
-				done <- most
+				done <- max(most, heap()) // a peak of the last moment counts
 				return
 			case <-tick.C:
 			}
