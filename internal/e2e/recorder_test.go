@@ -208,7 +208,7 @@ func manager(entry any) string {
 // the watcher makes of it stays, until the test of event/source is run with -update.
 func (r *recorder) compare(name, comment, last string) {
 	r.t.Helper()
-	file := filepath.Join("..", "..", "event", "watch", "testdata", "recorded", name+".txtar")
+	file := filepath.Join("..", "..", "event", "source", "testdata", "recorded", name+".txtar")
 	got := &txtar.Archive{Comment: []byte(comment + "\n\n"), Files: r.played(last)}
 	committed, err := txtar.ParseFile(file)
 	if *record {
