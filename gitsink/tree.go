@@ -2,6 +2,8 @@ package gitsink
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"iter"
 )
 
@@ -30,13 +32,20 @@ type AncestorTree interface {
 // Entry is a file, symbolic link or submodule in a Tree.
 type Entry struct {
 	Mode Mode
-	Hash string // the Git object name, hexadecimal
+	// Hash is Git's name of the content, in hexadecimal digits: 40 of SHA-1, or 64 of SHA-256 where
+	// the repository has that. A file that has its content already makes no commit.
+	Hash string
 }
 
 func (e Entry) isFile() bool { return e.Mode == ModeFile || e.Mode == ModeExecutable }
 
-// holds reports whether the entry is a file with this content.
-func (e Entry) holds(data []byte) bool { return e.isFile() && e.Hash == blobHash(data) }
+// holds reports whether the entry is a file with this content, which need not be read for that.
+func (e Entry) holds(data []byte) bool {
+	if len(e.Hash) == hex.EncodedLen(sha256.Size) {
+		return e.isFile() && e.Hash == blobHash256(data)
+	}
+	return e.isFile() && e.Hash == blobHash(data)
+}
 
 // Mode is the type of a tree entry, in Git's own numbers.
 type Mode uint32

@@ -12,8 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/queue"
 )
 
 // sha256Repository makes a bare repository whose objects are named by SHA-256; a filled one has a
@@ -148,4 +151,52 @@ func TestARepositoryThatChangesItsFormatIsFetchedAnew(t *testing.T) {
 		require.Len(t, result.Tip, 64)
 		require.Equal(t, strings.TrimSpace(repo.Git("rev-parse", "main")), result.Tip)
 	}
+}
+
+// A file that has its content already makes no commit, whatever its name is made by: else a restart
+// would write all again, or read each file of a folder that is ours to find out whose it is.
+func TestAWriterThatStartsAgainWritesNothingToAnUnchangedRepositoryOfEitherFormat(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"sha1", "sha256"} {
+		server := gitservertest.NewServer(t, &gitservertest.ServerOptions{ObjectFormat: format})
+		repo := server.NewRepo("app")
+		d := target(repo.URL(), "main", "base")
+		for round, want := range []int{1, 0} {
+			var reports []gitsink.Report
+			planned := &countingPlans{GitSink: newSink(t, nil)}
+			w, err := gitsink.NewWriter(planned, "cluster", &gitsink.WriterOptions{
+				OnReport: func(r gitsink.Report) { reports = append(reports, r) },
+			})
+			require.NoError(t, err)
+			require.NoError(t, w.Handle(t.Context(), queue.Batch{Lease: heldLease{}, Events: []event.Event{update(d, "one", "1"), update(d, "two", "2")}}))
+			require.Len(t, reports, 1)
+			require.Len(t, reports[0].Result.Commits, want, "%s, round %d", format, round)
+			require.Equal(t, want, planned.commits, "%s, round %d: the plan's own", format, round)
+			require.Zero(t, planned.reads, "%s, round %d: nothing has to be read", format, round)
+		}
+	}
+}
+
+// countingPlans counts the commits that plans make, and the files that they read.
+type countingPlans struct {
+	gitsink.GitSink
+	commits, reads int
+}
+
+func (c *countingPlans) Apply(ctx context.Context, d destination.Destination, plan gitsink.Plan) (gitsink.Result, error) {
+	return c.GitSink.Apply(ctx, d, func(ctx context.Context, base gitsink.Tree) ([]gitsink.Commit, error) {
+		commits, err := plan(ctx, countingTree{base, c})
+		c.commits += len(commits)
+		return commits, err
+	})
+}
+
+type countingTree struct {
+	gitsink.Tree
+	of *countingPlans
+}
+
+func (t countingTree) Read(ctx context.Context, paths ...string) (map[string][]byte, error) {
+	t.of.reads += len(paths)
+	return t.Tree.Read(ctx, paths...)
 }
