@@ -166,7 +166,7 @@ func (l *ledger) failed(f *feed, err error) {
 		l.foundRewind(f)
 		return
 	}
-	l.logger.V(1).Info("reflector failed, trying again",
+	l.note(1, "reflector failed, trying again",
 		"resource", groupResource(f.of).String(), "namespace", f.namespace, "reason", err.Error())
 	awaited := f.awaited()
 	f.err, f.ended = err, f.begun

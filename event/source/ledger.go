@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -23,14 +22,13 @@ import (
 //
 // It is pure: no mutex, no I/O, no goroutine, no clock of its own. What reflectors, backfills,
 // discovery and SetRules say comes in as method calls. Events go out through offer. What goroutines
-// have to do by now is left in pending, poked, accessChanged and rewound, where Watcher.update
-// picks it up. The Watcher owns the lock, and holds it while the ledger offers an event: otherwise
+// have to do by now is left in pending, poked, accessChanged and rewound, and what is to be logged in
+// notes, where Watcher.update picks it up. The Watcher owns the lock, and holds it while the ledger offers an event: otherwise
 // the order of events in the queue and what the ledger says could disagree.
 type ledger struct {
 	offer     func(event.Event) error // must not block and not call back
 	inventory func(*target) event.Inventory
 	now       func() time.Time
-	logger    logr.Logger
 	seed      maphash.Seed
 
 	// clock counts what comes in. Who compares two moments of it learns what came first.
@@ -58,6 +56,19 @@ type ledger struct {
 	poked         []*feed              // whose reflector has something to list
 	accessChanged bool                 // a wide reflector is refused, or a probe is allowed
 	rewound       bool                 // a rewind was found
+	notes         []note               // what has to be logged
+}
+
+// note is what the ledger has to say to a Logger. Nothing is logged under the Watcher's lock: a
+// Logger may be slow, or ask the Watcher something.
+type note struct {
+	level         int
+	message       string
+	keysAndValues []any
+}
+
+func (l *ledger) note(level int, message string, keysAndValues ...any) {
+	l.notes = append(l.notes, note{level, message, keysAndValues})
 }
 
 // rules are one generation of the rules.

@@ -84,7 +84,7 @@ func (l *ledger) nextEra() time.Duration {
 	if !began {
 		return wait
 	}
-	l.logger.Info(errWentBack.Error())
+	l.note(0, errWentBack.Error())
 	l.relistLabels()
 	for _, f := range l.feeds {
 		f.complete = false

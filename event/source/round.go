@@ -205,7 +205,7 @@ func (l *ledger) relistMissing() {
 		}
 		for f := range l.feedsOver(key) {
 			if f.asked <= f.begun {
-				l.logger.Info("the API server does not find an object that its watch did not say to be gone: its type is listed anew", "object", key.id().String())
+				l.note(0, "the API server does not find an object that its watch did not say to be gone: its type is listed anew", "object", key.id().String())
 				l.relist(f)
 			}
 		}

@@ -2,7 +2,9 @@ package source
 
 import (
 	"testing"
+	"time"
 
+	"github.com/go-logr/logr/funcr"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -81,5 +83,35 @@ func TestOneMayAskForASweepOfADestinationThatThereIs(t *testing.T) {
 		require.Contains(t, d.ledger.pending, to)
 		clear(d.ledger.pending)
 		to.syncDue = false
+	}
+}
+
+// A logger may be slow, and may ask what the Watcher knows. Called under the Watcher's lock it would
+// hold up every reflector, or wait for itself.
+func TestALoggerIsCalledWithoutTheWatchersLock(t *testing.T) {
+	var f *fixture
+	said := make(chan string, 100)
+	logger := funcr.New(func(_, args string) {
+		answered := make(chan struct{})
+		go func() {
+			defer close(answered)
+			f.watcher.Status(ref("prod"))
+		}()
+		select {
+		case <-answered:
+			said <- args
+		case <-time.After(2 * time.Second):
+			said <- "no answer while this is logged: " + args
+		}
+	}, funcr.Options{Verbosity: 1})
+	f = newFixture(t, -1, &Options{Logger: logger})
+	f.apply(object("v1", "Secret", "default", "x", map[string]any{}))
+	f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "secrets"))
+	select {
+	case got := <-said:
+		require.Contains(t, got, "object refused")
+		require.NotContains(t, got, "no answer")
+	case <-time.After(wait):
+		require.Fail(t, "nothing was logged")
 	}
 }

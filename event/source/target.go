@@ -125,7 +125,7 @@ func (l *ledger) refuse(to *target, key objectKey, err error) {
 	to.backlog.remove(key)
 	if id := key.id(); len(to.refused) < maxRefused {
 		to.refused[id] = err
-		l.logger.V(1).Info("object refused", "destination", to.destination.Ref, "object", id.String(), "reason", err.Error())
+		l.note(1, "object refused", "destination", to.destination.Ref, "object", id.String(), "reason", err.Error())
 	}
 }
 

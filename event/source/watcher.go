@@ -111,7 +111,7 @@ type Watcher struct {
 	rewound    chan struct{} // a rewind was found
 	relabelled chan struct{} // the labels of a namespace changed
 
-	// mu guards the ledger and all that it refers to. update and read alone take it.
+	// mu guards the ledger and all that it refers to. locked and read alone take it.
 	mu           sync.RWMutex
 	ledger       *ledger
 	discoveryErr error // what discovery said last
@@ -137,13 +137,18 @@ func New(client dynamic.Interface, d Discovery, out Queue, opts *Options) *Watch
 	}
 	w.ledger = newLedger(func(e event.Event) error { return w.out.TryAdd(e) })
 	w.ledger.inventory = func(to *target) event.Inventory { return inventory{w, to} }
-	w.ledger.logger = opts.Logger
 	return w
 }
 
-// update gives the ledger something new, and wakes the goroutines that have something to do by now.
-// f must not block.
+// update gives the ledger something new, wakes the goroutines that have something to do by now, and
+// logs what the ledger notes. f must not block.
 func (w *Watcher) update(f func(*ledger)) {
+	for _, n := range w.locked(f) {
+		w.opts.Logger.V(n.level).Info(n.message, n.keysAndValues...)
+	}
+}
+
+func (w *Watcher) locked(f func(*ledger)) (notes []note) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	l := w.ledger
@@ -163,6 +168,8 @@ func (w *Watcher) update(f func(*ledger)) {
 		signal(w.rewound)
 	}
 	l.accessChanged, l.rewound = false, false
+	notes, l.notes = l.notes, nil
+	return notes
 }
 
 // read asks the ledger something. f must change nothing.
