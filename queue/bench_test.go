@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/heap"
 )
 
 // benchEvents are so many events for each of so many destinations, in turns.
@@ -59,24 +60,17 @@ func BenchmarkShardedMemory(b *testing.B) {
 		b.Run(fmt.Sprintf("keys=%d", keys), func(b *testing.B) {
 			events := benchEvents(keys, max(3, 10_000/keys))
 			for b.Loop() {
-				before := heapInUse()
+				before := heap.Live()
 				q := NewSharded(&Options{MaxEvents: 1 << 30, MaxBytes: 1 << 40})
 				fill(b, q, events)
-				b.ReportMetric(float64(heapInUse()-before)/float64(len(events)), "B/event")
+				b.ReportMetric(float64(heap.Live()-before)/float64(len(events)), "B/event")
 				empty(b, q)
-				b.ReportMetric(float64(heapInUse())-float64(before), "B/idle")
+				b.ReportMetric(float64(heap.Live())-float64(before), "B/idle")
 				runtime.KeepAlive(q)
 			}
 			runtime.KeepAlive(events)
 		})
 	}
-}
-
-func heapInUse() uint64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }
 
 func fill(tb testing.TB, q *Sharded, events []event.Event) {

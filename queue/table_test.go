@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/internal/heap"
 )
 
 func TestTheHeapHandsOutLinesInTheOrderOfTheirTimesWhateverIsMovedAndRemoved(t *testing.T) {
@@ -73,14 +74,14 @@ func TestIdleKeysCostNothing(t *testing.T) {
 	}
 	events := benchEvents(keys, 1)
 	q := NewSharded(&Options{Window: Window{Count: 1}})
-	before := heapInUse()
+	before := heap.Live()
 	fill(t, q, events)
 	require.Equal(t, keys, q.Stats().Lines)
-	full := heapInUse() - before
+	full := heap.Live() - before
 	empty(t, q)
-	idle := int64(heapInUse()) - int64(before)
-	t.Logf("%d keys: %d bytes a key with an event, %d once all are empty", keys, full/uint64(keys), idle)
-	require.Less(t, idle, int64(full/100))
+	idle := heap.Live() - before
+	t.Logf("%d keys: %d bytes a key with an event, %d once all are empty", keys, full/int64(keys), idle)
+	require.Less(t, idle, full/100)
 	drained(t, q)
 	add(t, q, events[0])
 }

@@ -55,7 +55,7 @@ var treeChecks = []check{
 	},
 	{
 		name:    "entries have the modes and hashes of Git",
-		promise: "Hash string // the Git object name, hexadecimal",
+		promise: "Hash is Git's name of the content, in hexadecimal digits: 40 of SHA-1, or 64 of SHA-256 where the repository has that.",
 		run: func(ctx context.Context, e *env) error {
 			files := map[string]gitservertest.File{
 				"base/file": {Content: "1\n"}, "base/empty": {}, "base/dir/run": {Mode: gitservertest.ModeExecutable, Content: "#!/bin/sh\n"},

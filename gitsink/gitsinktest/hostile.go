@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
-	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/internal/heap"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -99,7 +99,7 @@ func (h Hostile) against(t testing.TB, newSink func(testing.TB) gitsink.GitSink)
 	}
 	url := h.Make(t)
 	goroutines := runtime.NumGoroutine()
-	watch := watchMemory()
+	watch := watchMemory(h.Memory)
 	sink := newSink(t)
 	var faults []error
 	for try := 1; try <= 2; try++ {
@@ -217,30 +217,16 @@ func (h Hostile) settled(before int) error {
 }
 
 // watchMemory begins to measure the heap. peak ends that, and returns by how much the heap has
-// grown at most.
-func watchMemory() (peak func() uint64) {
-	percent := debug.SetGCPercent(20) // so that the heap holds little more than what is alive
-	runtime.GC()
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	heap := func() uint64 { metrics.Read(sample); return sample[0].Value.Uint64() }
-	before, most := heap(), uint64(0)
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			most = max(most, heap())
-			select {
-			case <-stop:
-				return
-			case <-time.After(2 * time.Millisecond):
-			}
-		}
-	}()
+// grown at most. The collector works the harder the nearer the heap comes to the bound: on a busy
+// machine it would be behind, and garbage would count as if it was held.
+func watchMemory(bound uint64) (peak func() uint64) {
+	percent := debug.SetGCPercent(20)
+	before := heap.Live()
+	limit := debug.SetMemoryLimit(before + int64(bound)/2)
+	most := heap.Watch()
 	return func() uint64 {
-		close(stop)
-		<-stopped
-		most = max(most, heap()) // the last two milliseconds count too
-		debug.SetGCPercent(percent)
-		return most - min(most, before)
+		defer debug.SetGCPercent(percent)
+		defer debug.SetMemoryLimit(limit)
+		return uint64(max(0, most()-before))
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/heap"
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
@@ -94,9 +95,9 @@ func TestFilesThatNobodyReadsAreDroppedAsTheyArrive(t *testing.T) {
 	repo.Commit("main", content, "outside")
 	s := newSink(t, &Options{MaxPackBytes: 1 << 20})
 	d := target(repo.URL(), "main", "base")
-	before := liveHeap()
+	before := heap.Live()
 	apply(t, s, d, func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) {
-		require.Less(t, int64(liveHeap())-int64(before), int64(8<<20)) // of about 45 MB
+		require.Less(t, heap.Live()-before, int64(8<<20)) // of about 45 MB
 		return put("b", "1")(context.Background(), nil)
 	})
 	require.Equal(t, "1", repo.Tree("main")["base/b"])

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/heap"
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
@@ -35,13 +36,6 @@ func cpu(t testing.TB) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-func heap() int64 {
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return int64(stats.HeapAlloc)
-}
-
 // The cost of a commit does not grow with the number of files: allocations are what can be
 // measured on any machine.
 func TestTheCostOfACommitIsFlatInTheNumberOfFiles(t *testing.T) {
@@ -60,11 +54,11 @@ func TestTheCostOfACommitIsFlatInTheNumberOfFiles(t *testing.T) {
 		server := gitservertest.NewServer(t, nil)
 		repo := server.NewRepo("app")
 		fill(t, repo, n)
-		idle := heap()
+		idle := heap.Live()
 		s, d := newSink(t, nil), target(repo.URL(), "main", "clusters/c00")
 		before, start := cpu(t), time.Now()
 		apply(t, s, d, put("ns-000/obj-0000.yaml", "first"))
-		t.Logf("%d files: first commit %v wall, %v CPU with the server's handler, heap +%.1f MB", n, time.Since(start), cpu(t)-before, float64(heap()-idle)/1e6)
+		t.Logf("%d files: first commit %v wall, %v CPU with the server's handler, heap +%.1f MB", n, time.Since(start), cpu(t)-before, float64(heap.Live()-idle)/1e6)
 		const rounds = 10
 		var stats runtime.MemStats
 		runtime.ReadMemStats(&stats)
@@ -74,7 +68,7 @@ func TestTheCostOfACommitIsFlatInTheNumberOfFiles(t *testing.T) {
 			apply(t, s, d, put("ns-000/obj-0000.yaml", strconv.Itoa(i)))
 		}
 		runtime.ReadMemStats(&stats)
-		t.Logf("%d files: a commit %v wall, %v CPU with the server's handler, heap +%.1f MB", n, time.Since(start)/rounds, (cpu(t)-before)/rounds, float64(heap()-idle)/1e6)
+		t.Logf("%d files: a commit %v wall, %v CPU with the server's handler, heap +%.1f MB", n, time.Since(start)/rounds, (cpu(t)-before)/rounds, float64(heap.Live()-idle)/1e6)
 		allocated = append(allocated, (stats.TotalAlloc-total)/rounds)
 	}
 	t.Logf("bytes allocated a commit, by files %v: %v", sizes, allocated)

@@ -8,16 +8,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/heap"
 	"github.com/kubescribe/kubescribe/internal/quote"
 	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
@@ -189,41 +188,12 @@ func TestNoAnswerIsHeldWhole(t *testing.T) {
 					_, err = out.Write(block.Bytes())
 				}
 			})
-			before := liveHeap()
-			peak := watchHeap(t)
+			before := heap.Live()
+			peak := heap.Watch()
 			e := refuse(t, newSink(t, nil), target(url, "main", ""), put("a", "1"), gitsink.ErrTooLarge)
 			require.NotErrorIs(t, e, gitsink.ErrUnavailable)
-			require.Less(t, int64(peak())-int64(before), int64(50<<20))
+			require.Less(t, peak()-before, int64(50<<20))
 		})
-	}
-}
-
-// watchHeap returns the most that was in use since it was called.
-func watchHeap(t *testing.T) (peak func() uint64) {
-	t.Helper()
-	stop, done := make(chan struct{}), make(chan uint64)
-	heap := func() uint64 {
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
-	go func() {
-		most := uint64(0)
-		tick := time.NewTicker(5 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			most = max(most, heap())
-			select {
-			case <-stop:
-				done <- max(most, heap()) // a peak of the last moment counts
-				return
-			case <-tick.C:
-			}
-		}
-	}()
-	return func() uint64 {
-		close(stop)
-		return <-done
 	}
 }
 

@@ -23,7 +23,11 @@ func inChild(t *testing.T) bool {
 	if os.Getenv(child) == t.Name() {
 		return true
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=20m")
+	testsize.Sampled(t) // here alone: the child would draw once more
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.timeout=20m")
+	if testing.Verbose() {
+		cmd.Args = append(cmd.Args, "-test.v")
+	}
 	cmd.Env = append(os.Environ(), child+"="+t.Name())
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out[max(len(out)-16<<10, 0):])
@@ -33,7 +37,6 @@ func inChild(t *testing.T) bool {
 
 func TestHostileRepositoriesAreSurvived(t *testing.T) {
 	t.Parallel() // what is measured is in the child
-	testsize.Sampled(t)
 	if inChild(t) {
 		gitsinktest.TestHostile(t, func(testing.TB) gitsink.GitSink {
 			return gogit.New(&gogit.Options{RateLimit: func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} }})
@@ -44,7 +47,6 @@ func TestHostileRepositoriesAreSurvived(t *testing.T) {
 // What the servers hear and say is the process's, too.
 func TestHostileServersAreSurvived(t *testing.T) {
 	t.Parallel() // what is measured is in the child
-	testsize.Sampled(t)
 	if inChild(t) {
 		login := gitsinktest.HostileLogin()
 		auth := gogit.Auth{

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -151,14 +150,6 @@ func unpaced(destination.Destination) RateLimit { return RateLimit{Interval: -1}
 
 func fixed(a Auth) func(context.Context, destination.Destination) (Auth, error) {
 	return func(context.Context, destination.Destination) (Auth, error) { return a, nil }
-}
-
-// liveHeap is what is reachable, in bytes.
-func liveHeap() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }
 
 // hexID is the name with these digits; without any, the zero value.

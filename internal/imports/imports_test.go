@@ -31,7 +31,7 @@ var library = map[string][]string{
 	"ruleset/manifest":         {"destination", "event", "orphan", "ruleset"},
 	"gitsink":                  {"destination", "event", "internal/gitattr", "internal/opaque", "internal/panics", "internal/quote", "orphan", "queue"},
 	"gitsink/gogit":            {"destination", "gitsink", "gitsink/gogit/internal/object", "gitsink/gogit/internal/smart", "internal/opaque", "internal/panics", "internal/quote", "queue"},
-	"gitsink/gitsinktest":      {"destination", "event", "gitsink", "gitsink/gitservertest", "gitsink/internal/loopback", "queue"},
+	"gitsink/gitsinktest":      {"destination", "event", "gitsink", "gitsink/gitservertest", "gitsink/internal/loopback", "internal/heap", "queue"},
 	".":                        {"destination", "event/source", "gitsink", "gitsink/gogit", "internal/quote", "orphan", "queue", "ruleset"},
 	"gitsink/gitservertest":    {"gitsink/internal/loopback"},
 }
@@ -48,6 +48,7 @@ var others = map[string][]string{
 	"internal/doctable":             {},
 	"internal/figures":              {},
 	"internal/gitattr":              {},
+	"internal/heap":                 {},
 	"internal/kittest":              {},
 	"internal/mutants":              {},
 	"internal/opaque":               {},

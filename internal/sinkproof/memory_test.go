@@ -3,7 +3,6 @@ package sinkproof
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,20 +11,12 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
+	"github.com/kubescribe/kubescribe/internal/heap"
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // slack is what the heap may grow by for reasons of others: buffers of connections, the test's own.
 const slack = 2 << 20
-
-// heap is what is reachable after a collection, in bytes.
-func heap() int64 {
-	runtime.GC()
-	runtime.GC() // sync.Pool keeps things over one collection
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
 
 func TestMemoryIsFlatOverTheCommitsOfALane(t *testing.T) {
 	testsize.Sampled(t)
@@ -52,11 +43,11 @@ func TestMemoryIsFlatOverTheCommitsOfALane(t *testing.T) {
 	for i := range 10 { // until what is kept for the next commit is there
 		write(change(100 + i))
 	}
-	before := heap()
+	before := heap.Live()
 	for i := range commits {
 		write(change(110 + i))
 	}
-	after := heap()
+	after := heap.Live()
 	t.Logf("%d commits: heap %d -> %d KiB", commits, before>>10, after>>10)
 	require.Less(t, after-before, int64(slack))
 	require.Len(t, repo.Log("main"), 11+commits)
@@ -85,11 +76,11 @@ func TestMemoryIsFlatOverRepositoriesThatAreTouchedOnce(t *testing.T) {
 	for i := range first {
 		touch(i)
 	}
-	before := heap()
+	before := heap.Live()
 	for i := range repositories {
 		touch(first + i)
 	}
-	after := heap()
+	after := heap.Live()
 	t.Logf("%d repositories: heap %d -> %d KiB", repositories, before>>10, after>>10)
 	require.Less(t, after-before, int64(cache+slack))
 }

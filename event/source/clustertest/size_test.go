@@ -2,12 +2,13 @@ package clustertest
 
 import (
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubescribe/kubescribe/internal/heap"
 )
 
 // BenchmarkHundredThousandConfigMaps stores 100,000 ConfigMaps of 2 KB and lists them over HTTP in
@@ -17,11 +18,11 @@ func BenchmarkHundredThousandConfigMaps(b *testing.B) {
 	value := strings.Repeat("x", 2<<10)
 	for b.Loop() {
 		c, client := start(b, nil)
-		before := heap()
+		before := heap.Live()
 		for i := range objects {
 			require.NoError(b, c.Apply(configMap(fmt.Sprintf("cm-%06d", i*7919%objects), value)))
 		}
-		b.ReportMetric(float64(heap()-before)/objects, "B/object")
+		b.ReportMetric(float64(heap.Live()-before)/objects, "B/object")
 		b.ReportMetric(b.Elapsed().Seconds(), "s-to-store")
 		listed, opts := 0, metav1.ListOptions{Limit: 500}
 		for {
@@ -37,9 +38,3 @@ func BenchmarkHundredThousandConfigMaps(b *testing.B) {
 	}
 }
 
-func heap() uint64 {
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return stats.HeapAlloc
-}

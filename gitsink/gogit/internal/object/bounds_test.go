@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/internal/heap"
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
@@ -66,9 +67,9 @@ func TestDeltasThatWaitForEachOtherAreAWorkListOfABoundedLength(t *testing.T) {
 	}
 	for n, says := range sizes {
 		pack := deltaChain(n)
-		before, peak := liveHeap(), watchHeap(t)
+		before, peak := heap.Live(), heap.Watch()
 		_, err := Unpack(SHA1, bytes.NewReader(pack), limits, false)
-		took := int64(peak()) - int64(before)
+		took := peak() - before
 		require.ErrorIs(t, err, gitsink.ErrTooLarge)
 		require.ErrorContains(t, err, says)
 		require.Less(t, took, int64(50e6), "%d deltas", n)

@@ -2,7 +2,6 @@ package object
 
 import (
 	"os"
-	"runtime"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -34,14 +33,6 @@ func removals(paths ...string) []gitsink.Change {
 		changes = append(changes, gitsink.Change{Path: path, Remove: true})
 	}
 	return changes
-}
-
-// liveHeap is what is reachable, in bytes.
-func liveHeap() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }
 
 // hexID is the name with these digits.
