@@ -390,7 +390,7 @@ func TestAnApprovalWaitsForAdoptionWhereTheFolderIsNotAdopted(t *testing.T) {
 
 func TestAPruneIsOrderedUntilNobodyWaitsForIt(t *testing.T) {
 	t.Parallel()
-	// no Mirror runs, so only a destination that moves ends it
+	// No Mirror runs, so only a destination that moves ends it.
 	synctest.Test(t, func(t *testing.T) {
 		m, err := kubescribe.New(&rest.Config{Host: "http://127.0.0.1:1"}, nil)
 		require.NoError(t, err)

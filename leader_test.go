@@ -60,7 +60,7 @@ func TestALeaderWhoseClockLeapsAheadWritesOnceTheLockIsRenewed(t *testing.T) {
 func TestALockOfTheFutureIsHeldWhileItNamesUs(t *testing.T) {
 	t.Parallel()
 	l := &steppedLock{asked: make(chan struct{}, 1)}
-	// the clock was set back; had the lock run out, another would be in it
+	// The clock was set back; had the lock run out, another would be in it.
 	l.off.Store(int64(24 * time.Hour))
 	require.True(t, kubescribe.HoldsLease(l)(t.Context()))
 }

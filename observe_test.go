@@ -148,7 +148,7 @@ func TestTheLogSaysWhatHappenedAndNothingElse(t *testing.T) {
 		"no rule covers any more": swept(gitsink.Status{Uncovered: &orphan.Found{}}),
 		".gitattributes":          swept(gitsink.Status{Filtered: []gitsink.Filtered{{}}}),
 		"pruned what no rule":     {Pruned: &gitsink.Pruned{Removed: 1}},
-		// of a folder that somebody changed
+		// Somebody changed the folder.
 		"cannot seed anew": {Result: gitsink.Result{Foreign: true}},
 	} {
 		m.logs.take()

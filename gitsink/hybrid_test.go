@@ -59,7 +59,7 @@ func TestWhateverSharesALineEachBranchGetsItsOwnFilesAndNoOther(t *testing.T) {
 			require.NoError(t, err)
 			q := queue.NewSharded(&queue.Options{Key: c.key})
 			for i := range 5 {
-				// in turns, so that batches are mixed
+				// In turns, so that batches are mixed.
 				for _, d := range []destination.Destination{mainProd, dev, mainTest} {
 					require.NoError(t, q.TryAdd(change(d, fmt.Sprint("object", i), fmt.Sprintf("of: %s\n", d.Ref.Name))))
 				}

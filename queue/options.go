@@ -17,38 +17,38 @@ import (
 type Options struct {
 	// Key names the line of a destination. Destinations with equal keys share one line, which is
 	// leased, backs off and is bounded as a whole. Key is called once for as long as the queue
-	// holds something of a destination, and must always return the same. Default: ByDestination
+	// holds something of a destination, and must always return the same. Default: ByDestination.
 	Key func(destination.Destination) string
 
-	// Window says when a batch is due. Default: see Window
+	// Window says when a batch is due. Default: see Window.
 	Window Window
 	// WindowFor gives the window of one line. It is called when the first event comes into an empty
 	// line, with the destination of that event. Zero fields of its result are taken from Window. It
-	// must be quick and must not call the queue. Default: Window for all
+	// must be quick and must not call the queue. Default: Window for all.
 	WindowFor func(destination.Destination) Window
 
 	// MaxBytesPerKey and MaxBytes bound the content of a line and of the queue, waiting and in
 	// hand. Content that several lines share counts in each, and an event without content counts as
-	// 256 bytes. Default: 8 MiB and 32 MiB
+	// 256 bytes. Default: 8 MiB and 32 MiB.
 	MaxBytesPerKey, MaxBytes int64
 	// MaxEventsPerKey and MaxEvents bound the number of events in the same way. Default: 10,000 and
-	// 100,000
+	// 100,000.
 	MaxEventsPerKey, MaxEvents int
 
 	// MinBackoff is the backoff after the first failure. It doubles with each failure in a row, up
 	// to MaxBackoff. Each backoff is shortened at random, by half at most, so that lines that
-	// failed together do not come back together. Default: 1 s and 5 min
+	// failed together do not come back together. Default: 1 s and 5 min.
 	MinBackoff, MaxBackoff time.Duration
 
 	// KeepEvery turns coalescing of changes off: every event is handed out. Default: only the
-	// newest of an object is
+	// newest of an object is.
 	KeepEvery bool
 
 	// MeterProvider gets the metrics of the package documentation, until Shutdown has emptied the
-	// queue. Default: nothing is measured
+	// queue. Default: nothing is measured.
 	MeterProvider metric.MeterProvider
 	// Logger gets a message when a line backs off or is forgotten, at V(1). Default: nothing is
-	// logged
+	// logged.
 	Logger logr.Logger
 }
 

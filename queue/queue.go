@@ -179,14 +179,14 @@ type Handler func(ctx context.Context, b Batch) error
 // Window says when a batch is due: when the first of its bounds is reached. Zero fields take the
 // defaults.
 type Window struct {
-	// Debounce is the time for which no new event has come in. Default: 1 s
+	// Debounce is the time for which no new event has come in. Default: 1 s.
 	Debounce time.Duration
-	// MaxWait is the time that the oldest event has waited. Default: 5 s
+	// MaxWait is the time that the oldest event has waited. Default: 5 s.
 	MaxWait time.Duration
 	// Count is the number of live events that wait. Events of a listing do not count: Bytes cuts a
-	// seed. Default: 1,000
+	// seed. Default: 1,000.
 	Count int
 	// Bytes is the size of the content that waits. A batch is never larger, unless a single event
-	// is. Default: 4 MiB
+	// is. Default: 4 MiB.
 	Bytes int64
 }

@@ -28,28 +28,28 @@ var errPanic = errors.New("queue: the handler panicked")
 type RunOptions struct {
 	// MaxConcurrent bounds the handlers that run at a time. A handler mostly waits for the network,
 	// and a sink can only push together what is in its hands together, so the bound is generous.
-	// Default: 1,024
+	// Default: 1,024.
 	MaxConcurrent int
-	// MaxPerGroup bounds the handlers of one group that run at a time. Default: 256
+	// MaxPerGroup bounds the handlers of one group that run at a time. Default: 256.
 	MaxPerGroup int
 	// Group names what may hang as a whole: a server, a repository. A batch belongs to the group of
-	// its first event. Default: the canonical repository
+	// its first event. Default: the canonical repository.
 	Group func(destination.Destination) string
 
 	// DrainTimeout is the time that the queue has to shut down when the context of Start has ended.
-	// Default: 20 s
+	// Default: 20 s.
 	DrainTimeout time.Duration
 	// Drain is asked when the context of Start has ended. If it returns false (leadership was lost,
-	// for example) or does not answer within 3 s, the handlers end at once. Default: drain always
+	// for example) or does not answer within 3 s, the handlers end at once. Default: drain always.
 	Drain func() bool
 	// EndTimeout is the time that handlers and the Queue have after the end of their context. Then
-	// they are left behind. Default: 5 s
+	// they are left behind. Default: 5 s.
 	EndTimeout time.Duration
 
-	// MeterProvider gets the metrics of the package documentation. Default: nothing is measured
+	// MeterProvider gets the metrics of the package documentation. Default: nothing is measured.
 	MeterProvider metric.MeterProvider
 	// Logger gets failures of handlers as errors, begin and end of a drain as information, and each
-	// batch that is done at V(1). Default: nothing is logged
+	// batch that is done at V(1). Default: nothing is logged.
 	Logger logr.Logger
 }
 

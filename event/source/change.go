@@ -15,7 +15,7 @@ type change struct {
 	content   []byte // nil if refused
 	refused   error
 	operation event.Operation
-	// whose object it is; one without Writes does not want this change of it
+	// Whose object it is; one without Writes does not want this change of it.
 	matches []ruleset.Match
 	author  event.Author
 	listed  bool

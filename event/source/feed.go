@@ -17,7 +17,7 @@ type feed struct {
 	of        ruleset.Type
 	namespace string // "": all, or cluster scope
 	reach     map[*target]reach
-	// capacity 1: the reflector has something to list. Watcher.update sends.
+	// Capacity 1: the reflector has something to list. Watcher.update sends.
 	wake chan struct{}
 
 	// Moments of the ledger's clock. Everything is to be listed again if it was asked for after the

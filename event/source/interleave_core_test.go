@@ -445,7 +445,7 @@ func (r *coreReflector) hear() bool {
 		return true
 	}
 	r.api.hear()
-	// also if the watch is over
+	// Also if the watch is over.
 	r.api.told[r.f.of.Resource+"/"+obj.GetNamespace()+"/"+obj.GetName()] = stateOf(obj)
 	if older(obj.GetResourceVersion(), r.version) {
 		r.failed(errWentBack)

@@ -70,7 +70,7 @@ type schedule struct {
 	rewound  bool           // ever
 	rules    []scheduleRule
 	branch   map[string]string // of each destination
-	// destination, object: since when it is wanted without a break
+	// Destination, object: since when it is wanted without a break.
 	since map[string]map[string]want
 }
 

@@ -22,9 +22,10 @@ import (
 //
 // It is pure: no mutex, no I/O, no goroutine, no clock of its own. What reflectors, backfills,
 // discovery and SetRules say comes in as method calls. Events go out through offer. What goroutines
-// have to do by now is left in pending, poked, accessChanged and rewound, and what is to be logged in
-// notes, where Watcher.update picks it up. The Watcher owns the lock, and holds it while the ledger offers an event: otherwise
-// the order of events in the queue and what the ledger says could disagree.
+// have to do by now is left in pending, poked, accessChanged and rewound, and what is to be logged
+// in notes, where Watcher.update picks it up. The Watcher owns the lock, and holds it while the
+// ledger offers an event: otherwise the order of events in the queue and what the ledger says could
+// disagree.
 type ledger struct {
 	offer     func(event.Event) error // must not block and not call back
 	inventory func(*target) event.Inventory

@@ -23,7 +23,7 @@ type namespaces struct {
 
 	mu    sync.Mutex
 	known map[string]map[string]string
-	// could not be read: objects were matched as without labels
+	// Could not be read: objects were matched as without labels.
 	missed map[string]bool
 	moves  map[string][]map[string]string // the labels that a namespace has had since take
 }

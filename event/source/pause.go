@@ -44,7 +44,7 @@ func (p *pause) unlessFirst(ctx context.Context, err error) {
 func restAfter(ctx context.Context, d time.Duration, err error) {
 	if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
 		if asked := time.Duration(seconds) * time.Second; asked*4 > d*3 {
-			// rest may take off a quarter of what the server asked for
+			// Rest may take off a quarter of what the server asked for.
 			d = asked*4/3 + time.Millisecond
 		}
 	}

@@ -226,7 +226,7 @@ func TestPausesGrowUntilAWatchHasDelivered(t *testing.T) {
 				f.cut() // the server closes at once
 			}
 			q, took := f.next()
-			// the watch that was opened before wants to know the server's clock
+			// The watch that was opened before wants to know the server's clock.
 			if q.verb == "list" {
 				f.api.answer(q, nil)
 				synctest.Wait()

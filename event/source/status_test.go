@@ -86,8 +86,8 @@ func TestOneMayAskForASweepOfADestinationThatThereIs(t *testing.T) {
 	}
 }
 
-// A logger may be slow, and may ask what the Watcher knows. Called under the Watcher's lock it would
-// hold up every reflector, or wait for itself.
+// A logger may be slow, and may ask what the Watcher knows. Called under the Watcher's lock it
+// would hold up every reflector, or wait for itself.
 func TestALoggerIsCalledWithoutTheWatchersLock(t *testing.T) {
 	var f *fixture
 	said := make(chan string, 100)

@@ -138,7 +138,7 @@ func (e *explainer) typeOf(id event.ID) (t ruleset.Type, notes []string, err err
 	if err != nil && !partial {
 		return t, nil, err
 	}
-	// groups that did not answer: the mirror leaves their objects alone too
+	// Groups that did not answer: the mirror leaves their objects alone too.
 	unknown := map[string]bool{}
 	for gv := range failed {
 		unknown[gv.Group] = true

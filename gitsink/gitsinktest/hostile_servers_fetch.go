@@ -241,6 +241,7 @@ func nameOfRun(size int) objectName {
 // banded writes a pack as far as the client wants it in a sideband.
 type banded struct{ t *turn }
 
+// Write implements io.Writer: everything is data of the side band.
 func (b banded) Write(p []byte) (int, error) {
 	for chunk := p; len(chunk) > 0; {
 		n := min(len(chunk), 32<<10)

@@ -19,6 +19,7 @@ import (
 // objectName is the hash of an object.
 type objectName [sha1.Size]byte
 
+// String returns the hexadecimal digits.
 func (n objectName) String() string { return hex.EncodeToString(n[:]) }
 
 // The types of objects in a pack (gitformat-pack(5)).

@@ -106,7 +106,7 @@ func TestAnAttemptEndsWhereNothingCanBeDone(t *testing.T) {
 	require.False(t, g.attempt())
 	require.Zero(t, asks, "nobody is there")
 
-	// which shows its branch, and then fails
+	// This one shows its branch, and then fails.
 	half := answers(func(r *http.Request, _ string) (int, string) {
 		if r.URL.Query().Get("service") == string(smart.ReceivePack) {
 			return http.StatusOK, advertises(r, canPush, "refs/heads/main", someHash)

@@ -136,7 +136,7 @@ func TestWhatIgnoresItsContextKeepsALaneNoLongerThanItsBound(t *testing.T) {
 			release, armed := make(chan struct{}), &atomic.Bool{}
 			armed.Store(true)
 			opts := deafOne(release, armed)
-			// in which a server answers on a busy machine, too
+			// In which a server answers on a busy machine, too.
 			opts.StepTimeout, opts.RateLimit = 5*time.Second, unpaced
 			s := New(opts)
 			hung, other := target(repo.URL(), "main", "hung"), target(repo.URL(), "main", "other")

@@ -70,7 +70,10 @@ func (a Auth) MarshalJSON() ([]byte, error) { return opaque.MarshalJSON(a.String
 // authError is an error of Options.Auth.
 type authError struct{ err error }
 
+// Error says what failed, in the words of Options.Auth.
 func (e *authError) Error() string { return fmt.Sprintf("getting credentials: %v", e.err) }
+
+// Unwrap returns the error of Options.Auth.
 func (e *authError) Unwrap() error { return e.err }
 
 // identity tells credentials apart without holding them: equal credentials of one process have

@@ -64,7 +64,7 @@ func TestCommitsAreKnownAgainThoughTheClockGoesBack(t *testing.T) {
 			if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.RPC && r.N == 2 {
 				return gitservertest.Fault{Cut: gitservertest.CutReply}
 			}
-			// the look
+			// The look.
 			if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.Advertisement && r.N == 3 {
 				repo.Commit("main", files("y", "1"), "outside")
 			}

@@ -36,7 +36,10 @@ type failure struct {
 	matches []error
 }
 
-func (f *failure) Error() string   { return f.text }
+// Error returns the text, without credentials.
+func (f *failure) Error() string { return f.text }
+
+// Unwrap returns the sentinels that the failure matches.
 func (f *failure) Unwrap() []error { return f.matches }
 
 // fail makes the error of an operation. If the caller's ctx has ended, that is what it matches,

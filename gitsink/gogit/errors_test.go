@@ -45,7 +45,7 @@ func TestFailuresOfAConnectionHaveAClass(t *testing.T) {
 		{errors.New("tls: failed to verify certificate: x509: certificate signed by unknown authority"), gitsink.ErrAuth, false},
 		{errors.New("dial tcp 127.0.0.1:1: connect: connection refused"), gitsink.ErrUnavailable, false},
 		{errors.New("whatever else"), gitsink.ErrUnavailable, false},
-		// an answer has come
+		// An answer has come.
 		{fmt.Errorf("tree: %w", object.ErrIncomplete), gitsink.ErrProtocol, false},
 		{fmt.Errorf("tree: %w", object.ErrDamaged), gitsink.ErrProtocol, false},
 		{&object.PathError{Path: "a", Reason: "b"}, gitsink.ErrPath, false},

@@ -101,7 +101,7 @@ func TestGiteaRefusesADisabledAccount(t *testing.T) {
 			g.call(t, g.admin, http.MethodPatch, "admin/users/"+writer.name, settings, nil)
 			class := gitsink.ErrAuth
 			if name == "not active" && by.name != bySSHWay {
-				// it answers with a page on which the account can be activated
+				// It answers with a page on which the account can be activated.
 				class = gitsink.ErrNotFound
 			}
 			said := refuseFirst(t, s, by.of(repo), writer, class)

@@ -30,7 +30,7 @@ type gitHubApp struct {
 	mu      sync.Mutex // guards what follows
 	token   string
 	expires time.Time // by GitHub's clock
-	// by ours, which may have been set since: what has passed is counted all the same
+	// By ours, which may have been set since: what has passed is counted all the same.
 	fetched time.Time
 }
 
@@ -92,14 +92,14 @@ func (a *gitHubApp) jwt(now time.Time) (string, error) {
 // Auth is asked for each connection, so tokens that live for an hour work: here those of a GitHub
 // App.
 func ExampleOptions() {
-	// in place of GitHub's
+	// In place of GitHub's.
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Println(r.Method, r.URL.Path)
 		w.WriteHeader(http.StatusCreated)
 		_, _ = fmt.Fprintf(w, `{"token": "ghs_1", "expires_at": %q}`, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
 	}))
 	defer api.Close()
-	// read it from the Secret with x509.ParsePKCS1PrivateKey
+	// Read it from the Secret with x509.ParsePKCS1PrivateKey.
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		fmt.Println(err)

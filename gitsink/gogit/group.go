@@ -46,7 +46,7 @@ func (g *pushGroup) join() {
 	g.callers.mu.Lock()
 	defer g.callers.mu.Unlock()
 	if g.callers.ctx.Err() != nil && g.remote.sink.closing.Err() == nil {
-		// nobody was left, and what is under way ends: the next group is for those that come now
+		// Nobody was left, and what is under way ends: the next group is for those that come now.
 		return
 	}
 	for _, c := range g.remote.sink.lanes.take(g.remote.lane, g.key) {

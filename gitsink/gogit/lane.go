@@ -34,7 +34,7 @@ type lane struct {
 	noScope bool                      // the server gives no trees by their names, whatever it says
 	seen    map[string]lastSeenFolder // by base folder
 	unknown []unknownPush             // pushes of unknown outcome, the oldest first
-	// of those that have turned out to have landed, by base folder
+	// Commits of unknown pushes that have turned out to have landed, by base folder.
 	landed map[string][]landedCommit
 }
 

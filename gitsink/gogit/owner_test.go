@@ -148,7 +148,7 @@ func TestTheBeginningOfAPlanThatHasLandedIsFoundAmongWhatWas(t *testing.T) {
 		want        int
 	}{
 		{"ABC", "", 0}, {"", "AB", 0}, {"ABC", "AB", 2}, {"ABC", "ABC", 3}, {"ABC", "X", 0},
-		// once is enough
+		// Once is enough.
 		{"ABAC", "BAC", 4}, {"ABA", "BA", 3}, {"ABABX", "AB", 2}, {"ABXB", "AB", 2},
 		{"ABC", "XYAB", 2}, {"AABB", "AB", 3},
 	} {

@@ -18,32 +18,32 @@ var libraryPhrases = []phrase{
 	{"unable to authenticate", gitsink.ErrAuth}, // x/crypto/ssh
 	// OpenSSH, as the reason to disconnect
 	{"too many authentication failures", gitsink.ErrAuth},
-	// our own: mismatch, unknown, revoked, of another type
+	// Our own: mismatch, unknown, revoked, of another type.
 	{"known_hosts: ", gitsink.ErrAuth},
 	{"ssh: no common algorithm", gitsink.ErrUnsupported}, // x/crypto/ssh
-	// crypto/x509: it is renewed, or a clock was set
+	// crypto/x509: it is renewed, or a clock was set.
 	{"expired or is not yet valid", gitsink.ErrUnavailable},
-	// crypto/tls: unknown authority, another name
+	// crypto/tls: unknown authority, another name.
 	{"failed to verify certificate", gitsink.ErrAuth},
 	{"certificate signed by unknown", gitsink.ErrAuth}, // crypto/x509
-	// crypto/tls: a client certificate is wanted
+	// crypto/tls: a client certificate is wanted.
 	{"tls: certificate required", gitsink.ErrAuth},
 	{"tls: bad certificate", gitsink.ErrAuth},                   // crypto/tls: another one
 	{"tls: unknown certificate", gitsink.ErrAuth},               //
 	{"proxy authentication required", gitsink.ErrAuth},          // net/http
 	{"server gave http response to https", gitsink.ErrNotFound}, // net/http: the URL is wrong
-	// crypto/tls: the same, of a proxy
+	// crypto/tls: the same, of a proxy.
 	{"first record does not look like a tls", gitsink.ErrNotFound},
 	{"response headers exceeded", gitsink.ErrTooLarge}, // net/http
-	// net/http: response, version, status code
+	// net/http: response, version, status code.
 	{"malformed http", gitsink.ErrProtocol},
 	{"content-length", gitsink.ErrProtocol}, // net/http: bad, or several
-	// net/http: empty, too large, an invalid byte
+	// net/http: empty, too large, an invalid byte.
 	{"chunk length", gitsink.ErrProtocol},
-	// net/http: malformed, too much beside the data
+	// net/http: malformed, too much beside the data.
 	{"chunked encoding", gitsink.ErrProtocol},
 	{"chunked line", gitsink.ErrProtocol}, // net/http
-	// crypto/tls: the alert that goes to the server
+	// crypto/tls: the alert that goes to the server.
 	{"local error: tls: ", gitsink.ErrProtocol},
 	{"tls: received record with version", gitsink.ErrProtocol}, // crypto/tls
 	{"tls: oversized record", gitsink.ErrProtocol},             // crypto/tls
@@ -68,7 +68,7 @@ var serverPhrases = []phrase{
 	// GitHub, GitLab, Bitbucket: of a repository
 	{"size limit", gitsink.ErrTooLarge},
 	{"tf402462", gitsink.ErrTooLarge}, // Azure DevOps: the push
-	// of the server's file system, as a full disk
+	// Of the server's file system, as a full disk.
 	{"disk quota exceeded", gitsink.ErrUnavailable},
 	{"quota exceeded", gitsink.ErrTooLarge},              // Forgejo
 	{"push cannot contain secrets", gitsink.ErrRejected}, // GitHub, with GH013

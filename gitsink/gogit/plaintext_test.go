@@ -124,7 +124,7 @@ func TestNothingIsSentWhereCredentialsWouldBeReadable(t *testing.T) {
 func TestCredentialsThatAppearLaterAreNotSentInPlainTextEither(t *testing.T) {
 	t.Parallel()
 	server := gitservertest.NewServer(t, nil)
-	// which a second connection fetches
+	// A second connection fetches it.
 	server.NewRepo("app").Commit("main", files("a", "0"), "start")
 	network := newEavesdropper(t, server)
 	var asked atomic.Int32

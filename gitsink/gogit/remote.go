@@ -24,7 +24,7 @@ type remote struct {
 	auth func(context.Context) (Auth, error) // what the next connection shows
 
 	secrets []string // of every connection so far: no error may hold one
-	// commits that came with fetches: they are in the history of the branch
+	// Commits that came with fetches: they are in the history of the branch.
 	fetched map[object.ID]bool
 }
 

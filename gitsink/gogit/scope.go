@@ -101,7 +101,7 @@ func (q *requester) trees(ctx context.Context, wants []object.ID, filter packp.F
 		return err
 	}
 	q.remote.lane.store.AddAll(&got.Trees)
-	// the old tip's are here, too
+	// The old tip's are here, too.
 	if limit := q.remote.sink.opts.MaxHeldBytes; q.remote.lane.store.Size > 2*limit {
 		return object.HeldTooMuch(limit)
 	}

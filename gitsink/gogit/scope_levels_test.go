@@ -214,7 +214,7 @@ func TestWhatAFolderHoldsHasABound(t *testing.T) {
 		q := &requester{remote: r, session: sender}
 		require.NoError(t, q.trees(t.Context(), nil, ""))
 		require.False(t, q.used, "nothing was asked")
-		// of the tip before
+		// What the tip before takes.
 		r.lane.store.Size = 2<<20 - int64(len(s.objects[rootHash(t, s, commit)].Data)) - overhead + less
 		err = q.trees(t.Context(), []object.ID{rootHash(t, s, commit)}, "tree:0")
 		require.Equal(t, fits, err == nil, "%v", err)

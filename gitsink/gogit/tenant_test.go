@@ -212,7 +212,7 @@ func TestTokensThatAreMadeAnewForEachQuestionWorkAlone(t *testing.T) {
 	repo := server.NewRepo("app")
 	var token atomic.Int32
 	s := newSink(t, &Options{Auth: func(context.Context, destination.Destination) (Auth, error) {
-		// worse: two that take turns
+		// Worse: two that take turns.
 		return Auth{Username: "bot", Password: fmt.Sprint("token-", token.Add(1)%2)}, nil
 	}})
 	s.freshFor = 0

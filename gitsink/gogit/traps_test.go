@@ -256,7 +256,7 @@ func TestEachConnectionAsksForItsCredentials(t *testing.T) {
 	// Its advertisements: for the push, for the fetch, and for the content that the plan reads.
 	apply(t, s, target(repo.URL(), "main", ""), func(ctx context.Context, tree gitsink.Tree) ([]gitsink.Commit, error) {
 		read, err := tree.Read(ctx, "base/a")
-		// the push's own is good for as long as it goes on
+		// The push's own is good for as long as it goes on.
 		server.SetCredentials(gitservertest.Credentials{Token: "installation-token-1"})
 		return []gitsink.Commit{{Changes: writes("b", string(read["base/a"]))}}, err
 	})

@@ -52,7 +52,7 @@ func TestCommitsOfAPushWhoseAnswerWasLostAreNotMadeAgainOnTopOfOthers(t *testing
 			if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.RPC && r.N == 1 {
 				return gitservertest.Fault{Cut: gitservertest.CutReply}
 			}
-			// the look
+			// The look.
 			if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.Advertisement && r.N == 3 {
 				repo.Commit("main", files("y", "1"), "outside")
 			}
@@ -78,7 +78,7 @@ func TestCommitsOfAPushWhoseAnswerWasLostAreNotMadeAgainByTheNextCall(t *testing
 		_ = refuse(t, s, d, history("x", "A", "B", "A", "C"), gitsink.ErrUnknown)
 		server.Intercept(nil)
 		repo.Commit("main", files("y", "1"), "outside")
-		// more has come meanwhile
+		// More has come meanwhile.
 		result := apply(t, s, d, history("x", "A", "B", "A", "C", "D", "C"))
 		require.Len(t, result.Commits, 2)
 		require.False(t, result.Foreign)

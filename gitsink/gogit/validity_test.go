@@ -103,7 +103,7 @@ func TestWhateverComesInIsValidOrNamed(t *testing.T) {
 
 // FuzzValidity is TestWhateverComesInIsValidOrNamed with what a fuzzer thinks of.
 func FuzzValidity(f *testing.F) {
-	// else the test has them, with one run of git
+	// Otherwise the test has them, with one run of git.
 	if fuzzing := flag.Lookup("test.fuzz"); fuzzing != nil && fuzzing.Value.String() != "" {
 		for i, p := range hostile() {
 			if i%5 > 0 {

@@ -137,11 +137,11 @@ func TestAServerThatWantsToBeLeftAloneIs(t *testing.T) {
 			require.InDelta(t, rest.Seconds(), e.RetryDelay().Seconds(), 120)
 			require.ErrorContains(t, e, "the server wants no request for another")
 			require.Equal(t, before, server.Count(gitservertest.ReceivePack, gitservertest.Advertisement).Requests)
-			// which nobody has asked to leave alone
+			// Nobody has asked to leave this one alone.
 			apply(t, s, target(other.URL(), "main", ""), put("a", "1"))
 			server.Intercept(nil)
 			d := target(repo.URL(), "main", "")
-			// the time is over
+			// The time is over.
 			s.limits.blockUntil(account{repository: d.RemoteBranch().Repository, who: identify(d.Repository, Auth{})}, time.Now(), time.Now())
 			apply(t, s, d, put("a", "1"))
 		})

@@ -8,7 +8,7 @@ import (
 // bar is a promise about a number of kubescribe.
 type bar struct {
 	what string
-	// by the medians, which decide, and by the best rounds; the latter may be zero
+	// By the medians, which decide, and by the best rounds; the latter may be zero.
 	value, best float64
 	limit       float64
 	least       bool // value must be at least limit; otherwise at most

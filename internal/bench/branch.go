@@ -47,7 +47,7 @@ func branchCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	r := find(rows, caseBranch, kubescribe, s.files)
 	name := fmt.Sprintf("branch, %d destinations: ", s.destinations)
-	// that the commits are all there has been checked, or there were no rows
+	// The commits are all there: that was checked, or there would be no rows.
 	return s.report(stdout, facts, rows, []bar{
 		{what: name + "pushes", value: r.Pushes, limit: 3},
 		{what: name + "refused", value: r.Refused, limit: 0},

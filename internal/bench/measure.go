@@ -16,13 +16,13 @@ const slowRuns = 5
 type contender struct {
 	workerJob
 	files, runs int
-	// what it finds on the server: the template of each, by name
+	// What it finds on the server: the template of each, by name.
 	repositories map[string]string
-	// makes what it has before the first round, if that is anything
+	// Makes what it has before the first round, if that is anything.
 	warm   func(ctx context.Context) error
 	change func(round int) change          // what a round asks for
 	check  func(ctx context.Context) error // fails unless the server has all that was pushed
-	// requests overlap, so that their times do not add up to the round's
+	// Requests overlap, so that their times do not add up to the round's.
 	parallel bool
 
 	process *process

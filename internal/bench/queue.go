@@ -29,10 +29,10 @@ type queueRow struct {
 	Events int     `json:"events"`                // a round, or all that the quiet keys had
 	Wall   float64 `json:"ns_per_event,omitzero"` // the median of the rounds
 	Best   float64 `json:"best_ns,omitzero"`      // the best round
-	// the median, the collection of garbage included
+	// The median, the collection of garbage included.
 	CPU   float64 `json:"cpu_ns_per_event,omitzero"`
 	Bytes float64 `json:"bytes_per_event,omitzero"` // beside the content
-	// from Add to the handler; math.MaxFloat64: never
+	// From Add to the handler; math.MaxFloat64: never.
 	Wait    float64 `json:"longest_wait_ms,omitzero"`
 	Typical float64 `json:"median_wait_ms,omitzero"`
 }

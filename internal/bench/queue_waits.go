@@ -71,7 +71,7 @@ func measureFlood(ctx context.Context, system lineupMaker, lasting time.Duration
 	if err := ctx.Err(); err != nil {
 		return queueRow{}, err
 	}
-	// what never came has waited until the end
+	// What never came has waited until the end.
 	for _, at := range added[min(len(waits), len(added)):] {
 		waits = append(waits, max(0.001, milliseconds(end.Sub(at))))
 	}

@@ -106,7 +106,7 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.cgi.ServeHTTP(answer, r)
 
 	this := served{Requests: 1, Busy: time.Since(begin)}
-	// the git command sends that to try its credentials
+	// The git command sends that to try its credentials.
 	if strings.HasSuffix(r.URL.Path, "/git-receive-pack") && len(body) > len("0000") {
 		this.Pushes = 1
 		if answer.refusal {

@@ -19,11 +19,11 @@ type row struct {
 	Best   float64 `json:"best_ms"`
 	CPU    float64 `json:"cpu_ms"`
 	Peak   float64 `json:"peak_mb"`
-	// the peak less an idle process's, of kubescribe
+	// The peak less an idle process's, of kubescribe.
 	Extra float64 `json:"above_idle_mb,omitzero"`
-	// how long the server worked on the requests, in sum
+	// How long the server worked on the requests, in sum.
 	Server float64 `json:"server_ms"`
-	// the wall time without it, where one request follows the other
+	// The wall time without it, where one request follows the other.
 	Own      float64 `json:"own_ms,omitzero"`
 	Requests float64 `json:"requests"` // a round, as what follows
 	Pushes   float64 `json:"pushes"`

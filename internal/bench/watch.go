@@ -13,10 +13,10 @@ import (
 const (
 	caseWatch  = "watch"  // the changes of a type reach a function
 	caseMirror = "mirror" // they reach Git
-	// the same, and one of the repositories accepts connections and never answers
+	// The same, and one of the repositories accepts connections and never answers.
 	caseOneHang = "one hangs"
 	caseAllHang = "all hang" // all of them do
-	// another process, on an unchanged cluster and what the first one has pushed
+	// Another process, on an unchanged cluster and what the first one has pushed.
 	caseRestart = "restart"
 )
 

@@ -58,7 +58,7 @@ func newWatcherFollower(job watchJob, config *rest.Config) (follower, error) {
 		return nil, err
 	}
 	f := &watcherFollower{
-		// what changed need not wait
+		// What changed need not wait.
 		job: job, queue: queue.NewSharded(&queue.Options{Window: queue.Window{Count: 1}}),
 		arrivals: make(arrivals, len(job.Repositories)*(job.Writes+1)),
 	}

@@ -13,20 +13,20 @@ type watchRow struct {
 	System       string `json:"system"`
 	Objects      int    `json:"objects"`
 	Destinations int    `json:"destinations,omitzero"`
-	// from the start of the process' work, the median; where all hang until all is listed
+	// From the start of the process' work, the median; where all hang until all is listed.
 	Synced float64 `json:"synced_ms,omitzero"`
 	Best   float64 `json:"best_ms,omitzero"` // the best run
 	CPU    float64 `json:"cpu_ms"`           // until then, the median
 	// CPU time while nothing happens, the median
 	Idle float64 `json:"idle_cpu_ms_per_s"`
-	// from a write to its function, or to the pushed commit beyond the window; the median
+	// From a write to its function, or to the pushed commit beyond the window; the median.
 	Lag        float64 `json:"lag_ms,omitzero"`
 	LongestLag float64 `json:"longest_lag_ms,omitzero"` // of all writes
-	// the largest of the runs, as what follows
+	// The largest of the runs, as what follows.
 	Peak  float64 `json:"peak_mb"`
 	Extra float64 `json:"above_idle_mb"` // the peak less an idle process's
 	Live  float64 `json:"live_mb"`       // the heap in the end, without garbage
-	// requests for a page of the objects; the most of all runs
+	// Requests for a page of the objects; the most of all runs.
 	Lists   float64 `json:"lists"`
 	Pushes  float64 `json:"pushes"`  // the most of all runs
 	Commits float64 `json:"commits"` // the most of all runs

@@ -32,7 +32,7 @@ func TestSmokeRunOfTheWatchMeasuresEachSystemInEachCase(t *testing.T) {
 		switch r.Case {
 		case caseMirror, caseOneHang:
 			require.Positive(t, r.Lag, "%+v", r)
-			// the seed, and the changes
+			// The seed, and the changes.
 			require.GreaterOrEqual(t, r.Commits, float64(2*r.Destinations), "%+v", r)
 		default:
 			require.Zero(t, r.Commits+r.Pushes, "%+v", r)

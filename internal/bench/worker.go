@@ -19,7 +19,7 @@ const (
 type workerJob struct {
 	Case, System string
 	URL          string // the repository; in cases with several the folder that they are in
-	// of the clone, or of the clones: there for what has a warm one, otherwise to be made
+	// Dir is that of the clone, or of the clones: there if they are warm, else to be made.
 	Dir    string
 	Folder string // the base folder, "" for the root
 	Count  int    // of destinations, or of events for each

@@ -177,7 +177,7 @@ func TestLiveChangesArriveAndNothingElseMakesACommit(t *testing.T) {
 	status.Object["status"] = map[string]any{"replicas": int64(2), "observedGeneration": int64(1)}
 	_, err = c.client.Resource(deployments).Namespace(ns).UpdateStatus(t.Context(), status, metav1.UpdateOptions{})
 	require.NoError(t, err)
-	// what comes later is in the branch, so what came before would be, too
+	// What comes later is in the branch, so what came before would be, too.
 	c.configMap(ns, "last", "one")
 	becomes(t, repo, "main", "live", with("a", "two", "last", "one"))
 	require.Equal(t, before+1, commits(repo, "main"))

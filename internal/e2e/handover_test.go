@@ -107,7 +107,7 @@ func (h *handover) candidate() *candidate {
 	sink := &trapped{GitSink: gogit.New(&gogit.Options{RateLimit: opts.Git.RateLimit})}
 	opts.GitSink = sink
 	opts.DrainTimeout = time.Second
-	// a push of the old leader may come in behind the seed of the next one
+	// A push of the old leader may come in behind the seed of the next one.
 	opts.Handover = 500 * time.Millisecond
 	opts.StillLeader = func(context.Context) bool { return h.holder.Load() == me }
 	h.holder.Store(me)

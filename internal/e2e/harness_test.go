@@ -288,7 +288,7 @@ func eventually(t *testing.T, f func() bool, explain func() string) {
 		if time.Now().After(deadline) {
 			require.FailNow(t, "it did not come true", "%s", explain())
 		}
-		// nothing tells the outside of a Git server when a branch moves
+		// Nothing tells the outside of a Git server when a branch moves.
 		time.Sleep(20 * time.Millisecond)
 	}
 }

@@ -70,7 +70,7 @@ func TestKilledInTheMiddleOfABurstAndStartedAgainItConverges(t *testing.T) {
 		p := mirrorProcess(t, c, manifests)
 		after := commits(repo, "main")
 		if round > 0 {
-			// the first commit of this process, if it has anything to do, comes in the burst
+			// The first commit of this process, if it has anything to do, comes in the burst.
 			after++
 		}
 		killAt := chance.IntN(changes)

@@ -32,7 +32,7 @@ type listings struct {
 func (l *listings) count(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		query := req.URL.Query()
-		// for the server's clock: its answer holds no object
+		// It asks for the server's clock: the answer holds no object.
 		question := query.Get("fieldSelector") != ""
 		if req.Method == http.MethodGet && strings.HasSuffix(req.URL.Path, "/configmaps") && query.Get("watch") == "" && !question {
 			l.mu.Lock()
@@ -85,7 +85,7 @@ func TestALargeClusterIsSeededOnceAndARestartWritesNothing(t *testing.T) {
 	t.Run("with the default room", func(t *testing.T) {
 		l := &large{cluster: c, ns: ns, objects: objects}
 		pages, begins := l.seedAndRestart(t)
-		// what finds no room is listed again, for its destination
+		// What finds no room is listed again, for its destination.
 		t.Logf("%d pages in %d listings", pages, begins)
 	})
 }
@@ -140,7 +140,7 @@ func (l *large) run(t *testing.T, rules kubescribe.Rules) *listings {
 		Window: queue.Window{Debounce: 5 * time.Second, MaxWait: time.Hour, Bytes: batchBytes},
 	}
 	m := start(c, rules, opts)
-	// the full size takes longer than others' patience
+	// The full size takes longer than others' patience.
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 	defer cancel()
 	require.NoError(t, m.WaitSynced(ctx))

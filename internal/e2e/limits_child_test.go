@@ -22,8 +22,8 @@ import (
 type limits struct {
 	files  int    // descriptors (RLIMIT_NOFILE)
 	memory string // GOMEMLIMIT
-	// no file can grow (RLIMIT_FSIZE), and all file systems are read-only where a mount namespace
-	// can be had
+	// No file can grow (RLIMIT_FSIZE), and all file systems are read-only where a mount namespace
+	// can be had.
 	readOnly bool
 }
 
@@ -50,7 +50,7 @@ func (l limits) command(t *testing.T, program string, args ...string) *exec.Cmd 
 		script += "ulimit -f 0\n"
 	}
 	if l.files > 0 {
-		// hard as well, or Go's runtime raises it again
+		// Hard as well, or Go's runtime raises it again.
 		script += fmt.Sprintf("ulimit -n %d\n", l.files)
 	}
 	line := slices.Concat(shell, []string{"sh", "-c", script + `exec "$0" "$@"`, program}, args)

@@ -64,7 +64,7 @@ func TestSixtyFourDescriptorsAreEnoughForMoreRepositories(t *testing.T) {
 		}
 	}
 	c.configMap(ns, "a", "one")
-	// so that every connection that can be opened is open at the same time
+	// Every connection that can be opened is open at the same time.
 	hung := make(chan struct{})
 	git.Intercept(func(gitservertest.Request) gitservertest.Fault { return gitservertest.Fault{Hold: hung} })
 	manifests := manyRepositories(ns, urls, ssh.ClientKeyPEM(), []byte(ssh.KnownHosts()))

@@ -43,7 +43,7 @@ func TestALargeClusterIsMirroredWithLittleMemory(t *testing.T) {
 	p := startLimited(t, limits{memory: fmt.Sprintf("%dMiB", limit)}, c.kubeconfig,
 		replace(oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f"))
 	<-asked
-	// the remote hangs
+	// The remote hangs.
 	time.Sleep(time.Duration(testsize.Sizes{Usual: 1, Long: 2, Soak: 30}.Pick()) * time.Second)
 	idle := p.mebibytes("VmHWM")
 	close(hung)

@@ -161,7 +161,7 @@ func TestAListingThatWasStoppedHalfwayIsMadeGood(t *testing.T) {
 	mem.Compact() // its continue token is too old by now
 	close(hold)
 	relay.cut()
-	// the stop itself
+	// The stop itself.
 	time.Sleep(time.Duration(testsize.Sizes{Usual: 3, Soak: 60}.Pick()) * time.Second)
 	p.signal(syscall.SIGCONT)
 	p.mirrored(repo, want)

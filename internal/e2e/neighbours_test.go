@@ -130,7 +130,7 @@ func TestWhatOthersDoToOurFilesIsHealedAndTheirFilesStay(t *testing.T) {
 	m.synced()
 
 	var pushes atomic.Int32
-	// noticed when it comes between our advertisement and our push
+	// Noticed when it comes between our advertisement and our push.
 	server.OnRequest(func(r gitservertest.Request) {
 		if r.Service == gitservertest.ReceivePack && r.Phase == gitservertest.RPC && pushes.Add(1) == 1 {
 			damage("more.txt")

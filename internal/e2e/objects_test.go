@@ -32,7 +32,7 @@ func change(ctx context.Context, c *cluster, ns string, n, objects int) error {
 	if !apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	// without a resourceVersion: the last one wins
+	// Without a resourceVersion: the last one wins.
 	_, err = client.Update(ctx, obj, metav1.UpdateOptions{})
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		err = nil

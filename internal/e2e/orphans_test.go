@@ -58,7 +58,7 @@ func TestOrphansGoAndWhatIsSomebodyElsesStaysByteForByte(t *testing.T) {
 	ns := c.namespace()
 	repo := gitservertest.NewServer(t, nil).NewRepo("orphans.git")
 	outside := in("clusters/other", somebodys(ns))
-	// the folder's name is a prefix of it
+	// The folder's name is a prefix of it.
 	maps.Copy(outside, in("clusters/fx", configMapsAsFiles(ns, "b", "ghost")))
 	maps.Copy(outside, configMapsAsFiles(ns, "b", "ghost"))
 	repo.Commit("main", outside, "What is outside")

@@ -159,7 +159,7 @@ func TestAPageThatFailsDeletesNotOneFile(t *testing.T) {
 				require.Empty(t, p.sink.sorted())
 				wanted := []string{path(services, "goes")}
 				require.NoError(t, p.cluster.Delete(services, "default", "goes"))
-				// what is really gone waits until its type can be listed
+				// What is really gone waits until its type can be listed.
 				for i, typ := range listedTypes {
 					name := fmt.Sprintf("o-%02d", 5*i)
 					wanted = append(wanted, path(typ.gvr, name))

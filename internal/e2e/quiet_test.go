@@ -76,7 +76,7 @@ func TestAClusterLeftAloneIsNeitherWrittenNorListedAgain(t *testing.T) {
 			continue
 		}
 		require.NotEmpty(t, listed, "%s: a resync lists the cluster", m.name)
-		// one at the edge, and one that was asked for before and had to wait
+		// One at the edge, and one that was asked for before and had to wait.
 		resyncs := int(time.Since(began)/m.resync) + 2
 		for of, n := range listed {
 			streams := 1

@@ -127,7 +127,7 @@ func convert(w http.ResponseWriter, r *http.Request) {
 			delete(spec, from)
 		}
 	}
-	// the API server tells of an answer that it did not get
+	// The API server tells of an answer that it did not get.
 	_ = json.NewEncoder(w).Encode(map[string]any{
 		"apiVersion": review.APIVersion, "kind": review.Kind,
 		"response": map[string]any{

@@ -33,7 +33,7 @@ type recorder struct {
 	*cluster
 	gvr       schema.GroupVersionResource
 	namespace string
-	// those that differ from time to time, and what stands for them in the recording
+	// Those that differ from time to time, and what stands for them in the recording.
 	names map[string]string
 	http  *http.Client
 	url   string // of the collection

@@ -101,7 +101,7 @@ func newSite(t *testing.T) *site {
 func (s *site) stored() map[schema.GroupVersionKind]metav1.APIResource {
 	all := map[schema.GroupVersionKind]metav1.APIResource{}
 	_, lists, err := s.discovery.ServerGroupsAndResources()
-	// an APIService without a server is among the objects
+	// An APIService without a server is among the objects.
 	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
 		require.NoError(s.t, err)
 	}

@@ -239,7 +239,7 @@ func TestAMassDeletionIsHeldUntilItIsApprovedAndTheNextOneIsHeldAgain(t *testing
 	becomes(t, repo, "main", "f", files)
 	m.synced()
 	requests := server.Total()
-	// that nothing happens takes time to see: a loop would go round many times
+	// It takes time to see that nothing happens: a loop would go round many times.
 	time.Sleep(1500 * time.Millisecond)
 	require.Equal(t, requests, server.Total(), "what is held is not tried again")
 

@@ -70,7 +70,7 @@ func (w *walk) put(k walkKey, obj *unstructured.Unstructured) {
 		} else {
 			stored, err = w.resource(k).Update(w.t.Context(), obj, metav1.UpdateOptions{})
 		}
-		// an answer was lost with its connection
+		// An answer was lost with its connection.
 		if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) {
 			stored, err = w.get(k)
 		}

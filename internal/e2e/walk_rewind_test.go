@@ -101,7 +101,7 @@ type walkClock struct {
 	down   bool
 	silent bool
 	asked  map[string]uint64 // by scope, from where a watch was asked for last
-	// the newest version from which a watch was asked for whose server was behind
+	// The newest version from which a watch was asked for whose server was behind.
 	ahead uint64
 }
 

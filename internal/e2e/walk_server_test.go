@@ -31,7 +31,7 @@ type walkServer struct {
 	forget     func()            // its history
 	forgets    bool              // what was forgotten is answered with 410
 	forbid     func(...walkType) // all others are allowed
-	// a listing of this type breaks off after its first page; nil: cannot be had
+	// A listing of this type breaks off after its first page; nil: cannot be had.
 	stumble func(fails walkType)
 	razes   bool // deletes what is in a namespace that is deleted
 	get     func(walkKey) (*unstructured.Unstructured, error)
@@ -146,7 +146,7 @@ func realWalkServer(t *testing.T, options *testenv.Options) *walkServer {
 			}
 		}
 		role.Object["rules"] = rules
-		// it creates as well
+		// It creates as well.
 		_, err := s.client.Resource(roles).Update(t.Context(), role, metav1.UpdateOptions{})
 		require.NoError(t, err)
 	}

@@ -58,9 +58,9 @@ type walk struct {
 	history  map[walkKey][]string // for people
 	said     []string             // since the last quiet point, for people
 	reviveAt int                  // the operation before which a killed process is started
-	// the operation before which everything is allowed again; 0: it is
+	// The operation before which everything is allowed again; 0: it is.
 	allowAt int
-	// the operation before which the Git server is on the net again; 0: it is
+	// The operation before which the Git server is on the net again; 0: it is.
 	upAt  int
 	saved *walkSnapshot // nil: none was taken yet
 

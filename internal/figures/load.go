@@ -118,7 +118,7 @@ func list(ctx context.Context, dir string, patterns []string) ([]listed, error) 
 	args := []string{"list", "-export", "-deps", "-json=Dir,ImportPath,Export,GoFiles,DepOnly,Module", "--"}
 	cmd := exec.CommandContext(ctx, "go", append(args, patterns...)...)
 	cmd.Dir = dir
-	// a workspace of the machine must not decide a figure
+	// A workspace of the machine must not decide a figure.
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	var said bytes.Buffer
 	cmd.Stderr = &said

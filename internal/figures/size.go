@@ -22,7 +22,7 @@ func codeLines(text []byte) int {
 			return len(lines)
 		}
 		if literal == "\n" {
-			// a semicolon that is not in the text: the scanner inserts it at the end of a line
+			// A semicolon that is not in the text: the scanner inserts it at the end of a line.
 			continue
 		}
 		for line := file.Line(pos); line <= file.Line(pos)+strings.Count(literal, "\n"); line++ {

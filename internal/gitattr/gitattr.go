@@ -152,7 +152,7 @@ func (r *rule) matches(dir, file string) bool {
 
 // Value is what an attribute of a path is, and which line says so.
 type Value struct {
-	// the .gitattributes from the root of the repository, and the pattern of its line
+	// The .gitattributes from the root of the repository, and the pattern of its line.
 	File, Pattern string
 	Value         string
 }

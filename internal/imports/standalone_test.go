@@ -46,7 +46,7 @@ func TestEachExampleFileCompilesElsewhere(t *testing.T) {
 		}
 		text, err := os.ReadFile(filepath.Join(tree, path))
 		require.NoError(t, err)
-		// a file must not need its neighbours
+		// A file must not need its neighbours.
 		alone := filepath.Join(dir, strings.TrimSuffix(path, ".go"))
 		require.NoError(t, os.MkdirAll(alone, 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(alone, filepath.Base(path)), text, 0o600))

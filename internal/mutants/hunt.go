@@ -33,7 +33,7 @@ type hunt struct {
 	cases   []*testCase
 	workers int
 	budget  time.Duration // of tests for each mutant, as long as they take without one; 0: none
-	// what tests may take with a mutant, beside six times what they take without one
+	// What tests may take with a mutant, beside six times what they take without one.
 	patience time.Duration
 
 	mu    sync.Mutex

@@ -32,7 +32,7 @@ func TestEveryMutantOfASmallPackageComesToItsEnd(t *testing.T) {
 		"box.sum: i < len(b.items) => false":                killed,
 		"box.sum: i < len(b.items) => <=":                   killed, // it panics
 		"box.sum: b.items[i] < 0 => true":                   killed,
-		// passed, and made no difference
+		// Passed, and made no difference.
 		"box.sum: b.items[i] < 0 => false":                survived,
 		"box.sum: b.items[i] < 0 => <=":                   survived,
 		"box.sum: continue => left out":                   uncovered,

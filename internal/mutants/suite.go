@@ -21,7 +21,7 @@ type testCase struct {
 	suite *suite
 	name  string
 	file  string // hash of the file that it is in
-	// without what its process takes to start, which a loaded machine makes the most of
+	// Without what its process takes to start, which a loaded machine makes the most of.
 	took  time.Duration
 	fails bool // also without a mutant
 	reach []byte

@@ -25,8 +25,8 @@ type orders struct {
 	Process    int
 	Goroutines int
 	Rounds     int
-	// rounds after which a goroutine waits for a line of the parent, so that none gets far ahead;
-	// zero: never
+	// Rounds after which a goroutine waits for a line of the parent, so that none gets far ahead;
+	// zero: never.
 	Stride int
 }
 

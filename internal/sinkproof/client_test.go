@@ -42,7 +42,7 @@ type victim struct {
 	survived chan struct{} // closed when the next process has read the branch
 
 	mu sync.Mutex // guards what follows
-	// pushes, for anyTime rounds, that it may live through; negative: it was killed
+	// Pushes, for anyTime rounds, that it may live through; negative: it was killed.
 	spare int
 }
 

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	if orders := os.Getenv(ordersVariable); orders != "" {
 		os.Exit(childMain(orders))
 	}
-	// for file URLs
+	// For file URLs git runs in this environment.
 	for key, value := range map[string]string{"GIT_CONFIG_GLOBAL": os.DevNull, "GIT_CONFIG_NOSYSTEM": "1"} {
 		if err := os.Setenv(key, value); err != nil {
 			panic(err)
@@ -45,7 +45,7 @@ func eachProtocol(t *testing.T, test func(t *testing.T, s site)) {
 			testsize.OneOf(t, name, i, 2)
 			s := site{server: gitservertest.NewServer(t, nil)}
 			s.repo = s.server.NewRepo("team/app.git")
-			// the log of the branch counts the pushes that have landed
+			// The log of the branch counts the pushes that have landed.
 			s.repo.Git("config", "core.logAllRefUpdates", "true")
 			s.first = s.repo.Commit("main", map[string]gitservertest.File{"README": {Content: "here before\n"}}, "first")
 			s.access = access{URL: s.repo.URL()}

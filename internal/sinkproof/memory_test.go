@@ -56,7 +56,7 @@ func TestMemoryIsFlatOverTheCommitsOfALane(t *testing.T) {
 func TestMemoryIsFlatOverRepositoriesThatAreTouchedOnce(t *testing.T) {
 	testsize.Sampled(t)
 	repositories := testsize.Sizes{Usual: 20, Long: 200, Soak: 1000}.Pick()
-	// a lane is charged 16 KiB at least, so most of them have to go
+	// A lane is charged 16 KiB at least, so most of them have to go.
 	cache := testsize.Sizes{Usual: 1 << 17, Long: 1 << 20}.Pick()
 	server := gitservertest.NewServer(t, nil)
 	sink := gogit.New(&gogit.Options{CacheBytes: int64(cache)})

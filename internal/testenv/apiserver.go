@@ -84,7 +84,7 @@ func (e *Env) args() []string {
 		"--bind-address=" + loopback,
 		fmt.Sprintf("--secure-port=%d", e.port),
 		"--advertise-address=" + loopback,
-		// the default one refuses to advertise a loopback address
+		// The default one refuses to advertise a loopback address.
 		"--endpoint-reconciler-type=none",
 		"--service-cluster-ip-range=10.0.0.0/24",
 		"--etcd-servers=" + e.etcd.url,
@@ -96,7 +96,7 @@ func (e *Env) args() []string {
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + e.file(signingKeyFile),
 		"--service-account-signing-key-file=" + e.file(signingKeyFile),
-		// no controller makes the service accounts that it asks for
+		// No controller makes the service accounts that it asks for.
 		"--disable-admission-plugins=ServiceAccount",
 	}
 	if e.options.EtcdPrefix != "" {

@@ -15,7 +15,7 @@ import (
 
 const (
 	startTimeout = time.Minute // for one server to become ready, on a busy machine
-	// between SIGTERM and SIGKILL; kube-apiserver would wait for open watches
+	// Between SIGTERM and SIGKILL; kube-apiserver would wait for open watches.
 	stopGrace    = time.Second
 	pollInterval = 20 * time.Millisecond // between two looks at a server that starts
 	probeTimeout = 2 * time.Second       // for one look

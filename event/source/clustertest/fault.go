@@ -116,6 +116,7 @@ type halved struct {
 	body bytes.Buffer
 }
 
+// Write implements io.Writer.
 func (h *halved) Write(data []byte) (int, error) { return h.body.Write(data) }
 
 // breakOff sends the first half and breaks the connection.

@@ -34,6 +34,7 @@ type token struct {
 	Name      string `json:"n"` // last of the previous page
 }
 
+// String returns the token as a client gets it, which must not look into it.
 func (t token) String() string {
 	data, _ := json.Marshal(t) // cannot fail: strings and numbers
 	return base64.RawURLEncoding.EncodeToString(data)

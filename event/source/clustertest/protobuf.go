@@ -112,6 +112,7 @@ type protobufWriter struct {
 // Unwrap lets an http.ResponseController reach the connection.
 func (w *protobufWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// WriteHeader implements http.ResponseWriter.
 func (w *protobufWriter) WriteHeader(code int) {
 	w.code = code
 	w.watch = w.watch && code == http.StatusOK
@@ -122,6 +123,7 @@ func (w *protobufWriter) WriteHeader(code int) {
 	}
 }
 
+// Write implements http.ResponseWriter.
 func (w *protobufWriter) Write(data []byte) (int, error) {
 	w.pending.Write(data)
 	for w.watch {

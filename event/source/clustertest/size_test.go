@@ -37,4 +37,3 @@ func BenchmarkHundredThousandConfigMaps(b *testing.B) {
 		c.Close()
 	}
 }
-

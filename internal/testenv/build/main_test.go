@@ -38,7 +38,7 @@ func TestProvideFallsBackToTheCacheAndLeavesWhatIsThereAlone(t *testing.T) {
 	t.Setenv(assetsVariable, given)
 	put(t, given, "etcd")
 
-	// or they would move along with the cache folder
+	// Without these they would move along with the cache folder.
 	for _, name := range []string{"GOCACHE", "GOMODCACHE"} {
 		value, err := goTool(t.Context(), "env", name).Output()
 		if err != nil {

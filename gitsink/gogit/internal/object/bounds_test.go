@@ -55,7 +55,7 @@ func deltaChain(n int) []byte {
 }
 
 func TestDeltasThatWaitForEachOtherAreAWorkListOfABoundedLength(t *testing.T) {
-	// the heap is little more than what is alive then, the test's own packs included
+	// The heap is little more than what is alive then, the test's own packs included.
 	defer debug.SetGCPercent(debug.SetGCPercent(2))
 	limits := Limits{1 << 30, 48 << 20}
 	got, err := Unpack(SHA1, bytes.NewReader(deltaChain(maxDeltaChain+1)), limits, false)

@@ -135,7 +135,7 @@ func TestPacksOfEachFormatAreThoseOfGit(t *testing.T) {
 		require.Equal(t, root, got)
 
 		gitIn(t, folder, "", "repack", "-adq")
-		// which names bases by offset, or by name
+		// Bases are named by offset, or by name.
 		for _, offsets := range []string{"--delta-base-offset", "--no-reuse-object"} {
 			pack := gitIn(t, folder, second.Hash.String()+"\n", "pack-objects", "--stdout", "--revs", "-q", offsets)
 			read, err := Unpack(f, strings.NewReader(pack), Limits{1 << 20, 1 << 20}, true)

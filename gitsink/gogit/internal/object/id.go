@@ -31,7 +31,7 @@ var formats = [...]struct {
 	width int
 	hash  func() hash.Hash
 }{
-	// which knows the attacks on it
+	// go-git's SHA-1 detects the known attacks on it.
 	SHA1:   {"sha1", 20, func() hash.Hash { return gogithash.New(crypto.SHA1) }},
 	SHA256: {"sha256", 32, sha256.New},
 }

@@ -144,7 +144,7 @@ func parseCommandStatus(line []byte) (*packp.CommandStatus, error) {
 			return &packp.CommandStatus{ReferenceName: plumbing.ReferenceName(name), Status: StatusOK}, nil
 		}
 	case "ng":
-		// which would read as the opposite
+		// "ok" as the reason of a refusal would read as the opposite.
 		if len(name) > 0 && len(why) > 0 && string(why) != StatusOK {
 			return &packp.CommandStatus{ReferenceName: plumbing.ReferenceName(name), Status: string(why[:min(len(why), maxWords)])}, nil
 		}

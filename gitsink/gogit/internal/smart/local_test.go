@@ -57,7 +57,7 @@ func TestNoLinkLeadsOutOfAnAllowedFolder(t *testing.T) {
 	}
 	for _, path := range []string{"/", "", "app", allowed + "/../other/back", allowed + "/./link"} {
 		_, err := localRepository(path, []string{allowed})
-		// no destination has one: see Validate
+		// No destination has one: see Validate.
 		require.ErrorIs(t, err, destination.ErrInvalid, path)
 	}
 	_, err = localRepository(filepath.Join(folder, "other", "back"), []string{outside})

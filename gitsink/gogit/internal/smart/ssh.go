@@ -63,7 +63,7 @@ func startSSH(client *ssh.Client, command string) (Conn, error) {
 		return nil, err
 	}
 	if err := session.Start(command); err != nil {
-		// x/crypto/ssh, when an answer has come: it gives it no type
+		// x/crypto/ssh, when an answer has come: it gives it no type.
 		if strings.HasPrefix(err.Error(), "ssh: command ") {
 			return nil, fmt.Errorf("%w: starting %q: %w", ErrRefused, command, err)
 		}
@@ -74,7 +74,7 @@ func startSSH(client *ssh.Client, command string) (Conn, error) {
 		// Wait returns when the command has ended and all it said to stderr has come.
 		wait: func() bool {
 			var exit *ssh.ExitError
-			// rather than lost or killed
+			// Rather than lost or killed.
 			return errors.As(session.Wait(), &exit) && exit.Signal() == ""
 		},
 		cut: func() {
