@@ -1,12 +1,7 @@
 package gogit
 
 import (
-	"bytes"
-	"compress/zlib"
 	"context"
-	"crypto/sha1"
-	"encoding/binary"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -20,40 +15,6 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
-
-// headerOf is the header of an object of 16 to 2,047 bytes in a pack.
-func headerOf(kind plumbing.ObjectType, size int) []byte {
-	return []byte{0x80 | byte(kind)<<4 | byte(size&0xf), byte(size >> 4)}
-}
-
-// deltaChain is a pack of n trees, each but the last a delta on the next one. The names are read
-// from the end on, so it is in memory, uncompressed.
-func deltaChain(n int) []byte {
-	trees := make([][]byte, n)
-	for i := range n {
-		trees[i] = fmt.Appendf(nil, "100644 %08d\x00%020d", i, i)
-	}
-	var pack bytes.Buffer
-	pack.WriteString("PACK\x00\x00\x00\x02")
-	_ = binary.Write(&pack, binary.BigEndian, uint32(n))
-	z, _ := zlib.NewWriterLevel(&pack, zlib.NoCompression)
-	put := func(data []byte) {
-		z.Reset(&pack)
-		_, _ = z.Write(data)
-		_ = z.Close()
-	}
-	for i := range n - 1 {
-		base := object.SHA1.Name(plumbing.TreeObject, trees[i+1])
-		delta := append([]byte{byte(len(trees[i+1])), byte(len(trees[i])), byte(len(trees[i]))}, trees[i]...)
-		pack.Write(headerOf(plumbing.REFDeltaObject, len(delta)))
-		pack.Write(base.Bytes())
-		put(delta)
-	}
-	pack.Write(headerOf(plumbing.TreeObject, len(trees[n-1])))
-	put(trees[n-1])
-	sum := sha1.Sum(pack.Bytes())
-	return append(pack.Bytes(), sum[:]...)
-}
 
 // paths of a store alone, as a plan would see them.
 func viewOf(s *object.Store, folder object.ID) *view {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/gogittest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 	"github.com/kubescribe/kubescribe/queue"
 )
@@ -55,7 +56,7 @@ func TestKnownHostsOfAnotherTypeAreNamed(t *testing.T) {
 	repo := server.NewRepo("app")
 	_, _, known, _, _, err := ssh.ParseKnownHosts([]byte(server.KnownHosts()))
 	require.NoError(t, err)
-	ed, ec := hostKeys(t)
+	ed, ec := gogittest.HostKeys(t)
 	other := ed
 	if known.Type() == ed.PublicKey().Type() {
 		other = ec

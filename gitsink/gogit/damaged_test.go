@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/gogittest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 	"github.com/kubescribe/kubescribe/queue"
@@ -169,7 +170,7 @@ func hostileAnswers(t testing.TB) []string {
 	packs := [][]byte{
 		pack, pack[:len(pack)/2], nil, header(1<<32 - 1), append(header(1), bytes.Repeat([]byte{0xff}, 100)...),
 		append(header(1), 2<<4|0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10, 0x78, 0x9c), append(header(1), 5<<4|3, 0x78, 0x9c),
-		append(header(1), 6<<4|3, 0x7f, 0x78, 0x9c), deltaChain(3),
+		append(header(1), 6<<4|3, 0x7f, 0x78, 0x9c), gogittest.DeltaChain(3),
 	}
 	answers := []string{
 		"", "0003", "0001", "0002", "zzzz", "-001", "fff1x", "0004", "0004" + "0000", pkt("ERR \x1b[2J\r\nno"), "<html><title>\x1b[2JSign in</title>",

@@ -2,8 +2,6 @@ package gogit
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -15,36 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/gogittest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
 )
-
-// scripted is a wire that answers what it was told to, and notes what it was asked.
-type scripted struct {
-	answer string
-	err    error
-	sent   string
-	closed bool
-}
-
-var errExplained = errors.New("explained")
-
-func (s *scripted) Advertise(context.Context) (io.ReadCloser, error) {
-	return io.NopCloser(strings.NewReader(s.answer)), s.err
-}
-
-func (s *scripted) Exchange(_ context.Context, parts ...[]byte) (io.ReadCloser, error) {
-	for _, part := range parts {
-		s.sent += string(part) + "|"
-	}
-	if s.err != nil {
-		return nil, s.err
-	}
-	return io.NopCloser(strings.NewReader(s.answer)), nil
-}
-
-func (s *scripted) Explain(err error) error { return fmt.Errorf("%w: %w", errExplained, err) }
-func (s *scripted) Close()                  { s.closed = true }
 
 func TestAStepThatIsCutOffSaysWhy(t *testing.T) {
 	t.Parallel()
@@ -68,7 +40,7 @@ func TestAStepThatIsCutOffSaysWhy(t *testing.T) {
 
 // idling is a transport that counts how often its idle connections were closed.
 type idling struct {
-	canned
+	gogittest.Canned
 	closed int
 }
 
@@ -84,11 +56,11 @@ func TestASessionIsOpenedWithWhatItsServerSays(t *testing.T) {
 	t.Parallel()
 	refs := pkt(someHash+" refs/heads/main\x00multi_ack thin-pack ofs-delta\n") + "0000"
 	media := "application/x-git-upload-pack-advertisement"
-	s := newSink(t, &Options{Transport: canned(func(r *http.Request) (*http.Response, error) {
+	s := newSink(t, &Options{Transport: gogittest.Canned(func(r *http.Request) (*http.Response, error) {
 		if strings.HasPrefix(r.URL.Path, "/empty") {
-			return saying(r, http.StatusOK, media, pkt(object.ID{}.String()+" capabilities^{}\x00ofs-delta\n")+"0000"), nil
+			return gogittest.Saying(r, http.StatusOK, media, pkt(object.ID{}.String()+" capabilities^{}\x00ofs-delta\n")+"0000"), nil
 		}
-		return saying(r, http.StatusOK, strings.Replace(media, "git-upload-pack", r.URL.Query().Get("service"), 1), refs), nil
+		return gogittest.Saying(r, http.StatusOK, strings.Replace(media, "git-upload-pack", r.URL.Query().Get("service"), 1), refs), nil
 	})})
 	auth := Auth{BearerToken: "s3cret-tok"}
 	r := wayTo(s, "https://git.example/app", auth)
@@ -135,7 +107,7 @@ func TestASessionThatCannotBeOpenedSaysWhy(t *testing.T) {
 		"none for anybody":         {"https://git.example/app", nil, syscall.ENFILE, syscall.ENFILE, 1},
 	} {
 		idle.closed = 0
-		idle.canned = func(*http.Request) (*http.Response, error) { return nil, c.fails }
+		idle.Canned = func(*http.Request) (*http.Response, error) { return nil, c.fails }
 		r := wayTo(s, c.url, Auth{})
 		if c.auth != nil {
 			r.auth = func(context.Context) (Auth, error) { return Auth{}, c.auth }
@@ -145,11 +117,11 @@ func TestASessionThatCannotBeOpenedSaysWhy(t *testing.T) {
 		require.Nil(t, opened, name)
 		require.Equal(t, c.closed, idle.closed, name)
 	}
-	for name, w := range map[string]*scripted{"no answer": {err: errCut}, "no advertisement": {answer: "hello"}} {
+	for name, w := range map[string]*gogittest.Scripted{"no answer": {Err: errCut}, "no advertisement": {Answer: "hello"}} {
 		opened, err := smart.Begin(t.Context(), w, "refs/heads/main")
-		require.ErrorIs(t, err, errExplained, name)
+		require.ErrorIs(t, err, gogittest.ErrExplained, name)
 		require.Nil(t, opened, name)
-		require.True(t, w.closed, name)
-		require.Equal(t, w.err == nil, strings.Contains(err.Error(), "reading what the server advertises"), name)
+		require.True(t, w.Closed, name)
+		require.Equal(t, w.Err == nil, strings.Contains(err.Error(), "reading what the server advertises"), name)
 	}
 }

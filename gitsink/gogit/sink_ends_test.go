@@ -2,6 +2,7 @@ package gogit
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/gogittest"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -67,7 +69,7 @@ func TestACallThatCannotBeginSaysWhereItFailed(t *testing.T) {
 	t.Parallel()
 	asked := false
 	s := newSink(t, &Options{
-		CacheBytes: 5, Transport: canned(func(*http.Request) (*http.Response, error) { return nil, errCut }),
+		CacheBytes: 5, Transport: gogittest.Canned(func(*http.Request) (*http.Response, error) { return nil, errCut }),
 		Auth: func(context.Context, destination.Destination) (Auth, error) {
 			asked = true
 			return Auth{}, nil
@@ -161,4 +163,9 @@ func TestAnErrorOfAuthIsNotTakenForAnother(t *testing.T) {
 	err := &authError{cause}
 	require.ErrorIs(t, err, cause)
 	require.EqualError(t, err, "getting credentials: no such Secret")
+}
+
+// without is a transport that has made nothing of its own for TLS yet.
+func without() *http.Transport {
+	return &http.Transport{TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}}
 }

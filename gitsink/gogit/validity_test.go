@@ -1,13 +1,8 @@
 package gogit
 
 import (
-	"bytes"
-	"compress/zlib"
 	"flag"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/gogittest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
@@ -88,17 +84,17 @@ func hostile() []proposal {
 // Whatever comes in, git fsck --strict accepts what becomes of it, or the error names the path.
 func TestWhateverComesInIsValidOrNamed(t *testing.T) {
 	t.Parallel()
-	repo := newBareRepo(t)
+	repo := gogittest.NewBareRepo(t)
 	written := 0
 	for _, p := range hostile() {
 		if tip, ok := p.write(t, repo); ok {
-			repo.branch(t, fmt.Sprint("b", written), tip)
+			repo.Branch(t, fmt.Sprint("b", written), tip.String())
 			written++
 		}
 	}
 	require.Greater(t, written, 50)
 	require.Less(t, written, len(hostile()))
-	require.Empty(t, repo.fsck(t))
+	require.Empty(t, repo.Fsck(t))
 }
 
 // FuzzValidity is TestWhateverComesInIsValidOrNamed with what a fuzzer thinks of.
@@ -113,17 +109,17 @@ func FuzzValidity(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, folder, first, second string, content []byte, message, name, email, cName, cEmail string, when int64, remove bool) {
-		repo := newBareRepo(t)
+		repo := gogittest.NewBareRepo(t)
 		p := proposal{folder, first, second, content, message, name, email, cName, cEmail, when, remove}
 		if tip, ok := p.write(t, repo); ok {
-			repo.branch(t, "main", tip)
-			require.Empty(t, repo.fsck(t))
+			repo.Branch(t, "main", tip.String())
+			require.Empty(t, repo.Fsck(t))
 		}
 	})
 }
 
 // write makes the commits in a repository, unless the sink refuses to.
-func (p proposal) write(t *testing.T, repo bareRepo) (tip object.ID, ok bool) {
+func (p proposal) write(t *testing.T, repo gogittest.BareRepo) (tip object.ID, ok bool) {
 	if target("https://git.example/app", "main", p.folder).Validate() != nil {
 		return object.ID{}, false
 	}
@@ -145,51 +141,8 @@ func (p proposal) write(t *testing.T, repo bareRepo) (tip object.ID, ok bool) {
 		require.True(t, named, "%v", err)
 		return object.ID{}, false
 	}
-	repo.write(t, append(draft.objects, keep, root)...)
+	for _, o := range append(draft.objects, keep, root) {
+		repo.Write(t, o.Hash.String(), o.Kind.String(), o.Data)
+	}
 	return draft.tip, len(draft.commits) > 0
-}
-
-// bareRepo is a repository that is made without git, whose own commands might refuse to, and
-// would take long.
-type bareRepo string
-
-func newBareRepo(t *testing.T) bareRepo {
-	dir := t.TempDir()
-	require.NoError(t, os.MkdirAll(filepath.Join(dir, "refs", "heads"), 0o755))
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "objects"), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "HEAD"), []byte("ref: refs/heads/main\n"), 0o600))
-	return bareRepo(dir)
-}
-
-func (r bareRepo) write(t *testing.T, objects ...object.Object) {
-	for _, o := range objects {
-		name := o.Hash.String()
-		folder := filepath.Join(string(r), "objects", name[:2])
-		if _, err := os.Stat(filepath.Join(folder, name[2:])); err == nil {
-			continue
-		}
-		var packed bytes.Buffer
-		w, err := zlib.NewWriterLevel(&packed, zlib.NoCompression)
-		require.NoError(t, err)
-		_, err = fmt.Fprintf(w, "%s %d\x00%s", o.Kind, len(o.Data), o.Data)
-		require.NoError(t, err)
-		require.NoError(t, w.Close())
-		require.NoError(t, os.MkdirAll(folder, 0o755))
-		require.NoError(t, os.WriteFile(filepath.Join(folder, name[2:]), packed.Bytes(), 0o600))
-	}
-}
-
-func (r bareRepo) branch(t *testing.T, name string, tip object.ID) {
-	require.NoError(t, os.WriteFile(filepath.Join(string(r), "refs", "heads", name), []byte(tip.String()+"\n"), 0o600))
-}
-
-// fsck returns what git complains of.
-func (r bareRepo) fsck(t *testing.T) string {
-	cmd := exec.CommandContext(t.Context(), "git", "--git-dir=.", "fsck", "--strict", "--no-dangling", "--no-progress")
-	cmd.Dir = string(r)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		require.NotEmpty(t, string(out), "%v", err)
-	}
-	return string(bytes.ReplaceAll(out, []byte("notice: HEAD points to an unborn branch (main)\n"), nil))
 }

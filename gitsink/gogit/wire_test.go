@@ -2,14 +2,9 @@ package gogit
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -27,6 +22,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/gogittest"
 	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 )
@@ -149,7 +145,7 @@ func TestAServerThatWantsToBeLeftAloneIs(t *testing.T) {
 }
 
 func TestAClientCertificateOpensAServer(t *testing.T) {
-	pool, certificate, key := clientCertificate(t)
+	pool, certificate, key := gogittest.ClientCertificate(t)
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{TLS: true, ClientCAs: pool})
 	repo := server.NewRepo("app")
 	d := target(repo.URL(), "main", "")
@@ -160,25 +156,6 @@ func TestAClientCertificateOpensAServer(t *testing.T) {
 	s := newSink(t, &Options{Auth: fixed(Auth{CABundle: server.CAPEM(), ClientCertificate: certificate, ClientKey: key})})
 	apply(t, s, d, put("a", "1"))
 	require.Equal(t, map[string]string{"a": "1"}, repo.Tree("main"))
-}
-
-// clientCertificate makes a certificate that signs itself.
-func clientCertificate(t *testing.T) (pool *x509.CertPool, certificate, key []byte) {
-	t.Helper()
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
-	require.NoError(t, err)
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
-	require.NoError(t, err)
-	certificate = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	pool = x509.NewCertPool()
-	require.True(t, pool.AppendCertsFromPEM(certificate))
-	return pool, certificate, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
 }
 
 // Nothing is read from or written to disk but the repositories of file URLs.

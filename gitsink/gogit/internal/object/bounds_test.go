@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"compress/zlib"
 	"crypto/sha1"
-	"encoding/binary"
-	"fmt"
 	"io"
 	"maps"
 	"runtime/debug"
@@ -16,49 +14,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/gogittest"
 	"github.com/kubescribe/kubescribe/internal/heap"
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
-
-// headerOf is the header of an object of 16 to 2,047 bytes in a pack.
-func headerOf(kind plumbing.ObjectType, size int) []byte {
-	return []byte{0x80 | byte(kind)<<4 | byte(size&0xf), byte(size >> 4)}
-}
-
-// deltaChain is a pack of n trees, each but the last a delta on the next one. The names are read
-// from the end on, so it is in memory, uncompressed.
-func deltaChain(n int) []byte {
-	trees := make([][]byte, n)
-	for i := range n {
-		trees[i] = fmt.Appendf(nil, "100644 %08d\x00%020d", i, i)
-	}
-	var pack bytes.Buffer
-	pack.WriteString("PACK\x00\x00\x00\x02")
-	_ = binary.Write(&pack, binary.BigEndian, uint32(n))
-	z, _ := zlib.NewWriterLevel(&pack, zlib.NoCompression)
-	put := func(data []byte) {
-		z.Reset(&pack)
-		_, _ = z.Write(data)
-		_ = z.Close()
-	}
-	for i := range n - 1 {
-		base := SHA1.Name(plumbing.TreeObject, trees[i+1])
-		delta := append([]byte{byte(len(trees[i+1])), byte(len(trees[i])), byte(len(trees[i]))}, trees[i]...)
-		pack.Write(headerOf(plumbing.REFDeltaObject, len(delta)))
-		pack.Write(base.Bytes())
-		put(delta)
-	}
-	pack.Write(headerOf(plumbing.TreeObject, len(trees[n-1])))
-	put(trees[n-1])
-	sum := sha1.Sum(pack.Bytes())
-	return append(pack.Bytes(), sum[:]...)
-}
 
 func TestDeltasThatWaitForEachOtherAreAWorkListOfABoundedLength(t *testing.T) {
 	// The heap is little more than what is alive then, the test's own packs included.
 	defer debug.SetGCPercent(debug.SetGCPercent(2))
 	limits := Limits{1 << 30, 48 << 20}
-	got, err := Unpack(SHA1, bytes.NewReader(deltaChain(maxDeltaChain+1)), limits, false)
+	got, err := Unpack(SHA1, bytes.NewReader(gogittest.DeltaChain(maxDeltaChain+1)), limits, false)
 	require.NoError(t, err)
 	require.Equal(t, maxDeltaChain+1, got.Trees.Len())
 	sizes := map[int]string{maxDeltaChain + 2: "a chain of more than 4095 deltas", 100_000: "a chain of more than 4095 deltas", 180_000: "MaxHeldBytes"}
@@ -66,7 +31,7 @@ func TestDeltasThatWaitForEachOtherAreAWorkListOfABoundedLength(t *testing.T) {
 		sizes[3_000_000] = "MaxHeldBytes" // 198 MB, which once overflowed the stack
 	}
 	for n, says := range sizes {
-		pack := deltaChain(n)
+		pack := gogittest.DeltaChain(n)
 		before, peak := heap.Live(), heap.Watch()
 		_, err := Unpack(SHA1, bytes.NewReader(pack), limits, false)
 		took := peak() - before
@@ -118,7 +83,7 @@ func FuzzUnpack(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(pack, true)
-	f.Add(deltaChain(5), false)
+	f.Add(gogittest.DeltaChain(5), false)
 	f.Fuzz(func(t *testing.T, pack []byte, keep bool) {
 		got, err := Unpack(SHA1, io.MultiReader(bytes.NewReader(pack)), Limits{1 << 20, 1 << 20}, keep)
 		if err != nil {

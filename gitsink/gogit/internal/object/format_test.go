@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/gogittest"
 )
 
 // gitIn runs git in a folder and returns what it writes.
@@ -172,7 +173,7 @@ func FuzzPackReader(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(pack)
-	f.Add(deltaChain(3))
+	f.Add(gogittest.DeltaChain(3))
 	f.Add(pack[:len(pack)-1])
 	f.Fuzz(func(t *testing.T, pack []byte) {
 		p := newPackReader(SHA1, bytes.NewReader(pack))

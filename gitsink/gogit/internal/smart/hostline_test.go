@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/gogittest"
 )
 
 // hashedWith is what a salt makes of a name.
@@ -60,7 +62,7 @@ func TestALineIsAboutTheHostsThatItsPatternsName(t *testing.T) {
 
 func TestAKeyIsKnownByItsMarkerItsHostAndItself(t *testing.T) {
 	t.Parallel()
-	ed, ec := hostKeys(t)
+	ed, ec := gogittest.HostKeys(t)
 	hosts := knownHosts{
 		{"", []string{"git.example"}, ed.PublicKey()},
 		{"revoked", []string{"other.example"}, ec.PublicKey()},
@@ -82,7 +84,7 @@ func TestAKeyIsKnownByItsMarkerItsHostAndItself(t *testing.T) {
 
 func TestACertificateIsWorthItsAuthorityAndItsKey(t *testing.T) {
 	t.Parallel()
-	key, authority := hostKeys(t)
+	key, authority := gogittest.HostKeys(t)
 	certificate := &ssh.Certificate{
 		Key: key.PublicKey(), CertType: ssh.HostCert, ValidPrincipals: []string{"git.example"}, ValidBefore: ssh.CertTimeInfinity,
 	}
@@ -107,8 +109,8 @@ func TestACertificateIsWorthItsAuthorityAndItsKey(t *testing.T) {
 
 func TestAHostIsAskedForKeysOfTheTypesThatAreKnown(t *testing.T) {
 	t.Parallel()
-	ed, ec := hostKeys(t)
-	other, _ := hostKeys(t)
+	ed, ec := gogittest.HostKeys(t)
+	other, _ := gogittest.HostKeys(t)
 	private, err := rsa.GenerateKey(rand.Reader, 1024)
 	require.NoError(t, err)
 	old, err := ssh.NewPublicKey(&private.PublicKey)
@@ -137,7 +139,7 @@ func TestAHostIsAskedForKeysOfTheTypesThatAreKnown(t *testing.T) {
 
 func TestLinesOfKnownHostsAreReadOrNamed(t *testing.T) {
 	t.Parallel()
-	ed, ec := hostKeys(t)
+	ed, ec := gogittest.HostKeys(t)
 	line := func(s ssh.Signer) string { return knownhosts.Line([]string{"git.example"}, s.PublicKey()) }
 	hosts, err := parseKnownHosts([]byte("\n# x\n" + line(ed) + "\n\n@revoked " + line(ec)))
 	require.NoError(t, err)

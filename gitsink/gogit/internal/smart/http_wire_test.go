@@ -15,33 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/gogittest"
 )
 
-// canned answers every request without a network.
-type canned func(r *http.Request) (*http.Response, error)
-
-func (c canned) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) }
-
-// body is one that reports whether it was read to its end and closed.
-type body struct {
-	*strings.Reader
-	closed bool
-	err    error
-}
-
-func (b *body) Close() error {
-	b.closed = true
-	return b.err
-}
-
-// saying is an answer of a status, a media type and a text.
-func saying(r *http.Request, status int, media, text string) *http.Response {
-	return &http.Response{
-		StatusCode: status, Header: http.Header{"Content-Type": {media}}, Request: r, Body: &body{Reader: strings.NewReader(text)},
-	}
-}
-
-func wireOf(auth Credentials, answer canned) *httpConn {
+func wireOf(auth Credentials, answer gogittest.Canned) *httpConn {
 	w := &httpConn{base: "https://git.example/app", service: UploadPack, auth: auth}
 	w.client = &http.Client{Transport: answer, CheckRedirect: w.redirect}
 	return w
@@ -61,7 +38,7 @@ func TestAnAdvertisementIsAskedForAndReadWhereItIs(t *testing.T) {
 			asked = r
 			from, err := url.Parse(c.from)
 			require.NoError(t, err)
-			return saying(&http.Request{URL: from}, http.StatusOK, "application/x-git-upload-pack-advertisement; a=b", "refs"), nil
+			return gogittest.Saying(&http.Request{URL: from}, http.StatusOK, "application/x-git-upload-pack-advertisement; a=b", "refs"), nil
 		})
 		answer, err := w.Advertise(t.Context())
 		require.NoError(t, err, name)
@@ -91,7 +68,7 @@ func TestARequestSendsItsPartsAndCanDoSoAgain(t *testing.T) {
 			require.NoError(t, err)
 			sent += string(text) + ";"
 		}
-		return saying(r, http.StatusOK, "application/x-git-upload-pack-result", "pack"), nil
+		return gogittest.Saying(r, http.StatusOK, "application/x-git-upload-pack-result", "pack"), nil
 	})
 	answer, err := w.Exchange(t.Context(), []byte("one "), []byte("two"))
 	require.NoError(t, err)
@@ -125,7 +102,7 @@ func TestAnAnswerOfHTTPThatIsNoneSaysWhy(t *testing.T) {
 		"another good status":     {http.StatusNoContent, "application/x-git-upload-pack-advertisement", "", nil, ""},
 	} {
 		w := wireOf(Credentials{}, func(r *http.Request) (*http.Response, error) {
-			answer := saying(r, c.status, c.media, c.text)
+			answer := gogittest.Saying(r, c.status, c.media, c.text)
 			answer.Header.Set("Retry-After", "7")
 			return answer, nil
 		})
@@ -157,9 +134,9 @@ func TestAnAnswerOfHTTPThatIsNoneSaysWhy(t *testing.T) {
 
 func TestABodyIsTidiedUpAsFarAsItIsWorthIt(t *testing.T) {
 	for size, left := range map[int]int{maxRemainder: 0, maxRemainder + 5: 5} {
-		b := &body{Reader: strings.NewReader(strings.Repeat("x", size)), err: errCut}
+		b := &gogittest.Body{Reader: strings.NewReader(strings.Repeat("x", size)), Err: errCut}
 		require.ErrorIs(t, tidyBody{b}.Close(), errCut)
-		require.True(t, b.closed)
+		require.True(t, b.Closed)
 		require.Equal(t, left, b.Len())
 	}
 }
@@ -242,7 +219,7 @@ func TestWhatAServerSaysOfItsRestIsHeededWithinReason(t *testing.T) {
 }
 
 func TestAWireIsForTheURLAndItsCredentials(t *testing.T) {
-	base := canned(func(*http.Request) (*http.Response, error) { return nil, errCut })
+	base := gogittest.Canned(func(*http.Request) (*http.Response, error) { return nil, errCut })
 	transports := NewHTTP(base)
 	for name, c := range map[string]struct {
 		ep   transport.Endpoint
@@ -325,7 +302,7 @@ func TestTheTransportIsACopyOfTheUsualOneUnlessItIsGiven(t *testing.T) {
 	require.Equal(t, 16, made.MaxIdleConnsPerHost)
 	require.EqualValues(t, maxHeaders, made.MaxResponseHeaderBytes)
 
-	odd := canned(func(*http.Request) (*http.Response, error) { return nil, errors.New("odd") })
+	odd := gogittest.Canned(func(*http.Request) (*http.Response, error) { return nil, errors.New("odd") })
 	http.DefaultTransport = odd
 	_, err := (&httpConn{client: &http.Client{Transport: NewHTTP(nil).base}}).Advertise(t.Context())
 	require.ErrorContains(t, err, "odd", "somebody has put another one there")

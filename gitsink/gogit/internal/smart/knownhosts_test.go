@@ -1,9 +1,6 @@
 package smart
 
 import (
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
 	"net"
 	"os"
@@ -16,25 +13,13 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/gogittest"
 )
-
-func hostKeys(t *testing.T) (ed, ec ssh.Signer) {
-	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	require.NoError(t, err)
-	ed, err = ssh.NewSignerFromKey(private)
-	require.NoError(t, err)
-	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	ec, err = ssh.NewSignerFromKey(curve)
-	require.NoError(t, err)
-	return ed, ec
-}
 
 // The library's parser, which reads files only, is the judge.
 func TestKnownHostsAreReadAsSSHReadsThem(t *testing.T) {
 	t.Parallel()
-	ed, ec := hostKeys(t)
+	ed, ec := gogittest.HostKeys(t)
 	key := func(s ssh.Signer) string { return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(s.PublicKey()))) }
 	for name, lines := range map[string]string{
 		"one host":                  "git.example " + key(ed),
@@ -75,7 +60,7 @@ func TestKnownHostsAreReadAsSSHReadsThem(t *testing.T) {
 
 func TestAnAuthorityVouchesForHosts(t *testing.T) {
 	t.Parallel()
-	host, authority := hostKeys(t)
+	host, authority := gogittest.HostKeys(t)
 	certificate := &ssh.Certificate{
 		Key: host.PublicKey(), CertType: ssh.HostCert, ValidPrincipals: []string{"git.example"}, ValidBefore: ssh.CertTimeInfinity,
 	}
@@ -94,7 +79,7 @@ func TestAnAuthorityVouchesForHosts(t *testing.T) {
 
 func TestAHostIsAskedForAKeyThatIsKnown(t *testing.T) {
 	t.Parallel()
-	ed, ec := hostKeys(t)
+	ed, ec := gogittest.HostKeys(t)
 	hosts, err := parseKnownHosts([]byte("git.example " + string(ssh.MarshalAuthorizedKey(ec.PublicKey())) +
 		"@revoked git.example " + string(ssh.MarshalAuthorizedKey(ed.PublicKey()))))
 	require.NoError(t, err)

@@ -1,9 +1,7 @@
 package smart
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -12,37 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/gogittest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 )
 
-// scripted is a wire that answers what it was told to, and notes what it was asked.
-type scripted struct {
-	answer string
-	err    error
-	sent   string
-	closed bool
-}
-
-var errExplained = errors.New("explained")
-
-func (s *scripted) Advertise(context.Context) (io.ReadCloser, error) {
-	return io.NopCloser(strings.NewReader(s.answer)), s.err
-}
-
-func (s *scripted) Exchange(_ context.Context, parts ...[]byte) (io.ReadCloser, error) {
-	for _, part := range parts {
-		s.sent += string(part) + "|"
-	}
-	if s.err != nil {
-		return nil, s.err
-	}
-	return io.NopCloser(strings.NewReader(s.answer)), nil
-}
-
-func (s *scripted) Explain(err error) error { return fmt.Errorf("%w: %w", errExplained, err) }
-func (s *scripted) Close()                  { s.closed = true }
-
-func speaking(w *scripted, offered ...capability.Capability) *Session {
+func speaking(w *gogittest.Scripted, offered ...capability.Capability) *Session {
 	return Assume(w, &Advertisement{Capabilities: listOf(offered...)})
 }
 
@@ -52,7 +24,7 @@ func wanting(depth int, haves ...object.ID) FetchRequest {
 
 func TestAFetchAsksOnceAndHandsThePackOn(t *testing.T) {
 	t.Parallel()
-	w := &scripted{answer: pkt("shallow "+someHash) + "0000" + pkt("NAK\n") + pkt("\x01PACK") + "0000"}
+	w := &gogittest.Scripted{Answer: pkt("shallow "+someHash) + "0000" + pkt("NAK\n") + pkt("\x01PACK") + "0000"}
 	var pack []byte
 	take := func(r io.Reader) (err error) {
 		pack, err = io.ReadAll(r)
@@ -63,10 +35,10 @@ func TestAFetchAsksOnceAndHandsThePackOn(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []object.ID{hexID(someHash)}, shallows)
 	require.Equal(t, "PACK", string(pack))
-	require.True(t, strings.HasPrefix(w.sent, pkt("want "+someHash+" side-band-64k shallow\n")), w.sent)
-	require.True(t, strings.HasSuffix(w.sent, "0000"+pkt("have "+otherHash+"\n")+"0009done\n|"), w.sent)
+	require.True(t, strings.HasPrefix(w.Sent, pkt("want "+someHash+" side-band-64k shallow\n")), w.Sent)
+	require.True(t, strings.HasSuffix(w.Sent, "0000"+pkt("have "+otherHash+"\n")+"0009done\n|"), w.Sent)
 
-	w = &scripted{answer: pkt("NAK\n") + "PACK"}
+	w = &gogittest.Scripted{Answer: pkt("NAK\n") + "PACK"}
 	shallows, err = speaking(w).Fetch(t.Context(), wanting(0), take)
 	require.NoError(t, err)
 	require.Empty(t, shallows)
@@ -77,17 +49,17 @@ func TestAFetchThatFailsSaysWhere(t *testing.T) {
 	t.Parallel()
 	nak := pkt("NAK\n")
 	for name, c := range map[string]struct {
-		wire *scripted
+		wire *gogittest.Scripted
 		req  FetchRequest
 		take error
 		want error
 		says string
 	}{
-		"nothing is wanted":  {&scripted{answer: nak}, FetchRequest{}, nil, nil, "wants nothing"},
-		"no answer":          {&scripted{err: errCut}, wanting(0), nil, errCut, "explained"},
-		"no negotiation":     {&scripted{answer: "hello"}, wanting(0), nil, gitsink.ErrProtocol, "explained: reading the answer to a fetch"},
-		"no end of history":  {&scripted{answer: nak}, wanting(1), nil, gitsink.ErrProtocol, "does not say where the history ends"},
-		"no pack that holds": {&scripted{answer: nak + "PACK"}, wanting(0), io.ErrNoProgress, io.ErrNoProgress, "explained"},
+		"nothing is wanted":  {&gogittest.Scripted{Answer: nak}, FetchRequest{}, nil, nil, "wants nothing"},
+		"no answer":          {&gogittest.Scripted{Err: errCut}, wanting(0), nil, errCut, "explained"},
+		"no negotiation":     {&gogittest.Scripted{Answer: "hello"}, wanting(0), nil, gitsink.ErrProtocol, "explained: reading the answer to a fetch"},
+		"no end of history":  {&gogittest.Scripted{Answer: nak}, wanting(1), nil, gitsink.ErrProtocol, "does not say where the history ends"},
+		"no pack that holds": {&gogittest.Scripted{Answer: nak + "PACK"}, wanting(0), io.ErrNoProgress, io.ErrNoProgress, "explained"},
 	} {
 		shallows, err := speaking(c.wire, capability.Shallow).Fetch(t.Context(), c.req, func(io.Reader) error { return c.take })
 		require.Error(t, err, name)
@@ -106,24 +78,24 @@ func TestAPushHasAReportOrAnError(t *testing.T) {
 	report := pkt("unpack ok\n") + pkt("ok refs/heads/main\n") + "0000"
 	cut := pkt("unpack ok\n")
 	for name, c := range map[string]struct {
-		wire  *scripted
+		wire  *gogittest.Scripted
 		band  []capability.Capability
 		words string
 		want  error
 		says  string
 	}{
-		"a report":                     {&scripted{answer: report}, nil, "", nil, ""},
-		"a report in a sideband":       {&scripted{answer: pkt("\x02one ") + pkt("\x01"+report) + pkt("\x02two") + "0000"}, []capability.Capability{capability.Sideband64k}, "one two", nil, ""},
-		"no answer":                    {&scripted{err: errCut}, nil, "", errCut, "explained"},
-		"no end":                       {&scripted{answer: cut}, nil, "", io.ErrUnexpectedEOF, "explained: reading the answer to a push"},
-		"a sideband that is cut":       {&scripted{answer: pkt("\x02one") + pkt("\x01"+cut)}, []capability.Capability{capability.Sideband64k}, "one", io.ErrUnexpectedEOF, "explained"},
-		"no end in a sideband":         {&scripted{answer: pkt("\x02one") + pkt("\x01"+cut) + "0000"}, []capability.Capability{capability.Sideband64k}, "one", gitsink.ErrProtocol, "the report of a push ends in the middle"},
-		"no report, and a cut":         {&scripted{answer: pkt("hello\n")}, nil, "", gitsink.ErrProtocol, "explained: reading the answer to a push"},
-		"no report in a full sideband": {&scripted{answer: pkt("\x01"+pkt("hello\n")) + "0000"}, []capability.Capability{capability.Sideband64k}, "", gitsink.ErrProtocol, "begins with"},
+		"a report":                     {&gogittest.Scripted{Answer: report}, nil, "", nil, ""},
+		"a report in a sideband":       {&gogittest.Scripted{Answer: pkt("\x02one ") + pkt("\x01"+report) + pkt("\x02two") + "0000"}, []capability.Capability{capability.Sideband64k}, "one two", nil, ""},
+		"no answer":                    {&gogittest.Scripted{Err: errCut}, nil, "", errCut, "explained"},
+		"no end":                       {&gogittest.Scripted{Answer: cut}, nil, "", io.ErrUnexpectedEOF, "explained: reading the answer to a push"},
+		"a sideband that is cut":       {&gogittest.Scripted{Answer: pkt("\x02one") + pkt("\x01"+cut)}, []capability.Capability{capability.Sideband64k}, "one", io.ErrUnexpectedEOF, "explained"},
+		"no end in a sideband":         {&gogittest.Scripted{Answer: pkt("\x02one") + pkt("\x01"+cut) + "0000"}, []capability.Capability{capability.Sideband64k}, "one", gitsink.ErrProtocol, "the report of a push ends in the middle"},
+		"no report, and a cut":         {&gogittest.Scripted{Answer: pkt("hello\n")}, nil, "", gitsink.ErrProtocol, "explained: reading the answer to a push"},
+		"no report in a full sideband": {&gogittest.Scripted{Answer: pkt("\x01"+pkt("hello\n")) + "0000"}, []capability.Capability{capability.Sideband64k}, "", gitsink.ErrProtocol, "begins with"},
 	} {
 		got, words, err := speaking(c.wire, c.band...).Push(t.Context(), setting, []byte("PACK"))
 		require.Equal(t, c.words, words, name)
-		require.True(t, strings.HasSuffix(c.wire.sent, "0000|PACK|"), name)
+		require.True(t, strings.HasSuffix(c.wire.Sent, "0000|PACK|"), name)
 		if c.want == nil {
 			require.NoError(t, err, name)
 			require.Equal(t, "ok", got.UnpackStatus, name)

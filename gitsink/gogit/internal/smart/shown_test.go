@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/gogittest"
 )
 
 func TestEachCredentialIsShownInItsOwnWay(t *testing.T) {
@@ -41,7 +42,7 @@ func TestEachCredentialIsShownInItsOwnWay(t *testing.T) {
 
 func TestOnlyWhatIsSetChangesATransport(t *testing.T) {
 	t.Parallel()
-	_, certificate, key := clientCertificate(t)
+	_, certificate, key := gogittest.ClientCertificate(t)
 	set := func(a Credentials) (*http.Transport, error) {
 		made := without()
 		made.TLSClientConfig = tlsDefaults()
@@ -82,7 +83,7 @@ func TestOnlyWhatIsSetChangesATransport(t *testing.T) {
 
 func TestAKeyIsReadOrSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	ed, _ := hostKeys(t)
+	ed, _ := gogittest.HostKeys(t)
 	plain, public := sshKey(t, newEd25519(t), "")
 	for _, a := range []Credentials{{SSHPrivateKey: plain}, {SSHPrivateKey: plain, SSHPassphrase: "of HTTPS"}} {
 		signer, err := a.Signer()

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/gogittest"
 )
 
 // sshScript is what a server does with a command.
@@ -29,7 +30,7 @@ type sshScript struct {
 // scriptedSSH is a server that lets every key in, and says which commands it got.
 func scriptedSSH(t *testing.T, script *sshScript, config *ssh.ServerConfig) (ep *transport.Endpoint, auth Credentials, commands chan string) {
 	t.Helper()
-	host, _ := hostKeys(t)
+	host, _ := gogittest.HostKeys(t)
 	config.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil }
 	config.AddHostKey(host)
 	commands = make(chan string, 8)
@@ -156,7 +157,7 @@ func TestALoginThatFailsSaysWhy(t *testing.T) {
 
 func TestWhatTwoSidesOfSSHDoNotHaveInCommonIsNamed(t *testing.T) {
 	t.Parallel()
-	_, ec := hostKeys(t)
+	_, ec := gogittest.HostKeys(t)
 	ep, auth, _ := scriptedSSH(t, &sshScript{}, &ssh.ServerConfig{})
 	host, _, _ := strings.Cut(string(auth.KnownHosts), " ")
 	other := auth
