@@ -33,7 +33,7 @@ func TestAnUnknownValueOfAnEnumerationIsAnErrorAtTheDoor(t *testing.T) {
 	}
 	written := event.Event{
 		Destination: destination.Destination{Ref: prodRef, Repository: "https://host/r", Branch: "main"}, Operation: event.Update,
-		Resource: event.Resource{ID: event.ID{Resource: "configmaps", Name: "x"}}, Content: []byte("x"),
+		Resource: event.Resource{ID: event.ID{Resource: "configmaps", Name: "x"}}, Content: event.NewContent([]byte("x")),
 	}
 	require.NoError(t, written.Validate())
 	for name, c := range map[string]struct {

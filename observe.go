@@ -15,8 +15,8 @@ func (m *Mirror) observe(r gitsink.Report) {
 	m.mu.Unlock()
 	m.log(r)
 	if r.Err == nil && r.Result.Foreign {
-		if err := m.watcher.Resync(ref); err != nil {
-			m.opts.Logger.V(1).Info("cannot seed anew", "destination", ref, "reason", err.Error())
+		if err := m.watcher.Sweep(ref); err != nil {
+			m.opts.Logger.V(1).Info("cannot compare the folder anew", "destination", ref, "reason", err.Error())
 		}
 	}
 	st, _ := m.DestinationStatus(ref)

@@ -149,7 +149,7 @@ func TestTheLogSaysWhatHappenedAndNothingElse(t *testing.T) {
 		".gitattributes":          swept(gitsink.Status{Filtered: []gitsink.Filtered{{}}}),
 		"pruned what no rule":     {Pruned: &gitsink.Pruned{Removed: 1}},
 		// Somebody changed the folder.
-		"cannot seed anew": {Result: gitsink.Result{Foreign: true}},
+		"cannot compare the folder anew": {Result: gitsink.Result{Foreign: true}},
 	} {
 		m.logs.take()
 		m.say(t, r)

@@ -243,9 +243,10 @@ func TestEveryChangeIsACommitWhereTheQueueKeepsAll(t *testing.T) {
 			t.Helper()
 			require.Eventually(t, func() bool {
 				st, _ := m.DestinationStatus(prodRef)
-				return st.Watch.Idle() && st.Line.Waiting == n
+				return st.Watch.Complete > 0 && st.Line.Waiting == n
 			}, 30*time.Second, 5*time.Millisecond)
 		}
+		waiting(1) // the SeedSync
 		for i, value := range []string{"one", "two", "three"} {
 			configMap(t, c, "a", value)
 			n := 1
@@ -301,7 +302,6 @@ func TestWhatGoesWrongIsLogged(t *testing.T) {
 func waiting(t *testing.T, o kubescribe.Options) (m *kubescribe.Mirror, repo fakeRepo, stop func() error) {
 	t.Helper()
 	c := cluster(t)
-	configMap(t, c, "a", "one")
 	sink, repo := newFake()
 	o.GitSink = sink
 	opts := quick(o)
@@ -310,10 +310,15 @@ func waiting(t *testing.T, o kubescribe.Options) (m *kubescribe.Mirror, repo fak
 	require.NoError(t, err)
 	require.NoError(t, m.SetRules(rulesFor(repo, prodRef)))
 	stop = start(t, m)
-	require.Eventually(t, func() bool {
-		st, _ := m.DestinationStatus(prodRef)
-		return st.Line.Waiting > 0 && st.Watch.Idle()
-	}, 30*time.Second, 10*time.Millisecond)
+	waits := func(events int) {
+		require.Eventually(t, func() bool {
+			st, _ := m.DestinationStatus(prodRef)
+			return st.Watch.Complete > 0 && st.Line.Waiting == events
+		}, 30*time.Second, 10*time.Millisecond)
+	}
+	waits(1) // the SeedSync
+	configMap(t, c, "a", "one")
+	waits(2)
 	return m, repo, stop
 }
 

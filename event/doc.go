@@ -2,10 +2,10 @@
 // object for one destination, or the end of a listing (SeedSync).
 //
 //   - FromObject and FromResource make events, and check them.
-//   - Sanitize removes what the server owns; Encode writes the rest as canonical YAML; Content does
-//     both.
+//   - Sanitize removes what the server owns; Encode writes the rest as canonical YAML; ContentOf
+//     does both.
 //   - Layout gives each object the path of its file.
-//   - Inventory answers at the end of a listing which objects live.
+//   - Inventory answers at the end of a listing which objects live, and what their files hold.
 //   - Encryptor encrypts Secrets. Without one a Secret is refused.
 //
 // An Event always carries its whole destination. Its identity (ID) has no version and no kind, so a
@@ -17,8 +17,9 @@
 //
 // Sanitize removes from an object what the server owns, and nothing else: it works by a deny list,
 // so fields that it does not know survive. Encode writes what is left as canonical YAML: equal
-// objects have equal bytes, in any process and on any machine. Content does both, once for all
-// destinations of a change.
+// objects have equal bytes, in any process and on any machine. ContentOf does both, once for all
+// destinations of a change. A Content has the names that Git gives to it, in SHA-1 and SHA-256,
+// which are computed once; a Digest has the beginnings of both.
 //
 // # Secrets
 //
@@ -33,8 +34,10 @@
 //
 // # Inventory
 //
-// A SeedSync says that a listing is complete. It carries an Inventory, which is asked which objects
-// live at the moment at which files are removed. NewInventory makes one from informers.
+// A SeedSync says that a listing is complete. It carries an Inventory, which is asked when the plan
+// runs: which objects live at that moment, and the digests of what their files should hold. The
+// plan tells it what differs, which the source sends again; if nothing does, files without an
+// object are removed. NewInventory makes one from informers.
 //
 // # Concurrency
 //

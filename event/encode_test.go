@@ -229,7 +229,7 @@ func BenchmarkContent(b *testing.B) {
 	obj.Object["data"] = map[string]any{"key": strings.Repeat("abcdefghi ", 200)}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := event.Content(obj, nil); err != nil {
+		if _, err := event.ContentOf(obj, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

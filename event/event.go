@@ -105,7 +105,7 @@ type Event struct {
 	// Resource is the object; zero for a SeedSync.
 	Resource Resource
 	// Content is canonical YAML; nil for a Delete and a SeedSync.
-	Content []byte
+	Content *Content
 	// Precondition is that of a Create or an Update.
 	Precondition Precondition
 	// Listed is set if a listing found the object, not a watch: live changes go first.
@@ -170,7 +170,7 @@ func (e *Event) changeFaults() []error {
 			fault("Resource.Name is empty")
 		}
 		writes := e.Operation != Delete
-		if writes && len(e.Content) == 0 {
+		if writes && e.Content.Size() == 0 {
 			fault("Content is empty")
 		}
 		if !writes && e.Content != nil {

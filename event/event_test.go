@@ -32,8 +32,8 @@ func TestAnEventIsRefusedUnlessItIsComplete(t *testing.T) {
 		event  event.Event
 		faults []string
 	}{
-		{"complete create", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: []byte("a: b\n")}, nil},
-		{"complete update", event.Event{Destination: team, Operation: event.Update, Resource: web, Content: []byte("a: b\n")}, nil},
+		{"complete create", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: event.NewContent([]byte("a: b\n"))}, nil},
+		{"complete update", event.Event{Destination: team, Operation: event.Update, Resource: web, Content: event.NewContent([]byte("a: b\n"))}, nil},
 		{"complete delete", event.Event{Destination: team, Operation: event.Delete, Resource: web}, nil},
 		{"complete seed sync", event.Event{Destination: team, Operation: event.SeedSync, Inventory: empty}, nil},
 		{"zero", event.Event{}, []string{"Destination", "Branch", "Operation"}},
@@ -41,13 +41,13 @@ func TestAnEventIsRefusedUnlessItIsComplete(t *testing.T) {
 		{"seed sync without destination", event.Event{Operation: event.SeedSync, Inventory: empty}, []string{"Destination", "Branch"}},
 		{"empty create", event.Event{Destination: team, Operation: event.Create},
 			[]string{"Resource.Resource", "Resource.Name", "Content is empty"}},
-		{"delete with content", event.Event{Destination: team, Operation: event.Delete, Resource: web, Content: []byte{}}, []string{"Content of a DELETE"}},
+		{"delete with content", event.Event{Destination: team, Operation: event.Delete, Resource: web, Content: event.NewContent(nil)}, []string{"Content of a DELETE"}},
 		{"delete with live", event.Event{Destination: team, Operation: event.Delete, Resource: web, Inventory: empty}, []string{"Inventory of a DELETE"}},
-		{"seed sync with everything else", event.Event{Destination: team, Operation: event.SeedSync, Resource: web, Content: []byte("x")},
+		{"seed sync with everything else", event.Event{Destination: team, Operation: event.SeedSync, Resource: web, Content: event.NewContent([]byte("x"))},
 			[]string{"Resource of a SEED_SYNC", "Content of a SEED_SYNC", "Inventory is nil"}},
-		{"create with each condition", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: []byte("a: b\n"), Precondition: event.IfPresent}, nil},
-		{"precondition of another version", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: []byte("a"), Precondition: 3}, []string{"Precondition 3"}},
-		{"precondition that is none", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: []byte("a"), Precondition: -1}, []string{"Precondition -1"}},
+		{"create with each condition", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: event.NewContent([]byte("a: b\n")), Precondition: event.IfPresent}, nil},
+		{"precondition of another version", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: event.NewContent([]byte("a")), Precondition: 3}, []string{"Precondition 3"}},
+		{"precondition that is none", event.Event{Destination: team, Operation: event.Create, Resource: web, Content: event.NewContent([]byte("a")), Precondition: -1}, []string{"Precondition -1"}},
 		{"unknown operation", event.Event{Destination: team, Operation: "CONNECT", Resource: web}, []string{`"CONNECT"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestAnEventIsRefusedUnlessItIsComplete(t *testing.T) {
 }
 
 func TestNoPrintedFormOfAnEventShowsItsContent(t *testing.T) {
-	e := event.Event{Destination: team, Operation: event.Create, Resource: web, Content: []byte("hunter2")}
+	e := event.Event{Destination: team, Operation: event.Create, Resource: web, Content: event.NewContent([]byte("hunter2"))}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 		require.Equal(t, "CREATE deployments.apps/default/web for team-a/main", fmt.Sprintf(verb, e))
 	}

@@ -29,7 +29,7 @@ func Example() {
 		return
 	}
 	fmt.Println(event.DefaultLayout.Path(e.Resource))
-	fmt.Printf("%s", e.Content)
+	fmt.Printf("%s", e.Content.Bytes())
 	// Output:
 	// default/configmaps/web.yaml
 	// apiVersion: v1
@@ -65,8 +65,8 @@ func ExampleNewInventory() {
 	})
 
 	err := live.View(func(v event.Snapshot) error {
-		for r := range v.Resources(configMaps) {
-			fmt.Println(r)
+		for o := range v.Objects() {
+			fmt.Println(o.ID)
 		}
 		return nil
 	})

@@ -2,7 +2,6 @@ package event_test
 
 import (
 	"errors"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,7 +9,7 @@ import (
 	"github.com/kubescribe/kubescribe/event"
 )
 
-func TestNewLiveAsksAgainInEveryView(t *testing.T) {
+func TestNewInventoryAsksAgainInEveryView(t *testing.T) {
 	scope := event.Collection{Group: "apps", Resource: "deployments", Namespace: "default"}
 	var living []event.Resource
 	live := event.NewInventory([]event.Collection{scope}, func(s event.Collection) ([]event.Resource, error) {
@@ -21,14 +20,21 @@ func TestNewLiveAsksAgainInEveryView(t *testing.T) {
 		living = want
 		require.NoError(t, live.View(func(v event.Snapshot) error {
 			require.Equal(t, []event.Collection{scope}, v.Collections())
-			require.Equal(t, want, slices.Collect(v.Resources(scope)))
-			require.Empty(t, slices.Collect(v.Resources(event.Collection{Resource: "pods", All: true})))
+			var got []event.Resource
+			for o := range v.Objects() {
+				require.Zero(t, o.Digest)
+				v.Differs(o)
+				got = append(got, o.Resource)
+			}
+			require.Equal(t, want, got)
+			require.True(t, v.MaySweep(), "who made the list has sent everything")
+			live.Landed(v)
 			return nil
 		}))
 	}
 }
 
-func TestNewLiveShowsNothingAtAllIfOneScopeCannotBeListed(t *testing.T) {
+func TestNewInventoryShowsNothingAtAllIfOneScopeCannotBeListed(t *testing.T) {
 	down := errors.New("conversion webhook is down")
 	live := event.NewInventory([]event.Collection{{Resource: "pods", All: true}, {Resource: "widgets", Namespace: "a"}},
 		func(s event.Collection) ([]event.Resource, error) {

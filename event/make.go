@@ -14,7 +14,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 )
 
-// Options add to FromObject and Content what the object does not say. Nil and the zero value mean
+// Options add to FromObject and ContentOf what the object does not say. Nil and the zero value mean
 // the defaults.
 type Options struct {
 	// Encryptor shows that Secrets will be encrypted: without it a core v1 Secret is refused with
@@ -59,7 +59,7 @@ func FromObject(d destination.Destination, op Operation, gvr schema.GroupVersion
 	}
 	if e.Writes() {
 		e.Precondition, e.Listed = opts.Precondition, opts.Listed
-		if e.Content, err = contentOf(e.Resource, obj, opts); err != nil {
+		if e.Content, err = typedContent(e.Resource, obj, opts); err != nil {
 			return Event{}, fmt.Errorf("%s: %w", e, err)
 		}
 	}
@@ -72,10 +72,10 @@ func FromResource(d destination.Destination, op Operation, r Resource) (Event, e
 	return validated(newEvent(d, op, r, &Options{}))
 }
 
-// Content returns the sanitised and encoded content of obj. Use it to make the events of several
+// ContentOf returns the sanitised and encoded content of obj. Use it to make the events of several
 // destinations from one change. It does not change obj. A core v1 Secret without an Encryptor is
 // refused with ErrSecret.
-func Content(obj *unstructured.Unstructured, opts *Options) ([]byte, error) {
+func ContentOf(obj *unstructured.Unstructured, opts *Options) (*Content, error) {
 	if obj == nil {
 		return nil, errors.New("event: no content: the object is nil")
 	}
@@ -86,7 +86,11 @@ func Content(obj *unstructured.Unstructured, opts *Options) ([]byte, error) {
 	if gvk.Group == "" && gvk.Kind == "Secret" && (opts == nil || opts.Encryptor == nil) {
 		return nil, fmt.Errorf("%w: set an Encryptor", ErrSecret)
 	}
-	return Encode(Sanitize(obj))
+	data, err := Encode(Sanitize(obj))
+	if err != nil {
+		return nil, err
+	}
+	return NewContent(data), nil
 }
 
 func newEvent(d destination.Destination, op Operation, r Resource, opts *Options) Event {
@@ -104,8 +108,8 @@ func validated(e Event) (Event, error) {
 	return e, nil
 }
 
-// contentOf is Content for an object that may be typed, and whose resource is known.
-func contentOf(r Resource, obj runtime.Object, opts *Options) ([]byte, error) {
+// typedContent is ContentOf for an object that may be typed, and whose resource is known.
+func typedContent(r Resource, obj runtime.Object, opts *Options) (*Content, error) {
 	if IsSecret(r.ID) && opts.Encryptor == nil {
 		return nil, fmt.Errorf("%w: set Options.Encryptor", ErrSecret)
 	}
@@ -124,5 +128,5 @@ func contentOf(r Resource, obj runtime.Object, opts *Options) ([]byte, error) {
 	}
 	object = maps.Clone(object) // it may be the caller's
 	object["apiVersion"], object["kind"] = gv, r.Kind
-	return Content(&unstructured.Unstructured{Object: object}, opts)
+	return ContentOf(&unstructured.Unstructured{Object: object}, opts)
 }

@@ -52,7 +52,7 @@ func TestFromObjectMakesTheSameContentOfTypedAndUnstructuredObjects(t *testing.T
 	require.Equal(t, web, e.Resource)
 	require.Equal(t, team, e.Destination)
 	require.WithinDuration(t, time.Now(), e.Time, time.Minute)
-	require.True(t, strings.HasPrefix(string(e.Content), "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  namespace: default\nspec:\n  replicas: 3\n"), "%s", e.Content)
+	require.True(t, strings.HasPrefix(string(e.Content.Bytes()), "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  namespace: default\nspec:\n  replicas: 3\n"), "%s", e.Content)
 
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed)
 	require.NoError(t, err)
@@ -62,7 +62,7 @@ func TestFromObjectMakesTheSameContentOfTypedAndUnstructuredObjects(t *testing.T
 		}
 		same, err := event.FromObject(team, event.Update, deployments, &unstructured.Unstructured{Object: content}, &event.Options{Kind: "Deployment"})
 		require.NoError(t, err)
-		require.Equal(t, string(e.Content), string(same.Content))
+		require.Equal(t, string(e.Content.Bytes()), string(same.Content.Bytes()))
 		require.Equal(t, withType, content["apiVersion"] != nil, "the object was changed")
 	}
 }
@@ -142,7 +142,7 @@ func TestASecretIsRefusedWithoutAnEncryptorAndNeverQuoted(t *testing.T) {
 		}
 		_, err := event.FromObject(team, event.Create, schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, dynamic, opts)
 		require.ErrorIs(t, err, event.ErrSecret, "a Secret under another resource")
-		_, err = event.Content(dynamic, opts)
+		_, err = event.ContentOf(dynamic, opts)
 		require.ErrorIs(t, err, event.ErrSecret)
 	}
 	_, err := event.FromObject(team, event.Delete, secrets, typed, nil)
@@ -155,7 +155,7 @@ func TestASecretIsRefusedWithoutAnEncryptorAndNeverQuoted(t *testing.T) {
 	for _, obj := range []runtime.Object{typed, dynamic} {
 		e, err := event.FromObject(team, event.Create, secrets, obj, opts)
 		require.NoError(t, err)
-		require.Contains(t, string(e.Content), "hunter2")
+		require.Contains(t, string(e.Content.Bytes()), "hunter2")
 	}
 }
 
@@ -174,15 +174,15 @@ func TestOnlyTheSecretsOfTheCoreGroupAreSecrets(t *testing.T) {
 	require.True(t, event.IsSecret(event.ID{Resource: "secrets", Name: "x"}))
 	require.False(t, event.IsSecret(event.ID{Group: "example.com", Resource: "secrets", Name: "x"}))
 	require.False(t, event.IsSecret(event.ID{Resource: "configmaps", Name: "x"}))
-	_, err := event.Content(object(t, `{apiVersion: example.com/v1, kind: Secret, metadata: {name: x}}`), nil)
+	_, err := event.ContentOf(object(t, `{apiVersion: example.com/v1, kind: Secret, metadata: {name: x}}`), nil)
 	require.NoError(t, err)
 }
 
 func TestContentNeedsAKind(t *testing.T) {
 	for _, obj := range []*unstructured.Unstructured{{}, {Object: map[string]any{"kind": "Pod"}}, {Object: map[string]any{"apiVersion": "v1"}}} {
-		_, err := event.Content(obj, nil)
+		_, err := event.ContentOf(obj, nil)
 		require.ErrorIs(t, err, event.ErrIncomplete)
 	}
-	_, err := event.Content(nil, nil)
+	_, err := event.ContentOf(nil, nil)
 	require.Error(t, err)
 }

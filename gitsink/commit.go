@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/internal/opaque"
 	"github.com/kubescribe/kubescribe/internal/quote"
 )
@@ -23,6 +24,13 @@ type Change struct {
 	Path   string // slash path relative to the base folder; one that leaves it is ErrPath
 	Data   []byte
 	Remove bool
+	// Content is the same as Data with the names that Git gives to it; nil if they are not known. It
+	// spares a sink the hashing, and may be ignored.
+	Content *event.Content
+}
+
+func writing(path string, content *event.Content) Change {
+	return Change{Path: path, Data: content.Bytes(), Content: content}
 }
 
 // String names the change; it never shows the content.

@@ -40,8 +40,11 @@
 //     the policy Never and the limit hold for it.
 //   - Commits grouped by author keep the order of the events: a new commit begins where the author
 //     changes.
-//   - Orphans are looked for on the tree that the batch's own changes leave, with what lives at
-//     that moment.
+//   - The plan of a SeedSync compares what lives at that moment with the tree that the batch's own
+//     changes leave, by the Git names of the files: it reads none. It tells the Inventory what is
+//     missing or different and may be written; Report.Different counts that.
+//   - Orphans are looked for on the same tree, and only when the Inventory has nothing to send
+//     first. The Inventory hears of a plan that has landed.
 //
 // # Concurrency
 //

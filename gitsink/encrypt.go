@@ -15,12 +15,12 @@ import (
 // written.
 var ErrEncryptor = errors.New("gitsink: the Encryptor is broken")
 
-// content returns the data to write, or nil if the file has it already. It is the last gate before
+// content returns the content to write, or nil if the file has it already. It is the last gate before
 // a file: what is a v1 Secret by its resource, its kind or its own words leaves here encrypted, or
 // not at all.
-func (p *planRun) content(ctx context.Context, e event.Event, path string, exists bool) ([]byte, error) {
+func (p *planRun) content(ctx context.Context, e event.Event, path string, exists bool) (*event.Content, error) {
 	if !event.IsSecret(e.Resource.ID) {
-		if event.IsSecretKind(e.Resource) || event.SaysSecret(e.Content) {
+		if event.IsSecretKind(e.Resource) || event.SaysSecret(e.Content.Bytes()) {
 			return nil, fmt.Errorf("%w: it came as an object of the resource %q", event.ErrSecret, e.Resource.Resource)
 		}
 		return e.Content, nil
@@ -41,24 +41,24 @@ func (p *planRun) content(ctx context.Context, e event.Event, path string, exist
 // encrypts reports whether stored is an encryption of the event's content.
 func (p *planRun) encrypts(ctx context.Context, e event.Event, stored []byte) (same bool, err error) {
 	defer recoverEncryptor(&err)
-	return p.writer.opts.Encryptor.Same(ctx, p.to, e.Resource, stored, e.Content)
+	return p.writer.opts.Encryptor.Same(ctx, p.to, e.Resource, stored, e.Content.Bytes())
 }
 
 // encrypt returns the ciphertext of the event's content. It refuses an empty one, which would pass
 // for a file that is as it should be, so that the Secret would be lost in silence, and the plain
 // text itself, which would be pushed.
-func (p *planRun) encrypt(ctx context.Context, e event.Event) (data []byte, err error) {
+func (p *planRun) encrypt(ctx context.Context, e event.Event) (encrypted *event.Content, err error) {
 	defer recoverEncryptor(&err)
-	data, err = p.writer.opts.Encryptor.Encrypt(ctx, p.to, e.Resource, e.Content)
+	data, err := p.writer.opts.Encryptor.Encrypt(ctx, p.to, e.Resource, e.Content.Bytes())
 	switch {
 	case err != nil:
 		return nil, err
 	case len(bytes.TrimSpace(data)) == 0:
 		return nil, fmt.Errorf("%w: it returned nothing and no error", ErrEncryptor)
-	case bytes.Contains(data, bytes.TrimSpace(e.Content)):
+	case bytes.Contains(data, bytes.TrimSpace(e.Content.Bytes())):
 		return nil, fmt.Errorf("%w: it returned the plain text", ErrEncryptor)
 	}
-	return data, nil
+	return event.NewContent(data), nil
 }
 
 func recoverEncryptor(err *error) {

@@ -68,8 +68,8 @@ func TestWriterRefusesWhatAnEncryptorMustNotReturn(t *testing.T) {
 
 func TestWriterRefusesASecretOfAnotherResource(t *testing.T) {
 	for name, change := range map[string]func(*event.Event){
-		"by its kind":  func(e *event.Event) { e.Resource.Kind, e.Content = "Secret", []byte("a: b\n") },
-		"by its words": func(e *event.Event) { e.Content = []byte(plainSecret) },
+		"by its kind":  func(e *event.Event) { e.Resource.Kind, e.Content = "Secret", event.NewContent([]byte("a: b\n")) },
+		"by its words": func(e *event.Event) { e.Content = event.NewContent([]byte(plainSecret)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			sink := &memorySink{}

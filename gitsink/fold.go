@@ -2,6 +2,7 @@ package gitsink
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,8 +15,8 @@ import (
 func (p *planRun) fold(ctx context.Context, e event.Event) error {
 	path := p.path(e)
 	entry, exists := p.entry(path)
-	owner, owned := ownedFolder(p.base, path)
 	if e.Operation == event.Delete {
+		owner, owned := ownedFolder(p.base, path)
 		switch {
 		case !exists || !entry.isFile():
 		case owned:
@@ -28,19 +29,11 @@ func (p *planRun) fold(ctx context.Context, e event.Event) error {
 	if e.Precondition == event.IfAbsent && exists || e.Precondition == event.IfPresent && !exists {
 		return nil
 	}
-	if owned {
-		p.skip(e, fmt.Errorf("%w: %s stands in the way of %s", ErrOwned, owner, path), false)
-		return nil
-	}
-	if err := p.blocked(path, entry, exists); err != nil {
+	if err := p.denied(path, entry, exists); err != nil {
 		p.skip(e, err, false)
 		return nil
 	}
-	if f, filtered := p.filters.of(path); filtered && p.writer.opts.RefuseFiltered {
-		p.skip(e, fmt.Errorf("%w: %s has %w, which is not run", ErrPath, path, f), false)
-		return nil
-	}
-	data, err := p.content(ctx, e, path, exists)
+	content, err := p.content(ctx, e, path, exists)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -48,10 +41,25 @@ func (p *planRun) fold(ctx context.Context, e event.Event) error {
 		p.skip(e, err, !errors.Is(err, event.ErrSecret))
 		return nil
 	}
-	if data == nil || exists && entry.holds(data) {
+	if content == nil || exists && entry.isFile() && content.Names(entry.Hash) {
 		return nil
 	}
-	p.add(e, Change{Path: path, Data: data}, &Entry{Mode: ModeFile, Hash: blobHash(data)})
+	name := content.SHA1()
+	p.add(e, writing(path, content), &Entry{Mode: ModeFile, Hash: hex.EncodeToString(name[:])})
+	return nil
+}
+
+// denied returns why nothing may be written at a path; nil if it may.
+func (p *planRun) denied(path string, entry Entry, exists bool) error {
+	if owner, owned := ownedFolder(p.base, path); owned {
+		return fmt.Errorf("%w: %s stands in the way of %s", ErrOwned, owner, path)
+	}
+	if err := p.blocked(path, entry, exists); err != nil {
+		return err
+	}
+	if f, filtered := p.filters.of(path); filtered && p.writer.opts.RefuseFiltered {
+		return fmt.Errorf("%w: %s has %w, which is not run", ErrPath, path, f)
+	}
 	return nil
 }
 

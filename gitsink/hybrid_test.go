@@ -27,7 +27,7 @@ func on(branch, folder string) destination.Destination {
 
 func change(d destination.Destination, name, content string) event.Event {
 	return event.Event{
-		Destination: d, Operation: event.Update, Content: []byte(content),
+		Destination: d, Operation: event.Update, Content: event.NewContent([]byte(content)),
 		Resource: event.Resource{ID: event.ID{Resource: "configmaps", Namespace: "shop", Name: name}, Version: "v1", Kind: "ConfigMap"},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
 )
 
 // OwnerFile is the file in the base folder that names the folder's owner on a branch. It is written
@@ -44,7 +45,9 @@ func (o owner) encode() []byte {
 	return append([]byte(ownerNote), body...)
 }
 
-func (o owner) change() Change { return Change{Path: OwnerFile, Data: o.encode()} }
+func (o owner) content() *event.Content { return event.NewContent(o.encode()) }
+
+func (o owner) change() Change { return writing(OwnerFile, o.content()) }
 
 // ownership is what a plan found out about the owner of its folder.
 type ownership struct {
@@ -63,9 +66,9 @@ func checkOwnership(ctx context.Context, base Tree, us owner, adopt bool) (owner
 	case !found:
 		us.Adopted = adopt || empty(base)
 		return ownership{owner: us, write: true, urgent: adopt && !empty(base)}, nil
-	case entry.holds(us.as(true).encode()):
+	case us.as(true).content().Names(entry.Hash):
 		return ownership{owner: us.as(true)}, nil
-	case entry.holds(us.as(false).encode()) && !adopt:
+	case !adopt && us.as(false).content().Names(entry.Hash):
 		return ownership{owner: us.as(false)}, nil
 	case adopt:
 		return ownership{owner: us.as(true), write: true, urgent: true}, nil

@@ -29,7 +29,8 @@ type planRun struct {
 	again   []event.Event // those that have to be tried again
 	report  Report
 
-	swept bool // a SeedSync was carried out
+	seen  event.Snapshot // of a SeedSync
+	swept bool           // it was carried out, with the removal of what has no object
 	// foreign are the folders below ours that have an owner of their own, each with a slash at its
 	// end; nil before a sweep. excluded are those in which that kept a file from being deleted or
 	// looked at.
@@ -72,11 +73,11 @@ func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree
 	// Orphans are looked for last, on the tree as this run leaves it. Looked for on the base tree,
 	// a file that the run has just written, and whose object has died since, would stay.
 	if seedSync >= 0 {
-		if err := p.sweep(ctx, events[seedSync].Inventory); err != nil {
+		if err := p.seed(ctx, events[seedSync].Inventory); err != nil {
 			return nil, err
 		}
 	}
-	if err := p.findFiltered(ctx, paths, seedSync >= 0); err != nil {
+	if err := p.findFiltered(ctx, paths, p.swept); err != nil {
 		return nil, err
 	}
 	p.report.Excluded = orphan.NewFound(slices.Sorted(maps.Keys(p.excluded)))

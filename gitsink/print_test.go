@@ -21,7 +21,7 @@ func TestNobodyPrintsContentsOrUserInformation(t *testing.T) {
 	t.Parallel()
 	const secret = "s3cret-word"
 	d := destination.Destination{Ref: destination.Ref{Namespace: "team", Name: "dest"}, Repository: "https://" + secret + ":" + secret + "@git.example/app.git", Branch: "main"}
-	e := event.Event{Destination: d, Operation: event.Update, Content: []byte(secret),
+	e := event.Event{Destination: d, Operation: event.Update, Content: event.NewContent([]byte(secret)),
 		Resource: event.Resource{ID: event.ID{Resource: "secrets", Namespace: "shop", Name: "db"}, Version: "v1", Kind: "Secret"}}
 	change := gitsink.Change{Path: "a", Data: []byte(secret)}
 	commit := gitsink.Commit{Changes: []gitsink.Change{change}, Message: "m"}

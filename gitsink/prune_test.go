@@ -27,8 +27,17 @@ func (c covering) View(f func(event.Snapshot) error) error { return f(c) }
 func (c covering) Collections() []event.Collection {
 	return []event.Collection{{Resource: "configmaps", All: true}}
 }
-func (c covering) Resources(event.Collection) iter.Seq[event.Resource] {
-	return slices.Values(c.living)
+func (covering) Landed(event.Snapshot) {}
+func (covering) Differs(event.Object)  {}
+func (covering) MaySweep() bool        { return true }
+func (c covering) Objects() iter.Seq[event.Object] {
+	return func(yield func(event.Object) bool) {
+		for _, r := range c.living {
+			if !yield(event.Object{Resource: r}) {
+				return
+			}
+		}
+	}
 }
 func (c covering) Uncovered(s event.Collection) bool { return c.uncovered(s) }
 

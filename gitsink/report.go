@@ -6,13 +6,17 @@ type Report struct {
 	// alone.
 	Status
 	Result  Result
-	Adopted bool    // the folder is ours
-	Removed int     // the number of orphans that were removed
-	Pruned  *Pruned // what became of an order to prune; nil if there was none
-	Token   uint64  // of the Policy by which the plan was made that landed; 0 if none did
+	Adopted bool // the folder is ours
+	Removed int  // the number of orphans that were removed
+	// Different is the number of objects whose file a SeedSync found missing or different. They are
+	// on their way, and files without an object go when they are written.
+	Different int
+	Pruned    *Pruned // what became of an order to prune; nil if there was none
+	Token     uint64  // of the Policy by which the plan was made that landed; 0 if none did
 }
 
-// Swept reports whether a SeedSync was carried out, held deletions apart.
+// Swept reports whether a SeedSync was carried out to its end, held deletions apart: nothing was
+// different, and files without an object were looked for.
 func (r Report) Swept() bool { return !r.LastSeed.IsZero() }
 
 // Pruned is what became of an order to prune.

@@ -10,13 +10,21 @@ import (
 	"github.com/kubescribe/kubescribe/orphan"
 )
 
-// sweep carries a SeedSync out: it removes the files that have lost their object, and prunes what
-// no rule covers any more if that is ordered.
-func (p *planRun) sweep(ctx context.Context, inventory event.Inventory) error {
-	p.swept = true
+// seed carries a SeedSync out. It tells the Inventory what differs. If nothing does that has to be
+// sent first, it removes the files that have lost their object, and prunes what no rule covers any
+// more if that is ordered.
+func (p *planRun) seed(ctx context.Context, inventory event.Inventory) error {
 	p.foreign = foreignFolders(p.base)
-	orphans, uncovered, err := p.search(inventory)
-	if err != nil {
+	var orphans, uncovered []string
+	err := inventory.View(func(live event.Snapshot) (err error) {
+		p.seen = live
+		left, err := p.compare(ctx, live)
+		if p.swept = live.MaySweep(); err == nil && p.swept && left {
+			orphans, uncovered, err = p.search(live)
+		}
+		return err
+	})
+	if err != nil || !p.swept {
 		return err
 	}
 	p.report.Uncovered = orphan.NewFound(uncovered)
@@ -37,16 +45,12 @@ func (p *planRun) sweep(ctx context.Context, inventory event.Inventory) error {
 // search returns the orphans that may go, and the files that no rule covers any more. In a folder
 // that is not adopted no orphan goes, so the limit does not count there, and all that would go are
 // reported.
-func (p *planRun) search(inventory event.Inventory) (orphans, uncovered []string, err error) {
+func (p *planRun) search(live event.Snapshot) (orphans, uncovered []string, err error) {
 	layout, approval := p.writer.opts.Layout, p.policy.Approval
 	approval.All = approval.All || !p.ownership.owner.Adopted
-	err = inventory.View(func(live event.Snapshot) error {
-		p.sweepable = covers(live)
-		uncovered = orphan.Uncovered(p.paths(), layout, live)
-		var err error
-		orphans, err = orphan.Find(p.paths(), layout, live, &p.policy.Orphans, approval)
-		return err
-	})
+	p.sweepable = covers(live)
+	uncovered = orphan.Uncovered(p.paths(), layout, live)
+	orphans, err = orphan.Find(p.paths(), layout, live, &p.policy.Orphans, approval)
 	if errors.As(err, &p.report.Held) {
 		return nil, uncovered, nil
 	}

@@ -308,6 +308,8 @@ func (c *coveringNothing) View(f func(event.Snapshot) error) error {
 	})
 }
 
+func (*coveringNothing) Landed(event.Snapshot) {}
+
 type uncovering struct{ event.Snapshot }
 
 func (uncovering) Uncovered(event.Collection) bool { return true }

@@ -2,8 +2,6 @@ package gitsink
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"iter"
 )
 
@@ -38,14 +36,6 @@ type Entry struct {
 }
 
 func (e Entry) isFile() bool { return e.Mode == ModeFile || e.Mode == ModeExecutable }
-
-// holds reports whether the entry is a file with this content, which need not be read for that.
-func (e Entry) holds(data []byte) bool {
-	if len(e.Hash) == hex.EncodedLen(sha256.Size) {
-		return e.isFile() && e.Hash == blobHash256(data)
-	}
-	return e.isFile() && e.Hash == blobHash(data)
-}
 
 // Mode is the type of a tree entry, in Git's own numbers.
 type Mode uint32

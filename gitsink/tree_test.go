@@ -2,6 +2,7 @@ package gitsink
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -75,7 +76,7 @@ func (s *stubTree) ReadAbove(context.Context, string) (map[string][]byte, error)
 func stub(files map[string]string) *stubTree {
 	s := &stubTree{entries: map[string]Entry{}, files: files}
 	for path, content := range files {
-		s.entries[path] = Entry{Mode: ModeFile, Hash: blobHash([]byte(content))}
+		s.entries[path] = Entry{Mode: ModeFile, Hash: nameOf(content)}
 	}
 	return s
 }
@@ -425,3 +426,9 @@ func (g grown) Stat() (fs.FileInfo, error) {
 type longer struct{ fs.FileInfo }
 
 func (longer) Size() int64 { return 9 }
+
+// nameOf is Git's name of a content.
+func nameOf(content string) string {
+	name := event.NewContent([]byte(content)).SHA1()
+	return hex.EncodeToString(name[:])
+}

@@ -107,6 +107,11 @@ func (w *Writer) apply(ctx context.Context, lease queue.Lease, events []event.Ev
 		return events, err
 	}
 	report := last.landed(result, time.Now())
+	for _, e := range events {
+		if e.Operation == event.SeedSync && last.seen != nil {
+			e.Inventory.Landed(last.seen)
+		}
+	}
 	w.opts.OnReport(report)
 	var faults []error
 	for _, s := range report.Skipped {

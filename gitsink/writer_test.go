@@ -101,7 +101,7 @@ func id(name string) event.Resource {
 }
 
 func write(d, name, content string) event.Event {
-	return event.Event{Destination: to(d), Operation: event.Update, Resource: id(name), Content: []byte(content)}
+	return event.Event{Destination: to(d), Operation: event.Update, Resource: id(name), Content: event.NewContent([]byte(content))}
 }
 
 func remove(d, name string) event.Event {

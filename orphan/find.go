@@ -28,14 +28,11 @@ func Find(paths iter.Seq[string], layout event.Layout, live event.Snapshot, opts
 	collections := live.Collections()
 	dead := pathsWithin(collections, paths, layout)
 	files := len(dead)
-	// Collections may overlap. All of them are asked: what any of them says lives, lives.
-	for _, c := range collections {
-		for r := range live.Resources(c) {
-			if len(dead) == 0 {
-				return nil, nil
-			}
-			delete(dead, layout.Path(r))
+	for o := range live.Objects() {
+		if len(dead) == 0 {
+			return nil, nil
 		}
+		delete(dead, layout.Path(o.Resource))
 	}
 	orphans := slices.Sorted(maps.Keys(dead))
 	if err := opts.Hold(orphans, files, approval); err != nil {

@@ -25,10 +25,14 @@ func (c cluster) Collections() []event.Collection { return c.scopes }
 
 func (cluster) Uncovered(event.Collection) bool { return false }
 
-func (c cluster) Resources(s event.Collection) iter.Seq[event.Resource] {
-	return func(yield func(event.Resource) bool) {
+func (cluster) Differs(event.Object) {}
+
+func (cluster) MaySweep() bool { return true }
+
+func (c cluster) Objects() iter.Seq[event.Object] {
+	return func(yield func(event.Object) bool) {
 		for _, r := range c.living {
-			if s.Contains(r.ID) && !yield(r) {
+			if !yield(event.Object{Resource: r}) {
 				return
 			}
 		}
@@ -91,27 +95,6 @@ func TestFind(t *testing.T) {
 			require.Equal(t, c.orphans, orphans)
 		})
 	}
-}
-
-func TestFindAsksAViewThatOneScopeOfTwoAnswers(t *testing.T) {
-	// Whichever scope says that it lives is believed.
-	podsInA := event.Collection{Resource: "pods", Namespace: "a"}
-	view := uneven{cluster{[]event.Collection{{Resource: "pods", All: true}, podsInA}, []event.Resource{pod("a", "x")}}, podsInA}
-	orphans, err := orphan.Find(slices.Values([]string{"a/pods/x.yaml"}), event.DefaultLayout, view, nil, orphan.Approval{})
-	require.NoError(t, err)
-	require.Empty(t, orphans)
-}
-
-type uneven struct {
-	cluster
-	only event.Collection
-}
-
-func (u uneven) Resources(s event.Collection) iter.Seq[event.Resource] {
-	if s != u.only {
-		return func(func(event.Resource) bool) {}
-	}
-	return u.cluster.Resources(s)
 }
 
 func TestFindHoldsADeletionThatIsTooLarge(t *testing.T) {
@@ -296,10 +279,10 @@ type counted struct {
 	told *int
 }
 
-func (c counted) Resources(s event.Collection) iter.Seq[event.Resource] {
-	return func(yield func(event.Resource) bool) {
-		for r := range c.cluster.Resources(s) {
-			if *c.told++; !yield(r) {
+func (c counted) Objects() iter.Seq[event.Object] {
+	return func(yield func(event.Object) bool) {
+		for o := range c.cluster.Objects() {
+			if *c.told++; !yield(o) {
 				return
 			}
 		}

@@ -14,7 +14,7 @@ import (
 // benchEvents are so many events for each of so many destinations, in turns.
 func benchEvents(keys, each int) []event.Event {
 	events := make([]event.Event, 0, keys*each)
-	content := make([]byte, 100)
+	content := event.NewContent(make([]byte, 100))
 	for i := range each {
 		for k := range keys {
 			e := write(dst(fmt.Sprint("repo", k/10), fmt.Sprint("destination", k)), fmt.Sprint("object", i), "x")

@@ -19,7 +19,7 @@ func change(branch, name, content string) event.Event {
 		},
 		Operation: event.Update,
 		Resource:  event.Resource{ID: event.ID{Resource: "configmaps", Namespace: "shop", Name: name}, Version: "v1", Kind: "ConfigMap"},
-		Content:   []byte(content),
+		Content:   event.NewContent([]byte(content)),
 	}
 }
 
@@ -38,7 +38,7 @@ func ExampleSharded() {
 		return
 	}
 	for _, e := range batch.Events {
-		fmt.Printf("%s: %s\n", e, e.Content)
+		fmt.Printf("%s: %s\n", e, e.Content.Bytes())
 	}
 	fmt.Println(batch.Done(ctx), q.Stats().Lines)
 

@@ -41,7 +41,7 @@ func (l *lease) Done(context.Context) error {
 }
 
 // Retry implements Lease. It settles also if ctx has ended. An event is recognised by its
-// destination, operation, ID and Precondition, and by the address of its Content. If one of them is
+// destination, operation, ID and Precondition, and by its Content, which is compared as a pointer. If one of them is
 // not of the batch, the whole batch is put back and an error says so.
 func (l *lease) Retry(_ context.Context, cause error, events ...event.Event) error {
 	f, err := l.retry(cause, events)
@@ -79,15 +79,11 @@ type identity struct {
 	operation event.Operation
 	id        event.ID
 	condition event.Precondition
-	content   *byte
+	content   *event.Content
 }
 
 func identify(e *event.Event) identity {
-	i := identity{dst: e.Destination, operation: e.Operation, id: e.Resource.ID, condition: e.Precondition}
-	if len(e.Content) > 0 {
-		i.content = &e.Content[0]
-	}
-	return i
+	return identity{e.Destination, e.Operation, e.Resource.ID, e.Precondition, e.Content}
 }
 
 // choose marks those items in hand that are to be put back: these events, or all if there are none.

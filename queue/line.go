@@ -26,10 +26,10 @@ func (l *load) add(n load) { l.events += n.events; l.bytes += n.bytes }
 func (l *load) sub(n load) { l.events -= n.events; l.bytes -= n.bytes }
 
 func loadOf(e *event.Event) load {
-	if len(e.Content) == 0 {
-		return load{1, bareBytes}
+	if size := e.Content.Size(); size > 0 {
+		return load{1, int64(size)}
 	}
-	return load{1, int64(len(e.Content))}
+	return load{1, bareBytes}
 }
 
 // item is one queued or leased event. Queued, it is in live or seeds of its line, or chained

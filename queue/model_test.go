@@ -40,10 +40,13 @@ type asked struct{ living map[string]string }
 func (a asked) View(f func(event.Snapshot) error) error { return f(a) }
 func (a asked) Collections() []event.Collection         { return nil }
 func (asked) Uncovered(event.Collection) bool           { return false }
-func (a asked) Resources(event.Collection) iter.Seq[event.Resource] {
-	return func(yield func(event.Resource) bool) {
+func (asked) Landed(event.Snapshot)                     {}
+func (asked) Differs(event.Object)                      {}
+func (asked) MaySweep() bool                            { return true }
+func (a asked) Objects() iter.Seq[event.Object] {
+	return func(yield func(event.Object) bool) {
 		for name := range a.living {
-			if !yield(write(prod, name, "").Resource) {
+			if !yield(event.Object{Resource: write(prod, name, "").Resource}) {
 				return
 			}
 		}
@@ -120,8 +123,8 @@ func (w *world) push(events []event.Event) {
 		case e.Operation == event.SeedSync:
 			_ = e.Inventory.View(func(v event.Snapshot) error {
 				alive := map[string]bool{}
-				for r := range v.Resources(event.Collection{}) {
-					alive[r.Name] = true
+				for o := range v.Objects() {
+					alive[o.Name] = true
 				}
 				maps.DeleteFunc(w.files, func(name, _ string) bool { return !alive[name] })
 				return nil
@@ -129,7 +132,7 @@ func (w *world) push(events []event.Event) {
 		case e.Operation == event.Delete:
 			delete(w.files, name)
 		case e.Precondition == event.Always, there == (e.Precondition == event.IfPresent):
-			w.files[name] = string(e.Content)
+			w.files[name] = string(e.Content.Bytes())
 		}
 	}
 }

@@ -35,7 +35,7 @@ func write(d destination.Destination, name, content string) event.Event {
 		Destination: d,
 		Operation:   event.Update,
 		Resource:    event.Resource{ID: event.ID{Resource: "configmaps", Namespace: "ns", Name: name}, Version: "v1", Kind: "ConfigMap"},
-		Content:     []byte(content),
+		Content:     event.NewContent([]byte(content)),
 	}
 }
 
@@ -60,6 +60,7 @@ func remove(d destination.Destination, name string) event.Event {
 type noLive struct{}
 
 func (noLive) View(func(event.Snapshot) error) error { return nil }
+func (noLive) Landed(event.Snapshot)                 {}
 
 func seedSync(d destination.Destination) event.Event {
 	return event.Event{Destination: d, Operation: event.SeedSync, Inventory: noLive{}}
@@ -100,7 +101,7 @@ func texts(events []event.Event) []string {
 		case event.Delete:
 			out = append(out, "-"+e.Resource.Name)
 		default:
-			out = append(out, fmt.Sprintf("%s=%s", e.Resource.Name, e.Content))
+			out = append(out, fmt.Sprintf("%s=%s", e.Resource.Name, e.Content.Bytes()))
 		}
 	}
 	return out

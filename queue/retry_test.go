@@ -227,7 +227,7 @@ func TestRetryTellsApartEventsThatDifferInOneThing(t *testing.T) {
 			func(e *event.Event) { e.Precondition = event.IfAbsent },
 			func(e *event.Event) { e.Destination = dev },
 			func(e *event.Event) { e.Resource.Name = "b" },
-			func(e *event.Event) { e.Content = []byte("1") },
+			func(e *event.Event) { e.Content = event.NewContent([]byte("1")) },
 		} {
 			e := first
 			change(&e)

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,7 +15,8 @@ import (
 // demand and ends when nothing is left.
 type backfill struct {
 	*Watcher
-	to *target
+	to    *target
+	group *sync.WaitGroup // of all backfills and walks
 }
 
 const (
@@ -58,7 +60,7 @@ func (b backfill) serveOnce(ctx context.Context) error {
 	var r round
 	b.update(func(l *ledger) { r = l.next(b.to) })
 	if r.many {
-		return b.list(ctx, r)
+		return b.join(ctx, r)
 	}
 	for _, key := range r.keys {
 		if err := b.get(ctx, r.from, key); err != nil {
@@ -68,14 +70,9 @@ func (b backfill) serveOnce(ctx context.Context) error {
 	return nil
 }
 
-func (b backfill) clock() (now uint64) {
-	b.read(func(l *ledger) { now = l.clock })
-	return now
-}
-
 // get fetches one object and offers it.
 func (b backfill) get(ctx context.Context, from *feed, key objectKey) error {
-	asked := b.clock()
+	asked := b.moment()
 	obj, err := clientFor(b.client, from.of).Namespace(key.name.Namespace).Get(ctx, key.name.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		b.update(func(l *ledger) { l.notFound(b.to, key) })
@@ -84,72 +81,32 @@ func (b backfill) get(ctx context.Context, from *feed, key objectKey) error {
 	if err != nil {
 		return err
 	}
-	b.fetched(ctx, from, obj, asked)
+	if f, wanted := b.readWanted(ctx, from, obj); wanted {
+		b.update(func(l *ledger) { l.fetched(from, f, asked) })
+	}
 	return nil
 }
 
-// list lists what a feed covers and offers what waits. When the room is used up it drops the page
-// and asks for it again later: a page that waits is memory for every destination whose remote
-// hangs.
-func (b backfill) list(ctx context.Context, r round) error {
-	opts := metav1.ListOptions{Limit: b.opts.PageSize}
-	asked := b.clock() // for all pages: each shows the moment of the first one
-	for {
-		full, next, err := b.page(ctx, r.from, opts, asked)
-		if gone(err) {
-			return nil // the next round begins anew; what was offered waits no more
-		}
-		if err != nil {
-			return err
-		}
-		switch {
-		case full:
-			if err := b.out.Room(ctx, b.to.destination); err != nil {
-				return err
-			}
-		case next != "":
-			opts.Continue = next
-		default:
-			return b.listed(r, asked)
-		}
-	}
+// fetched is an object that a backfill or a walk has read.
+type fetched struct {
+	change
+	dying bool // it has a deletionTimestamp
 }
 
-func (b backfill) listed(r round, asked uint64) (err error) {
-	b.update(func(l *ledger) { err = l.fetchedAll(b.to, r.from, r.waiting, asked) })
-	return err
-}
-
-// page lists a page and offers what waits, when it has its turn: a page is memory, and many
-// destinations may have a backfill each.
-func (b backfill) page(ctx context.Context, from *feed, opts metav1.ListOptions, asked uint64) (full bool, next string, err error) {
-	leave, err := enter(ctx, b.lists)
-	if err != nil {
-		return false, "", err
-	}
-	defer leave()
-	list, err := clientFor(b.client, from.of).Namespace(from.namespace).List(ctx, opts)
-	if err != nil {
-		return false, "", err
-	}
-	for i := range list.Items {
-		full = !b.fetched(ctx, from, &list.Items[i], asked) || full
-	}
-	return full, list.GetContinue(), nil
-}
-
-// fetched offers an object that was asked for at a moment of the ledger's clock. It returns false
-// if the target had no room for it.
-func (b backfill) fetched(ctx context.Context, from *feed, obj *unstructured.Unstructured, asked uint64) (room bool) {
-	var wanted bool
-	b.read(func(l *ledger) {
+// readWanted encodes an object if anybody waits for it.
+func (w *Watcher) readWanted(ctx context.Context, from *feed, obj *unstructured.Unstructured) (f fetched, wanted bool) {
+	w.read(func(l *ledger) {
 		tl := l.types[groupResource(from.of)]
 		wanted = tl != nil && l.waits(objectKey{tl, nameOf(obj)})
 	})
 	if !wanted {
-		return true
+		return fetched{}, false
 	}
-	c := b.reader.read(ctx, from.of, obj, listed)
-	b.update(func(l *ledger) { room = l.fetched(b.to, from, c, obj.GetDeletionTimestamp() != nil, asked) })
-	return room
+	return fetched{w.reader.read(ctx, from.of, obj, listed), obj.GetDeletionTimestamp() != nil}, true
+}
+
+// moment returns that of the ledger's clock.
+func (w *Watcher) moment() (now uint64) {
+	w.read(func(l *ledger) { now = l.clock })
+	return now
 }

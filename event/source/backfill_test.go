@@ -14,8 +14,8 @@ func TestWhatAwaitsARelistHoldsUpNoOtherType(t *testing.T) {
 	for range 20 { // of the types, any may be looked at first
 		d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps", "services"))
 		other := d.feed("services", "", to)
-		d.object(t.Context(), s, configMap("default", "a", "1"), listed)
-		d.object(t.Context(), other, service("default", "b"), listed)
+		d.object(t.Context(), s, configMap("default", "a", "1"), added)
+		d.object(t.Context(), other, service("default", "b"), added)
 		d.deleted(t.Context(), other, service("default", "b"), removed)
 		d.ledger.outdate(other, "default")
 		require.Len(t, d.ledger.choose(to).keys, 1)
@@ -30,14 +30,14 @@ func TestWhatTheServerDoesNotFindIsDroppedAndRemembered(t *testing.T) {
 	out := newLines(0)
 	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	d.client, d.opts.PageSize = client, 1
-	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
-	require.NoError(t, backfill{d.Watcher, to}.get(t.Context(), s, d.keyed(s, "a")))
+	d.object(t.Context(), s, configMap("default", "a", "1"), added)
+	require.NoError(t, backfill{d.Watcher, to, nil}.get(t.Context(), s, d.keyed(s, "a")))
 	require.Zero(t, to.backlog.count)
 	require.Contains(t, d.ledger.missing, d.keyed(s, "a"))
 
 	for _, name := range []string{"b", "c"} {
 		require.NoError(t, cluster.Apply(configMap("default", name, "1")))
-		d.object(t.Context(), s, configMap("default", name, "1"), listed)
+		d.object(t.Context(), s, configMap("default", name, "1"), added)
 	}
 	cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Page > 1 {
@@ -52,7 +52,7 @@ func TestWhatTheServerDoesNotFindIsDroppedAndRemembered(t *testing.T) {
 func TestOfWhatWaitsOnlyThatIsMissedWhichAListingShouldHaveHad(t *testing.T) {
 	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 	for _, name := range []string{"missed", "heard-of-since", "dead"} {
-		d.object(t.Context(), s, configMap("default", name, "1"), listed)
+		d.object(t.Context(), s, configMap("default", name, "1"), added)
 	}
 	asked := d.now()
 	d.object(t.Context(), s, configMap("default", "heard-of-since", "2"), modified)
@@ -69,7 +69,7 @@ func TestOfWhatWaitsOnlyThatIsMissedWhichAListingShouldHaveHad(t *testing.T) {
 
 func TestBeforeDiscoveryHasAnsweredWhatWaitsIsBlockedAndNotDropped(t *testing.T) {
 	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
-	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
+	d.object(t.Context(), s, configMap("default", "a", "1"), added)
 	d.ledger.stop(s)
 	require.Empty(t, d.ledger.choose(to).keys)
 	require.Equal(t, 1, to.blocked)
@@ -79,7 +79,7 @@ func TestBeforeDiscoveryHasAnsweredWhatWaitsIsBlockedAndNotDropped(t *testing.T)
 func TestAListingThatCompletesWakesWhoseObjectsWereBlocked(t *testing.T) {
 	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 	d.begin(s)
-	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
+	d.object(t.Context(), s, configMap("default", "a", "1"), added)
 	clear(d.ledger.pending)
 	to.backfilling, to.blocked = false, 1
 	d.ledger.relist(d.feed("services", "", to))
@@ -98,7 +98,7 @@ func TestADestinationThatIsNoTargetAnyMoreGetsNothing(t *testing.T) {
 func TestASeedSyncSaysWhenItWasAskedFor(t *testing.T) {
 	out := newLines(-1)
 	d, to, _ := newRig(t, out, rule("prod", "prod", "configmaps"))
-	to.syncDue = true
+	d.ledger.ask(to)
 	d.ledger.sync(to)
 	require.False(t, out.waiting[0].Time.IsZero())
 }

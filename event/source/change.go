@@ -12,13 +12,28 @@ import (
 // change is one object on its way to the destinations that want it.
 type change struct {
 	resource  event.Resource
-	content   []byte // nil if refused
+	content   *event.Content // nil if refused
 	refused   error
 	operation event.Operation
 	// Whose object it is; one without Writes does not want this change of it.
 	matches []ruleset.Match
-	author  event.Author
-	listed  bool
+	// The same as a listing would have them, which does not know who made the change.
+	standing []ruleset.Match
+	author   event.Author
+	listed   bool
+}
+
+// digest returns that of the content. What a Condition could not decide, an update may decide that
+// leaves the content as it is, so it is unknown then.
+func (c change) digest() event.Digest {
+	switch {
+	case slices.ContainsFunc(c.matches, func(m ruleset.Match) bool { return m.Err != nil }):
+		return unknown
+	case c.refused != nil:
+		return refused
+	default:
+		return c.content.Digest()
+	}
 }
 
 // arrival says how a reflector learnt of an object.
@@ -32,16 +47,14 @@ const (
 )
 
 // upsert takes note of a living object, and sends it to those who want it and do not have it so.
+// Who wants it first because of a listing may have the file already: the SeedSync that follows each
+// listing compares.
 func (l *ledger) upsert(f *feed, c change) {
 	seen := l.tick()
 	tl := l.typeOf(f.of)
 	key := objectKey{tl, c.resource.NamespacedName()}
 	old := key.entry()
-	e := entry{hash: l.hash(c.content), seen: seen, owners: l.ownersOf(tl, c.matches)}
-	if slices.ContainsFunc(c.matches, func(m ruleset.Match) bool { return m.Err != nil }) {
-		// What a Condition could not decide, an update may decide that leaves the content as it is.
-		e.hash = unknown
-	}
+	e := entry{digest: c.digest(), seen: seen, owners: l.ownersOf(tl, c)}
 	if len(e.owners.list) > 0 {
 		tl.put(key.name, e)
 	} else {
@@ -50,19 +63,17 @@ func (l *ledger) upsert(f *feed, c change) {
 	l.disown(f, key, old.owners, e.owners, c.author)
 	for _, m := range c.matches {
 		to := l.target(m.Destination)
-		_, resend := f.resend[to]
-		if old.owners.have(to) && old.hash == e.hash && m.Err == nil && !(c.listed && resend) {
-			continue
+		switch had := old.owners.have(to); {
+		case to == nil, had && old.digest == e.digest && m.Err == nil:
+		case c.listed && !had && c.refused == nil && m.Writes: // the SeedSync compares
+		default:
+			l.write(to, key, c, m)
 		}
-		l.write(to, key, c, m)
 	}
 }
 
-// write sends one object to a target; nil is none.
+// write sends one object to a target.
 func (l *ledger) write(to *target, key objectKey, c change, m ruleset.Match) {
-	if to == nil {
-		return
-	}
 	if !m.Writes {
 		if m.Err != nil {
 			l.refuse(to, key, m.Err)

@@ -1,21 +1,30 @@
 // Package source follows a Kubernetes cluster and tells each destination what changed for it.
 //
 // For each type that a ruleset.RuleSet asks for, a reflector lists the objects and then watches
-// them, as client-go's reflectors do. An object is sanitised and encoded once. It becomes an event
-// for every destination that wants it, and the event goes into the line of that destination in a
-// queue. When all reflectors of a destination have listed what they can, the destination gets a
-// SeedSync: its sink may remove files whose objects are gone. There is no cache of objects. A
-// ledger holds a hash of each object and who has a file of it, and what finds no room in the queue
-// is fetched again later. So a dead remote costs a bit for each object that it misses, and holds up
-// nobody else.
+// them, as client-go's reflectors do. An object is sanitised and encoded once. A change becomes an
+// event for every destination that wants it, and the event goes into the line of that destination
+// in a queue. When all reflectors of a destination have listed what they can, it gets a SeedSync:
+// its sink says which files differ from what was listed, and these alone are sent. There is no
+// cache of objects. A ledger holds the digest of each object and who has a file of it, and what
+// has to be sent is fetched again, once for all destinations. So a dead remote costs a bit for each
+// object that it misses, and holds up nobody else.
 //
 // # Guarantees
 //
 //   - A change that reaches the Watcher reaches the line of each destination that wants it, or a
 //     later state of the same object does. Versions in between may be left out, as in every watch.
 //   - The Watcher never blocks on the queue. What finds no room is marked in the ledger and fetched
-//     again when there is room. A dead remote stops neither reflectors nor other destinations, and
-//     no listing waits for a push.
+//     again when there is room. A dead remote stops neither reflectors nor other destinations.
+//   - A seed sends what differs, not what there is. What a listing finds for the first time for a
+//     destination is not sent: the SeedSync that follows compares it with the file. What it finds
+//     changed since it was last told is. Secrets are always sent, since their files are encrypted.
+//   - A seed has two SeedSyncs at most: one that compares, and sweeps if nothing differs, else one
+//     that sweeps after what differed. It waits for all listings of the destination, but no longer
+//     than twice Options.Rediscover for one that does not end: then it compares without that one,
+//     and nothing is swept.
+//   - What several destinations wait for is fetched once for all, page by page (walk). A page waits
+//     for members that have no room while others make progress, for 3 s after the last did, and
+//     for ever only if it holds up nobody.
 //   - An update that leaves the sanitised content as it was, as one of the status alone does, makes
 //     no event.
 //   - An object with a deletionTimestamp counts as deleted. So does, for one destination, an object
@@ -40,6 +49,7 @@
 //     within ten minutes.
 //   - The next Resync heals what no reflector can see: the resource versions have come as far again
 //     before it asks, or the cluster was set forward. It lists objects and labels of namespaces.
+//     Sweep compares without a listing, for what others did to a folder.
 //   - New rules list only what they say otherwise than the old ones: a
 //     type, or single namespaces of it. So do labels of a namespace that move it in or out of a
 //     rule. What is being listed again is swept only when that is done. A destination that is gone,
@@ -56,9 +66,10 @@
 //
 // # Memory
 //
-// The ledger holds for each wanted object its name, a hash of its content and a shared pointer to
-// its owners, about 100 bytes. A destination without room holds a bit for each object of a type for
-// which it waits, and a bit more for deletes.
+// The ledger holds for each wanted object its name, the digest of its content and a shared pointer
+// to its owners, about 130 bytes. A destination holds a bit for each object of a type for which it
+// waits, a bit more for deletes, and one for what was sent since its last SeedSync. Listings and
+// walks have one page each in memory, Options.Lists of them at a time.
 //
 // # Concurrency
 //
@@ -66,8 +77,15 @@
 // starts and ends reflectors, probes and backfills, a goroutine each, and all of them have ended
 // when Start returns. The ledger is a value without a lock, and all decisions are its own. The
 // Watcher holds its lock whenever the ledger is called, and the ledger offers events to the queue
-// meanwhile, with TryAdd. An Inventory may be asked from any goroutine; it holds the lock for
-// reading.
+// meanwhile, with TryAdd. An Inventory may be asked from any goroutine; it holds the lock during
+// View, since it is told what differs. Walks are goroutines that backfills start, for each feed one
+// at most.
+//
+// # Consumers
+//
+// Whoever takes the events must answer each SeedSync: compare, tell what Differs, sweep if it
+// MaySweep, and say Landed. gitsink.Writer does. A consumer that cannot compare calls Differs for
+// every object, and gets all of them.
 //
 // # States
 //
@@ -86,9 +104,18 @@
 //
 //	idle --SeedSync due and ready, or marks waiting--> pending --> backfilling --all done--> idle
 //
+// The seed of a target (seed.go). What is asked for after a SeedSync was sent begins anew when that
+// one has landed:
+//
+//	over --ask--> asked --ready, SeedSync--> comparing --landed, it swept--> over
+//	                                             |
+//	                            landed, it did not sweep: something differs
+//	                                             v
+//	                          sending --backlog empty, SeedSync--> sweeping --landed--> over
+//
 // The mark of an object in the backlog of a target (round.go, backlog.go):
 //
-//	none --no room in the queue--> waiting --sent, refused, disowned or forgone--> none
+//	none --no room, or differs--> waiting --sent, refused, disowned or forgone--> none
 //	                               |     ^
 //	       reflector stands still, |     | a listing ended, discovery answered
 //	       or awaits a relist      v     |

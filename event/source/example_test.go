@@ -52,21 +52,47 @@ func Example() {
 	ended := make(chan error, 1)
 	go func() { ended <- watcher.Start(ctx) }()
 
-	batch := must(lines.Next(ctx))
-	for _, e := range batch.Events {
-		fmt.Println(e)
-		if e.Operation == event.SeedSync {
-			must(0, e.Inventory.View(func(v event.Snapshot) error {
-				fmt.Println("may be pruned:", v.Collections())
-				return nil
-			}))
+	files := map[event.ID]*event.Content{}
+	for swept := false; !swept; {
+		batch := must(lines.Next(ctx))
+		for _, e := range batch.Events {
+			switch fmt.Println(e); e.Operation {
+			case event.SeedSync:
+				swept = compare(e.Inventory, files)
+			case event.Delete:
+				delete(files, e.Resource.ID)
+			default:
+				files[e.Resource.ID] = e.Content
+			}
 		}
+		must(0, batch.Done(ctx))
 	}
-	must(0, batch.Done(ctx))
 	cancel()
 	must(0, <-ended)
 	// Output:
+	// SEED_SYNC for default/prod
+	// configmaps/default/settings is missing or different
 	// UPDATE configmaps/default/settings for default/prod
 	// SEED_SYNC for default/prod
-	// may be pruned: [configmaps]
+	// may be swept: [configmaps]
+}
+
+// compare tells the Watcher which files differ, and reports whether files without an object may go.
+func compare(live event.Inventory, files map[event.ID]*event.Content) (swept bool) {
+	var seen event.Snapshot
+	must(0, live.View(func(v event.Snapshot) error {
+		seen = v
+		for o := range v.Objects() {
+			if files[o.ID].Digest() != o.Digest {
+				fmt.Println(o.ID, "is missing or different")
+				v.Differs(o)
+			}
+		}
+		if swept = v.MaySweep(); swept {
+			fmt.Println("may be swept:", v.Collections())
+		}
+		return nil
+	}))
+	live.Landed(seen)
+	return swept
 }

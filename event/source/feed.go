@@ -31,8 +31,8 @@ type feed struct {
 	complete bool   // everything is listed, and the ledger has followed the watch since
 	err      error  // why the reflector cannot go on
 
-	stale  map[string]uint64  // namespaces whose objects have to be matched again, and since when
-	resend map[*target]uint64 // get all of the next listing, changed or not, and since when
+	stale map[string]uint64 // namespaces whose objects have to be matched again, and since when
+	walk  *walk             // that goes through the objects; nil: none does
 }
 
 // feedKey identifies a feed. The ledger has never two of a type that differ in the version.
@@ -93,20 +93,21 @@ func (l *ledger) resolve(coverage []ruleset.Coverage) map[*target]reach {
 }
 
 func (l *ledger) newFeed(of ruleset.Type, namespace string) *feed {
-	return &feed{
-		of: of, namespace: namespace, wake: make(chan struct{}, 1), asked: l.tick(),
-		stale: map[string]uint64{}, resend: map[*target]uint64{},
-	}
+	return &feed{of: of, namespace: namespace, wake: make(chan struct{}, 1), asked: l.tick(), stale: map[string]uint64{}}
 }
 
-// cover says whom a feed feeds from now on. A SeedSync is due where that is not what it was.
+// cover says whom a feed feeds from now on. A seed is due where that is not what it was.
 func (l *ledger) cover(f *feed, now map[*target]reach) {
 	for to, was := range f.reach {
-		to.syncDue = to.syncDue || !maps.Equal(was, now[to])
+		if !maps.Equal(was, now[to]) {
+			l.ask(to)
+		}
 		delete(to.feeds, f)
 	}
 	for to, is := range now {
-		to.syncDue = to.syncDue || !maps.Equal(is, f.reach[to])
+		if !maps.Equal(is, f.reach[to]) {
+			l.ask(to)
+		}
 		to.feeds[f] = struct{}{}
 	}
 	f.reach = now
@@ -152,10 +153,11 @@ func (l *ledger) listed(f *feed, li listing, author event.Author) {
 	maps.DeleteFunc(f.stale, func(namespace string, since uint64) bool { return li.has(namespace) && since <= li.since })
 	if li.namespace == everywhere {
 		f.complete, f.err, f.ended = true, nil, li.since
-		maps.DeleteFunc(f.resend, func(_ *target, asked uint64) bool { return asked <= li.since })
 	}
 	for to, reach := range f.reach {
-		to.syncDue = to.syncDue || li.namespace == everywhere || reach.has(li.namespace)
+		if li.namespace == everywhere || reach.has(li.namespace) {
+			l.ask(to)
+		}
 		l.unblock(to)
 	}
 }
@@ -181,7 +183,9 @@ func (l *ledger) failed(f *feed, err error) {
 	// namespaces.
 	clear(f.stale)
 	for to := range f.reach {
-		to.syncDue = to.syncDue || awaited && to.ready()
+		if awaited && to.ready() {
+			l.ask(to)
+		}
 		l.unblock(to)
 	}
 }

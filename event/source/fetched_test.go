@@ -38,7 +38,7 @@ func TestAnAnswerThatIsOlderThanWhatTheReflectorSaidIsDropped(t *testing.T) {
 
 	require.True(t, d.offer(t.Context(), to, s, newer, d.now()))
 	require.Len(t, out.waiting, 1)
-	require.Contains(t, string(out.waiting[0].Content), "new")
+	require.Contains(t, string(out.waiting[0].Content.Bytes()), "new")
 	require.Zero(t, to.backlog.count)
 
 	// What is asked for while the object dies is not brought back.
@@ -92,7 +92,7 @@ func TestALaterPageIsAsOldAsTheFirst(t *testing.T) {
 	require.Equal(t, 1, to.backlog.count, "b is asked for again")
 	require.NoError(t, d.backfills(t.Context(), to, s))
 	require.Len(t, out.waiting, 2)
-	require.Contains(t, string(out.waiting[1].Content), "new")
+	require.Contains(t, string(out.waiting[1].Content.Bytes()), "new")
 	require.Zero(t, to.backlog.count)
 }
 
@@ -105,6 +105,7 @@ func TestWhatWaitsForRoomOutlivesARuleChangeThatDiscoveryDoesNotAnswer(t *testin
 	}
 	r := rule("prod", "prod", "configmaps")
 	f.setRules([]destination.Spec{spec("prod", "main")}, r)
+	require.Eventually(t, func() bool { f.takeAll(); st, _ := f.watcher.Status(ref("prod")); return st.Waiting > 0 }, wait, tick, "they are different")
 	require.Eventually(t, func() bool {
 		st, _ := f.watcher.Status(ref("prod"))
 		return st.Waiting == 4
@@ -166,7 +167,7 @@ func TestWhatOneTargetFetchesIsSentToAllThatWaitForIt(t *testing.T) {
 	require.True(t, d.offer(t.Context(), to, s, obj, d.now()))
 	require.Zero(t, to.backlog.count+other.backlog.count)
 	require.Len(t, out.waiting, 2)
-	require.Same(t, &out.waiting[0].Content[0], &out.waiting[1].Content[0])
+	require.Same(t, out.waiting[0].Content, out.waiting[1].Content)
 }
 
 // An object was delivered at the very moment from which on a namespace is listed again, and is not
@@ -178,7 +179,7 @@ func TestWhatANewListingOfANamespaceDoesNotShowIsGone(t *testing.T) {
 	d.object(t.Context(), s, configMap("two", "other", "1"), added)
 	d.object(t.Context(), s, configMap("one", "newest", "1"), added)
 	since := d.now()
-	d.object(t.Context(), s, configMap("one", "found", "1"), listed)
+	d.object(t.Context(), s, configMap("one", "found", "1"), added)
 	d.listed(t.Context(), s, listing{"one", since})
 	var deleted []string
 	for _, e := range out.waiting {

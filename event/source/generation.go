@@ -53,7 +53,7 @@ func (l *ledger) adopt(next *rules, stale map[*feed][]string) (forget []destinat
 	}
 	for _, ref := range next.ruleSet.Compiled().ChangedDestinations(old.Compiled()) {
 		if to := l.targets[ref]; to != nil {
-			to.syncDue = true
+			l.owe(to) // discovery has to answer first, which wakes it
 		}
 	}
 	l.adopted, l.served = next, nil

@@ -84,6 +84,7 @@ func TestARuleChangeListsOnlyWhatItChanges(t *testing.T) {
 	})
 	t.Run("a branch that changes lists what its destination wants", func(t *testing.T) {
 		moved := spec("prod", "other")
+		clear(f.files) // that branch has none
 		f.setRules([]destination.Spec{moved, dev}, append(maps, services)...)
 		got := f.seeded("prod")
 		require.Len(t, got, 5, "%q", got)
@@ -331,14 +332,14 @@ func TestAForbiddenListingOfARelabelledNamespaceHoldsUpNoSweep(t *testing.T) {
 	selective.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"env": "prod"}}
 	f.setRules([]destination.Spec{spec("prod", "main")}, selective)
 	f.seeded("prod")
-	f.forbid("configmaps", "team")
-	allow := f.forbid("configmaps", "")
+	allowOne, allow := f.forbid("configmaps", "team"), f.forbid("configmaps", "")
 	team.SetLabels(map[string]string{"env": "prod"})
 	f.apply(team)
 	require.Eventually(t, func() bool { st, _ := f.watcher.Status(ref("prod")); return len(st.Incomplete) == 1 }, wait, tick)
 	require.NoError(t, f.watcher.Sweep(ref("prod")))
 	scopes, _ := view(t, f.next())
 	require.Empty(t, scopes)
+	allowOne()
 	allow()
 	require.Equal(t, []string{"UPDATE configmaps/team/a for default/prod", "SEED_SYNC for default/prod"}, f.seeded("prod"))
 	require.Eventually(t, f.idle("prod"), wait, tick)

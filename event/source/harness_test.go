@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"sync"
@@ -98,7 +99,7 @@ type fixture struct {
 	cluster *clustertest.Cluster
 	lines   *lines
 	watcher *Watcher
-	files   map[string]string // what a sink would have made of the events: destination, ID, content
+	files   contents
 	pages   counts
 	stop    func()
 }
@@ -128,7 +129,7 @@ func (f *fixture) listed(resource string) int {
 
 func newFixture(t *testing.T, room int, opts *Options) *fixture {
 	t.Helper()
-	f := &fixture{t: t, cluster: clustertest.New(nil), lines: newLines(room), files: map[string]string{}}
+	f := &fixture{t: t, cluster: clustertest.New(nil), lines: newLines(room), files: contents{}}
 	t.Logf("clustertest.Options{Seed: %d}", f.cluster.Seed())
 	f.pages.all = map[string]int{}
 	f.cluster.Fail(f.pages.count)
@@ -205,30 +206,71 @@ func (f *fixture) apply(objs ...*unstructured.Unstructured) {
 	}
 }
 
-// next takes the next event, and does to files what it says.
+// next takes the next event, and does to files what it says. A SeedSync that does not sweep, since
+// files differ, is passed over.
 func (f *fixture) next() event.Event {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), 20*time.Second)
 	defer cancel()
-	require.NoError(f.t, f.lines.until(ctx, func() bool { return len(f.lines.waiting) > 0 }), "no event came")
-	f.lines.mu.Lock()
-	defer f.lines.mu.Unlock()
-	e := f.lines.waiting[0]
-	f.lines.waiting = f.lines.waiting[1:]
-	f.lines.notify()
-	f.do(e)
-	return e
+	for {
+		require.NoError(f.t, f.lines.until(ctx, func() bool { return len(f.lines.waiting) > 0 }), "no event came")
+		f.lines.mu.Lock()
+		e := f.lines.waiting[0]
+		f.lines.waiting = f.lines.waiting[1:]
+		f.lines.notify()
+		f.lines.mu.Unlock()
+		if swept := f.files.do(e); swept || e.Operation != event.SeedSync {
+			return e
+		}
+	}
 }
 
-func (f *fixture) do(e event.Event) {
+// takeAll does what all waiting events say, and returns them as text. SeedSyncs that do not sweep
+// are left out.
+func (f *fixture) takeAll() (got []string) {
+	f.lines.mu.Lock()
+	taken := f.lines.waiting
+	f.lines.waiting = nil
+	f.lines.notify()
+	f.lines.mu.Unlock()
+	for _, e := range taken {
+		if swept := f.files.do(e); swept || e.Operation != event.SeedSync {
+			got = append(got, e.String())
+		}
+	}
+	return got
+}
+
+// contents are what a sink would have made of the events: content by destination and ID. Files
+// without an object stay.
+type contents map[string]string
+
+// do does what an event says. For a SeedSync it reports whether it swept.
+func (c contents) do(e event.Event) (swept bool) {
 	key := func(id event.ID) string { return e.Destination.Ref.Name + " " + id.String() }
 	switch e.Operation {
 	case event.Delete:
-		delete(f.files, key(e.Resource.ID))
+		delete(c, key(e.Resource.ID))
 	case event.SeedSync:
+		var seen event.Snapshot
+		_ = e.Inventory.View(func(v event.Snapshot) error {
+			seen = v
+			for o := range v.Objects() {
+				content, exists := c[key(o.ID)]
+				name := event.NewContent([]byte(content)).SHA1()
+				allowed := o.Precondition == event.Always || exists == (o.Precondition == event.IfPresent)
+				if allowed && (!exists || !o.Digest.Names(hex.EncodeToString(name[:]))) {
+					v.Differs(o)
+				}
+			}
+			swept = v.MaySweep()
+			return nil
+		})
+		e.Inventory.Landed(seen)
 	default:
-		f.files[key(e.Resource.ID)] = string(e.Content)
+		c[key(e.Resource.ID)] = string(e.Content.Bytes())
 	}
+	return swept
 }
 
 // seeded takes events until every named destination got its SeedSync, and returns them as text.
@@ -259,16 +301,16 @@ func (f *fixture) quiet(to string) {
 func (f *fixture) inventory(to string) event.Inventory {
 	f.watcher.mu.RLock()
 	defer f.watcher.mu.RUnlock()
-	return inventory{f.watcher, f.watcher.ledger.targets[ref(to)]}
+	return inventory{f.watcher, f.watcher.ledger.targets[ref(to)], f.watcher.ledger.clock}
 }
 
 func view(t *testing.T, e event.Event) (scopes []event.Collection, living []string) {
 	t.Helper()
 	require.NoError(t, e.Inventory.View(func(v event.Snapshot) error {
 		scopes = v.Collections()
-		for _, s := range scopes {
-			for r := range v.Resources(s) {
-				living = append(living, r.ID.String())
+		for o := range v.Objects() {
+			if slices.ContainsFunc(scopes, func(c event.Collection) bool { return c.Contains(o.ID) }) {
+				living = append(living, o.ID.String())
 			}
 		}
 		return nil

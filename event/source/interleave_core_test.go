@@ -68,16 +68,23 @@ func newCore(t *testing.T, seed uint64) *core {
 	c.reader = &reader{opts: (&Options{}).withDefaults()}
 	c.l = newLedger(c.enqueue)
 	c.l.now = func() time.Time { return c.time }
-	c.l.inventory = func(to *target) event.Inventory { return coreInventory{c.l, to} }
+	c.l.inventory = func(to *target, at uint64) event.Inventory { return coreInventory{c.l, to, at} }
 	return c
 }
 
 type coreInventory struct {
 	l  *ledger
 	to *target
+	at uint64
 }
 
-func (i coreInventory) View(f func(event.Snapshot) error) error { return f(snapshot{i.l, i.to}) }
+func (i coreInventory) View(f func(event.Snapshot) error) error {
+	return f(&snapshot{ledger: i.l, to: i.to, at: i.at})
+}
+
+func (i coreInventory) Landed(seen event.Snapshot) {
+	i.l.landed(i.to, i.at, seen.(*snapshot).swept)
+}
 
 func (c *core) SetRules(set destination.Set, rs *ruleset.RuleSet) {
 	c.l.desired.Store(&rules{set, rs})
@@ -86,6 +93,13 @@ func (c *core) SetRules(set destination.Set, rs *ruleset.RuleSet) {
 func (c *core) Resync(ref destination.Ref) error {
 	if to := c.l.targets[ref]; to != nil {
 		c.l.resync(to)
+	}
+	return nil
+}
+
+func (c *core) Sweep(ref destination.Ref) error {
+	if to := c.l.targets[ref]; to != nil {
+		c.l.ask(to)
 	}
 	return nil
 }
@@ -142,10 +156,13 @@ func (c *core) act() {
 	case n < 76:
 		c.say("Resync")
 		c.resync(pick(c.chance, []string{"p", "q"}))
+	case n < 79:
+		c.disturb()
 	case n < 95:
 		c.take()
 	default:
 		c.time = c.time.Add(time.Duration(c.chance.IntN(60)) * time.Second)
+		c.l.hurrySeeds()
 	}
 }
 
@@ -605,8 +622,8 @@ func (b *coreBackfill) fetched(obj *unstructured.Unstructured) {
 	if !b.l.waits(objectKey{b.l.typeOf(b.r.from.of), nameOf(obj)}) {
 		return
 	}
-	c := b.reader.read(context.Background(), b.r.from.of, obj, listed)
-	b.held = append(b.held, func() { b.l.fetched(b.to, b.r.from, c, false, b.asked) })
+	f := fetched{b.reader.read(context.Background(), b.r.from.of, obj, listed), obj.GetDeletionTimestamp() != nil}
+	b.held = append(b.held, func() { b.l.fetched(b.r.from, f, b.asked) })
 }
 
 // settle lets everything come to an end, and compares.

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,14 +30,46 @@ func (s *schedule) take() {
 	case event.Delete:
 		delete(s.files, to)
 	case event.SeedSync:
-		for _, orphan := range s.orphans(e.Event) {
-			to.object = orphan
-			s.judge(to, s.files[to])
-			delete(s.files, to)
-		}
+		s.sync(e)
 	default:
-		s.files[to] = file{content: string(e.Content), state: stateIn(string(e.Content)), step: e.step}
+		s.files[to] = file{content: string(e.Content.Bytes()), state: stateIn(string(e.Content.Bytes())), step: e.step}
 	}
+}
+
+// sync runs the plan of a SeedSync. Now and then the push fails and the plan is run again later.
+func (s *schedule) sync(e queued) {
+	seen, orphans := s.compareFiles(e.Event)
+	if s.room >= 0 && s.chance.IntN(4) == 0 {
+		s.say("not pushed: %s", e)
+		s.waiting = slices.Insert(s.waiting, 0, e)
+		return
+	}
+	to := fileOf(e.Event)
+	for _, orphan := range orphans {
+		to.object = orphan
+		s.judge(to, s.files[to])
+		delete(s.files, to)
+	}
+	s.unlocked(func() { e.Inventory.Landed(seen) })
+}
+
+// disturb has somebody else change a file, and the sink find out.
+func (s *schedule) disturb() {
+	keys := slices.SortedFunc(maps.Keys(s.files), func(a, b fileKey) int {
+		return strings.Compare(a.destination+a.branch+a.object, b.destination+b.branch+b.object)
+	})
+	if len(keys) == 0 {
+		return
+	}
+	key := pick(s.chance, keys)
+	if s.chance.IntN(2) == 0 {
+		s.say("somebody removes %v", key)
+		delete(s.files, key)
+	} else {
+		s.say("somebody changes %v", key)
+		s.files[key] = file{content: "theirs", state: s.files[key].state, step: s.files[key].step}
+	}
+	s.unlocked(func() { _ = s.system.Sweep(ref(key.destination)) })
 }
 
 func fileOf(e event.Event) fileKey {
@@ -49,28 +82,38 @@ func stateIn(content string) (state int) {
 	return state
 }
 
-// orphans returns the files that a sweep takes for orphans.
-func (s *schedule) orphans(e event.Event) (orphans []string) {
+// compareFiles tells the Inventory of a SeedSync which files differ, and returns those that a sweep
+// takes for orphans.
+func (s *schedule) compareFiles(e event.Event) (seen event.Snapshot, orphans []string) {
 	s.mu.Unlock()
 	defer s.mu.Lock()
 	_ = e.Inventory.View(func(v event.Snapshot) error {
-		for _, scope := range v.Collections() {
-			living := map[string]bool{}
-			for r := range v.Resources(scope) {
-				living[r.Namespace+"/"+r.Name] = true
+		seen = v
+		living := map[string]bool{}
+		for o := range v.Objects() {
+			key := fileKey{e.Destination.Ref.Name, e.Destination.Branch, o.Namespace + "/" + o.Name}
+			living[key.object] = true
+			name := event.NewContent([]byte(s.files[key].content)).SHA1()
+			if !o.Digest.Names(hex.EncodeToString(name[:])) {
+				v.Differs(o)
 			}
-			for _, key := range slices.SortedFunc(maps.Keys(s.files), func(a, b fileKey) int { return strings.Compare(a.object, b.object) }) {
-				ns, name, _ := strings.Cut(key.object, "/")
-				id := event.ID{Resource: "configmaps", Namespace: ns, Name: name}
-				mine := key.destination == e.Destination.Ref.Name && key.branch == e.Destination.Branch
-				if mine && scope.Contains(id) && !living[key.object] {
-					orphans = append(orphans, key.object)
-				}
+		}
+		if !v.MaySweep() {
+			return nil
+		}
+		scopes := v.Collections()
+		for _, key := range slices.SortedFunc(maps.Keys(s.files), func(a, b fileKey) int { return strings.Compare(a.object, b.object) }) {
+			ns, name, _ := strings.Cut(key.object, "/")
+			id := event.ID{Resource: "configmaps", Namespace: ns, Name: name}
+			mine := key.destination == e.Destination.Ref.Name && key.branch == e.Destination.Branch
+			swept := slices.ContainsFunc(scopes, func(c event.Collection) bool { return c.Contains(id) })
+			if mine && swept && !living[key.object] {
+				orphans = append(orphans, key.object)
 			}
 		}
 		return nil
 	})
-	return orphans
+	return seen, orphans
 }
 
 // judge complains if a file goes that tells of a time since which its object is wanted without a
@@ -125,9 +168,9 @@ func (s *schedule) wanted(to string) map[string]string {
 }
 
 func encode(t *testing.T, obj *unstructured.Unstructured) string {
-	content, err := event.Content(obj, &event.Options{})
+	content, err := event.ContentOf(obj, &event.Options{})
 	require.NoError(t, err)
-	return string(content)
+	return string(content.Bytes())
 }
 
 // covered reports whether a rule of a destination covers a namespace.

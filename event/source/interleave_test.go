@@ -105,6 +105,7 @@ var scheduleNamespaces = []string{"x", "y"}
 type system interface {
 	SetRules(destination.Set, *ruleset.RuleSet)
 	Resync(destination.Ref) error
+	Sweep(destination.Ref) error
 	Status(destination.Ref) (DestinationStatus, bool)
 }
 
@@ -197,8 +198,10 @@ func (s *schedule) act() {
 		s.serve(s.chance.IntN(12) == 0)
 	case n < 70:
 		s.tell()
-	case n < 74:
+	case n < 72:
 		s.expire()
+	case n < 74:
+		s.disturb()
 	case n < 76:
 		s.rewind()
 		s.unlocked(func() { time.Sleep(2 * fastestRestore) })
@@ -376,7 +379,7 @@ func (s *schedule) enqueue(e event.Event) error {
 	case event.Delete:
 		s.judge(key, s.sent[key])
 	default:
-		s.sent[key] = file{state: stateIn(string(e.Content)), step: s.step}
+		s.sent[key] = file{state: stateIn(string(e.Content.Bytes())), step: s.step}
 	}
 	return nil
 }

@@ -3,8 +3,6 @@ package source
 import (
 	"iter"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"github.com/kubescribe/kubescribe/event"
 )
 
@@ -13,23 +11,71 @@ import (
 type inventory struct {
 	watcher *Watcher
 	to      *target
+	at      uint64 // when its SeedSync was sent
 }
 
-// View implements event.Inventory.
+// View implements event.Inventory. It holds the lock for writing, since a Snapshot is told what
+// Differs.
 func (i inventory) View(f func(event.Snapshot) error) (err error) {
-	i.watcher.read(func(l *ledger) { err = f(snapshot{l, i.to}) })
+	i.watcher.update(func(l *ledger) { err = f(&snapshot{ledger: l, to: i.to, at: i.at}) })
 	return err
+}
+
+// Landed implements event.Inventory.
+func (i inventory) Landed(seen event.Snapshot) {
+	if s, ok := seen.(*snapshot); ok {
+		i.watcher.update(func(l *ledger) { l.landed(i.to, s.at, s.swept) })
+	}
 }
 
 // snapshot is the Snapshot of one target, valid while the Watcher's lock is held.
 type snapshot struct {
 	ledger *ledger
 	to     *target
+	at     uint64 // when its SeedSync was sent
+	swept  bool   // MaySweep said yes
+}
+
+// Objects implements event.Snapshot. It leaves out what a listing would not send either.
+func (s *snapshot) Objects() iter.Seq[event.Object] {
+	return func(yield func(event.Object) bool) {
+		for _, tl := range s.ledger.types {
+			var last *owners // most objects of a type share one value
+			var own owner
+			var is bool
+			for name, e := range tl.entries {
+				if e.owners != last {
+					last = e.owners
+					own, is = last.find(s.to)
+				}
+				if is && !yield(objectOf(objectKey{tl, name}, e, own)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func objectOf(key objectKey, e entry, own owner) event.Object {
+	o := event.Object{Resource: resourceOf(key.of.resource, key.name), Digest: e.digest, Precondition: own.precondition}
+	if event.IsSecret(o.ID) {
+		o.Digest = unknown // its file is encrypted
+	}
+	return o
+}
+
+// Differs implements event.Snapshot.
+func (s *snapshot) Differs(o event.Object) { s.ledger.differs(s.to, o.ID) }
+
+// MaySweep implements event.Snapshot.
+func (s *snapshot) MaySweep() bool {
+	s.swept = s.to.whole && !s.to.gone
+	return s.swept
 }
 
 // Collections implements event.Snapshot. A target that is gone has none: its last SeedSync may
 // still be in a queue, while the ledger no longer follows what it would have to know.
-func (s snapshot) Collections() (collections []event.Collection) {
+func (s *snapshot) Collections() (collections []event.Collection) {
 	if s.to.gone {
 		return nil
 	}
@@ -43,23 +89,5 @@ func (s snapshot) Collections() (collections []event.Collection) {
 	return collections
 }
 
-// Resources implements event.Snapshot.
-func (s snapshot) Resources(c event.Collection) iter.Seq[event.Resource] {
-	return func(yield func(event.Resource) bool) {
-		tl := s.ledger.types[schema.GroupResource{Group: c.Group, Resource: c.Resource}]
-		if tl == nil {
-			return
-		}
-		for name, e := range tl.entries {
-			if !e.owners.have(s.to) || !c.Contains(objectKey{tl, name}.id()) {
-				continue
-			}
-			if !yield(resourceOf(tl.resource, name)) {
-				return
-			}
-		}
-	}
-}
-
 // Uncovered implements event.Snapshot.
-func (s snapshot) Uncovered(c event.Collection) bool { return s.ledger.uncovered(s.to, c) }
+func (s *snapshot) Uncovered(c event.Collection) bool { return s.ledger.uncovered(s.to, c) }

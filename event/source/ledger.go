@@ -2,7 +2,6 @@ package source
 
 import (
 	"encoding/binary"
-	"hash/maphash"
 	"iter"
 	"slices"
 	"sync/atomic"
@@ -17,7 +16,7 @@ import (
 )
 
 // ledger is the core of the package: what the process knows of the cluster. For every object it has
-// a hash of the content and the destinations that own a file of it, for every destination what
+// the digest of the content and the destinations that own a file of it, for every destination what
 // could not be delivered yet. It holds no objects.
 //
 // It is pure: no mutex, no I/O, no goroutine, no clock of its own. What reflectors, backfills,
@@ -27,13 +26,13 @@ import (
 // ledger offers an event: otherwise the order of events in the queue and what the ledger says could
 // disagree.
 type ledger struct {
-	offer     func(event.Event) error // must not block and not call back
-	inventory func(*target) event.Inventory
+	offer     func(event.Event) error                     // must not block and not call back
+	inventory func(to *target, at uint64) event.Inventory // of a SeedSync that is sent at a moment
 	now       func() time.Time
-	seed      maphash.Seed
 
 	// clock counts what comes in. Who compares two moments of it learns what came first.
 	clock   uint64
+	hurried uint64 // when hurrySeeds was called last
 	types   map[schema.GroupResource]*typeLedger
 	targets map[destination.Ref]*target
 	numbers uint64                        // of the targets so far
@@ -81,9 +80,8 @@ type rules struct {
 func newLedger(offer func(event.Event) error) *ledger {
 	return &ledger{
 		offer:                offer,
-		inventory:            func(*target) event.Inventory { return nil },
+		inventory:            func(*target, uint64) event.Inventory { return nil },
 		now:                  time.Now,
-		seed:                 maphash.MakeSeed(),
 		types:                map[schema.GroupResource]*typeLedger{},
 		targets:              map[destination.Ref]*target{},
 		feeds:                map[feedKey]*feed{},
@@ -100,8 +98,6 @@ func (l *ledger) tick() uint64 {
 	return l.clock
 }
 
-func (l *ledger) hash(content []byte) uint64 { return maphash.Bytes(l.seed, content) }
-
 // typeLedger is the ledger of one type, whatever version it is read in.
 type typeLedger struct {
 	resource ruleset.Type
@@ -112,14 +108,18 @@ type typeLedger struct {
 
 // entry is one living object.
 type entry struct {
-	hash   uint64 // of the content; unknown: the next report is sent whatever it says
-	seen   uint64 // the clock when a reflector delivered it last
+	digest event.Digest // of the content; unknown: the next report is sent whatever it says
+	seen   uint64       // the clock when a reflector delivered it last
 	owners *owners
 	slot   uint32 // in the backlogs; put sets it
 }
 
-// unknown stands in for the hash of a content that is not known.
-const unknown = 0
+// These stand in for the digest of a content that is not known, and of an object that cannot be
+// written. No content has them.
+var (
+	unknown event.Digest
+	refused = event.Digest{SHA1: [16]byte{1}}
+)
 
 // objectKey names an object of the ledger, living or dead.
 type objectKey struct {
@@ -154,6 +154,10 @@ func groupResource(t ruleset.Type) schema.GroupResource {
 	return schema.GroupResource{Group: t.Group, Resource: t.Resource}
 }
 
+func groupResourceOf(id event.ID) schema.GroupResource {
+	return schema.GroupResource{Group: id.Group, Resource: id.Resource}
+}
+
 func (tl *typeLedger) put(name types.NamespacedName, e entry) {
 	if old, ok := tl.entries[name]; ok {
 		e.slot = old.slot
@@ -170,10 +174,10 @@ func (tl *typeLedger) remove(name types.NamespacedName) {
 	}
 }
 
-// forgetHash makes the content of a living object unknown.
-func (k objectKey) forgetHash() {
+// forgetDigest makes the content of a living object unknown.
+func (k objectKey) forgetDigest() {
 	if e, ok := k.of.entries[k.name]; ok {
-		e.hash = unknown
+		e.digest = unknown
 		k.of.entries[k.name] = e
 	}
 }
@@ -183,21 +187,41 @@ func (k objectKey) forgetHash() {
 type owners struct{ list []owner }
 
 type owner struct {
-	to     *target
-	delete bool // a rule that asks for DELETE selected the object
+	to           *target
+	delete       bool // a rule that asks for DELETE selected the object
+	writes       bool // a listing would send the object
+	precondition event.Precondition
+}
+
+// number tells apart what two owners of one target may be.
+func (o owner) number() uint64 {
+	return o.to.number<<4 | uint64(o.precondition)<<2 | bit(o.delete)<<1 | bit(o.writes)
+}
+
+// find returns what a target is to an object; nil owners are none.
+func (o *owners) find(to *target) (owner, bool) {
+	if o != nil {
+		for _, own := range o.list {
+			if own.to == to {
+				return own, true
+			}
+		}
+	}
+	return owner{}, false
 }
 
 // have reports whether to is among the owners; nil has none.
 func (o *owners) have(to *target) bool {
-	return o != nil && slices.ContainsFunc(o.list, func(own owner) bool { return own.to == to })
+	_, ok := o.find(to)
+	return ok
 }
 
-// ownersOf returns the interned owners that matches come to.
-func (l *ledger) ownersOf(tl *typeLedger, matches []ruleset.Match) *owners {
-	list := make([]owner, 0, len(matches))
-	for _, m := range matches {
+// ownersOf returns the interned owners that a change comes to.
+func (l *ledger) ownersOf(tl *typeLedger, c change) *owners {
+	list := make([]owner, 0, len(c.standing))
+	for _, m := range c.standing {
 		if to := l.target(m.Destination); to != nil {
-			list = append(list, owner{to: to, delete: m.Delete})
+			list = append(list, owner{to, m.Delete, m.Writes && c.refused == nil, m.Precondition})
 		}
 	}
 	return tl.intern(list)
@@ -207,7 +231,7 @@ func (tl *typeLedger) intern(list []owner) *owners {
 	var room [64]byte
 	key := room[:0]
 	for _, o := range list {
-		key = binary.AppendUvarint(key, o.to.number<<1|bit(o.delete))
+		key = binary.AppendUvarint(key, o.number())
 	}
 	if o := tl.interned[string(key)]; o != nil {
 		return o

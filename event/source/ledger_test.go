@@ -34,7 +34,7 @@ func TestAnEventSaysAllThatItsSinkNeeds(t *testing.T) {
 	obj := object("apps/v1", "Deployment", "default", "a", map[string]any{"spec": map[string]any{"replicas": int64(1)}})
 	d.object(t.Context(), s, obj, added)
 	d.deleted(t.Context(), s, obj, removed)
-	d.object(t.Context(), s, obj, listed)
+	d.object(t.Context(), s, obj, added)
 	d.begin(s)
 	d.completed(t.Context(), s)
 	d.ledger.sync(to)
@@ -50,7 +50,7 @@ func TestAnEventSaysAllThatItsSinkNeeds(t *testing.T) {
 	require.True(t, out.waiting[4].Listed)
 	require.Equal(t, []string{
 		"CREATE deployments.apps/default/a for default/prod", "DELETE deployments.apps/default/a for default/prod",
-		"UPDATE deployments.apps/default/a for default/prod", "DELETE deployments.apps/default/a for default/prod", "SEED_SYNC for default/prod",
+		"CREATE deployments.apps/default/a for default/prod", "DELETE deployments.apps/default/a for default/prod", "SEED_SYNC for default/prod",
 	}, out.texts())
 }
 
@@ -86,7 +86,7 @@ func TestOnlyWhatIsCompleteAndAllowsItMayBeSwept(t *testing.T) {
 	require.Empty(t, one.stale)
 	to.gone = true
 	require.Empty(t, d.sweepable(t, to))
-	require.ErrorIs(t, inventory{d.Watcher, to}.View(func(event.Snapshot) error { return errNotListed }), errNotListed)
+	require.ErrorIs(t, inventory{d.Watcher, to, 0}.View(func(event.Snapshot) error { return errNotListed }), errNotListed)
 }
 
 func TestALeavingObjectOfARuleWithoutDeleteIsNotWaitedFor(t *testing.T) {
@@ -163,10 +163,11 @@ func TestAnEventThatCanNeverBeQueuedIsRefusedAndNotTriedAgain(t *testing.T) {
 	}
 	require.Equal(t, 2, to.backlog.count)
 	require.Len(t, to.refused, 1)
-	to.syncDue, to.backlog = true, backlog{}
+	to.backlog = backlog{}
+	d.ledger.ask(to)
 	d.ledger.sync(to)
-	require.True(t, to.syncDue, "it found no room either")
-	require.Zero(t, to.synced)
+	require.True(t, to.syncDue(), "it found no room either")
+	require.Zero(t, to.seeds)
 }
 
 type refusingLines struct {
@@ -184,11 +185,11 @@ func TestTheLastReflectorThatEndsItsListingAsksForTheSeedSync(t *testing.T) {
 	to.backfilling = false
 	d.begin(one)
 	d.failed(one, errBroken)
-	require.False(t, to.syncDue)
+	require.False(t, to.syncDue())
 	require.Empty(t, d.ledger.pending)
 	d.begin(two)
 	d.failed(two, errBroken)
-	require.True(t, to.syncDue)
+	require.True(t, to.syncDue())
 	require.Contains(t, d.ledger.pending, to)
 }
 
@@ -198,7 +199,7 @@ func TestAReflectorOutlivesADestination(t *testing.T) {
 	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	d.ledger.drop(to)
 	d.begin(s)
-	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
+	d.object(t.Context(), s, configMap("default", "a", "1"), added)
 	d.ledger.outdate(s, "default")
 	d.listed(t.Context(), s, listing{"default", d.now()})
 	d.completed(t.Context(), s)
@@ -293,14 +294,14 @@ func TestWhatIsFetchedGoesToThoseAloneWhoseRulesWriteIt(t *testing.T) {
 	d, to, s := newRig(t, out, r)
 	obj := configMap("default", "a", "1")
 	require.True(t, d.offer(t.Context(), to, s, obj, d.now()), "nothing is known of its type")
-	d.object(t.Context(), s, obj, listed)
+	d.object(t.Context(), s, obj, added)
 	to.backlog.add(d.keyed(s, "a"), false)
 	require.True(t, d.offer(t.Context(), to, s, obj, d.now()))
 	require.Zero(t, to.backlog.count)
 	require.Empty(t, out.waiting)
 
 	d, to, s = newRig(t, out, rule("prod", "prod", "configmaps"))
-	d.object(t.Context(), s, obj, listed)
+	d.object(t.Context(), s, obj, added)
 	out.texts()
 	to.backlog.add(d.keyed(s, "a"), false)
 	rules, err := ruleset.Compile(setOf(t, "dev"), rule("dev", "dev", "configmaps"))

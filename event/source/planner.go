@@ -234,7 +234,7 @@ func (p *planner) startBackfills() {
 	var targets []*target
 	p.update(func(l *ledger) { targets = l.takePending() })
 	for _, to := range targets {
-		p.backfills.Go(func() { backfill{p.Watcher, to}.run(p.backfillCtx) })
+		p.backfills.Go(func() { backfill{p.Watcher, to, &p.backfills}.run(p.backfillCtx) })
 	}
 }
 

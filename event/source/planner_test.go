@@ -55,7 +55,7 @@ func TestRulesThatComeDuringDiscoveryAreStillToBePlanned(t *testing.T) {
 	seedDue := func() bool { st, _ := d.Status(ref("prod")); return st.SeedDue }
 	d.SetRules(destination.Set{}, &ruleset.RuleSet{})
 	d.ledger.observe(plan{found: &served{}}, false)
-	to.syncDue = false
+	to.settled()
 	require.True(t, seedDue())
 	require.False(t, uncovered(), "nothing is uncovered meanwhile")
 	d.ledger.desired.Store(d.ledger.adopted)
@@ -74,13 +74,13 @@ func TestADestinationThatChangesIsAnotherTarget(t *testing.T) {
 	require.True(t, old.gone)
 	require.Zero(t, old.backlog.count)
 	now := d.ledger.targets[ref("prod")]
-	require.True(t, now.syncDue && !now.gone)
+	require.True(t, now.seedDue() && !now.gone)
 	require.NotEqual(t, old.number, now.number)
 
-	now.syncDue = false
+	now.settled()
 	d.ledger.adopt(compiledRules(t, []destination.Spec{spec("prod", "other")}, rule("prod", "prod", "secrets")), nil)
 	require.Same(t, now, d.ledger.targets[ref("prod")])
-	require.True(t, now.syncDue, "no reflector feeds it, and other rules do not cover what these did")
+	require.True(t, now.seedDue(), "no reflector feeds it, and other rules do not cover what these did")
 	d.ledger.adopt(compiledRules(t, []destination.Spec{spec("dev", "main")}, rule("dev", "dev", "secrets")), nil)
 	require.True(t, now.gone)
 }
@@ -103,15 +103,15 @@ func TestASeedSyncIsDueWhereWhatFeedsADestinationGrowsOrShrinks(t *testing.T) {
 	d, to, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
 	all := s.reach
 	d.ledger.cover(s, all)
-	require.False(t, to.syncDue)
+	require.False(t, to.seedDue())
 	d.ledger.cover(s, nil)
-	require.True(t, to.syncDue)
-	to.syncDue = false
+	require.True(t, to.seedDue())
+	to.settled()
 	d.ledger.cover(s, all)
-	require.True(t, to.syncDue)
-	to.syncDue = false
+	require.True(t, to.seedDue())
+	to.settled()
 	d.ledger.cover(s, map[*target]reach{to: {everywhere: true}})
-	require.True(t, to.syncDue, "it may be swept now")
+	require.True(t, to.seedDue(), "it may be swept now")
 }
 
 func TestAVersionIsForgottenWithWhatWatchesIt(t *testing.T) {

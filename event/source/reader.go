@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -49,11 +50,16 @@ func (r *reader) read(ctx context.Context, t ruleset.Type, obj *unstructured.Uns
 	if c.matches = by.rules.Match(input); len(c.matches) == 0 {
 		return c
 	}
+	c.standing = c.matches
+	if len(input.Managers) > 0 && slices.ContainsFunc(c.matches, func(m ruleset.Match) bool { return !m.Writes }) {
+		input.Managers = nil
+		c.standing = by.rules.Match(input)
+	}
 	if how != listed {
 		c.author = r.author(ctx, obj, c.operation)
 	}
 	if c.refused = mismatch(t, obj); c.refused == nil {
-		c.content, c.refused = event.Content(obj, r.opts.eventOptions())
+		c.content, c.refused = event.ContentOf(obj, r.opts.eventOptions())
 	}
 	return c
 }

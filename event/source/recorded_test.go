@@ -9,14 +9,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/tools/txtar"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 	clientrest "k8s.io/client-go/rest"
 
@@ -56,6 +57,7 @@ type recording struct {
 	types       *metav1.APIResourceList
 	list, watch []byte
 	out         *lines
+	seeded      chan struct{} // closed when the files are what the listing says
 }
 
 func newRecording(t *testing.T, archive *txtar.Archive) *recording {
@@ -64,7 +66,7 @@ func newRecording(t *testing.T, archive *txtar.Archive) *recording {
 	for _, f := range archive.Files {
 		parts[f.Name] = f.Data
 	}
-	r := &recording{t: t, types: &metav1.APIResourceList{}, list: parts["list"], watch: parts["watch"], out: newLines(-1)}
+	r := &recording{t: t, types: &metav1.APIResourceList{}, list: parts["list"], watch: parts["watch"], out: newLines(-1), seeded: make(chan struct{})}
 	require.NoError(t, json.Unmarshal(parts["type"], r.types))
 	require.Len(t, r.types.APIResources, 1)
 	require.NotEmpty(t, r.list)
@@ -79,15 +81,22 @@ func (r *recording) ServerGroupsAndResources() ([]*metav1.APIGroup, []*metav1.AP
 
 const endOfRecording = "end-of-recording"
 
-// ServeHTTP answers a list, and a watch, whose last event is one of the test's own. The watch
-// begins when the SeedSync is in the queue, since either could come first.
+// ServeHTTP answers a list, a get from the list, and a watch, whose last event is one of the test's
+// own. The watch begins when the listing is written, since either could come first.
 func (r *recording) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	if req.URL.Query().Get("watch") == "" {
+	resource := r.types.APIResources[0].Name
+	switch {
+	case !strings.HasSuffix(req.URL.Path, "/"+resource):
+		r.get(w, path.Base(req.URL.Path))
+		return
+	case req.URL.Query().Get("watch") == "":
 		_, _ = w.Write(r.list)
 		return
 	}
-	if r.out.until(req.Context(), func() bool { return slices.ContainsFunc(r.out.waiting, isSeedSync) }) != nil {
+	select {
+	case <-r.seeded:
+	case <-req.Context().Done():
 		return
 	}
 	end := fmt.Sprintf(`{"type":"ADDED","object":{"apiVersion":%q,"kind":%q,"metadata":{"name":%q,"namespace":"default","resourceVersion":"1000"}}}`,
@@ -95,6 +104,23 @@ func (r *recording) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	_, _ = w.Write(append(bytes.Clone(r.watch), end+"\n"...))
 	_ = http.NewResponseController(w).Flush()
 	<-req.Context().Done()
+}
+
+// get answers with an object of the list.
+func (r *recording) get(w http.ResponseWriter, name string) {
+	var list unstructured.UnstructuredList
+	if err := json.Unmarshal(r.list, &list); err != nil {
+		r.t.Error(err)
+	}
+	for _, obj := range list.Items {
+		if obj.GetName() == name {
+			obj.SetAPIVersion(r.types.GroupVersion)
+			obj.SetKind(r.types.APIResources[0].Kind)
+			_ = json.NewEncoder(w).Encode(obj.Object)
+			return
+		}
+	}
+	http.Error(w, "not found", http.StatusNotFound)
 }
 
 // play lets a Watcher follow the recording and returns the events that it puts into the queue.
@@ -110,16 +136,16 @@ func (r *recording) play() string {
 	ctx, cancel := context.WithTimeout(r.t.Context(), wait)
 	done := make(chan error, 1)
 	go func() { done <- watcher.Start(ctx) }()
-	err = out.until(ctx, func() bool {
-		return len(out.waiting) > 0 && out.waiting[len(out.waiting)-1].Resource.Name == endOfRecording
-	})
-	cancel()
-	require.NoError(r.t, <-done)
-	require.NoError(r.t, err, "the recording was not played to its end")
 	var b strings.Builder
-	for _, e := range out.waiting[:len(out.waiting)-1] {
+	f := &fixture{t: r.t, lines: out, watcher: watcher, files: contents{}}
+	for e := f.next(); e.Resource.Name != endOfRecording; e = f.next() {
+		if isSeedSync(e) {
+			close(r.seeded)
+		}
 		b.WriteString(played(e))
 	}
+	cancel()
+	require.NoError(r.t, <-done)
 	return b.String()
 }
 
@@ -149,7 +175,7 @@ func played(e event.Event) string {
 	}
 	var b strings.Builder
 	_, _ = fmt.Fprintf(&b, "%s %s\n", e.Operation, event.DefaultLayout.Path(e.Resource))
-	for line := range strings.Lines(string(e.Content)) {
+	for line := range strings.Lines(string(e.Content.Bytes())) {
 		b.WriteString("\t" + line)
 	}
 	return b.String()

@@ -7,31 +7,44 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
 )
 
-func TestAResyncSendsEveryObjectOnceMoreAndOnce(t *testing.T) {
+func TestAResyncIsOverWhenAListingAndASeedSyncHaveFollowedIt(t *testing.T) {
 	out := newLines(-1)
 	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
-	obj := configMap("default", "a", "1")
-	lists := func() int {
-		out.waiting = nil
+	lists := func() {
 		d.begin(s)
-		d.object(t.Context(), s, obj, listed)
+		d.object(t.Context(), s, configMap("default", "a", "1"), listed)
 		d.completed(t.Context(), s)
+	}
+	seeds := func() int {
+		out.waiting = nil
+		d.ledger.sync(to)
+		for _, e := range out.waiting {
+			var seen event.Snapshot
+			require.NoError(t, e.Inventory.View(func(v event.Snapshot) error { seen = v; return nil }))
+			require.True(t, seen.MaySweep())
+			e.Inventory.Landed(seen)
+		}
 		return len(out.waiting)
 	}
-	require.Equal(t, 1, lists())
-	require.Zero(t, lists(), "it has not changed")
 	d.ledger.resync(to)
-	require.Equal(t, 1, lists())
-	require.Zero(t, lists(), "it was asked for once")
+	require.True(t, d.relists(s))
+	require.Zero(t, seeds(), "the listing comes first")
+	lists()
+	require.Empty(t, out.waiting, "the SeedSync compares")
+	require.Equal(t, 1, seeds())
+	require.False(t, to.seedDue())
 
 	d.begin(s)
-	d.object(t.Context(), s, obj, listed)
 	d.ledger.resync(to) // while a listing runs that may have passed some objects
 	d.completed(t.Context(), s)
-	require.Equal(t, 1, lists())
-	require.Zero(t, lists())
+	require.Zero(t, seeds())
+	lists()
+	require.Equal(t, 1, seeds())
+	require.False(t, to.seedDue())
+	require.Zero(t, seeds())
 }
 
 func TestAResyncListsOnlyWhatFeedsTheDestination(t *testing.T) {

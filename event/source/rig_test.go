@@ -2,6 +2,8 @@ package source
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,7 +35,7 @@ func newRigWith(t *testing.T, out *lines, opts *Options, r ruleset.Rule) (rig, *
 	to := d.target(t, rules, "prod")
 	s := d.feed("configmaps", "")
 	d.ledger.cover(s, map[*target]reach{to: {everywhere: false}})
-	to.syncDue = false
+	to.settled()
 	return d, to, s
 }
 
@@ -43,7 +45,8 @@ func (d rig) target(t *testing.T, of *rules, name string) *target {
 	prod, ok := of.set.Get(ref(name))
 	require.True(t, ok)
 	to := d.ledger.newTarget(prod)
-	to.syncDue, to.backfilling = false, true
+	to.backfilling = true
+	to.settled()
 	return to
 }
 
@@ -62,7 +65,7 @@ func (d rig) feed(resource, namespace string, targets ...*target) *feed {
 	}
 	d.ledger.cover(s, reaches)
 	for _, to := range targets {
-		to.syncDue = false
+		to.settled()
 	}
 	return s
 }
@@ -99,20 +102,28 @@ func (d rig) relists(s *feed) bool {
 
 func (d rig) failed(s *feed, err error) { feedHandler{d.Watcher, s}.failed(err) }
 
-func (d rig) now() uint64 { return backfill{d.Watcher, nil}.clock() }
+func (d rig) now() uint64 { return d.moment() }
 
+// offer does what a backfill does that has fetched an object, and reports whether the target had
+// room for it.
 func (d rig) offer(ctx context.Context, to *target, s *feed, obj *unstructured.Unstructured, asked uint64) bool {
-	return backfill{d.Watcher, to}.fetched(ctx, s, obj, asked)
+	f, wanted := d.readWanted(ctx, s, obj)
+	return !wanted || !slices.Contains(d.ledger.fetched(s, f, asked), to)
 }
 
-// lists has a backfill list what a feed covers.
+// backfills has a walk serve a target.
 func (d rig) backfills(ctx context.Context, to *target, s *feed) error {
-	return backfill{d.Watcher, to}.list(ctx, round{from: s, waiting: to.backlog.count})
+	var group sync.WaitGroup
+	defer group.Wait()
+	return backfill{d.Watcher, to, &group}.join(ctx, round{from: s, waiting: to.backlog.count})
 }
+
+// settled says that the seed of a target is over.
+func (to *target) settled() { to.offered, to.compared, to.sweepDue = to.asked, to.asked, false }
 
 func (d rig) snapshot(t *testing.T, to *target, f func(event.Snapshot)) {
 	t.Helper()
-	require.NoError(t, inventory{d.Watcher, to}.View(func(s event.Snapshot) error { f(s); return nil }))
+	require.NoError(t, inventory{d.Watcher, to, d.ledger.clock}.View(func(s event.Snapshot) error { f(s); return nil }))
 }
 
 // sweepable returns the collections of a target that may be swept.

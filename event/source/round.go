@@ -22,14 +22,11 @@ type round struct {
 	waiting int  // objects in the backlog
 }
 
-// next returns the next round of a backfill. If nothing is pending that could be fetched, it sends
-// the SeedSync, which must follow all writes that it covers. Pending objects that have died
-// meanwhile, for this target at least, are told on the spot.
+// next returns the next round of a backfill, and sends the SeedSync if one is due. Pending objects
+// that have died meanwhile, for this target at least, are told on the spot.
 func (l *ledger) next(to *target) round {
 	r := l.choose(to)
-	if r.from == nil {
-		l.sync(to)
-	}
+	l.sync(to)
 	return r
 }
 
@@ -95,47 +92,50 @@ func (l *ledger) fetchable(to *target, key objectKey) *feed {
 }
 
 // forgo clears the pending mark of an object without sending it. The state of the file is then
-// unknown, so the hash is reset and the next report is always sent.
+// unknown, so the digest is reset and the next report is always sent.
 func (l *ledger) forgo(to *target, key objectKey) {
 	to.backlog.remove(key)
-	key.forgetHash()
+	key.forgetDigest()
 }
 
-// fetched takes a pending object that was asked for at a moment of the clock. It goes to one target
-// and to all others that wait for it and have room by now, which spares them the asking. If a
-// reflector has told of the object since, that is newer, and what was fetched is dropped: sent now,
-// it would stand behind the newer one and win. fetched returns false if the one target had no room.
+// fetched takes an object that was asked for at a moment of the clock. It goes to all targets that
+// wait for it and have room. If a reflector has told something else of the object since, that is
+// newer, and what was fetched is dropped: sent now, it would stand behind the newer one and win.
 //
 // What was fetched may be newer than what the reflector has told, but only these targets get it. To
-// note its hash would hide the change from the others. To leave the old one would hide from these
+// note its digest would hide the change from the others. To leave the old one would hide from these
 // that the object has become again what it was, where the reflector does not hear of both, as after
 // 410 or a rewind. So whatever the reflector tells next is sent.
-func (l *ledger) fetched(to *target, f *feed, c change, dying bool, asked uint64) bool {
-	key := objectKey{l.typeOf(f.of), c.resource.NamespacedName()}
+//
+// full are those that have no room.
+func (l *ledger) fetched(from *feed, f fetched, asked uint64) (full []*target) {
+	key := objectKey{l.typeOf(from.of), f.resource.NamespacedName()}
 	e := key.entry()
-	if e.seen > asked || !e.owners.have(to) {
-		return true
+	if e.owners == nil || e.seen > asked && e.digest != f.digest() {
+		return nil
 	}
 	for _, o := range e.owners.list {
-		if waits, _ := o.to.backlog.has(key); waits && f.reach[o.to].has(key.name.Namespace) {
-			l.backfill(o.to, key, c, dying)
+		if waits, _ := o.to.backlog.has(key); !waits || !from.reach[o.to].has(key.name.Namespace) {
+			continue
+		}
+		l.backfill(o.to, key, f)
+		if waits, _ := o.to.backlog.has(key); waits {
+			full = append(full, o.to)
+		} else if key.entry().digest != f.digest() {
+			key.forgetDigest()
 		}
 	}
-	if key.entry().hash != l.hash(c.content) {
-		key.forgetHash()
-	}
-	waits, _ := to.backlog.has(key)
-	return !waits
+	return full
 }
 
 // backfill sends what was fetched to a target that waits for it.
-func (l *ledger) backfill(to *target, key objectKey, c change, dying bool) {
-	i := slices.IndexFunc(c.matches, func(m ruleset.Match) bool { return m.Destination == to.destination })
-	if i < 0 || !c.matches[i].Writes || dying {
+func (l *ledger) backfill(to *target, key objectKey, f fetched) {
+	i := slices.IndexFunc(f.matches, func(m ruleset.Match) bool { return m.Destination == to.destination })
+	if i < 0 || !f.matches[i].Writes || f.dying {
 		l.forgo(to, key)
 		return
 	}
-	l.write(to, key, c, c.matches[i])
+	l.write(to, key, f.change, f.matches[i])
 }
 
 // waits reports whether anybody waits for an object. It spares the work of encoding what nobody

@@ -106,27 +106,27 @@ func TestWhatTheListingOfABackfillLacksIsRemembered(t *testing.T) {
 	require.Contains(t, d.ledger.missing, d.keyed(s, "a"))
 }
 
-func TestAPageIsOverWhenAnyOfItsObjectsFoundNoRoom(t *testing.T) {
+func TestAPageTellsWhoHadNoRoomForSomeOfIt(t *testing.T) {
 	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
-	cluster := d.clustered(t)
+	var page []fetched
 	for i := range 30 { // in any order
-		require.NoError(t, cluster.Apply(configMap("default", fmt.Sprint(i), "1")))
+		f := fetched{change: d.reader.read(t.Context(), s.of, configMap("default", fmt.Sprint(i), "1"), listed)}
+		page = append(page, f)
 	}
 	d.object(t.Context(), s, configMap("default", "7", "1"), added)
-	full, _, err := backfill{d.Watcher, to}.page(t.Context(), s, metav1.ListOptions{}, d.now())
-	require.NoError(t, err)
-	require.True(t, full)
+	k := &walk{d.Watcher, s, map[*target]*member{to: {}}, nil}
+	require.Equal(t, []*target{to}, k.offer(page, d.now()))
 }
 
 func TestWhoWaitsForItsTurnToListWaitsNoLongerThanItsContext(t *testing.T) {
-	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
+	d, _, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 	d.clustered(t)
 	for range cap(d.lists) {
 		d.lists <- struct{}{}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, _, err := backfill{d.Watcher, to}.page(ctx, s, metav1.ListOptions{}, 0)
+	_, err := (&walk{Watcher: d.Watcher, from: s}).page(ctx, metav1.ListOptions{}, 0)
 	require.ErrorIs(t, err, context.Canceled)
 	r := newPlanner(d.Watcher).reflector(s, feedHandler{d.Watcher, s})
 	_, _, err = r.initial(ctx)
@@ -253,7 +253,7 @@ func TestWhyAnObjectIsRefusedIsTheNewestReason(t *testing.T) {
 	require.ErrorContains(t, to.refused[d.keyed(s, "a").id()], because)
 }
 
-func TestAResyncOfSeveralDestinationsSendsToEach(t *testing.T) {
+func TestAResyncOfSeveralDestinationsSeedsEach(t *testing.T) {
 	d, to, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
 	other := d.target(t, compiledRules(t, []destination.Spec{spec("dev", "main")}), "dev")
 	services := d.feed("services", "", other)
@@ -261,8 +261,8 @@ func TestAResyncOfSeveralDestinationsSendsToEach(t *testing.T) {
 	require.False(t, d.relists(services), "it feeds another one")
 	d.ledger.cover(s, map[*target]reach{to: {everywhere: false}, other: {everywhere: false}})
 	d.ledger.resync(to, other)
-	require.Contains(t, s.resend, to)
-	require.Contains(t, s.resend, other)
-	require.Contains(t, services.resend, other)
+	require.True(t, d.relists(s))
 	require.True(t, d.relists(services))
+	require.True(t, to.seedDue())
+	require.True(t, other.seedDue())
 }

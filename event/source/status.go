@@ -17,7 +17,7 @@ type DestinationStatus struct {
 	Complete   int          // of these, the number that is listed and followed
 	Incomplete []Incomplete // of the others, those that have failed
 	Waiting    int          // objects marked to be fetched and sent when there is room
-	SeedDue    bool         // a SeedSync has not been sent yet, or the rules have just changed
+	SeedDue    bool         // a seed is not over, or the rules have just changed
 	Seeds      uint64       // SeedSyncs sent
 	Err        error        // why waiting objects cannot be fetched at the moment
 	Refused    []Refused    // objects that cannot be written, the first hundred
@@ -51,7 +51,7 @@ func (w *Watcher) Status(ref destination.Ref) (st DestinationStatus, ok bool) {
 
 func (l *ledger) status(to *target) DestinationStatus {
 	settled := l.observed == l.desired.Load() && to.ready()
-	st := DestinationStatus{Waiting: to.backlog.count, SeedDue: to.syncDue || !settled, Seeds: to.synced, Err: to.fault}
+	st := DestinationStatus{Waiting: to.backlog.count, SeedDue: to.seedDue() || !settled, Seeds: to.seeds, Err: to.fault}
 	for f := range to.feeds {
 		st.Streams += len(f.reach[to])
 		if f.complete {
@@ -86,18 +86,18 @@ func (w *Watcher) Err() (err error) {
 	return err
 }
 
-// Resync seeds a destination again: what feeds it is listed, all of its objects are sent, changed
-// or not, and then a SeedSync. It returns at once. For a destination of rules that are not followed
+// Resync seeds a destination again: what feeds it is listed, then a SeedSync compares all of its
+// objects with their files. It returns at once. For a destination of rules that are not followed
 // yet there is nothing to do, since their first listing seeds it. The error for one that the rules
 // do not have matches destination.ErrUnknown.
 func (w *Watcher) Resync(ref destination.Ref) error {
 	return w.ask(ref, func(l *ledger, to *target) { l.resync(to) })
 }
 
-// Sweep has a SeedSync sent to a destination, without its objects. It returns at once, and has the
-// errors of Resync.
+// Sweep has a SeedSync sent to a destination, which compares its objects with their files, without
+// a listing. It returns at once, and has the errors of Resync.
 func (w *Watcher) Sweep(ref destination.Ref) error {
-	return w.ask(ref, (*ledger).sweep)
+	return w.ask(ref, (*ledger).ask)
 }
 
 func (w *Watcher) ask(ref destination.Ref, f func(*ledger, *target)) (err error) {

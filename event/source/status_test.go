@@ -43,8 +43,11 @@ func TestTheStatusOfADestinationSaysWhatIsStillDue(t *testing.T) {
 	d.ledger.outdate(s, "default")
 	require.True(t, status().SeedDue)
 	clear(s.stale)
-	to.syncDue = true
+	d.ledger.ask(to)
 	require.True(t, status().SeedDue)
+	d.ledger.landed(to, to.asked, false)
+	require.True(t, status().SeedDue, "nothing was swept yet")
+	to.settled()
 
 	st := status()
 	require.Equal(t, []int{1, 0, 0}, []int{st.Streams, st.Complete, len(st.Incomplete)}, "it is being listed")
@@ -74,15 +77,16 @@ func TestADestinationOfTheRulesIsKnownBeforeThePlannersTurn(t *testing.T) {
 func TestOneMayAskForASweepOfADestinationThatThereIs(t *testing.T) {
 	d, to, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
 	d.ledger.stop(s) // nothing has to be listed before
-	to.backfilling, to.syncDue = false, false
+	to.backfilling = false
+	to.settled()
 	require.ErrorIs(t, d.Sweep(ref("dev")), destination.ErrUnknown)
 	require.ErrorIs(t, d.Resync(ref("dev")), destination.ErrUnknown)
 	for _, ask := range []func(destination.Ref) error{d.Sweep, d.Resync} {
 		require.NoError(t, ask(ref("prod")))
-		require.True(t, to.syncDue)
+		require.True(t, to.syncDue())
 		require.Contains(t, d.ledger.pending, to)
 		clear(d.ledger.pending)
-		to.syncDue = false
+		to.settled()
 	}
 }
 

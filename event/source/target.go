@@ -17,17 +17,17 @@ type target struct {
 	gone        bool               // no rule leads here any more: nothing is sent
 	feeds       map[*feed]struct{} // those whose reach has it
 	backfilling bool               // a backfill runs
-	backlog     backlog            // found no room, or has to be sent again
+	backlog     backlog            // found no room, or differs from its file
 	blocked     int                // of the backlog: wait for their reflectors, too
-	syncDue     bool               // a SeedSync has to be sent
-	synced      uint64             // SeedSyncs sent
 	fault       error              // why the backfill cannot go on
 	refused     map[event.ID]error // objects that cannot be written
+	seed
 }
 
 func (l *ledger) newTarget(d destination.Destination) *target {
 	l.numbers++
-	to := &target{destination: d, number: l.numbers, syncDue: true, feeds: map[*feed]struct{}{}, refused: map[event.ID]error{}}
+	to := &target{destination: d, number: l.numbers, feeds: map[*feed]struct{}{}, refused: map[event.ID]error{}}
+	l.owe(to)
 	l.targets[d.Ref] = to
 	return to
 }
@@ -50,22 +50,12 @@ func (l *ledger) drop(to *target) {
 	delete(l.pending, to)
 }
 
-// ready reports whether a SeedSync may speak of what the feeds of a target have told: all of them
-// have ended their listings, well or badly, and nothing is stale.
-func (to *target) ready() bool {
-	for f := range to.feeds {
-		if f.awaited() || f.staleFor(to) {
-			return false
-		}
-	}
-	return true
-}
-
 // needsBackfill reports whether there is work for a backfill: objects that can be fetched, or a
-// SeedSync whose listings have ended. One SeedSync makes one commit of a seed of many types.
-func (to *target) needsBackfill() bool {
-	return !to.gone && (to.backlog.count > to.blocked || to.syncDue && to.ready())
-}
+// SeedSync.
+func (to *target) needsBackfill() bool { return !to.gone && (to.behind() || to.syncDue()) }
+
+// behind reports whether objects wait that could be fetched.
+func (to *target) behind() bool { return to.backlog.count > to.blocked }
 
 // wake asks for a backfill if there is work for one.
 func (l *ledger) wake(to *target) {
@@ -109,6 +99,7 @@ func (l *ledger) send(to *target, key objectKey, e event.Event) {
 	switch {
 	case err == nil:
 		to.backlog.remove(key)
+		to.sent.add(key)
 	case errors.Is(err, queue.ErrFull), errors.Is(err, queue.ErrShutdown):
 		to.backlog.add(key, e.Operation == event.Delete)
 		l.wake(to)
@@ -129,38 +120,13 @@ func (l *ledger) refuse(to *target, key objectKey, err error) {
 	}
 }
 
-// sync sends the SeedSync of a target if one is due. It goes behind all that waits and can be sent.
-func (l *ledger) sync(to *target) {
-	if to.gone || !to.syncDue || !to.ready() || to.backlog.count > to.blocked {
-		return
-	}
-	err := l.offer(event.Event{
-		Destination: to.destination,
-		Operation:   event.SeedSync,
-		Listed:      true,
-		Inventory:   l.inventory(to),
-		Time:        l.now(),
-	})
-	if err == nil {
-		to.syncDue = false
-		to.synced++
-	}
-}
-
-// sweep has a SeedSync sent to a target.
-func (l *ledger) sweep(to *target) {
-	to.syncDue = true
-	l.wake(to)
-}
-
-// resync has the labels of namespaces listed once more, and has all feeds of targets list
-// everything and send them all of their objects, changed or not.
+// resync has the labels of namespaces listed once more, and everything that feeds targets, and
+// seeds them.
 func (l *ledger) resync(targets ...*target) {
 	l.relistLabels()
 	relist := map[*feed]struct{}{}
 	for _, to := range targets {
 		for f := range to.feeds {
-			f.resend[to] = l.tick()
 			relist[f] = struct{}{}
 		}
 	}
@@ -168,7 +134,7 @@ func (l *ledger) resync(targets ...*target) {
 		l.relist(f)
 	}
 	for _, to := range targets {
-		l.sweep(to)
+		l.ask(to)
 	}
 }
 

@@ -31,6 +31,9 @@ func TestAuthorsAreAskedForLiveChangesOnly(t *testing.T) {
 	d.begin(s)
 	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
 	d.completed(t.Context(), s)
+	d.begin(s)
+	d.object(t.Context(), s, configMap("default", "a", "2"), listed)
+	d.completed(t.Context(), s)
 	d.object(t.Context(), s, configMap("default", "b", "1"), added)
 	d.object(t.Context(), s, configMap("default", "b", "2"), modified)
 	d.deleted(t.Context(), s, configMap("default", "b", "2"), removed)
@@ -49,7 +52,7 @@ func TestIgnoredManagersAreLookedForInLiveChangesOnly(t *testing.T) {
 	out := newLines(-1)
 	r := rule("prod", "prod", "configmaps")
 	r.IgnoreManagers = []string{"robot"}
-	d, _, s := newRig(t, out, r)
+	d, to, s := newRig(t, out, r)
 	by := func(name, manager string) *unstructured.Unstructured {
 		obj := configMap("default", name, "1")
 		obj.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: manager, Time: &metav1.Time{Time: time.Unix(1, 0)}}})
@@ -58,8 +61,16 @@ func TestIgnoredManagersAreLookedForInLiveChangesOnly(t *testing.T) {
 	d.object(t.Context(), s, by("a", "robot"), added)
 	require.Empty(t, out.waiting)
 	d.object(t.Context(), s, by("b", "human"), added)
+	require.Len(t, out.waiting, 1)
+	out.waiting = nil
 	d.object(t.Context(), s, by("c", "robot"), listed)
-	require.Len(t, out.waiting, 2, "a listing cannot tell who made which change")
+	d.ledger.ask(to)
+	d.snapshot(t, to, func(v event.Snapshot) {
+		for o := range v.Objects() {
+			v.Differs(o)
+		}
+	})
+	require.Equal(t, 2, to.backlog.count, "a listing cannot tell who made which change")
 }
 
 func TestAnObjectThatCanBeWrittenAgainIsRefusedNoLonger(t *testing.T) {
@@ -102,7 +113,8 @@ func TestADeleteGoesToThoseAloneWhoseRulesCoverTheObject(t *testing.T) {
 func TestATargetThatIsGoneGetsNothing(t *testing.T) {
 	out := newLines(-1)
 	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
-	to.backfilling, to.syncDue, to.gone = false, true, true
+	to.asked++
+	to.backfilling, to.gone = false, true
 	d.object(t.Context(), s, configMap("default", "a", "1"), added)
 	d.ledger.sync(to)
 	d.ledger.wake(to)
@@ -127,23 +139,23 @@ func TestTheSeedSyncWaitsForTheLastOfTheReflectors(t *testing.T) {
 	d.begin(s)
 	d.completed(t.Context(), s)
 	d.ledger.sync(to)
-	require.Zero(t, to.synced, "one is left")
+	require.Zero(t, to.seeds, "one is left")
 	d.begin(other)
 	d.failed(other, apierrors.NewInternalError(errors.New("broken")))
-	require.True(t, to.syncDue)
+	require.True(t, to.syncDue())
 	d.ledger.sync(to)
-	require.EqualValues(t, 1, to.synced, "a reflector that cannot list holds nobody up")
-	require.False(t, to.syncDue)
+	require.EqualValues(t, 1, to.seeds, "a reflector that cannot list holds nobody up")
+	require.False(t, to.syncDue())
 	d.failed(other, apierrors.NewInternalError(errors.New("broken")))
-	require.False(t, to.syncDue, "its first listing ends once")
+	require.False(t, to.syncDue(), "its first listing ends once")
 }
 
 func TestASeedSyncGoesBehindWhatWaitsUnlessThatIsBlocked(t *testing.T) {
 	out := newLines(-1)
 	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
-	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
+	d.object(t.Context(), s, configMap("default", "a", "1"), added)
 	out.waiting = nil
-	to.syncDue = true
+	to.sweepDue = true // nothing has to be compared
 	to.backlog.add(d.keyed(s, "a"), false)
 	d.ledger.sync(to)
 	require.Empty(t, out.waiting)
@@ -158,7 +170,7 @@ func TestWhatIsFetchedAndNotWantedIsSentWhenItIsHeardOfAgain(t *testing.T) {
 	r.ObjectSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "skip", Operator: "DoesNotExist"}}}
 	d, to, s := newRig(t, out, r)
 	obj := configMap("default", "a", "1")
-	d.object(t.Context(), s, obj, listed)
+	d.object(t.Context(), s, obj, added)
 	for name, fetched := range map[string]func(*unstructured.Unstructured){
 		"not selected": func(u *unstructured.Unstructured) { u.SetLabels(map[string]string{"skip": ""}) },
 		"dying":        func(u *unstructured.Unstructured) { now := metav1.Now(); u.SetDeletionTimestamp(&now) },
@@ -182,13 +194,13 @@ func TestWhatWaitsForAnotherTargetIsNotSentTwiceAndNotToThoseWhoDoNotWait(t *tes
 	out := newLines(-1)
 	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	obj := configMap("default", "a", "1")
-	d.object(t.Context(), s, obj, listed)
+	d.object(t.Context(), s, obj, added)
 	out.waiting = nil
 	require.True(t, d.offer(t.Context(), to, s, obj, d.now()))
 	require.Empty(t, out.waiting)
 	to.backlog.add(d.keyed(s, "a"), false)
 	d.ledger.cover(s, nil)
-	require.False(t, d.offer(t.Context(), to, s, obj, d.now()))
+	require.True(t, d.offer(t.Context(), to, s, obj, d.now()))
 	require.Empty(t, out.waiting, "the reflector does not feed it any more")
 }
 
@@ -196,7 +208,7 @@ func TestOfWhatWaitsTheDeadAreToldAndTheOthersLeft(t *testing.T) {
 	out := newLines(-1)
 	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
 	to.blocked = 7
-	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
+	d.object(t.Context(), s, configMap("default", "a", "1"), added)
 	d.deleted(t.Context(), s, configMap("default", "a", "1"), removed)
 	out.waiting = nil
 	to.backlog.add(d.keyed(s, "a"), true)
@@ -217,7 +229,7 @@ func TestManyThatWaitAreListedAndFewFetched(t *testing.T) {
 	}{0: {0, false}, 1: {1, false}, fetchFew: {fetchFew, false}, fetchFew + 1: {fetchFew, false}, fetchMany - 1: {fetchFew, false}, fetchMany: {fetchFew, true}} {
 		d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 		for i := range n {
-			d.object(t.Context(), s, configMap("default", fmt.Sprint(i), "1"), listed)
+			d.object(t.Context(), s, configMap("default", fmt.Sprint(i), "1"), added)
 		}
 		r := d.ledger.choose(to)
 		require.Equal(t, want.many, r.many, n)
@@ -228,7 +240,7 @@ func TestManyThatWaitAreListedAndFewFetched(t *testing.T) {
 func TestWhatStandsStillKeepsWhatWaits(t *testing.T) {
 	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 	a := d.keyed(s, "a")
-	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
+	d.object(t.Context(), s, configMap("default", "a", "1"), added)
 	still := func() bool { return d.ledger.fetchable(to, a) == nil }
 	delete(d.ledger.feeds, s.key())
 	require.True(t, still(), "no reflector is there yet")
@@ -274,17 +286,15 @@ func TestAccessIsLookedAtAgainOnlyWhenAWideReflectorOfNarrowRulesIsRefused(t *te
 func TestOneViewTellsWhatLivesInTheVersionThatItWasReadIn(t *testing.T) {
 	d, to, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
 	for _, name := range []string{"a", "b"} {
-		d.object(t.Context(), s, configMap("default", name, "1"), listed)
+		d.object(t.Context(), s, configMap("default", name, "1"), added)
 	}
-	all := event.Collection{Resource: "configmaps", All: true}
 	d.snapshot(t, to, func(v event.Snapshot) {
-		for r := range v.Resources(all) {
-			require.Equal(t, "v1", r.Version)
-			require.Equal(t, "ConfigMap", r.Kind)
+		for o := range v.Objects() {
+			require.Equal(t, "v1", o.Version)
+			require.Equal(t, "ConfigMap", o.Kind)
 			break
 		}
-		require.Len(t, slices.Collect(v.Resources(all)), 2)
-		require.Empty(t, slices.Collect(v.Resources(event.Collection{Resource: "unheard-of", All: true})))
+		require.Len(t, slices.Collect(v.Objects()), 2)
 	})
 }
 

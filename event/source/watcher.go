@@ -136,7 +136,7 @@ func New(client dynamic.Interface, d Discovery, out Queue, opts *Options) *Watch
 		relabelled: make(chan struct{}, 1),
 	}
 	w.ledger = newLedger(func(e event.Event) error { return w.out.TryAdd(e) })
-	w.ledger.inventory = func(to *target) event.Inventory { return inventory{w, to} }
+	w.ledger.inventory = func(to *target, at uint64) event.Inventory { return inventory{w, to, at} }
 	return w
 }
 
@@ -217,6 +217,7 @@ func (w *Watcher) Start(ctx context.Context) error {
 			}
 		case <-rediscover.C:
 			w.update((*ledger).relistMissing)
+			w.update((*ledger).hurrySeeds)
 			rediscover.Reset(p.refresh(ctx))
 		case <-w.access:
 			rediscover.Reset(p.refresh(ctx))

@@ -261,6 +261,7 @@ func TestRulesThatChangeWhileRunning(t *testing.T) {
 	// Services are covered no more: they stay. dev moves to another branch: its old line is
 	// forgotten, and it is seeded.
 	moved := spec("dev", "other")
+	delete(f.files, "dev configmaps/default/a") // that branch has none
 	f.setRules([]destination.Spec{spec("prod", "main"), moved}, rule("prod", "prod", "configmaps"), rule("dev", "dev", "configmaps"))
 	got := f.seeded("prod", "dev")
 	require.ElementsMatch(t, []string{"UPDATE configmaps/default/a for default/dev", "SEED_SYNC for default/dev", "SEED_SYNC for default/prod"}, got)
@@ -271,20 +272,29 @@ func TestRulesThatChangeWhileRunning(t *testing.T) {
 	require.Equal(t, "dev", f.lines.forgotten[0].Branch)
 }
 
-func TestResyncSendsEverythingAgain(t *testing.T) {
+func TestASeedSendsWhatDiffersAndNothingElse(t *testing.T) {
 	f := newFixture(t, -1, nil)
 	f.apply(configMap("default", "a", "1"), configMap("default", "b", "1"))
 	f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
 	f.seeded("prod")
-	require.NoError(t, f.watcher.Resync(ref("prod")))
-	require.Len(t, f.seeded("prod"), 3)
-	require.NoError(t, f.watcher.Sweep(ref("prod")))
-	require.Len(t, f.seeded("prod"), 1)
+	for name, seed := range map[string]func(destination.Ref) error{"Resync": f.watcher.Resync, "Sweep": f.watcher.Sweep} {
+		listed := f.listed("configmaps")
+		require.NoError(t, seed(ref("prod")))
+		require.Len(t, f.seeded("prod"), 1)
+		f.files["prod configmaps/default/a"] = "somebody else's"
+		require.NoError(t, seed(ref("prod")))
+		require.Len(t, f.seeded("prod"), 2)
+		delete(f.files, "prod configmaps/default/b")
+		require.NoError(t, seed(ref("prod")))
+		require.Len(t, f.seeded("prod"), 2)
+		require.Contains(t, f.files["prod configmaps/default/a"], "key")
+		require.Equal(t, name == "Resync", f.listed("configmaps") > listed, "only a Resync lists")
+	}
 	require.ErrorIs(t, f.watcher.Resync(ref("nobody")), destination.ErrUnknown)
 }
 
 func TestObjectsThatAreGoneBeforeTheirWatchSaysSoAreNotListedInATightLoop(t *testing.T) {
-	f := newFixture(t, 0, nil)
+	f := newFixture(t, 1, nil) // for a SeedSync
 	const n = fetchMany + 10
 	name := func(i int) string { return fmt.Sprintf("cm-%d", i) }
 	for i := range n {
@@ -292,6 +302,10 @@ func TestObjectsThatAreGoneBeforeTheirWatchSaysSoAreNotListedInATightLoop(t *tes
 	}
 	f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
 	require.Eventually(t, func() bool { st, _ := f.watcher.Status(ref("prod")); return st.Complete == 1 }, wait, tick)
+	require.Eventually(t, func() bool { return f.statusOf("prod").Seeds > 0 }, wait, tick)
+	f.lines.setRoom(0)
+	f.takeAll()
+	require.Equal(t, n, f.statusOf("prod").Waiting)
 	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Verb == "watch" {
 			return &clustertest.Fault{Error: apierrors.NewServiceUnavailable("later")}

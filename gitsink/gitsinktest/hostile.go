@@ -195,7 +195,7 @@ func (h Hostile) events(url string) []event.Event {
 		return []event.Resource{kept}, nil
 	})
 	return []event.Event{
-		{Destination: d, Operation: event.Update, Resource: kept, Content: []byte("kept: true\n")},
+		{Destination: d, Operation: event.Update, Resource: kept, Content: event.NewContent([]byte("kept: true\n"))},
 		{Destination: d, Operation: event.SeedSync, Inventory: live},
 	}
 }

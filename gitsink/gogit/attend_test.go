@@ -232,7 +232,7 @@ type held struct{ queue.Lease }
 func (held) Held(context.Context) bool { return true }
 
 func secretEvent(d destination.Destination) event.Event {
-	e := event.Event{Destination: d, Operation: event.Update, Content: []byte("apiVersion: v1\nkind: Secret\n")}
+	e := event.Event{Destination: d, Operation: event.Update, Content: event.NewContent([]byte("apiVersion: v1\nkind: Secret\n"))}
 	e.Resource.Version, e.Resource.Resource, e.Resource.Kind = "v1", "secrets", "Secret"
 	e.Resource.Namespace, e.Resource.Name = "default", "s"
 	return e

@@ -24,7 +24,7 @@ func (heldLease) Held(context.Context) bool { return true }
 
 func update(d destination.Destination, name, content string) event.Event {
 	return event.Event{
-		Destination: d, Operation: event.Update, Content: []byte(content),
+		Destination: d, Operation: event.Update, Content: event.NewContent([]byte(content)),
 		Resource: event.Resource{ID: event.ID{Resource: "configmaps", Namespace: "ns", Name: name}, Version: "v1", Kind: "ConfigMap"},
 	}
 }

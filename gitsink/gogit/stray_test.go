@@ -43,7 +43,7 @@ func TestOneStrayRefusalDelaysAQueueByTheShortBackoffOnly(t *testing.T) {
 		}
 	}
 	add := func(name string) {
-		require.NoError(t, q.TryAdd(event.Event{Destination: d, Operation: event.Update, Content: []byte("a: b\n"),
+		require.NoError(t, q.TryAdd(event.Event{Destination: d, Operation: event.Update, Content: event.NewContent([]byte("a: b\n")),
 			Resource: event.Resource{ID: event.ID{Resource: "configmaps", Namespace: "shop", Name: name}, Version: "v1", Kind: "ConfigMap"}}))
 	}
 	var left atomic.Int32

@@ -88,7 +88,7 @@ func (f *flow) close() error {
 // update is an event that changes ConfigMap number i.
 func update(d destination.Destination, i int, content []byte) event.Event {
 	return event.Event{
-		Destination: d, Operation: event.Update, Content: content, Time: time.Now(),
+		Destination: d, Operation: event.Update, Content: event.NewContent(content), Time: time.Now(),
 		Resource: event.Resource{ID: event.ID{Resource: "configmaps", Namespace: "default", Name: fmt.Sprintf("obj-%04d", i)}, Version: "v1", Kind: "ConfigMap"},
 	}
 }

@@ -46,7 +46,7 @@ func lineups() []lineupMaker {
 // all, of a byte: a batch holds all that its key has.
 func queueEvents(keys, each int) []event.Event {
 	events := make([]event.Event, 0, keys*each)
-	content := []byte("x")
+	content := event.NewContent([]byte("x"))
 	for i := range each {
 		for k := range keys {
 			e := queueEvent(fmt.Sprint("repository", k/10), fmt.Sprint("destination", k), fmt.Sprint("object", i))
@@ -64,7 +64,7 @@ func queueEvent(repository, name, object string) event.Event {
 		},
 		Operation: event.Update,
 		Resource:  event.Resource{ID: event.ID{Resource: "configmaps", Namespace: "shop", Name: object}, Version: "v1", Kind: "ConfigMap"},
-		Content:   []byte("x"),
+		Content:   event.NewContent([]byte("x")),
 	}
 }
 
@@ -199,7 +199,7 @@ func (c *channels) work(ch <-chan event.Event) {
 	for {
 		select {
 		case e := <-ch:
-			if c.taken != nil && e.Content[0] == 't' {
+			if c.taken != nil && e.Content.Bytes()[0] == 't' {
 				select {
 				case c.taken <- e:
 				case <-c.closed:

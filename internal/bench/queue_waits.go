@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -33,7 +34,7 @@ func measureFlood(ctx context.Context, system lineupMaker, lasting time.Duration
 			// should.
 			for due := int(10 * time.Since(began) / perEvent); i < due && flood.Err() == nil; i++ {
 				e := queueEvent("app", "flooded", fmt.Sprint("object", i%1_000_000))
-				e.Content = []byte("t")
+				e.Content = event.NewContent([]byte("t"))
 				q.add(e)
 			}
 		}
@@ -42,7 +43,7 @@ func measureFlood(ctx context.Context, system lineupMaker, lasting time.Duration
 	going.Go(func() {
 		for i := 0; flood.Err() == nil; i++ {
 			e := queueEvent("app", "quiet", fmt.Sprint("object", i))
-			e.Content, e.Time = []byte("t"), time.Now()
+			e.Content, e.Time = event.NewContent([]byte("t")), time.Now()
 			added = append(added, e.Time)
 			q.add(e)
 			time.Sleep(quietEvery)

@@ -111,7 +111,7 @@ var brokenProducers = []broken{
 		by:   map[string]string{"a line that holds nothing takes an event, whatever its size": "full"},
 		make: but(func(w *wrapped) {
 			w.tryAdd = func(e event.Event) error {
-				if len(e.Content) > 500 {
+				if e.Content.Size() > 500 {
 					return queue.ErrFull
 				}
 				return w.Sharded.TryAdd(e)
@@ -124,7 +124,7 @@ var brokenProducers = []broken{
 		make: func(opts queue.Options) queue.Queue {
 			w := &wrapped{Sharded: queue.NewSharded(&opts)}
 			w.tryAdd = func(e event.Event) error {
-				if s, ok := w.Sharded.Line(e.Destination); ok && opts.MaxBytesPerKey > 0 && s.Bytes+int64(len(e.Content)) > opts.MaxBytesPerKey {
+				if s, ok := w.Sharded.Line(e.Destination); ok && opts.MaxBytesPerKey > 0 && s.Bytes+int64(e.Content.Size()) > opts.MaxBytesPerKey {
 					return queue.ErrFull
 				}
 				return w.Sharded.TryAdd(e)

@@ -33,7 +33,7 @@ func write(d destination.Destination, name, content string) event.Event {
 		Destination: d,
 		Operation:   event.Update,
 		Resource:    event.Resource{ID: event.ID{Resource: "configmaps", Namespace: "shop", Name: name}, Version: "v1", Kind: "ConfigMap"},
-		Content:     []byte(content),
+		Content:     event.NewContent([]byte(content)),
 		Time:        time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	}
 }
@@ -70,7 +70,7 @@ func text(e event.Event) string {
 	case event.Delete:
 		return "-" + e.Resource.Name
 	}
-	return fmt.Sprintf("%s=%.20s", e.Resource.Name, e.Content)
+	return fmt.Sprintf("%s=%.20s", e.Resource.Name, e.Content.Bytes())
 }
 
 func texts(events []event.Event) string {
@@ -211,8 +211,8 @@ func same(got, want event.Event) error {
 	if (got.Inventory == nil) != (want.Inventory == nil) {
 		return fmt.Errorf("%s: Inventory came out as %v", text(want), got.Inventory)
 	}
-	if !slices.Equal(got.Content, want.Content) || !got.Time.Equal(want.Time) {
-		return fmt.Errorf("%s: came out with the content %q and the time %v", text(want), got.Content, got.Time)
+	if !slices.Equal(got.Content.Bytes(), want.Content.Bytes()) || !got.Time.Equal(want.Time) {
+		return fmt.Errorf("%s: came out with the content %q and the time %v", text(want), got.Content.Bytes(), got.Time)
 	}
 	for _, e := range []*event.Event{&got, &want} {
 		e.Inventory, e.Content, e.Time = nil, nil, time.Time{}

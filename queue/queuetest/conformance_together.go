@@ -197,7 +197,7 @@ func (s *storm) write(what happening, events []event.Event) error {
 	for _, ev := range events {
 		key, err := strconv.Atoi(ev.Destination.Ref.Name)
 		object, err2 := strconv.Atoi(ev.Resource.Name)
-		version, err3 := strconv.Atoi(string(ev.Content))
+		version, err3 := strconv.Atoi(string(ev.Content.Bytes()))
 		if err := errors.Join(err, err2, err3); err != nil {
 			return err
 		}

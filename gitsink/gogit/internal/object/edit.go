@@ -84,12 +84,26 @@ func (e *Editor) Apply(path string, change gitsink.Change) error {
 	if change.Remove {
 		return e.remove(e.root, path, path)
 	}
-	return e.write(e.root, path, path, change.Data)
+	return e.write(e.root, path, path, change)
+}
+
+// nameOf returns the name of what a change writes.
+func (e *Editor) nameOf(change gitsink.Change) ID {
+	switch c := change.Content; {
+	case c == nil:
+		return e.format.Name(plumbing.BlobObject, change.Data)
+	case e.format == SHA256:
+		name := c.SHA256()
+		return idOf(SHA256, name[:])
+	default:
+		name := c.SHA1()
+		return idOf(SHA1, name[:])
+	}
 }
 
 // write puts a file at rest below f, which has the path whole. What is there already makes no
 // change.
-func (e *Editor) write(f *folder, rest, whole string, data []byte) error {
+func (e *Editor) write(f *folder, rest, whole string, change gitsink.Change) error {
 	name, rest, nested := strings.Cut(rest, "/")
 	c := f.children[name]
 	if err := c.unique(whole); err != nil {
@@ -103,7 +117,7 @@ func (e *Editor) write(f *folder, rest, whole string, data []byte) error {
 		if err := e.open(c, whole); err != nil {
 			return err
 		}
-		if err := e.write(c.folder, rest, whole, data); err != nil {
+		if err := e.write(c.folder, rest, whole, change); err != nil {
 			return err
 		}
 		if fresh {
@@ -115,7 +129,7 @@ func (e *Editor) write(f *folder, rest, whole string, data []byte) error {
 	if c != nil && !c.IsFile() {
 		return &PathError{Path: whole, Reason: fmt.Sprintf("there is a %s", c.kind())}
 	}
-	hash := e.format.Name(plumbing.BlobObject, data)
+	data, hash := change.Data, e.nameOf(change)
 	if c != nil && c.ID() == hash {
 		return nil
 	}

@@ -1,0 +1,222 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// walk goes through the objects of a feed, page by page, and offers them to all targets that wait
+// for them. So a seed of many destinations reads the cluster once. It is a goroutine that the first
+// backfill starts which joins it, and that ends when no member is left. A member that joins midway
+// gets what it missed in the next pass.
+//
+// A page waits for those members that have no room, while any of them makes progress. One that
+// hangs is left behind, so that it does not hold up the others, and joins again when it has room.
+type walk struct {
+	*Watcher
+	from    *feed
+	members map[*target]*member // the Watcher's lock guards it
+	joined  chan struct{}       // capacity 1: there is a new one
+}
+
+// member is a target that a walk serves.
+type member struct {
+	whole   bool       // it is there since the pass began
+	waiting int        // objects in its backlog then
+	left    chan error // gets the outcome, once
+}
+
+// patience is the time that a page waits for members without room after the last one got some. It
+// is for remotes that hang: a queue is full for as long as it is being emptied, too.
+const patience = 3 * time.Second
+
+// join has a walk serve the target of a backfill, and waits until it has.
+func (b backfill) join(ctx context.Context, r round) error {
+	m := &member{left: make(chan error, 1)}
+	b.update(func(*ledger) {
+		k := r.from.walk
+		if k == nil {
+			k = &walk{b.Watcher, r.from, map[*target]*member{}, make(chan struct{}, 1)}
+			r.from.walk = k
+			b.group.Go(func() { k.run(ctx) })
+		}
+		k.members[b.to] = m
+		signal(k.joined)
+	})
+	return <-m.left // run ends with ctx
+}
+
+func (k *walk) run(ctx context.Context) {
+	for {
+		var asked uint64
+		k.update(func(l *ledger) { asked = k.begin(l) })
+		err := k.pass(ctx, &asked)
+		var over bool
+		k.update(func(l *ledger) { over = k.end(l, asked, err) })
+		if over {
+			return
+		}
+	}
+}
+
+// begin begins a pass, and returns its moment.
+func (k *walk) begin(l *ledger) uint64 {
+	for to, m := range k.members {
+		m.whole, m.waiting = true, to.backlog.count
+	}
+	return l.clock
+}
+
+// end ends a pass for those who were there for all of it, or ends the walk if it failed.
+func (k *walk) end(l *ledger, asked uint64, err error) (over bool) {
+	for to, m := range k.members {
+		switch {
+		case err != nil:
+			k.leave(to, err)
+		case m.whole:
+			k.leave(to, l.fetchedAll(to, k.from, m.waiting, asked))
+		case to.backlog.types[l.typeOf(k.from.of)] == nil:
+			k.leave(to, nil)
+		}
+	}
+	if over = len(k.members) == 0; over {
+		k.from.walk = nil
+	}
+	return over
+}
+
+// leave ends the membership of a target. The caller holds the Watcher's lock.
+func (k *walk) leave(to *target, err error) {
+	if m := k.members[to]; m != nil {
+		m.left <- err
+		delete(k.members, to)
+	}
+}
+
+// pass goes through all pages once. All show the moment of the first, unless their token expires:
+// what is left is as new as the server's answer then.
+func (k *walk) pass(ctx context.Context, asked *uint64) error {
+	opts := metav1.ListOptions{Limit: k.opts.PageSize}
+	for {
+		next, err := k.page(ctx, opts, *asked)
+		switch rest := restOf(err); {
+		case rest != "" && rest != opts.Continue:
+			*asked, opts.Continue = k.moment(), rest
+		case gone(err):
+			return nil // the next round begins anew; what was offered waits no more
+		case errors.Is(err, errAgain):
+		case err != nil:
+			return err
+		case next == "" || k.idle():
+			return nil
+		default:
+			opts.Continue = next
+		}
+	}
+}
+
+// idle reports whether nobody is left to walk for.
+func (k *walk) idle() (idle bool) {
+	k.read(func(*ledger) { idle = len(k.members) == 0 })
+	return idle
+}
+
+// restOf returns the token by which a server lets a client go on whose own has expired. It sends
+// that with the error, for clients that need no consistent listing.
+func restOf(err error) string {
+	var status apierrors.APIStatus
+	if gone(err) && errors.As(err, &status) {
+		return status.Status().Continue
+	}
+	return ""
+}
+
+// errAgain says that a page was dropped, since nobody had room for it. There is room by now.
+var errAgain = errors.New("the page is to be read again")
+
+// page reads a page and offers what waits, when it has its turn: a page is memory.
+func (k *walk) page(ctx context.Context, opts metav1.ListOptions, asked uint64) (next string, err error) {
+	leave, err := enter(ctx, k.lists)
+	if err != nil {
+		return "", err
+	}
+	rooms := newRooms(ctx, k)
+	defer rooms.end()
+	next, err = k.serve(ctx, rooms, opts, asked)
+	leave()
+	if errors.Is(err, errAgain) {
+		// The page is dropped: it would be memory for as long as the remotes hang.
+		err = cmp.Or(rooms.wait(ctx, nil), err)
+	}
+	return next, err
+}
+
+// serve reads a page and offers it until all members have what they wait for, or some of them are
+// left behind. If none has room for long, it returns errAgain.
+func (k *walk) serve(ctx context.Context, rooms *rooms, opts metav1.ListOptions, asked uint64) (next string, err error) {
+	list, err := clientFor(k.client, k.from.of).Namespace(k.from.namespace).List(ctx, opts)
+	if err != nil {
+		return "", err
+	}
+	next = list.GetContinue()
+	page := k.wanted(ctx, list.Items)
+	list = nil // a page is in memory once
+	for {
+		full := k.offer(page, asked)
+		if len(full) == 0 {
+			return next, nil
+		}
+		rooms.await(full)
+		switch err := rooms.wait(ctx, time.After(patience)); {
+		case errors.Is(err, errNoRoom) && k.leaveBehind(full):
+			return next, nil
+		case errors.Is(err, errNoRoom):
+			return "", errAgain
+		case err != nil:
+			return "", err
+		}
+	}
+}
+
+// wanted returns those objects of a page that anybody waits for, encoded.
+func (k *walk) wanted(ctx context.Context, items []unstructured.Unstructured) (page []fetched) {
+	for i := range items {
+		if f, wanted := k.readWanted(ctx, k.from, &items[i]); wanted {
+			page = append(page, f)
+		}
+	}
+	return page
+}
+
+// offer offers a page to all who wait for some of it, and returns the members that had no room.
+func (k *walk) offer(page []fetched, asked uint64) (full []*target) {
+	k.update(func(l *ledger) {
+		for _, f := range page {
+			for _, to := range l.fetched(k.from, f, asked) {
+				if k.members[to] != nil && !slices.Contains(full, to) {
+					full = append(full, to)
+				}
+			}
+		}
+	})
+	return full
+}
+
+// leaveBehind ends the membership of those without room, if others are held up by them.
+func (k *walk) leaveBehind(full []*target) (others bool) {
+	k.update(func(*ledger) {
+		if others = len(full) < len(k.members); others {
+			for _, to := range full {
+				k.leave(to, nil)
+			}
+		}
+	})
+	return others
+}

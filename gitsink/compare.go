@@ -1,0 +1,85 @@
+package gitsink
+
+import (
+	"context"
+	"hash/maphash"
+
+	"github.com/kubescribe/kubescribe/event"
+)
+
+// fileNames are the files that a plan finds and leaves in a folder, by a hash of the path: the paths
+// themselves would take many times the memory. Two paths that meet by chance cost no more than a
+// file that is sent although it is right, or an orphan that stays until the next process.
+type fileNames struct {
+	seed  maphash.Seed
+	known map[uint64]string // the Git name of the content; "": it is no regular file
+}
+
+func (f *fileNames) put(path string, e Entry) {
+	if !e.isFile() {
+		e.Hash = ""
+	}
+	f.known[maphash.String(f.seed, path)] = e.Hash
+}
+
+// take returns the name of a file's content, and forgets the file.
+func (f *fileNames) take(path string) (name string, exists bool) {
+	key := maphash.String(f.seed, path)
+	name, exists = f.known[key]
+	delete(f.known, key)
+	return name, exists
+}
+
+// compare tells a Snapshot which files differ from what they are to hold, and may be written. It
+// reports whether files are left that no living object has.
+func (p *planRun) compare(ctx context.Context, live event.Snapshot) (left bool, err error) {
+	layout := p.writer.opts.Layout
+	f := p.files()
+	for o := range live.Objects() {
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		path := layout.Path(o.Resource)
+		name, exists := f.take(path)
+		if fits(o, name, exists) {
+			continue
+		}
+		entry, exists := p.entry(path)
+		if err := p.denied(path, entry, exists); err != nil {
+			p.report.Skipped = append(p.report.Skipped, Skipped{o.Resource, err, false})
+			continue
+		}
+		live.Differs(o)
+		p.report.Different++
+	}
+	return len(f.known) > 0, nil
+}
+
+// fits reports whether an object needs no write: its file has its content already, or its
+// Precondition does not allow it.
+func fits(o event.Object, name string, exists bool) bool {
+	switch o.Precondition {
+	case event.IfAbsent:
+		return exists
+	case event.IfPresent:
+		return !exists || o.Digest.Names(name)
+	default:
+		return exists && o.Digest.Names(name)
+	}
+}
+
+// files returns the files as the run leaves them.
+func (p *planRun) files() fileNames {
+	f := fileNames{maphash.MakeSeed(), map[uint64]string{}}
+	for path, e := range p.base.Paths("") {
+		f.put(path, e)
+	}
+	for path, e := range p.overlay {
+		if e != nil {
+			f.put(path, *e)
+		} else {
+			f.take(path)
+		}
+	}
+	return f
+}
