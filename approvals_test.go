@@ -22,6 +22,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitsinktest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/orphan"
 )
 
@@ -170,6 +171,7 @@ func TestPruneRemovesOnlyWhatTheStatusShowed(t *testing.T) {
 
 func TestPruneSaysWhyNothingWasRemoved(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	t.Run("the folder is not adopted", func(t *testing.T) {
 		g := grow(t, func(g *grown) {
 			g.repo.Commit("main", map[string]gitservertest.File{"prod/x.txt": {Content: "x"}}, "Theirs")

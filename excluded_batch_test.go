@@ -11,10 +11,12 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 func TestABatchTakesNoExcludedFolderOutOfTheStatus(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	for _, object := range []map[string]any{

@@ -12,12 +12,14 @@ import (
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 const attributes = ".gitattributes"
 
 func TestAFilterOfGitattributesIsInTheStatusUntilItIsGone(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	repo.Commit("main", map[string]gitservertest.File{
@@ -54,6 +56,7 @@ func TestAFilterOfGitattributesIsInTheStatusUntilItIsGone(t *testing.T) {
 
 func TestABatchTakesNoFilterOutOfTheStatusThatASweepHasFound(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	var text strings.Builder
 	for i := range 11 {

@@ -15,6 +15,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -33,6 +34,7 @@ func (s hungSink) Apply(context.Context, destination.Destination, gitsink.Plan) 
 func (hungSink) Close() error { return nil }
 
 func TestStartReturnsWhateverHangs(t *testing.T) {
+	testsize.Sampled(t)
 	for name, leader := range map[string]bool{"a sink": false, "a sink, and who is asked for the leader": true} {
 		t.Run(name, func(t *testing.T) {
 			// Last of all: what hung has ended by then.

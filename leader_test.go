@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // steppedLock is our lock, renewed just now by a clock that was wrong by so much.
@@ -36,6 +37,7 @@ func (l *steppedLock) Identity() string { return "me" }
 // between.
 func TestALeaderWhoseClockLeapsAheadWritesOnceTheLockIsRenewed(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	l := &steppedLock{asked: make(chan struct{}, 1)}
 	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{StillLeader: kubescribe.HoldsLease(l), Handover: -1}))

@@ -22,6 +22,7 @@ import (
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
@@ -187,6 +188,7 @@ func TestUnknownDestinationsAreRefused(t *testing.T) {
 
 func TestTheClusterIsNamedByItsKubeSystemNamespaceOnceThatCanBeRead(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
 	configMap(t, c, "a", "one")
 	var failed atomic.Bool

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // oneLine is how the emitter writes text in double quotes.
@@ -88,6 +90,7 @@ func TestAChangedLineOfATextIsOneChangedLineOfTheFile(t *testing.T) {
 }
 
 func TestTextWithEveryMarkIsReadAllTheSame(t *testing.T) {
+	testsize.Sampled(t)
 	var all strings.Builder
 	for r := '\ue000'; r <= '\uefff'; r++ {
 		all.WriteRune(r)
@@ -119,6 +122,7 @@ func texts(r *rand.Rand) string {
 // Folded text is what the emitter writes, but for the line breaks; no value of several lines is
 // written in one.
 func TestFoldedTextIsTheEmittersWithLineBreaks(t *testing.T) {
+	testsize.Sampled(t)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 1))

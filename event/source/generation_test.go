@@ -269,6 +269,7 @@ func TestAForbiddenWatchOfAllNamespacesDoesNotStarveRulesOfSingleOnes(t *testing
 // Objects of a type that may not be read any more wait; all others are fetched, and the destination
 // is swept.
 func TestObjectsThatCannotBeFetchedHoldUpNoOthers(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, -1, nil)
 	f.apply(configMap("default", "a", "1"), service("default", "s"))
 	f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps", "services"))
@@ -325,6 +326,7 @@ func (f *fixture) idle(to string) func() bool {
 }
 
 func TestAForbiddenListingOfARelabelledNamespaceHoldsUpNoSweep(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, -1, nil)
 	team := object("v1", "Namespace", "", "team", map[string]any{})
 	f.apply(team, configMap("team", "a", "1"))

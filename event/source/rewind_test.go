@@ -91,8 +91,10 @@ func (f *fixture) drain() {
 // Somebody restores the cluster's etcd from a snapshot: the address is the same, the resource
 // versions are lower.
 func TestARestoredClusterIsListedAnew(t *testing.T) {
+	t.Parallel()
 	for name, silent := range map[string]bool{"a server that refuses a watch from the future": false, "one that says nothing": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			log := &logged{}
 			f := newFixture(t, -1, log.options())
 			f.apply(configMap("default", "deleted-later", "1"), configMap("default", "stays", "1"), configMap("default", "changed-later", "old"))
@@ -123,6 +125,7 @@ func TestARestoredClusterIsListedAnew(t *testing.T) {
 
 // A resource version is given out once more, to another state.
 func TestTheSameResourceVersionWithOtherContent(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, -1, (&logged{}).options())
 	f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
 	f.seeded("prod")
@@ -137,6 +140,7 @@ func TestTheSameResourceVersionWithOtherContent(t *testing.T) {
 // What the watch says nothing of, the next Resync finds: it lists the cluster and does not ask the
 // ledger.
 func TestResyncListsTheCluster(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, -1, (&logged{}).options())
 	f.apply(configMap("default", "a", "1"), configMap("default", "dies", "1"))
 	f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))

@@ -116,6 +116,7 @@ func TestAnAggregatedAPIThatIsDownKeepsItsReflectorsAndFiles(t *testing.T) {
 // Each of these is a type that cannot be listed for a while: nothing of it is swept, and afterwards
 // all is well.
 func TestATypeThatCannotBeListedIsNotSwept(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]error{
 		"its conversion webhook fails": apierrors.NewInternalError(errors.New("conversion webhook for example.com/v1beta1, Kind=Widget failed")),
 		"RBAC forbids it":              apierrors.NewForbidden(widgets.GroupResource(), "", errors.New("no")),
@@ -123,6 +124,7 @@ func TestATypeThatCannotBeListedIsNotSwept(t *testing.T) {
 		"a time limit was passed":      apierrors.NewTimeoutError("etcd", 0),
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			f := onWidgets(t, "v1")
 			var broken atomic.Bool
 			broken.Store(true)

@@ -140,6 +140,7 @@ func TestAForbiddenTypeIsNeitherSweptNorHoldsUpTheOthers(t *testing.T) {
 }
 
 func TestAListingThatBreaksOffOnAnyPageIsNeverComplete(t *testing.T) {
+	t.Parallel()
 	for page := 1; page <= 4; page++ {
 		f := newFixture(t, -1, nil)
 		for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"} {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 func TestMain(m *testing.M) {
@@ -133,6 +134,7 @@ func TestADryRunPrintsTheDiffAndChangesNothing(t *testing.T) {
 }
 
 func TestHeldDeletionsAreShownAndApproved(t *testing.T) {
+	testsize.Sampled(t)
 	f := newFixture(t, nil)
 	f.manifests(good)
 	for i := range 11 {
@@ -153,6 +155,7 @@ func TestHeldDeletionsAreShownAndApproved(t *testing.T) {
 }
 
 func TestADryRunTellsWhatIsHeldAndWhatNoRuleCovers(t *testing.T) {
+	testsize.Sampled(t)
 	f := newFixture(t, nil)
 	f.manifests(good)
 	for i := range 11 {
@@ -188,6 +191,7 @@ func TestADryRunTellsWhatIsHeldAndWhatNoRuleCovers(t *testing.T) {
 }
 
 func TestFilesThatHaveAFilterAreShown(t *testing.T) {
+	testsize.Sampled(t)
 	f := newFixture(t, nil)
 	f.manifests(good)
 	f.configMap("a", "one")
@@ -209,6 +213,7 @@ func TestFilesThatHaveAFilterAreShown(t *testing.T) {
 }
 
 func TestAFolderOfSomebodyElseIsAdoptedOnRequest(t *testing.T) {
+	testsize.Sampled(t)
 	f := newFixture(t, nil)
 	f.manifests(good)
 	f.repo.Commit("main", map[string]gitservertest.File{"clusters/prod/default/configmaps/theirs.yaml": {Content: "x: 1\n"}}, "Theirs")
@@ -223,6 +228,7 @@ func TestAFolderOfSomebodyElseIsAdoptedOnRequest(t *testing.T) {
 }
 
 func TestCredentialsComeFromASecretOfTheFolderOrOfTheCluster(t *testing.T) {
+	testsize.Sampled(t)
 	f := newFixture(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{User: "bot", Password: "s3cret-word"}})
 	f.configMap("a", "one")
 	withRef := strings.Replace(good, `spec: {repoURL: "$REPO",`, `spec: {repoURL: "$REPO", secretRef: {name: git},`, 1)
@@ -298,6 +304,7 @@ spec: {repoRef: {name: repo}, branch: main, baseFolder: clusters/prod/nested}
 }
 
 func TestWhatIsClosedIsOpenedByAFlag(t *testing.T) {
+	testsize.Sampled(t)
 	t.Run("a repository on this machine", func(t *testing.T) {
 		f := newFixture(t, nil)
 		f.manifests(strings.ReplaceAll(good, "$REPO", f.repo.FileURL()))

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // on makes the fault that of the first request of a push's phase.
@@ -29,6 +30,7 @@ func on(phase gitservertest.Phase, fault gitservertest.Fault) func(gitservertest
 
 func TestACutLeavesTheBranchAsItSaysAndTheClientWithoutSuccess(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	for name, test := range map[string]struct {
 		fault gitservertest.Fault
 		moved bool
@@ -182,6 +184,7 @@ func TestAHeldRequestOfAClientThatLeftNeverReachesGit(t *testing.T) {
 
 func TestGitFinishesThePushOfAClientThatLeft(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	body := recordPush(t, server, repo)
@@ -201,6 +204,7 @@ func TestGitFinishesThePushOfAClientThatLeft(t *testing.T) {
 
 func TestAHeldReplyHidesThatTheBranchHasMoved(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
@@ -247,6 +251,7 @@ func TestTheEndOfTheTestGivesUpHeldRequests(t *testing.T) {
 
 func TestACommitBetweenAdvertisementAndPushMakesThePushStale(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
@@ -269,6 +274,7 @@ func TestACommitBetweenAdvertisementAndPushMakesThePushStale(t *testing.T) {
 
 func TestTheBodyOfARequestIsShownDecompressed(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	for i := range 40 { // enough wants for the git command line to compress them

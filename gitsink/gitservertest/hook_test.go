@@ -9,10 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 func TestAHookOfShellRefusesInItsOwnWords(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
@@ -31,6 +33,7 @@ func TestAHookOfShellRefusesInItsOwnWords(t *testing.T) {
 
 func TestACallbackSeesTheUpdatesAndItsErrorReachesTheClient(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
@@ -70,6 +73,7 @@ func TestACallbackSeesTheUpdatesAndItsErrorReachesTheClient(t *testing.T) {
 
 func TestCallbacksOfSeveralPushesRunAtTheSameTime(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
@@ -99,6 +103,7 @@ func TestCallbacksOfSeveralPushesRunAtTheSameTime(t *testing.T) {
 
 func TestACallbackThatEndsItsGoroutineRefusesThePush(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
@@ -114,6 +119,7 @@ func TestACallbackThatEndsItsGoroutineRefusesThePush(t *testing.T) {
 
 func TestAProtectedBranchIsRefusedAndItsNeighbourIsNot(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -132,8 +133,17 @@ func (r *Repo) Tip(branch string) (string, bool) {
 	if tip, ok := r.looseTip(branch); ok {
 		return tip, true
 	}
+	if _, err := os.Stat(filepath.Join(r.dir, "packed-refs")); errors.Is(err, fs.ErrNotExist) && r.absent(branch) {
+		return "", false
+	}
 	tip, ok := r.tips()[branch]
 	return tip, ok
+}
+
+// absent reports whether a branch has no file of its own.
+func (r *Repo) absent(branch string) bool {
+	_, err := os.Lstat(filepath.Join(r.dir, "refs", "heads", filepath.FromSlash(branch)))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // looseTip reads a branch that has a file of its own (gitrepository-layout(5)).

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 const someCommit = "0123456789abcdef0123456789abcdef01234567"
@@ -63,6 +64,7 @@ func TestAnOutsideCommitHoldsExactlyItsFiles(t *testing.T) {
 
 func TestConcurrentOutsideCommitsAllLand(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	var commits sync.WaitGroup
 	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
@@ -90,6 +92,7 @@ func TestTipTellsABranchFromItsNamesakes(t *testing.T) {
 
 func TestTheJudgeEndsTheTest(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	r := &recorder{TB: t}
 	server := gitservertest.NewServer(r, nil)
 	repo := server.NewRepo("app")
@@ -117,6 +120,7 @@ func TestTheJudgeEndsTheTest(t *testing.T) {
 
 func TestFsckComplainsAboutDamage(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	r := &recorder{TB: t}
 	for name, damage := range map[string]func(repo *gitservertest.Repo){
 		"warning": func(repo *gitservertest.Repo) { // git fsck says so and exits with 0

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 func TestAPushByTheGitCommandArrivesAndIsFetchedBack(t *testing.T) {
@@ -43,6 +44,7 @@ func TestAPushByTheGitCommandArrivesAndIsFetchedBack(t *testing.T) {
 
 func TestAChunkedPushOfMoreThanAMegabyteArrives(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	c := newClient(t, server.Env())
@@ -109,6 +111,7 @@ func TestTheUserOfHTTPBasicReachesTheHook(t *testing.T) {
 
 func TestTLSIsTrustedThroughItsCAOnly(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{TLS: true})
 	repo := server.NewRepo("app")
 	ca := filepath.Join(t.TempDir(), "ca.pem")
@@ -155,6 +158,7 @@ func TestAClientCertificateIsDemanded(t *testing.T) {
 
 func TestCapabilitiesAreThoseOfTheOptions(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	open := gitservertest.NewServer(t, nil).NewRepo("app")
 	closed := gitservertest.NewServer(t, &gitservertest.ServerOptions{DenyFilter: true, DenyAnySHA1InWant: true}).NewRepo("app")
 	for _, repo := range []*gitservertest.Repo{open, closed} {
@@ -169,6 +173,7 @@ func TestCapabilitiesAreThoseOfTheOptions(t *testing.T) {
 
 func TestADamagedTreeIsRefusedUnlessFsckIsSkipped(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	for _, skip := range []bool{false, true} {
 		server := gitservertest.NewServer(t, &gitservertest.ServerOptions{SkipFsck: skip})
 		repo := server.NewRepo("app")
@@ -185,6 +190,7 @@ func TestADamagedTreeIsRefusedUnlessFsckIsSkipped(t *testing.T) {
 }
 
 func TestTheServerIgnoresAmbientConfiguration(t *testing.T) {
+	testsize.Sampled(t)
 	ambient := filepath.Join(t.TempDir(), "config")
 	require.NoError(t, os.WriteFile(ambient, []byte(
 		"[init]\n\tdefaultBranch = ambient\n[receive]\n\tdenyCurrentBranch = refuse\n[transfer]\n\thideRefs = refs/heads\n"+

@@ -7,10 +7,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 func TestASHA256RepositoryIsServedAndJudged(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{ObjectFormat: "sha256"})
 	login := gitservertest.NewSSHServer(t, &gitservertest.SSHOptions{Server: server})
 	repo := server.NewRepo("app.git")

@@ -13,10 +13,12 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 func TestPushAndFetchOverSSH(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	needSSH(t)
 	server := gitservertest.NewSSHServer(t, nil)
 	repo := server.NewRepo("team/app.git")

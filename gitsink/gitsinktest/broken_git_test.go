@@ -13,6 +13,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // script is a sink as a script would be: clone, write, add, commit, push, and from the start if the
@@ -69,6 +70,7 @@ func (s script) Apply(ctx context.Context, d destination.Destination, plan gitsi
 }
 
 func TestARealPushByForceIsSeenByGit(t *testing.T) {
+	testsize.Sampled(t)
 	for _, c := range movedChecks {
 		if c.name != "a commit elsewhere that lands while the plan runs is built upon" {
 			continue

@@ -61,6 +61,7 @@ func TestEveryHostileCaseQuotesTheDocumentation(t *testing.T) {
 // A sink that does not ask cannot have survived anything, whatever it returns.
 func TestNoHostileServerIsSurvivedFromAfar(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	for _, c := range testsize.Some(t, HostileServers(), 24) {
 		require.Error(t, meets(t, c, func(context.Context, destination.Destination) error { return nil }), c.Name)
 		always := c.Want
@@ -120,6 +121,7 @@ func askAll(ctx context.Context, url string) error {
 }
 
 func TestASinkThatTrustsAServerIsRefused(t *testing.T) {
+	testsize.Sampled(t)
 	byName := map[string]Hostile{}
 	for _, c := range HostileServers() {
 		byName[c.Name] = c
@@ -155,6 +157,7 @@ func TestASinkThatTrustsAServerIsRefused(t *testing.T) {
 }
 
 func TestTheKitRefusesWhatAHostileCaseMustNotDo(t *testing.T) {
+	testsize.Sampled(t)
 	var held []byte
 	stop := make(chan struct{})
 	t.Cleanup(func() { close(stop) })

@@ -8,10 +8,12 @@ import (
 
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 func TestWhatLiesAboveTheFolderIsReadOnceAndOnlyWhereItIs(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("README", "x", "clusters/eu/x", "1", "clusters/us/x", "1"), "outsider")

@@ -34,6 +34,7 @@ func TestAnEmptyRepositoryGetsARootCommit(t *testing.T) {
 
 func TestCommitsOfOnePlanBuildOnEachOther(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		outside := repo.Commit("main", files("other", "x", "base/old", "y"), "outside")
 		s := newSink(t, nil)
@@ -52,6 +53,7 @@ func TestCommitsOfOnePlanBuildOnEachOther(t *testing.T) {
 
 func TestASteadyStateTakesTwoRequestsAndAnUnchangedFolderOne(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("other", "x"), "outside")
@@ -75,6 +77,7 @@ func TestASteadyStateTakesTwoRequestsAndAnUnchangedFolderOne(t *testing.T) {
 
 func TestAPathIsARepositoryToo(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	repo := gitservertest.NewServer(t, nil).NewRepo("app.git")
 	s, d := newSink(t, nil), target(repo.Dir(), "main", "base")
 	apply(t, s, d, put("a", "1"))
@@ -108,6 +111,7 @@ func TestAMissingBranchStartsWithTheDefaultBranch(t *testing.T) {
 
 func TestAMissingBranchWithoutADefaultBranchGetsARootCommit(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.Commit("elsewhere", files("other", "x"), "outside")
 		apply(t, newSink(t, nil), target(url, "dev", ""), put("b", "2"))
@@ -148,6 +152,7 @@ func TestABranchThatIsForcedDeletedOrRecreatedIsFetchedAgain(t *testing.T) {
 
 func TestOnlyTheChangesOfOthersInThisFolderAreForeign(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/theirs", "0"), "outside")
@@ -164,6 +169,7 @@ func TestOnlyTheChangesOfOthersInThisFolderAreForeign(t *testing.T) {
 
 func TestAPlanSeesTheFolderInByteOrder(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.Commit("main", map[string]gitservertest.File{
 			"base/a.b": {Content: "1"}, "base/a/b": {Content: "2"}, "base/a0": {Content: "3"}, "base/a-": {Content: "4"},
@@ -207,6 +213,7 @@ func TestAPlanSeesTheFolderInByteOrder(t *testing.T) {
 
 func TestReadingManyFilesIsOneRequestAndWrittenOnesNeedNone(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("a", "1", "b", "2", "c", "3"), "outside")
@@ -256,6 +263,7 @@ func TestAServerThatOffersLessStillServes(t *testing.T) {
 
 func TestARepositoryThatIsTooLargeNamesTheServersSetting(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{DenyFilter: true})
 	repo := server.NewRepo("app")
 	noise := make([]byte, 100<<10)

@@ -74,6 +74,7 @@ func (s seeing) Sign(_ context.Context, commit []byte) ([]byte, error) { return 
 
 func TestAnSSHKeySignsForGit(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	for _, passphrase := range []string{"", "open sesame"} {
@@ -171,6 +172,7 @@ func ringOf(t *testing.T, rings ...[]byte) []byte {
 
 func TestTheSignerOfASecretIsThatOfItsFirstKey(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	plain, _ := sshKey(t, private, "")

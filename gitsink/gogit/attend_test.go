@@ -160,6 +160,7 @@ func TestWhatIgnoresItsContextKeepsALaneNoLongerThanItsBound(t *testing.T) {
 // A panic in a lane's worker would end the process.
 func TestAPanicOfOptionsIsAnErrorOfItsCall(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	repo.Commit("main", files("a", "1"), "start")
 	for name, fail := range map[string]func(){"panicked: ": func() { panic("s3cret") }, "ended its goroutine": runtime.Goexit} {

@@ -29,6 +29,7 @@ func atFetch(server *gitservertest.Server, f func()) {
 
 func TestWhoHasLostARaceNeedsThreeRequestsForTheNextTry(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/one", "1"), "outside")

@@ -18,6 +18,7 @@ import (
 // A clock that was set, here or at the server, makes a time of the server any time at all.
 func TestAServersTimeForTheNextRequestIsBoundedWhateverTheClockSays(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	limit := func(reset string) http.Header {
 		return http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {reset}}
 	}
@@ -85,6 +86,7 @@ func TestCommitsAreKnownAgainThoughTheClockGoesBack(t *testing.T) {
 
 func TestACertificateThatTheClockSaysIsNotValidMayBeByTheNextTry(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{TLS: true})
 	repo := server.NewRepo("app")
 	now := time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -20,12 +20,14 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/gogittest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
 // One Secret for HTTPS and SSH has a password that is not the key's.
 func TestAPassphraseIsUsedOnlyWhereTheKeyNeedsOne(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewSSHServer(t, nil)
 	plain := server.ClientKeyPEM()
 	key, err := ssh.ParseRawPrivateKey(plain)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // daemon serves the folder of a repository by git-daemon(1), and returns the URL of the repository.
@@ -45,6 +46,7 @@ func daemon(t *testing.T, repo *gitservertest.Repo) string {
 
 func TestGitsOwnProtocolIsSpoken(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	url := daemon(t, repo)
 	s, d := newSink(t, nil), target(url, "main", "base")

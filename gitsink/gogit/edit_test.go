@@ -19,6 +19,7 @@ import (
 
 func TestForeignEntriesAreCarriedThroughByteForByte(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{SkipFsck: true})
 	repo := server.NewRepo("app")
 	repo.Commit("main", map[string]gitservertest.File{
@@ -61,6 +62,7 @@ func oldMode(t *testing.T, repo *gitservertest.Repo, branch, folder string) {
 
 func TestTheLastFileOfAFolderTakesTheFolderAlong(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("x/base/deep/er/a", "1", "x/base/b", "2"), "outside")
@@ -78,6 +80,7 @@ func TestTheLastFileOfAFolderTakesTheFolderAlong(t *testing.T) {
 
 func TestAFolderCanTakeThePlaceOfAFileAndBack(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("a", "1", "d/e/f", "2"), "outside")
@@ -91,6 +94,7 @@ func TestAFolderCanTakeThePlaceOfAFileAndBack(t *testing.T) {
 
 func TestAPathThatCannotBeWrittenIsNamedAndNothingIsPushed(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	before := repo.Commit("main", map[string]gitservertest.File{
@@ -130,6 +134,7 @@ func TestAllFaultsOfPathsAreReportedAtOnce(t *testing.T) {
 
 func TestHostileNamesAndMessagesMakeCommitsThatFsckAccepts(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s := newSink(t, nil)
@@ -224,6 +229,7 @@ func clashes(files map[string]string, path string) bool {
 // git unpack-objects --strict refuses a pack that holds a tree twice.
 func TestFoldersOfEqualContentArePushedOnce(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s := newSink(t, nil)

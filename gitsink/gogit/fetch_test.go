@@ -43,6 +43,7 @@ func TestAFetchAfterACommitOfOthersReceivesOnlyWhatIsNew(t *testing.T) {
 // that is all that ever was in its history, of which a store keeps the tip's trees only.
 func TestATreeThatTheServerTakesUsToHaveIsFetchedAllTheSame(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{DenyAnySHA1InWant: true})
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/dir/a", "1", "base/dir/b", "1"), "outside")

@@ -12,11 +12,13 @@ import (
 
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
 func TestAHookThatWantsSignaturesHintsAtTheSigner(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Hook("pre-receive", `while read -r old new ref; do
@@ -41,6 +43,7 @@ exit 0`)
 
 func TestAHookThatDoesNotKnowASignatureHintsAtTheKey(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
@@ -61,6 +64,7 @@ func TestAHookThatDoesNotKnowASignatureHintsAtTheKey(t *testing.T) {
 
 func TestAUserWhomAHookRefusesIsOneRefusedPushForAllThatWait(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	var plans []gitsink.Plan

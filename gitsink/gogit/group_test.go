@@ -106,6 +106,7 @@ func TestWhatWaitsForALaneGoesIntoOnePush(t *testing.T) {
 
 func TestAPlanSeesWhatThosePushedWithItHaveMade(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	add := func(ctx context.Context, tree gitsink.Tree) ([]gitsink.Commit, error) {
@@ -133,6 +134,7 @@ func TestAPlanSeesWhatThosePushedWithItHaveMade(t *testing.T) {
 
 func TestAPlanThatFailsHarmsNoneOfThosePushedWithIt(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	broken := errors.New("broken")
@@ -201,6 +203,7 @@ func TestACallThatWaitsIsLeftAtOnceAndItsPlanIsNotRun(t *testing.T) {
 
 func TestACallerThatLeavesDuringThePushLeavesItToTheOthers(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	ctx, cancel := context.WithCancel(t.Context())

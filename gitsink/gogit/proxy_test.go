@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // relay passes bytes between two connections until both directions have ended.
@@ -135,6 +136,7 @@ func socks(here net.Conn) (net.Conn, error) {
 
 func TestAllProtocolsGoThroughAProxy(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	ssh := gitservertest.NewSSHServer(t, nil)
 	over := ssh.NewRepo("ssh")
 	secure := gitservertest.NewServer(t, &gitservertest.ServerOptions{TLS: true, Credentials: gitservertest.Credentials{Token: "tok"}})

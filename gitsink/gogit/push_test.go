@@ -64,6 +64,7 @@ func TestACommitOfOthersBetweenAdvertisementAndPushIsBuiltUpon(t *testing.T) {
 
 func TestABranchThatAppearsBetweenAdvertisementAndPushIsBuiltUpon(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		outside := ""
 		apply(t, newSink(t, nil), target(url, "main", ""), func(ctx context.Context, tree gitsink.Tree) ([]gitsink.Commit, error) {
@@ -79,6 +80,7 @@ func TestABranchThatAppearsBetweenAdvertisementAndPushIsBuiltUpon(t *testing.T) 
 
 func TestABranchThatNeverStandsStillIsAConflict(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s := newSink(t, &Options{MaxAttempts: 3})
@@ -95,6 +97,7 @@ func TestABranchThatNeverStandsStillIsAConflict(t *testing.T) {
 
 func TestAProtectedBranchIsNamedInTheServersWords(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		before := repo.Commit("main", files("a", "1"), "outside")
 		repo.Protect("main", "At least 1 approving review is required.")
@@ -112,6 +115,7 @@ func TestAProtectedBranchIsNamedInTheServersWords(t *testing.T) {
 
 func TestAHookThatDeclinesIsARejectionInItsWords(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.OnPreReceive(func([]gitservertest.RefUpdate) error { return errors.New("no Mondays") })
 		s := newSink(t, nil)
@@ -126,6 +130,7 @@ func TestAHookThatDeclinesIsARejectionInItsWords(t *testing.T) {
 
 func TestABranchThatSomebodyIsMovingIsTriedAgainLater(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		s := newSink(t, nil)
 		d := target(url, "main", "")
@@ -143,6 +148,7 @@ func TestABranchThatSomebodyIsMovingIsTriedAgainLater(t *testing.T) {
 
 func TestBranchNamesThatGitCannotHaveTogetherAreExplained(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.Commit("main", files("a", "1"), "outside")
 		repo.Commit("feature/x", files("a", "1"), "outside")
@@ -197,6 +203,7 @@ func TestAServerThatNeverTakesAPushIsGivenUp(t *testing.T) {
 
 func TestAnOutcomeThatCannotBeLookedUpIsUnknownAndFoundLater(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("one", "1"), "outside")
@@ -271,6 +278,7 @@ func TestACancelledPushThatLandedIsASuccess(t *testing.T) {
 
 func TestAServerThatIsDownIsUnavailableAndServesAgainWhenUp(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s, d := newSink(t, nil), target(repo.URL(), "main", "")
@@ -299,6 +307,7 @@ func TestAServerThatHangsIsLeftAfterTheStepsTime(t *testing.T) {
 
 func TestAHungLaneDelaysNoOther(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo, other := server.NewRepo("hangs"), server.NewRepo("works")
 	reached, hold := make(chan struct{}), make(chan struct{})
@@ -399,6 +408,7 @@ func TestWrongCredentialsAreRefusedAndNeverShown(t *testing.T) {
 
 func TestABearerTokenAndACABundleOpenAServer(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{TLS: true, Credentials: gitservertest.Credentials{Token: "tok"}})
 	repo := server.NewRepo("app")
 	auth := Auth{BearerToken: "tok"}
@@ -460,6 +470,7 @@ func TestARepositoryThatIsNotThereIsNotFound(t *testing.T) {
 
 func TestACacheThatIsWrongIsDroppedAndFetchedOnce(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/dir/a", "1", "base/b", "2"), "outside")
@@ -539,6 +550,7 @@ func TestAReportThatTheObjectsWereNotUnpackedIsARefusal(t *testing.T) {
 // Words that nobody knows may mean that the branch has moved, which only a look at it can tell.
 func TestARefusalInUnknownWordsIsTriedAgainWhereTheBranchCannotBeLookedAt(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.OnPreReceive(func([]gitservertest.RefUpdate) error { return errors.New("no Mondays") })

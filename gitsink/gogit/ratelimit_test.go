@@ -12,6 +12,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 func TestTheDefaultPaceIsSixPushesAMinuteAndNoneForFiles(t *testing.T) {
@@ -60,6 +61,7 @@ func TestRepositoriesThatAreQuietAreForgotten(t *testing.T) {
 }
 
 func TestWhatComesWhileALaneWaitsForItsTurnGoesIntoThatPush(t *testing.T) {
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	s := newSink(t, &Options{RateLimit: func(destination.Destination) RateLimit { return RateLimit{Interval: 500 * time.Millisecond, Burst: 1} }})

@@ -162,6 +162,7 @@ func TestAMissingBranchOfManyFoldersStartsWithTheDefaultBranch(t *testing.T) {
 
 func TestAServerThatRefusesTreesAgainstItsWordServesStill(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("a/b/x", "1", "c", "1"), "start")

@@ -16,6 +16,7 @@ import (
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -95,6 +96,7 @@ func TestARepositoryOfSHA256IsWrittenFromItsFirstCommit(t *testing.T) {
 // git reads.
 func TestALargeFolderOfSHA256IsSentAsADelta(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{ObjectFormat: "sha256"})
 	repo := server.NewRepo("app")
 	var all []string
@@ -113,6 +115,7 @@ func TestALargeFolderOfSHA256IsSentAsADelta(t *testing.T) {
 
 func TestCommitsOfSHA256AreSignedAsGitVerifiesThem(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{ObjectFormat: "sha256"})
 	key, public := sshKey(t, newEd25519(t), "")
 	signer, err := NewSSHSigner(key, "")
@@ -135,6 +138,7 @@ func TestCommitsOfSHA256AreSignedAsGitVerifiesThem(t *testing.T) {
 // Somebody may make a repository anew, in the other format.
 func TestARepositoryThatChangesItsFormatIsFetchedAnew(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	before := gitservertest.NewServer(t, nil)
 	after := gitservertest.NewServer(t, &gitservertest.ServerOptions{ObjectFormat: "sha256"})
 	repo := before.NewRepo("app")
@@ -157,6 +161,7 @@ func TestARepositoryThatChangesItsFormatIsFetchedAnew(t *testing.T) {
 // would write all again, or read each file of a folder that is ours to find out whose it is.
 func TestAWriterThatStartsAgainWritesNothingToAnUnchangedRepositoryOfEitherFormat(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	for _, format := range []string{"sha1", "sha256"} {
 		server := gitservertest.NewServer(t, &gitservertest.ServerOptions{ObjectFormat: format})
 		repo := server.NewRepo("app")

@@ -195,6 +195,7 @@ func TestACommitIsNeverUnsignedWhereASignerIsConfigured(t *testing.T) {
 
 func TestTheSignerIsAskedForEachCall(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
@@ -218,6 +219,7 @@ func TestTheSignerIsAskedForEachCall(t *testing.T) {
 
 func TestKeysThatCannotSignAreRefusedWithoutShowingThem(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	private, _ := sshKey(t, ed, "right")

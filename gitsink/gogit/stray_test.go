@@ -13,11 +13,13 @@ import (
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
 func TestOneStrayRefusalDelaysAQueueByTheShortBackoffOnly(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	d := target(repo.URL(), "main", "base")

@@ -17,6 +17,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // shown notes under which credentials each request was made, by what it asks for.
@@ -62,6 +63,7 @@ func tenants(t *testing.T, url string, namespaces ...string) []*call {
 
 func TestWhoMayNotUseTheCredentialsSharesNoPushWithWhoMay(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	for name, order := range map[string][]string{"victim first": {"victim", "evil", "victim"}, "evil first": {"evil", "victim", "victim"}} {
 		t.Run(name, func(t *testing.T) {
 			server := gitservertest.NewServer(t, nil)
@@ -124,6 +126,7 @@ func TestDifferentCredentialsNeverShareAPush(t *testing.T) {
 
 func TestWhoMayNotUseTheCredentialsAnyMoreIsLeftOut(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	for _, lead := range []bool{false, true} {
 		t.Run(fmt.Sprint("leads ", lead), func(t *testing.T) {
 			server := gitservertest.NewServer(t, nil)
@@ -158,6 +161,7 @@ func TestWhoMayNotUseTheCredentialsAnyMoreIsLeftOut(t *testing.T) {
 
 func TestARetryIsMadeWithNobodysOldRights(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	var revoked atomic.Bool
@@ -187,6 +191,7 @@ func TestARetryIsMadeWithNobodysOldRights(t *testing.T) {
 
 func TestATokenThatIsRenewedMeanwhileDividesNobody(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	var token atomic.Int32
@@ -208,6 +213,7 @@ func TestATokenThatIsRenewedMeanwhileDividesNobody(t *testing.T) {
 
 func TestTokensThatAreMadeAnewForEachQuestionWorkAlone(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	var token atomic.Int32
@@ -225,6 +231,7 @@ func TestTokensThatAreMadeAnewForEachQuestionWorkAlone(t *testing.T) {
 
 func TestEachCallIsSignedWithItsOwnKeyAndWhoHasNoneIsLeftOut(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	keys := map[string]Signer{}

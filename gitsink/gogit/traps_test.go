@@ -123,6 +123,7 @@ func TestABranchIsFoundByItsWholeName(t *testing.T) {
 // references, which are none.
 func TestAnEmptyForkThatBorrowsObjectsIsWrittenFromItsBeginning(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	pool, fork := server.NewRepo("pool"), server.NewRepo("fork")
 	pool.Commit("main", files("a", "1"), "of another")
@@ -138,6 +139,7 @@ func TestAnEmptyForkThatBorrowsObjectsIsWrittenFromItsBeginning(t *testing.T) {
 
 func TestARepositoryThatIsWipedAndMadeAnewIsWrittenFromItsBeginning(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		fresh := filepath.Join(t.TempDir(), "fresh")
 		require.NoError(t, os.CopyFS(fresh, os.DirFS(repo.Dir())))
@@ -188,6 +190,7 @@ func TestEachRequestIsAboutOneBranch(t *testing.T) {
 // A hook that refuses one branch declines its neighbours in the same request.
 func TestAHookThatRefusesABranchDeclinesNoOther(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	each(t, func(t *testing.T, _ *gitservertest.Server, repo *gitservertest.Repo, url string) {
 		repo.OnPreReceive(func(updates []gitservertest.RefUpdate) error {
 			if len(updates) != 1 {
@@ -219,6 +222,7 @@ func TestAHookThatRefusesABranchDeclinesNoOther(t *testing.T) {
 // against the other.
 func TestTwoSpellingsOfARepositoryNeverRace(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app.git")
 	server.NewRepo("app") // where the other spelling leads on this server
@@ -243,6 +247,7 @@ func TestTwoSpellingsOfARepositoryNeverRace(t *testing.T) {
 // A token may be worth one connection only.
 func TestEachConnectionAsksForItsCredentials(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{Token: "none yet"}})
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/a", "1"), "outside")
@@ -266,6 +271,7 @@ func TestEachConnectionAsksForItsCredentials(t *testing.T) {
 
 func TestAKeyWithAPassphraseOpensAnSSHServer(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	encrypted, public := sshKey(t, private, "open sesame")

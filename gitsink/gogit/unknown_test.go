@@ -104,6 +104,7 @@ func lose(server *gitservertest.Server) {
 
 func TestCommitsThatOthersHaveUndoneSinceAreMadeAgain(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/x", "0"), "start")
@@ -119,6 +120,7 @@ func TestCommitsThatOthersHaveUndoneSinceAreMadeAgain(t *testing.T) {
 
 func TestAPushThatWasLostOnTheWayIsMadeByTheNextCall(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	server := gitservertest.NewServer(t, nil)
 	repo := server.NewRepo("app")
 	repo.Commit("main", files("base/x", "0"), "start")

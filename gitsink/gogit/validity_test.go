@@ -13,6 +13,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/gogittest"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // proposal is what a fuzzer can say of a plan: two commits in a base folder, on top of a file of
@@ -84,6 +85,7 @@ func hostile() []proposal {
 // Whatever comes in, git fsck --strict accepts what becomes of it, or the error names the path.
 func TestWhateverComesInIsValidOrNamed(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	repo := gogittest.NewBareRepo(t)
 	written := 0
 	for _, p := range hostile() {

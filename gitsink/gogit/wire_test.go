@@ -106,6 +106,7 @@ func TestAPageInPlaceOfGitIsNotFound(t *testing.T) {
 }
 
 func TestAServerThatWantsToBeLeftAloneIs(t *testing.T) {
+	testsize.Sampled(t)
 	const rest = 30 * time.Minute // long beside what the test may take
 	until := time.Now().Add(rest)
 	for name, fault := range map[string]gitservertest.Fault{
@@ -160,6 +161,7 @@ func TestAClientCertificateOpensAServer(t *testing.T) {
 
 // Nothing is read from or written to disk but the repositories of file URLs.
 func TestNothingButTheNetworkIsNeeded(t *testing.T) {
+	testsize.Sampled(t)
 	ssh := gitservertest.NewSSHServer(t, nil)
 	repo := ssh.NewRepo("app")
 	home := t.TempDir()

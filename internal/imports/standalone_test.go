@@ -11,16 +11,21 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // tree is the root of this module.
 const tree = "../.."
 
+// compiles is why a test is for CI alone.
+const compiles = "it compiles for some seconds"
+
 // What users are shown must compile where they put it. A module of one's own can import nothing
 // internal, and has no helper from another test file.
 func TestEachExampleCompilesAsAModuleOfItsOwn(t *testing.T) {
 	t.Parallel()
-	needTime(t)
+	testsize.NeedsLong(t, compiles)
 	lookAtSources(t)
 	folders, err := os.ReadDir(filepath.Join(tree, "examples"))
 	require.NoError(t, err)
@@ -36,7 +41,7 @@ func TestEachExampleCompilesAsAModuleOfItsOwn(t *testing.T) {
 
 func TestEachExampleFileCompilesElsewhere(t *testing.T) {
 	t.Parallel()
-	needTime(t)
+	testsize.NeedsLong(t, compiles)
 	lookAtSources(t)
 	dir := t.TempDir()
 	shown := map[string]bool{} // packages
@@ -65,13 +70,6 @@ func TestExampleFunctionsStandInFilesOfExamples(t *testing.T) {
 		text, err := os.ReadFile(filepath.Join(tree, path))
 		require.NoError(t, err)
 		require.Equal(t, isExampleFile(path), function.Match(text), path)
-	}
-}
-
-func needTime(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("it compiles for some seconds")
 	}
 }
 

@@ -73,6 +73,14 @@ func NeedsSoak(t testing.TB, why string) {
 	}
 }
 
+// NeedsLong skips a test that CI alone runs, with the reason.
+func NeedsLong(t testing.TB, why string) {
+	t.Helper()
+	if !Long() {
+		t.Skipf("%s: %s=1 runs it", why, longVariable)
+	}
+}
+
 // OneOf skips a test unless it is the one that this run draws of n alternatives, which say the same
 // in different ways: over one transport or another. They have the key in common, and each its own
 // number from 0 to n-1. Long runs them all; with -short two of three keys draw none.

@@ -30,6 +30,7 @@ func TestTheVariablesAndShortChooseTheSize(t *testing.T) {
 			require.Equal(t, c.want, sizes.Pick())
 			require.Equal(t, c.ofUsual, Sizes{Usual: 7, Long: 9}.Pick())
 			require.Equal(t, c.want == 4, runs(t, func(t *testing.T) { NeedsSoak(t, "x") }))
+			require.Equal(t, c.want >= 3, runs(t, func(t *testing.T) { NeedsLong(t, "x") }))
 			require.Equal(t, c.want >= 3, len(Some(t, make([]int, 9), 4)) == 9)
 		})
 	}

@@ -47,6 +47,7 @@ func TestFailAnswersWithTheStatusOfTheError(t *testing.T) {
 }
 
 func TestFailSendsRetryAfterWhichClientsObey(t *testing.T) {
+	t.Parallel()
 	c, client := start(t, nil)
 	var asked atomic.Int32
 	c.Fail(func(r FaultRequest) *Fault {

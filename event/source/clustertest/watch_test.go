@@ -132,6 +132,7 @@ func TestBookmarksComePeriodicallyAndOnDemand(t *testing.T) {
 }
 
 func TestAWatchEndsAfterItsTimeout(t *testing.T) {
+	t.Parallel()
 	_, client := start(t, nil)
 	one := int64(1)
 	expectEnd(t, startWatch(t, client.Resource(configMaps), metav1.ListOptions{TimeoutSeconds: &one}))
@@ -209,6 +210,7 @@ func TestExpireAndCutWatchesComeAfterTheEventsBeforeThem(t *testing.T) {
 }
 
 func TestRetryWatcherSurvivesACutWithoutLosingOrRepeating(t *testing.T) {
+	t.Parallel()
 	c, client := start(t, nil)
 	cm := client.Resource(configMaps)
 	list, err := cm.List(t.Context(), metav1.ListOptions{})
