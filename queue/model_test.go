@@ -15,11 +15,12 @@ import (
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 var (
 	seed  = flag.Uint64("seed", 0, "seed of the random test, 0: a new one")
-	steps = flag.Int("steps", 0, "length of the schedules that are tried, 0: 7, and 5 with -race")
+	steps = flag.Int("steps", 0, "length of the schedules that are tried, 0: 7, 6 with -short, and 5 with -race")
 )
 
 // world is a small cluster and the folder of one destination: what a queue between them must keep
@@ -180,7 +181,7 @@ const operations = "absndrup"
 func TestNoScheduleLosesTheFileOfALivingObjectOrKeepsThatOfADeadOne(t *testing.T) {
 	n := *steps
 	if n == 0 {
-		n = 7
+		n = testsize.Sizes{Short: 6, Usual: 7}.Pick()
 		if raceDetector {
 			n = 5
 		}

@@ -27,7 +27,7 @@ import (
 // goroutines hardly ever run in.
 func TestWhateverTheOrderOfCallsTheLedgerLosesNoFile(t *testing.T) {
 	t.Parallel()
-	schedules := testsize.Sizes{Short: 100, Usual: 400, Long: 2000, Soak: 200_000}.Pick()
+	schedules := testsize.Sizes{Short: 100, Usual: 200, Long: 2000, Soak: 200_000}.Pick()
 	if testsize.Repeats() {
 		schedules = 1
 	}

@@ -253,6 +253,7 @@ exit 0`)
 
 func TestOnlyTheGuiltyPlanIsRefused(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	for _, guilty := range [][]int{{0}, {4}, {2, 6}, {0, 1, 2, 3, 4, 5, 6}} {
 		t.Run(fmt.Sprint(guilty), func(t *testing.T) {
 			t.Parallel()

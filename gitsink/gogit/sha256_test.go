@@ -35,11 +35,14 @@ func sha256Repository(t *testing.T, folder string, filled bool) {
 	}
 }
 
-// eachWay runs a test for each way to a repository whose objects are named by SHA-256.
+// eachWay runs a test for each way to a repository whose objects are named by SHA-256; the usual
+// run draws one of them.
 func eachWay(t *testing.T, test func(t *testing.T, repo *gitservertest.Repo, opts *Options, url string)) {
-	for _, way := range []string{"http", "ssh", "file", "daemon"} {
+	ways := []string{"http", "ssh", "file", "daemon"}
+	for i, way := range ways {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
+			testsize.OneOf(t, "way", i, len(ways))
 			server := gitservertest.NewServer(t, &gitservertest.ServerOptions{ObjectFormat: "sha256"})
 			repo := server.NewRepo("app")
 			opts, url := &Options{}, ""

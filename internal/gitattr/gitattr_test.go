@@ -18,6 +18,11 @@ import (
 func judge(t *testing.T, attributes map[string]string, paths []string) []string {
 	t.Helper()
 	dir := t.TempDir()
+	// A repository, without what git init costs.
+	for _, folder := range []string{"objects", "refs"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, ".git", folder), 0o755))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, ".git", "HEAD"), []byte("ref: refs/heads/main\n"), 0o600))
 	for folder, text := range attributes {
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, folder), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, folder, FileName), []byte(text), 0o600))
@@ -31,7 +36,6 @@ func judge(t *testing.T, attributes map[string]string, paths []string) []string 
 		require.NoError(t, err)
 		return out
 	}
-	run("", "init", "-q")
 	out := run(strings.Join(paths, "\x00")+"\x00", "check-attr", "-z", "--stdin", "filter")
 	fields := bytes.Split(bytes.TrimSuffix(out, []byte{0}), []byte{0})
 	require.Len(t, fields, 3*len(paths))

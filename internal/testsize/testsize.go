@@ -97,8 +97,8 @@ func OneOf(t testing.TB, key string, number, n int) {
 	}
 }
 
-// Sampled is for a test that takes a second or more. It skips two of three of them, others in every
-// run, and eight of nine with -short. Long runs them all.
+// Sampled is for a test that takes half a second or more. It skips two of three of them, others in
+// every run, and eight of nine with -short. Long runs them all.
 func Sampled(t testing.TB) {
 	t.Helper()
 	OneOf(t, t.Name(), 0, 3)

@@ -20,6 +20,7 @@ import (
 )
 
 func TestDeltasThatWaitForEachOtherAreAWorkListOfABoundedLength(t *testing.T) {
+	testsize.Sampled(t)
 	// The heap is little more than what is alive then, the test's own packs included.
 	defer debug.SetGCPercent(debug.SetGCPercent(2))
 	limits := Limits{1 << 30, 48 << 20}

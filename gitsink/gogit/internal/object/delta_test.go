@@ -10,6 +10,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // treeOf writes a tree with these entries; what an entry holds decides its hash.
@@ -27,6 +29,7 @@ func treeOf(entriesByName map[string]string) string {
 }
 
 func TestADeltaMakesOneTreeOfAnother(t *testing.T) {
+	testsize.Sampled(t)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	chance := rand.New(rand.NewPCG(seed, seed))

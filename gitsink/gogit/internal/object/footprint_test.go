@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // noise is a small file, and some of a mebibyte that cannot be compressed.
@@ -30,6 +31,7 @@ func noise(mebibytes int, small string) map[string]gitservertest.File {
 // them is ever held: all memory that is taken while such a pack is read, garbage and all, is a
 // small part of it.
 func TestAHistoryOfLargeFilesIsReadInLittleMemory(t *testing.T) {
+	testsize.Sampled(t)
 	repo := gitservertest.NewServer(t, nil).NewRepo("app")
 	var tip string
 	for i := range 3 {
