@@ -90,6 +90,21 @@ func TestWhatWasListedGoesWithTheLiveChangeThatItDependsOn(t *testing.T) {
 	})
 }
 
+func TestALineThatHasBecomeShortStillCoalesces(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := NewSharded(&Options{Window: Window{Bytes: 10}})
+		for i := range 4 * indexFrom {
+			add(t, q, write(prod, fmt.Sprint(i), "1"))
+		}
+		for q.Stats().Waiting >= indexFrom {
+			done(t, next(t, q))
+		}
+		require.NotZero(t, q.Stats().Waiting)
+		add(t, q, write(prod, "new", "1"), write(prod, "new", "2"))
+		require.EqualValues(t, 1, q.Stats().Counts.Coalesced)
+	})
+}
+
 func TestANewEventOfAnObjectInHandIsKeptAlsoInALongLine(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := NewSharded(&Options{Window: Window{Bytes: 10}})

@@ -62,6 +62,7 @@ func TestANegotiationThatIsNoneSaysWhy(t *testing.T) {
 		"a cut before the first answer":     {cutAfter(""), false, errCut, ""},
 		"an end in the history":             {strings.NewReader(pkt("shallow " + someHash)), true, io.ErrUnexpectedEOF, ""},
 		"a cut in the history":              {cutAfter(""), true, errCut, ""},
+		"no packet in the history":          {strings.NewReader("zzzz" + nak), true, gitsink.ErrProtocol, ""},
 		"a pack at once":                    {strings.NewReader(pkt("\x01PACK")), false, gitsink.ErrProtocol, `begins with "\x01PACK"`},
 		"another word":                      {strings.NewReader(pkt("done\n") + nak), false, gitsink.ErrProtocol, `begins with "done\n"`},
 		"a flush":                           {strings.NewReader("0000" + nak), false, gitsink.ErrProtocol, "begins with"},

@@ -22,6 +22,29 @@ func wanting(depth int, haves ...object.ID) FetchRequest {
 	return FetchRequest{Wants: []object.ID{hexID(someHash)}, Haves: haves, Depth: depth}
 }
 
+func TestASessionThatDoesNotBeginIsExplainedAndClosed(t *testing.T) {
+	t.Parallel()
+	heard := pkt(someHash+" refs/heads/main\x00ofs-delta\n") + "0000"
+	for name, c := range map[string]struct {
+		wire *gogittest.Scripted
+		want error
+	}{
+		"no answer":        {&gogittest.Scripted{Answer: heard, Err: errCut}, errCut},
+		"no advertisement": {&gogittest.Scripted{Answer: "hello"}, gitsink.ErrProtocol},
+	} {
+		s, err := Begin(t.Context(), c.wire, "refs/heads/main")
+		require.Nil(t, s, name)
+		require.ErrorIs(t, err, c.want, name)
+		require.ErrorIs(t, err, gogittest.ErrExplained, name)
+		require.True(t, c.wire.Closed, name)
+	}
+	w := &gogittest.Scripted{Answer: heard}
+	s, err := Begin(t.Context(), w, "refs/heads/main")
+	require.NoError(t, err)
+	require.Equal(t, hexID(someHash), s.Tip("refs/heads/main"))
+	require.False(t, w.Closed)
+}
+
 func TestAFetchAsksOnceAndHandsThePackOn(t *testing.T) {
 	t.Parallel()
 	w := &gogittest.Scripted{Answer: pkt("shallow "+someHash) + "0000" + pkt("NAK\n") + pkt("\x01PACK") + "0000"}
