@@ -146,7 +146,8 @@ func TestGitFsckAcceptsTheTreeWhateverTheNames(t *testing.T) {
 	git(t, repository, index.String(), "update-index", "--add", "--index-info")
 	git(t, repository, "", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-q", "-m", "all")
 	require.Len(t, strings.Fields(git(t, repository, "", "ls-files")), len(seen))
-	git(t, repository, "", "-c", "core.commitGraph=false", "-c", "core.multiPackIndex=false", "fsck", "--strict") // there are none
+	// There are no commit-graphs, and no multi-pack-indices.
+	git(t, repository, "", "-c", "core.commitGraph=false", "-c", "core.multiPackIndex=false", "fsck", "--strict")
 	git(t, repository, "", "checkout", "-q", "-f", "HEAD", ".")
 }
 

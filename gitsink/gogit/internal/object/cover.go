@@ -95,7 +95,6 @@ func (s *Store) below(hash ID, missing map[ID]bool) error {
 	for len(way) > 0 {
 		last := &way[len(way)-1]
 		last.open = last.open || open
-		open = false
 		if last.left == "" {
 			open = last.open
 			found.Set(last.hash, open)

@@ -135,7 +135,7 @@ func (p *packReader) next() (h packedHeader, err error) {
 		if err != nil {
 			return h, err
 		}
-		if back <= 0 || back > h.offset {
+		if back <= 0 || back > h.offset-packHeader {
 			return h, fmt.Errorf("%w: a delta has no base before it", errMalformed)
 		}
 		h.before = h.offset - back

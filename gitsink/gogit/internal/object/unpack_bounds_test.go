@@ -107,6 +107,39 @@ func TestAPackIsReadInAnyOrderOfItsDeltas(t *testing.T) {
 	require.NoError(t, err, "blobs that are not wanted take no memory, and nor does what is made of them")
 }
 
+func TestAPackThatCannotBeIsMalformed(t *testing.T) {
+	t.Parallel()
+	tree := packed{plumbing.TreeObject, "xxxx", ""}
+	behind := func(distance int) packed {
+		return packed{plumbing.OFSDeltaObject, insertDelta(4, "x"), string([]byte{byte(distance)})}
+	}
+	first := len(packOf(tree)) - packHeader - sha1.Size // the distance of the second object to the first
+	version := func(n byte) []byte {
+		sum := sha1.Sum([]byte("PACK\x00\x00\x00" + string(n) + "\x00\x00\x00\x00"))
+		return append([]byte("PACK\x00\x00\x00"+string(n)+"\x00\x00\x00\x00"), sum[:]...)
+	}
+	for name, c := range map[string]struct {
+		pack []byte
+		ok   bool
+	}{
+		"no object":                    {version(2), true},
+		"no object of another version": {version(3), false},
+		"a delta of the first object":  {packOf(tree, behind(first)), true},
+		"a delta of the header's end":  {packOf(tree, behind(first+1)), false},
+		"a delta of the header":        {packOf(tree, behind(first+packHeader)), false},
+		"a delta of what is before it": {packOf(tree, behind(first+packHeader+1)), false},
+		"a delta of itself":            {packOf(tree, behind(0)), false},
+	} {
+		_, err := Unpack(SHA1, bytes.NewReader(c.pack), Limits{1 << 20, 1 << 20}, true)
+		if c.ok {
+			require.NoError(t, err, name)
+		} else {
+			require.ErrorIs(t, err, gitsink.ErrProtocol, name)
+			require.ErrorContains(t, err, "malformed pack", name)
+		}
+	}
+}
+
 func TestWhatAPackMayHoldHasItsBounds(t *testing.T) {
 	t.Parallel()
 	tree := func(size int) packed { return packed{plumbing.TreeObject, strings.Repeat("x", size), ""} }
