@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/tools/txtar"
+
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // sample writes the module of testdata into a folder and returns that.
@@ -52,6 +54,7 @@ func TestPatternsChooseThePackages(t *testing.T) {
 
 func TestAMapThatIsWrongIsAnError(t *testing.T) {
 	t.Parallel()
+	testsize.Sampled(t)
 	for change, want := range map[[2]string]string{
 		{"//   - base.go: wrongly at the top\n", ""}:         `shop/layers: the map in layers.go lacks ["base.go"], and lists [] twice or in vain`,
 		{"top.go, middle.go:", "top.go, middle.go"}:          `lacks ["middle.go" "top.go"]`,

@@ -6,9 +6,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 func TestEveryMutantOfASmallPackageComesToItsEnd(t *testing.T) {
+	testsize.Sampled(t)
 	dir := t.TempDir()
 	o := &options{seed: 1, workers: 4, limit: 3, cache: dir, patience: 2 * time.Second}
 	of := func() map[string]string {
