@@ -113,7 +113,8 @@ func TestAPackThatCannotBeIsMalformed(t *testing.T) {
 	behind := func(distance int) packed {
 		return packed{plumbing.OFSDeltaObject, insertDelta(4, "x"), string([]byte{byte(distance)})}
 	}
-	first := len(packOf(tree)) - packHeader - sha1.Size // the distance of the second object to the first
+	// The distance of the second object to the first.
+	first := len(packOf(tree)) - packHeader - sha1.Size
 	version := func(n byte) []byte {
 		sum := sha1.Sum([]byte("PACK\x00\x00\x00" + string(n) + "\x00\x00\x00\x00"))
 		return append([]byte("PACK\x00\x00\x00"+string(n)+"\x00\x00\x00\x00"), sum[:]...)
