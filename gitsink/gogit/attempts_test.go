@@ -244,8 +244,8 @@ func TestWhoMayNotAnyMoreIsLeftOutBeforeAnythingIsPlanned(t *testing.T) {
 
 func TestADoubtKeepsNoCallWhenItsGroupHasEnded(t *testing.T) {
 	t.Parallel()
-	faults := schedule{4: replyLost}
-	for n := 5; n < 20; n++ {
+	faults := schedule{5: replyLost}
+	for n := 6; n < 20; n++ {
 		faults[n] = requestLost
 	}
 	m := newModelServer(t, faults)

@@ -118,8 +118,11 @@ func TestOnlyWhatTheServerWasNotAskedForIsAskedForAgain(t *testing.T) {
 		"something lacks":  {t.Context(), true, fmt.Errorf("x: %w", object.ErrIncomplete), false},
 		"a broken connect": {t.Context(), true, io.ErrUnexpectedEOF, true},
 	} {
-		r := &remote{lane: &lane{caps: &cachedCaps{}}}
+		r := &remote{sink: New(nil), lane: &lane{}}
+		r.sink.caps.set(capsKey{}, &knownCaps{})
 		require.Equal(t, c.want, r.outdated(c.ctx, &session{assumed: c.assumed}, c.err), name)
-		require.Nil(t, r.lane.caps, "it is asked the next time")
+		known, asked := r.sink.caps.get(capsKey{})
+		require.Nil(t, known)
+		require.True(t, asked, "it is asked the next time")
 	}
 }

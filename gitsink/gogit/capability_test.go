@@ -33,7 +33,7 @@ func TestEveryKindOfServerIsServedByWhatItOffers(t *testing.T) {
 	deepening := []string{"shallow", "deepen-since", "deepen-not", "deepen-relative"}
 	for name, c := range map[string]struct {
 		opts gitservertest.ServerOptions
-		not  string // what no fetch may ask for
+		not  string // what no fetch may ask for of a server that was asked what it offers
 	}{
 		"of all":                  {gitservertest.ServerOptions{}, "deepen 0"},
 		"no filter":               {gitservertest.ServerOptions{DenyFilter: true}, "filter"},
@@ -48,39 +48,56 @@ func TestEveryKindOfServerIsServedByWhatItOffers(t *testing.T) {
 		"Azure DevOps, no filter": {gitservertest.ServerOptions{RequireMultiAck: true, DenyFilter: true, DenyAnySHA1InWant: true}, "filter"},
 		"no report of a push":     {gitservertest.ServerOptions{HideCapabilities: []string{"report-status", "report-status-v2"}}, "deepen 0"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			server := gitservertest.NewServer(t, &c.opts)
-			repo := server.NewRepo("app")
-			var offences atomic.Int32
-			server.OnRequest(func(r gitservertest.Request) {
-				body, err := r.Body()
-				if err != nil || r.Service == gitservertest.UploadPack && strings.Contains(string(body), c.not) {
-					offences.Add(1)
-				}
+		for _, guess := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, guess: %t", name, guess), func(t *testing.T) {
+				t.Parallel()
+				serveByOffer(t, &c.opts, c.not, guess)
 			})
-			for i := range 4 {
-				repo.Commit("main", files("base/a", fmt.Sprint(i), "base/deep/dir/b", "b", "other/c", fmt.Sprint(i)), "outside")
-			}
-			s := newSink(t, nil)
-			for _, folder := range []string{"base", ""} { // path-scoped, and whole
-				d := target(repo.URL(), "main", folder)
-				apply(t, s, d, put("first", folder+"1"))
-				s.lanes.clear() // so that nothing of it is remembered
-				if folder != "" {
-					apply(t, s, d, reading("read"))
-					require.Equal(t, "3 b 2", repo.Tree("main")["base/read"])
-				}
-				repo.Commit("main", files("base/a", "outside", "other/d/e/f", folder), "outside")
-				apply(t, s, target(repo.URL(), "main", "base"), reading("again"+folder))
-				require.Equal(t, "outside b 2", repo.Tree("main")["base/again"+folder])
-				repo.Commit("main", files("base/a", "3"), "outside")
-			}
-			repo.Linear("main", "")
-			repo.Fsck()
-			require.Zero(t, offences.Load(), "fetches that ask for %q", c.not)
-		})
+		}
 	}
+}
+
+// serveByOffer commits through a sink that may guess what the server offers as long as it was not
+// asked, or may not.
+func serveByOffer(t *testing.T, opts *gitservertest.ServerOptions, not string, guess bool) {
+	server := gitservertest.NewServer(t, opts)
+	repo := server.NewRepo("app")
+	var asked atomic.Bool
+	asked.Store(!guess)
+	var offences, guesses atomic.Int32
+	server.OnRequest(func(r gitservertest.Request) {
+		body, err := r.Body()
+		asked.CompareAndSwap(false, r.Service == gitservertest.UploadPack && r.Phase == gitservertest.Advertisement)
+		if err != nil || r.Service == gitservertest.UploadPack && strings.Contains(string(body), not) {
+			if guesses.Add(1); asked.Load() {
+				offences.Add(1)
+			}
+		}
+	})
+	for i := range 4 {
+		repo.Commit("main", files("base/a", fmt.Sprint(i), "base/deep/dir/b", "b", "other/c", fmt.Sprint(i)), "outside")
+	}
+	s := newSink(t, nil)
+	if !guess {
+		s.caps.set(capsKey{repo.URL(), identify(repo.URL(), Auth{})}, nil)
+	}
+	for _, folder := range []string{"base", ""} { // path-scoped, and whole
+		d := target(repo.URL(), "main", folder)
+		apply(t, s, d, put("first", folder+"1"))
+		s.lanes.clear() // so that nothing of it is remembered
+		if folder != "" {
+			apply(t, s, d, reading("read"))
+			require.Equal(t, "3 b 2", repo.Tree("main")["base/read"])
+		}
+		repo.Commit("main", files("base/a", "outside", "other/d/e/f", folder), "outside")
+		apply(t, s, target(repo.URL(), "main", "base"), reading("again"+folder))
+		require.Equal(t, "outside b 2", repo.Tree("main")["base/again"+folder])
+		repo.Commit("main", files("base/a", "3"), "outside")
+	}
+	repo.Linear("main", "")
+	repo.Fsck()
+	require.Zero(t, offences.Load(), "fetches that ask for %q", not)
+	require.True(t, !opts.DenyFilter || guesses.Load() <= 1, "what has failed is not tried again")
 }
 
 // A server that sends all files must not fill the memory: they are dropped as they arrive.

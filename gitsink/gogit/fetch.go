@@ -21,7 +21,9 @@ const leastIncrement = 1 << 20
 func (r *remote) fresh(ctx context.Context, sender *session, want object.ID) error {
 	r.lane.store = object.NewStore()
 	limit := r.sink.opts.MaxPackBytes
-	got, shallows, err := r.fetch(ctx, sender, fetchRequest{FetchRequest: smart.FetchRequest{Wants: []object.ID{want}, Depth: 1}, limit: limit})
+	got, shallows, err := r.fetch(ctx, sender, fetchRequest{
+		FetchRequest: smart.FetchRequest{Wants: []object.ID{want}, Depth: 1}, together: true, limit: limit,
+	})
 	if err == nil {
 		r.lane.store.Shallows = shallows
 		err = r.take(want, got)
@@ -109,6 +111,7 @@ func (r *remote) request(ctx context.Context, req fetchRequest) (object.Unpacked
 	if err != nil {
 		return object.Unpacked{}, err
 	}
+	r.seat.leave() // the others want something else
 	got, _, err := r.fetch(ctx, sender, req)
 	sender.Close()
 	if err != nil && r.outdated(ctx, sender, err) {
@@ -121,6 +124,7 @@ func (r *remote) request(ctx context.Context, req fetchRequest) (object.Unpacked
 type fetchRequest struct {
 	smart.FetchRequest
 	keepBlobs bool // else none are sent where the server offers a filter, and none are kept
+	together  bool // with others, where nothing is had; see fetchTogether
 	limit     int64
 }
 
@@ -131,16 +135,20 @@ func (r *remote) fetch(ctx context.Context, sender *session, req fetchRequest) (
 	} else if req.Filter == "" {
 		req.Filter = packp.FilterBlobNone()
 	}
-	type answer struct {
-		object.Unpacked
-		shallows []object.ID
-	}
-	got, err := bounded(ctx, r.sink.opts.TransferTimeout, func(ctx context.Context) (got answer, err error) {
-		got.shallows, err = sender.Fetch(ctx, req.FetchRequest, func(pack io.Reader) (err error) {
+	ask := func(ctx context.Context, wants []object.ID) (got fetchAnswer, err error) {
+		asked := req.FetchRequest
+		asked.Wants = wants
+		got.shallows, err = sender.Fetch(ctx, asked, func(pack io.Reader) (err error) {
 			got.Unpacked, err = object.Unpack(sender.Refs.Format, pack, limits, req.keepBlobs)
 			return err
 		})
 		return got, err
+	}
+	got, err := bounded(ctx, r.sink.opts.TransferTimeout, func(ctx context.Context) (fetchAnswer, error) {
+		if req.together && sender.Repeats() {
+			return r.fetchTogether(ctx, sender, req, ask)
+		}
+		return ask(ctx, req.Wants)
 	})
 	return got.Unpacked, got.shallows, err
 }

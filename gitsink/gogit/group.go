@@ -149,6 +149,32 @@ func (r *refCountedContext) hold(ctx context.Context) (stop func() bool) {
 	})
 }
 
+// enter makes somebody a holder, unless the last holder has gone.
+func (r *refCountedContext) enter(ctx context.Context) (stop func() bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ctx.Err() != nil {
+		return nil
+	}
+	return r.hold(ctx)
+}
+
+// quit is leave where nobody can come any more: the last one ends the shared context.
+func (r *refCountedContext) quit() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.refs--; r.refs == 0 {
+		r.cancel()
+	}
+}
+
+// count is the number of holders.
+func (r *refCountedContext) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.refs
+}
+
 // leave takes a holder away whose own context has not ended. The shared context goes on even
 // without holders: others may come.
 func (r *refCountedContext) leave() {

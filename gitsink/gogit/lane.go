@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
-
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
@@ -30,7 +28,6 @@ type lane struct {
 
 	// The worker's.
 	store   *object.Store
-	caps    *cachedCaps               // of the server; nil: not known
 	noScope bool                      // the server gives no trees by their names, whatever it says
 	seen    map[string]lastSeenFolder // by base folder
 	unknown []unknownPush             // pushes of unknown outcome, the oldest first
@@ -187,17 +184,6 @@ func (ls *lanes) clear() {
 			ls.forget(l)
 		}
 	}
-}
-
-// cachedCaps is what a server has said of its service upload-pack. With it, a fetch over HTTP
-// goes without asking first if the wanted commit is known from the other service: the writer that
-// has lost a race needs no request more than that one.
-type cachedCaps struct {
-	repository string
-	who        identity // who has asked: a server may say something else to others
-	caps       *capability.List
-	multiAck   bool
-	format     object.Format
 }
 
 // unknownPush is a push whose outcome is unknown. It can still land as long as the branch is at

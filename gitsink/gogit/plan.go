@@ -51,6 +51,7 @@ func (g *pushGroup) plan(receiver *session) (*pushStack, error) {
 // catchUp brings the store to the branch's newest commit, and returns the branch's tip. A
 // repository without any reference is empty: there is nothing to ask for.
 func (g *pushGroup) catchUp(receiver *session) (object.ID, error) {
+	defer func() { g.remote.seat.leave() }() // nobody need wait for what this one fetches
 	if receiver.Refs.Empty {
 		g.remote.lane.store = object.NewStore()
 		return object.ID{}, nil
@@ -58,6 +59,7 @@ func (g *pushGroup) catchUp(receiver *session) (object.ID, error) {
 	if old := g.remote.lane.store.Tip; !old.IsZero() && old.Format() != receiver.Refs.Format {
 		g.remote.lane.store = object.NewStore() // another repository has its place now
 	}
+	g.remote.repeats = receiver.Repeats()
 	folders := make([]string, 0, len(g.calls))
 	for _, c := range g.calls {
 		folders = append(folders, c.dst.BaseFolder)

@@ -153,6 +153,7 @@ func (g *pushGroup) look(ctx context.Context) (*session, error) {
 	strict := g.remote.auth
 	defer func() { g.remote.auth = strict }()
 	g.remote.auth = g.anybody
+	defer func() { g.remote.seat.leave() }()
 	return g.remote.open(ctx, smart.ReceivePack)
 }
 

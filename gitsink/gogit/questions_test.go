@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/stretchr/testify/require"
 
@@ -128,45 +129,54 @@ func TestAServerThatIsKnownIsNotAskedAgain(t *testing.T) {
 		repository string // that was asked
 		other      bool   // others have asked
 		tip        object.ID
-		unknown    bool
+		format     object.Format
+		unknown    bool // what it said does not hold any more
+		moved      bool
 		assumed    bool
+		guessed    bool
 	}{
-		"it is known":         {tip: hash("1"), assumed: true},
-		"it is not":           {tip: hash("1"), unknown: true},
-		"another repository":  {repository: "https://standing.invalid/other", tip: hash("1")},
-		"of others":           {other: true, tip: hash("1")},
-		"nothing to begin at": {tip: object.ID{}},
+		"it is known":              {tip: hash("1"), assumed: true},
+		"it is not any more":       {tip: hash("1"), unknown: true},
+		"another repository":       {repository: "https://standing.invalid/other", tip: hash("1"), assumed: true, guessed: true},
+		"of others":                {other: true, tip: hash("1"), assumed: true, guessed: true},
+		"nothing to begin at":      {tip: object.ID{}},
+		"it was of another format": {tip: hash("1"), format: object.SHA256},
+		"it is elsewhere":          {tip: hash("1"), moved: true},
 	} {
 		m := newModelServer(t, nil)
 		g := standing(t, &Options{Transport: m}, "a")
 		if c.repository == "" {
 			c.repository = g.remote.dst.Repository
 		}
-		known := &cachedCaps{repository: c.repository, who: g.key.who, caps: offersOf(t, "filter").Refs.Capabilities, multiAck: true}
+		g.remote.repeats = !c.moved
+		known, key := &knownCaps{offersOf(t, "filter").Refs.Capabilities, true, c.format}, capsKey{c.repository, g.key.who}
 		if c.other {
-			known.who = identity{1}
+			key.who = identity{1}
 		}
-		if g.remote.lane.caps = known; c.unknown {
-			g.remote.lane.caps = nil
+		if g.remote.sink.caps.set(key, known); c.unknown {
+			g.remote.sink.caps.set(key, nil)
 		}
 		s, err := g.remote.openUpload(t.Context(), c.tip)
 		require.NoError(t, err, name)
 		require.Equal(t, g.key.who, s.who, name)
 		require.Equal(t, c.assumed, s.assumed, name)
+		require.Equal(t, c.guessed, s.guessed, name)
 		if c.assumed {
 			require.Zero(t, m.requests, name)
 			require.Equal(t, c.tip, s.Tip(g.remote.ref), name)
-			require.Same(t, known.caps, s.Refs.Capabilities, name)
+			require.Equal(t, !c.guessed, known.caps == s.Refs.Capabilities, name)
+			require.True(t, s.Refs.Capabilities.Supports(capability.Filter), name)
 			require.True(t, s.Refs.MultiAck, name)
 		} else {
 			require.Equal(t, 1, m.requests, name)
 			require.Equal(t, m.tip, s.Tip(g.remote.ref), name)
-			require.Equal(t, &cachedCaps{g.remote.dst.Repository, g.key.who, s.Refs.Capabilities, false, object.SHA1}, g.remote.lane.caps, "it is known by now: %s", name)
+			now, _ := g.remote.sink.caps.get(capsKey{g.remote.dst.Repository, g.key.who})
+			require.Equal(t, &knownCaps{s.Refs.Capabilities, false, object.SHA1}, now, "it is known by now: %s", name)
 		}
 		s.Close()
 	}
 	g := standing(t, nil, "a")
-	g.remote.lane.caps = &cachedCaps{repository: g.remote.dst.Repository}
+	g.remote.repeats = true
 	g.remote.auth = func(context.Context) (Auth, error) { return Auth{}, errNotYours }
 	_, err := g.remote.openUpload(t.Context(), hash("1"))
 	require.ErrorIs(t, err, errNotYours)
@@ -180,15 +190,15 @@ func TestOnlyWhatCostsARequestIsRemembered(t *testing.T) {
 		conn smart.Conn
 		want bool
 	}{"http": {http, true}, "another": {answered{}, false}} {
-		r := &remote{lane: &lane{}, dst: target("https://host.invalid/app", "main", "")}
+		r := &remote{sink: New(nil), lane: &lane{}, dst: target("https://host.invalid/app", "main", "")}
 		refs := offersOf(t, "filter").Refs
 		refs.MultiAck = true
 		s := &session{Session: smart.Assume(c.conn, refs), who: identity{1}}
 		r.learn(s)
+		known, asked := r.sink.caps.get(capsKey{"https://host.invalid/app", identity{1}})
+		require.Equal(t, c.want, asked, name)
 		if c.want {
-			require.Equal(t, &cachedCaps{"https://host.invalid/app", identity{1}, s.Refs.Capabilities, true, object.SHA1}, r.lane.caps, name)
-		} else {
-			require.Nil(t, r.lane.caps, name)
+			require.Equal(t, &knownCaps{s.Refs.Capabilities, true, object.SHA1}, known, name)
 		}
 	}
 }

@@ -22,6 +22,10 @@ type remote struct {
 	dst  destination.Destination // for whom
 	ref  plumbing.ReferenceName
 	auth func(context.Context) (Auth, error) // what the next connection shows
+	// The repository is where its URL says, and each exchange is a request of its own: a fetch need
+	// not ask first what the server offers.
+	repeats bool
+	seat    *seat // among those who got the last answer together; nil: alone
 
 	secrets []string // of every connection so far: no error may hold one
 	// Commits that came with fetches: they are in the history of the branch.
@@ -38,7 +42,8 @@ func newRemote(s *Sink, l *lane, d destination.Destination) *remote {
 type session struct {
 	*smart.Session
 	who     identity // under whose credentials it was opened
-	assumed bool     // nobody has asked the server what it advertises; see cachedCaps
+	assumed bool     // nobody has asked the server what it advertises; see openUpload
+	guessed bool     // nor has anybody before; see smart.Usual
 }
 
 // bounded runs f with a bound on its time. What has been cut off fails with the reason for that.
@@ -69,7 +74,7 @@ func (r *remote) open(ctx context.Context, which smart.Service) (*session, error
 
 // greet reads what the service on a new connection advertises.
 func (r *remote) greet(ctx context.Context, w smart.Conn, who identity, which smart.Service) (*session, error) {
-	begun, err := smart.Begin(ctx, w, r.ref)
+	begun, err := r.begin(ctx, w, who, which)
 	if err != nil {
 		return nil, err
 	}
@@ -117,10 +122,3 @@ func (r *remote) fail(ctx context.Context, op string, err error, words string, c
 
 // show returns a text for errors and logs, without the credentials of all connections so far.
 func (r *remote) show(text string) string { return show(text, r.secrets) }
-
-// learn remembers what the server offers, if asking again would be a request of its own.
-func (r *remote) learn(s *session) {
-	if s.Repeats() {
-		r.lane.caps = &cachedCaps{r.dst.Repository, s.who, s.Refs.Capabilities, s.Refs.MultiAck, s.Refs.Format}
-	}
-}

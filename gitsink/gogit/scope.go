@@ -86,7 +86,7 @@ func (q *requester) fetch(ctx context.Context, req fetchRequest) (object.Unpacke
 		q.session, q.own = next, true
 	}
 	q.used = true
-	req.limit = q.remote.sink.opts.MaxPackBytes
+	req.together, req.limit = true, q.remote.sink.opts.MaxPackBytes
 	got, _, err := q.remote.fetch(ctx, q.session, req)
 	return got, err
 }

@@ -66,7 +66,7 @@ func TestASessionIsOpenedWithWhatItsServerSays(t *testing.T) {
 	r := wayTo(s, "https://git.example/app", auth)
 	opened, err := r.open(t.Context(), smart.ReceivePack)
 	require.NoError(t, err)
-	require.Nil(t, r.lane.caps, "that is the other service")
+	require.Empty(t, s.caps.all, "that is the other service")
 	require.Equal(t, identify(r.dst.Repository, auth), opened.who)
 	require.True(t, opened.Repeats(), "it is over HTTP")
 	require.Contains(t, r.secrets, "s3cret-tok")
@@ -78,14 +78,14 @@ func TestASessionIsOpenedWithWhatItsServerSays(t *testing.T) {
 	require.False(t, opened.Refs.Capabilities.Supports(capability.ThinPack))
 	require.True(t, opened.Refs.Capabilities.Supports(capability.OFSDelta))
 	require.Equal(t, hexID(someHash), opened.Tip("refs/heads/main"))
-	require.NotNil(t, r.lane.caps)
-	require.Equal(t, opened.who, r.lane.caps.who)
+	known, _ := s.caps.get(capsKey{"https://git.example/app", opened.who})
+	require.NotNil(t, known)
 
 	r = wayTo(s, "https://git.example/empty", auth)
 	opened, err = r.open(t.Context(), smart.UploadPack)
 	require.NoError(t, err)
 	require.False(t, opened.Refs.MultiAck)
-	require.Nil(t, r.lane.caps, "it is asked again when it has something")
+	require.Len(t, s.caps.all, 1, "it is asked again when it has something")
 }
 
 func TestASessionThatCannotBeOpenedSaysWhy(t *testing.T) {

@@ -20,6 +20,8 @@ type Sink struct {
 	lanes    *lanes
 	limits   *rateLimits
 	https    *smart.HTTP
+	caps     cachedCaps
+	contacts contacts
 	asker    *asker
 
 	workers sync.WaitGroup // of the lanes
@@ -32,8 +34,12 @@ var _ gitsink.GitSink = (*Sink)(nil)
 // New makes a Sink. It opens nothing; close it all the same.
 func New(opts *Options) *Sink {
 	o := opts.withDefaults()
-	s := &Sink{opts: o, freshFor: freshAnswer, lanes: newLanes(o.CacheBytes), limits: newRateLimits(), https: smart.NewHTTP(o.Transport)}
+	s := &Sink{
+		opts: o, freshFor: freshAnswer, lanes: newLanes(o.CacheBytes), limits: newRateLimits(), https: smart.NewHTTP(o.Transport),
+		caps: cachedCaps{all: map[capsKey]*knownCaps{}},
+	}
 	s.asker = &asker{opts: &s.opts, left: leftovers{counts: map[destination.Ref]int{}}}
+	s.contacts = newContacts(&s.opts, s.workers.Go)
 	s.closing, s.close = context.WithCancel(context.Background())
 	return s
 }

@@ -156,24 +156,23 @@ func TestAnIncrementNotesWhatHasCome(t *testing.T) {
 // A fetch of everything is no way out when there is none before, or no time.
 func TestAFetchThatFailsIsTriedAnewOnlyWhereThatMayHelp(t *testing.T) {
 	t.Parallel()
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
 	m := newModelServer(t, nil)
 	for name, c := range map[string]struct {
-		ctx     context.Context
+		ends    bool // the context, during the fetch
 		stocked bool // something was there before
 		scoped  bool // the server offers what only the folders' trees need
 		fetches int
 		noScope bool
 		before  bool // noScope
 	}{
-		"all of it":                   {t.Context(), false, false, 1, false, false},
-		"what is new, then all of it": {t.Context(), true, false, 2, false, false},
-		"the same, no folders":        {t.Context(), true, false, 2, true, true},
-		"the folders, then all of it": {t.Context(), false, true, 2, true, false},
-		"too late":                    {ended, true, false, 1, false, false},
+		"all of it":                   {false, false, false, 1, false, false},
+		"what is new, then all of it": {false, true, false, 2, false, false},
+		"the same, no folders":        {false, true, false, 2, true, true},
+		"the folders, then all of it": {false, false, true, 2, true, false},
+		"too late":                    {true, true, false, 1, false, false},
 	} {
 		fetches := 0
+		ctx, end := context.WithCancel(t.Context())
 		g := standing(t, &Options{Transport: answers(func(r *http.Request, _ string) (int, string) {
 			offered := "ofs-delta"
 			if c.scoped {
@@ -182,14 +181,17 @@ func TestAFetchThatFailsIsTriedAnewOnlyWhereThatMayHelp(t *testing.T) {
 			if r.Method == http.MethodGet {
 				return http.StatusOK, advertises(r, offered, "refs/heads/main", m.tip.String())
 			}
-			fetches++
+			if fetches++; c.ends {
+				end()
+			}
 			return http.StatusInternalServerError, ""
 		})}, "a")
 		g.remote.lane.noScope = c.before
 		if c.stocked {
 			g.remote.lane.store = stocked(t, "start", "1")
 		}
-		_, err := g.remote.checkout(c.ctx, object.ID{}, []string{"a"})
+		_, err := g.remote.checkout(ctx, object.ID{}, []string{"a"})
+		end()
 		require.Error(t, err, name)
 		require.Equal(t, c.fetches, fetches, name)
 		require.Equal(t, c.noScope, g.remote.lane.noScope, name)

@@ -27,6 +27,7 @@ const (
 // holds those that matter to one branch, so that its size does not depend on the server.
 type Advertisement struct {
 	Refs         map[string]object.ID
+	all          *branches // of several, those that matter to each
 	Head         object.ID // where HEAD leads; zero: nowhere
 	Format       object.Format
 	Empty        bool // the repository has no reference at all
@@ -38,13 +39,36 @@ type Advertisement struct {
 // (gitprotocol-capabilities(5)).
 const NoThin capability.Capability = "no-thin"
 
+// Usual is what the servers of today offer to who fetches, without their references. A server that
+// offers less refuses a request made for this, or answers what cannot be read: git's dies of a
+// filter that it does not allow, and of a tree that it does not give by its name.
+func Usual(f object.Format) *Advertisement {
+	offered := capability.NewList()
+	for _, c := range []capability.Capability{
+		capability.Sideband64k, capability.OFSDelta, capability.NoProgress, capability.Shallow, capability.Filter,
+		capability.AllowTipSHA1InWant, capability.AllowReachableSHA1InWant,
+	} {
+		_ = offered.Add(c) // of a fixed list
+	}
+	return &Advertisement{Refs: map[string]object.ID{}, Format: f, Capabilities: offered, MultiAck: true}
+}
+
+// of is the advertisement for another of the branches that it was read for.
+func (a *Advertisement) of(branch plumbing.ReferenceName) *Advertisement {
+	other := *a
+	other.Refs = a.all.near[branch.String()]
+	return &other
+}
+
 // errSilent means that a server has nothing to say. Old ones say so of an empty repository to who
 // fetches, but nobody fetches from one that shows no reference to who pushes either.
 var errSilent = errors.New("the server advertised nothing at all")
 
-// readAdvertisement keeps the branch, and one reference at most whose name cannot be beside it.
-func readAdvertisement(r io.Reader, branch plumbing.ReferenceName) (*Advertisement, error) {
-	a := &Advertisement{Refs: map[string]object.ID{}, Empty: true, Capabilities: capability.NewList()}
+// readAdvertisement keeps the branches, and for each one reference at most whose name cannot be
+// beside it.
+func readAdvertisement(r io.Reader, names ...plumbing.ReferenceName) (*Advertisement, error) {
+	all := newBranches(names)
+	a := &Advertisement{Refs: all.near[names[0].String()], all: all, Empty: true, Capabilities: capability.NewList()}
 	p := newPackets(r, "what the server advertises", maxAdvertisement)
 	kind, line, err := a.begin(p)
 	for first := true; err == nil && kind != packetFlush; first = false {
@@ -56,7 +80,7 @@ func readAdvertisement(r io.Reader, branch plumbing.ReferenceName) (*Advertiseme
 				return nil, err
 			}
 		}
-		if err = a.add(line, branch.String()); err != nil {
+		if err = a.add(line); err != nil {
 			return nil, err
 		}
 		kind, line, err = p.next()
@@ -119,7 +143,7 @@ func (a *Advertisement) greet(line []byte) ([]byte, error) {
 }
 
 // add takes a line that names a reference, what a tag leads to, or where the history ends.
-func (a *Advertisement) add(line []byte, branch string) error {
+func (a *Advertisement) add(line []byte) error {
 	line = bytes.TrimSuffix(line, []byte("\n"))
 	if shallow, ok := bytes.CutPrefix(line, []byte("shallow ")); ok {
 		_, err := parseID(a.Format, shallow)
@@ -133,20 +157,14 @@ func (a *Advertisement) add(line []byte, branch string) error {
 	if !ok || len(name) == 0 || bytes.ContainsAny(name, " \x00") {
 		return Malformed("the line advertised with the object %s names no reference", hash)
 	}
-	switch name := string(name); {
-	case strings.HasSuffix(name, "^{}"): // of a tag, or "capabilities^{}" without references
-	case name == ".have": // what a repository borrows its objects from refers to
-	case name == plumbing.HEAD.String():
+	switch {
+	case bytes.HasSuffix(name, []byte("^{}")): // of a tag, or "capabilities^{}" without references
+	case string(name) == ".have": // what a repository borrows its objects from refers to
+	case string(name) == plumbing.HEAD.String():
 		a.Head = hash
-	case name == branch:
-		a.Refs[name], a.Empty = hash, false
-	case strings.HasPrefix(name, branch+"/") || strings.HasPrefix(branch, name+"/"):
-		a.Empty = false
-		if len(a.Refs) < 2 { // the branch itself, and one that stands in its way
-			a.Refs[name] = hash
-		}
 	default:
 		a.Empty = false
+		a.all.add(name, hash)
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
 // Package smart speaks the Git smart protocol (gitprotocol-pack(5)) with the services of a
-// repository, over HTTP, SSH, git's own protocol and processes. It knows no branch but the one
+// repository, over HTTP, SSH, git's own protocol and processes. It knows no branches but those
 // that it is asked about, and keeps nothing of a connection that has ended but those of HTTP that
 // can be used again.
 //
@@ -16,6 +16,7 @@
 //   - request.go: what a service is asked for
 //   - answer.go: what a service answers to a fetch and a push
 //   - advertisement.go: what a service says of itself
+//   - branches.go: which references matter to some branches
 //   - pktline.go: the packets of the protocol
 //   - conn.go: what a connection is
 //   - credentials.go: what a connection shows, and what it trusts

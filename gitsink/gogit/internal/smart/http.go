@@ -35,6 +35,20 @@ type httpConn struct {
 	auth    Credentials
 }
 
+// Shares reports whether one advertisement on a connection can serve several sessions: so it is
+// over HTTP, where each exchange is a request of its own. Elsewhere the server waits for one
+// request and leaves.
+func Shares(conn Conn) bool {
+	_, ok := conn.(*httpConn)
+	return ok
+}
+
+// Twin returns a connection that Shares once more, for somebody else to use.
+func Twin(conn Conn) Conn {
+	w := *conn.(*httpConn)
+	return &w
+}
+
 func (w *httpConn) Explain(err error) error { return err }
 func (w *httpConn) Close()                  {}
 

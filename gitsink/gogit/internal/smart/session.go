@@ -21,11 +21,11 @@ type Session struct {
 	Refs *Advertisement
 }
 
-// Begin reads what the service on a connection advertises, as far as it matters to a branch. On
-// an error the connection is closed.
-func Begin(ctx context.Context, conn Conn, branch plumbing.ReferenceName) (*Session, error) {
+// Begin reads what the service on a connection advertises, as far as it matters to some branches.
+// The session is one for the first of them; see For. On an error the connection is closed.
+func Begin(ctx context.Context, conn Conn, branches ...plumbing.ReferenceName) (*Session, error) {
 	s := &Session{conn: conn}
-	if err := s.greet(ctx, branch); err != nil {
+	if err := s.greet(ctx, branches); err != nil {
 		err = conn.Explain(err)
 		conn.Close()
 		return nil, err
@@ -36,6 +36,12 @@ func Begin(ctx context.Context, conn Conn, branch plumbing.ReferenceName) (*Sess
 // Assume returns a session with a service that is not asked what it advertises.
 func Assume(conn Conn, refs *Advertisement) *Session {
 	return &Session{conn: conn, Refs: refs}
+}
+
+// For returns the session for another of the branches that it was begun for. Where the connection
+// Shares, both may be used, also concurrently.
+func (s *Session) For(branch plumbing.ReferenceName) *Session {
+	return &Session{conn: s.conn, Refs: s.Refs.of(branch)}
 }
 
 // Close ends the conversation.
@@ -49,14 +55,14 @@ func (s *Session) Repeats() bool {
 	return ok && !w.moved
 }
 
-// greet reads the advertisement (gitprotocol-pack(5)), as far as it matters to a branch.
-func (s *Session) greet(ctx context.Context, branch plumbing.ReferenceName) error {
+// greet reads the advertisement (gitprotocol-pack(5)), as far as it matters to the branches.
+func (s *Session) greet(ctx context.Context, branches []plumbing.ReferenceName) error {
 	answer, err := s.conn.Advertise(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = answer.Close() }()
-	if s.Refs, err = readAdvertisement(answer, branch); err != nil {
+	if s.Refs, err = readAdvertisement(answer, branches...); err != nil {
 		return fmt.Errorf("reading what the server advertises: %w", err)
 	}
 	s.Refs.MultiAck = s.Refs.Capabilities.Supports(capability.MultiACK)
