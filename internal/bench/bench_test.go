@@ -37,6 +37,7 @@ func TestSmokeRunMeasuresEachSystemInEachCase(t *testing.T) {
 		"push -with guest=" + self: {
 			"push kubescribe 200", "push git 200", "push go-git 200", "push guest 200",
 			"push kubescribe 2000", "push git 2000", "push go-git 2000", "push guest 2000",
+			"first kubescribe 200", "first git 200", "first guest 200",
 			"first kubescribe 2000", "first git 2000", "first guest 2000",
 		},
 		"scope": {
@@ -60,7 +61,11 @@ func TestSmokeRunMeasuresEachSystemInEachCase(t *testing.T) {
 				}
 				require.LessOrEqual(t, r.Best, r.Wall)
 				require.Zero(t, r.Refused)
-				require.GreaterOrEqual(t, r.Requests, 2*r.Pushes)
+				least := 2 * r.Pushes
+				if r.System == kubescribe && strings.HasPrefix(r.Case, caseEvents) {
+					least = r.Pushes + 3 // the branches of a repository may share an advertisement
+				}
+				require.GreaterOrEqual(t, r.Requests, least)
 			}
 			require.Equal(t, want, got)
 		})
@@ -176,7 +181,7 @@ func TestTheTableComparesBySizeAndBySystem(t *testing.T) {
 	}, rows[3])
 
 	var out bytes.Buffer
-	require.NoError(t, common{}.report(&out, "a machine", rows, pushBars(rows)))
+	require.NoError(t, common{}.report(&out, "a machine", rows, pushSettings{}.bars(rows)))
 	require.Contains(t, out.String(), "- met: push, 90 files: wall time beside that of 10 files: 1.20 (1.20), at most 1.3; the server's part 2.0 -> 2.0 ms, the rest 6.0 -> 8.0 ms\n")
 	require.Contains(t, out.String(), "- met: push, 90 files: times faster than go-git's worktree: 30.00 (30.00), at least 20\n")
 	require.Contains(t, out.String(), "- NOT met: first, 90 files: times faster than git clone --depth 1, add, commit, push: 10.00 (10.00), at least 15\n")

@@ -24,6 +24,7 @@ const eventsFolder = "cluster"
 type eventsSettings struct {
 	common
 	repositories, branches, events, runs int
+	guests                               guests
 }
 
 // eventsCommand measures many events for destinations in many repositories, until all are pushed.
@@ -34,6 +35,7 @@ func eventsCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	flags.IntVar(&s.branches, "branches", 5, "branches of each, with a destination on each")
 	flags.IntVar(&s.events, "events", 100, "events for each destination")
 	flags.IntVar(&s.runs, "runs", 5, "measured rounds of each system")
+	s.guests.flag(flags)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -77,7 +79,7 @@ func (s eventsSettings) contenders(ctx context.Context, f *field) ([][]*contende
 	var groups [][]*contender
 	for n, group := range [][]string{{kubescribe, gitOnePush, gitPushes}, {kubescribe, gitOnePush}} {
 		var contenders []*contender
-		for i, name := range group {
+		for i, name := range s.guests.beside(group...) {
 			folder := fmt.Sprintf("events-%d-%d", n, i)
 			contenders = append(contenders, s.contender(f, []string{caseEvents, caseEventsFirst}[n], name, folder, template))
 		}
@@ -98,7 +100,8 @@ func (s eventsSettings) contender(f *field, kase, name, folder, template string)
 	for i := range s.repositories {
 		c.repositories[path.Join(folder, eventsRepository(i))] = template
 	}
-	if kase == caseEvents && name != kubescribe {
+	c.program = s.guests.program(name)
+	if kase == caseEvents && name != kubescribe && c.program == "" {
 		c.warm = func(ctx context.Context) error { return cloneAll(ctx, c.workerJob, f.remote(folder), f.env) }
 	}
 	c.check = func(ctx context.Context) error {

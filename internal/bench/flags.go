@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,43 @@ func (c *common) flags(command string, stderr io.Writer) *flag.FlagSet {
 	flags.BoolVar(&c.json, "json", false, "print one JSON object a row")
 	flags.BoolVar(&c.smoke, "smoke", false, "measure the smallest sizes, without bars, within seconds; overrides sizes and rounds")
 	return flags
+}
+
+// guest is a system of somebody else's, measured beside the others: a program that speaks a
+// worker's language.
+type guest struct{ name, program string }
+
+// guests are the systems that are not built into the program, in order.
+type guests []guest
+
+// flag adds the flag that names them.
+func (g *guests) flag(flags *flag.FlagSet) {
+	flags.Func("with", "one more system, as `NAME=PROGRAM`; may be repeated; see the package comment", func(value string) error {
+		name, program, _ := strings.Cut(value, "=")
+		if name == "" || !filepath.IsAbs(program) {
+			return fmt.Errorf("%q: want a name, =, and the absolute path of a program", value)
+		}
+		*g = append(*g, guest{name, program})
+		return nil
+	})
+}
+
+// program is that of a system; "": it is built into this one.
+func (g guests) program(name string) string {
+	for _, each := range g {
+		if each.name == name {
+			return each.program
+		}
+	}
+	return ""
+}
+
+// beside returns systems and all guests.
+func (g guests) beside(systems ...string) []string {
+	for _, each := range g {
+		systems = append(systems, each.name)
+	}
+	return systems
 }
 
 // ascending reads positive numbers with commas between them.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strconv"
-	"strings"
 )
 
 // The cases of the command push.
@@ -18,14 +16,10 @@ const (
 // pushSettings are what the command line of push asks for.
 type pushSettings struct {
 	common
-	files []int // sizes of the branch, in files, ascending
-	runs  int
-	guest guest
+	files  []int // sizes of the branch, in files, ascending
+	runs   int
+	guests guests
 }
-
-// guest is a system of somebody else's, measured beside the others: a program that speaks a
-// worker's language.
-type guest struct{ name, program string }
 
 // pushCommand measures the cases push and first.
 func pushCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -39,7 +33,7 @@ func pushCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		return err
 	}
 	compare(rows)
-	return s.report(stdout, facts, rows, pushBars(rows))
+	return s.report(stdout, facts, rows, s.bars(rows))
 }
 
 func parsePush(args []string, stderr io.Writer) (pushSettings, error) {
@@ -47,16 +41,9 @@ func parsePush(args []string, stderr io.Writer) (pushSettings, error) {
 	flags := s.flags("push", stderr)
 	files := flags.String("files", "1000,100000", "sizes of the branch in files, ascending, with commas between them")
 	flags.IntVar(&s.runs, "runs", 7, "measured rounds of each system; the slow ones get at most 5")
-	with := flags.String("with", "", "one more system, as `NAME=PROGRAM`; see the package comment")
+	s.guests.flag(flags)
 	if err := flags.Parse(args); err != nil {
 		return pushSettings{}, err
-	}
-	if *with != "" {
-		name, program, _ := strings.Cut(*with, "=")
-		if name == "" || !filepath.IsAbs(program) {
-			return pushSettings{}, fmt.Errorf("-with %q: want a name, =, and the absolute path of a program", *with)
-		}
-		s.guest = guest{name, program}
 	}
 	if s.smoke {
 		s.files, s.runs = []int{200, 2000}, 2
@@ -77,19 +64,13 @@ func (s pushSettings) contenders(ctx context.Context, f *field) ([][]*contender,
 			return nil, err
 		}
 	}
-	var pushes []*contender
+	var pushes, first []*contender
 	for _, files := range s.files {
-		for _, name := range []string{kubescribe, commandGit, goGit, s.guest.name} {
-			if name != "" {
-				pushes = append(pushes, s.contender(f, casePush, name, files))
-			}
+		for _, name := range s.guests.beside(kubescribe, commandGit, goGit) {
+			pushes = append(pushes, s.contender(f, casePush, name, files))
 		}
-	}
-	largest := s.files[len(s.files)-1]
-	var first []*contender
-	for _, name := range []string{kubescribe, commandGit, s.guest.name} {
-		if name != "" {
-			first = append(first, s.contender(f, caseFirst, name, largest))
+		for _, name := range s.guests.beside(kubescribe, commandGit) {
+			first = append(first, s.contender(f, caseFirst, name, files))
 		}
 	}
 	return [][]*contender{pushes, first}, nil
@@ -101,9 +82,7 @@ func (s pushSettings) contender(f *field, kase, name string, files int) *contend
 		workerJob: workerJob{Case: kase, System: name, URL: f.url + "/" + repository, Dir: f.clone(repository)},
 		files:     files, runs: s.runs, repositories: map[string]string{repository: template},
 	}
-	if name == s.guest.name {
-		c.program = s.guest.program
-	}
+	c.program = s.guests.program(name)
 	if name == goGit || kase == caseFirst {
 		c.runs = min(c.runs, slowRuns)
 	}

@@ -21,16 +21,28 @@ func compare(rows []row) {
 	}
 }
 
-// pushBars are the promises about the rows: for each size, and where sizes or systems are compared,
-// for the largest.
-func pushBars(rows []row) []bar {
+// bars are the promises about the rows: for each size, and where sizes are compared, or git and
+// go-git, for the largest. Guests are compared at each size.
+func (s pushSettings) bars(rows []row) []bar {
 	var all []bar
 	for _, r := range rows {
-		name := fmt.Sprintf("%s, %d files: ", r.Case, r.Files)
-		switch {
-		case r.System != kubescribe:
+		if r.System != kubescribe {
 			continue
-		case r.Case == caseFirst:
+		}
+		name := fmt.Sprintf("%s, %d files: ", r.Case, r.Files)
+		for _, guest := range s.guests {
+			other := find(rows, r.Case, guest.name, r.Files)
+			all = append(all, bar{
+				what: name + "times the wall time of " + guest.name, value: r.Wall / other.Wall, best: r.Best / other.Best, limit: 1,
+				remark: fmt.Sprintf("; the server's part %.1f beside %.1f ms, the rest %.1f beside %.1f ms", r.Server, other.Server, r.Own, other.Own),
+			})
+		}
+		largest := r.Files == rows[len(rows)-1].Files
+		if r.Case == caseFirst {
+			all = append(all, bar{what: name + "requests", value: r.Requests, limit: 3})
+			if !largest {
+				continue
+			}
 			all = append(all,
 				bar{what: name + "times faster than git clone --depth 1, add, commit, push", value: r.VsGit, best: r.bestVsGit, limit: 15, least: true},
 				bar{what: name + "memory above idle, MB", value: r.Extra, limit: 25})
@@ -41,7 +53,7 @@ func pushBars(rows []row) []bar {
 			bar{what: name + "CPU ms", value: r.CPU, limit: 15},
 			bar{what: name + "memory above idle, MB", value: r.Extra, limit: 25})
 		smallest := find(rows, casePush, kubescribe, rows[0].Files)
-		if r.Ratio == 0 || find(rows, caseFirst, kubescribe, r.Files) == nil {
+		if r.Ratio == 0 || !largest {
 			continue
 		}
 		all = append(all,
