@@ -66,14 +66,25 @@
 //	nothing to change, nobody pushed   1   the advertisement for a push
 //	commit, nobody else pushed         2   and the push
 //	somebody else pushed               +1  the fetch of what is new
-//	the first time                     +2  the advertisement for a fetch, and the fetch of all
-//	                                       trees of one commit, without files (blob:none)
-//	the same, with a base folder       +1  the advertisement, and one for each level of folders
-//	                                       down to it, and one below it
+//	the first time                     +1  the fetch of all trees of one commit, without files
+//	                                       (blob:none)
+//	the same, with a base folder       +1  for each level of folders down to it that is there: the
+//	                                       last of them fetches what is below it
+//	the same, a new branch             +1  the advertisement for a fetch, for the default branch
 //	Tree.Read                          +1  for all files of a call that are not in the cache
 //	a push refused or unknown          +1  a look at the branch; the next attempt begins with it
 //
-// This is for HTTP. Elsewhere a connection is an advertisement and one request.
+// This is for HTTP, where credentials are shown with each request, so no 401 comes before. Elsewhere
+// a connection is an advertisement and one request, and the first time has one more of them.
+//
+// What upload-pack offers over HTTP is not asked before the first fetch: it is taken to be what the
+// servers of today offer. If the fetch fails, the server is asked, and then only what it offers is
+// used: two requests more, once for a repository and not for each of its branches. A repository that
+// has moved is asked each time.
+//
+// Lanes of one repository that wait for the same thing at once ask together over HTTP: for an
+// advertisement, and for the trees of a commit where a lane has none. So the first contact with 50
+// branches takes about as many requests as one branch does, and a push each. See "Lanes".
 //
 // Time and memory of a commit depend on the size of the folders on the way to the changes, not on
 // the number of files or commits in the repository. A server without uploadpack.allowFilter sends
@@ -84,10 +95,11 @@
 // # Lanes, groups and rate limits
 //
 // A Sink may be used concurrently. A lane (destination.RemoteBranch) is written by one goroutine at
-// a time; calls for different lanes never wait for each other. Everything that waits for a lane
-// when its turn comes, for one URL and with equal answers of Options.Auth and Options.RateLimit, is
-// a group: one checkout, the plans in the order of their coming, each on the tree that those before
-// it have made, and one push of all their commits.
+// a time; calls for different lanes never wait for each other, but to ask together, and then for 50
+// milliseconds at most. Everything that waits for a lane when its turn comes, for one URL and with
+// equal answers of Options.Auth and Options.RateLimit, is a group: one checkout, the plans in the
+// order of their coming, each on the tree that those before it have made, and one push of all their
+// commits.
 //
 //   - Each call gets its own result. A plan that fails, panics or ends its goroutine, and one whose
 //     caller's ctx has ended before it ran, is left out; only its caller hears of it.
@@ -101,6 +113,12 @@
 //   - A push waits for its turn (RateLimit), and the group stays open meanwhile: plans run when the
 //     turn has come. A push in place of one that was lost or refused does not wait. Where nothing
 //     had to be pushed, the turn is given back.
+//
+// What lanes ask together is asked under one URL and equal answers of Options.Auth, after all of them
+// have come: so each is told what is there now, and nothing that its own credentials do not show. It
+// goes on as long as one of them is there, and its failure is nobody's: who got no answer asks alone,
+// at the latest after a quarter of StepTimeout or TransferTimeout. Only an answer that is everybody's
+// (a refusal of these credentials, no such repository, Retry-After) is not asked for again.
 //
 // A lane remembers the trees of its newest commit and up to about 1 MiB of small files, so that the
 // next call fetches nothing; Options.CacheBytes bounds the lanes that nobody uses, and a cache that
@@ -166,6 +184,8 @@
 //   - scope.go: the same for the trees of some folders only
 //   - fetch.go: what is fetched, whole or in part
 //   - cachedcaps.go: fetches without asking the server first what it can do
+//   - contact.go: what lanes of one repository ask together
+//   - rounds.go: how those who want the same find together
 //   - remote.go: connections to the branch's server
 //   - sink.go: the Sink and what it owns
 //   - lane.go: what is known of one remote branch, and who waits for it
