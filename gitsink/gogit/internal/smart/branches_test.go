@@ -47,7 +47,7 @@ func TestEachBranchIsToldWhatItWouldBeToldAlone(t *testing.T) {
 			got := all.of(name)
 			require.Equal(t, one.Refs, got.Refs, "%s in %s", name, text.String())
 			require.Equal(t, [2]any{one.Head, one.Empty}, [2]any{got.Head, got.Empty})
-			require.LessOrEqual(t, len(got.Refs), 2)
+			require.LessOrEqual(t, len(got.Refs), 3, "the branch, and two if they were said before it")
 			for near := range got.Refs {
 				require.True(t, near == string(name) || strings.HasPrefix(near, string(name)+"/") || strings.HasPrefix(string(name), near+"/"))
 			}
