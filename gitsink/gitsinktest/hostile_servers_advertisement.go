@@ -131,7 +131,8 @@ func falseAdvertisements() (all []Hostile) {
 }
 
 // emptyAdvertisements show no reference to who fetches, of a repository that shows some to who
-// pushes. Whoever believes them begins a history of his own beside the one that is there.
+// pushes, and give nothing, as a replica that lags behind. Whoever believes them begins a history of
+// his own beside the one that is there.
 func emptyAdvertisements() (all []Hostile) {
 	for name, says := range map[string]func(t *turn) string{
 		"no reference": func(t *turn) string {
@@ -142,7 +143,10 @@ func emptyAdvertisements() (all []Hostile) {
 	} {
 		all = append(all, served(Hostile{
 			Name: "an advertisement of " + name + " to who fetches", Promise: promiseOfNoAnswer, BaseFolder: base, Want: gitsink.ErrUnavailable,
-		}, at(gitservertest.UploadPack, gitservertest.Advertisement, func(t *turn) { t.write(t.greeting() + says(t)) })))
+		}, either(
+			at(gitservertest.UploadPack, gitservertest.Advertisement, func(t *turn) { t.write(t.greeting() + says(t)) }),
+			at(gitservertest.UploadPack, gitservertest.RPC, func(t *turn) { t.write(pkt("ERR upload-pack: not our ref")) }),
+		)))
 	}
 	return all
 }

@@ -74,13 +74,14 @@
 //	Tree.Read                          +1  for all files of a call that are not in the cache
 //	a push refused or unknown          +1  a look at the branch; the next attempt begins with it
 //
-// This is for HTTP, where credentials are shown with each request, so no 401 comes before. Elsewhere
-// a connection is an advertisement and one request, and the first time has one more of them.
+// This is for HTTP, where credentials are shown with each request, so no 401 comes before.
+// Elsewhere a connection is an advertisement and one request, and the first time has one more of
+// them.
 //
 // What upload-pack offers over HTTP is not asked before the first fetch: it is taken to be what the
 // servers of today offer. If the fetch fails, the server is asked, and then only what it offers is
-// used: two requests more, once for a repository and not for each of its branches. A repository that
-// has moved is asked each time.
+// used: two requests more, once for a repository and not for each of its branches. A repository
+// that has moved is asked each time.
 //
 // Lanes of one repository that wait for the same thing at once ask together over HTTP: for an
 // advertisement, and for the trees of a commit where a lane has none. So the first contact with 50
@@ -114,11 +115,12 @@
 //     turn has come. A push in place of one that was lost or refused does not wait. Where nothing
 //     had to be pushed, the turn is given back.
 //
-// What lanes ask together is asked under one URL and equal answers of Options.Auth, after all of them
-// have come: so each is told what is there now, and nothing that its own credentials do not show. It
-// goes on as long as one of them is there, and its failure is nobody's: who got no answer asks alone,
-// at the latest after a quarter of StepTimeout or TransferTimeout. Only an answer that is everybody's
-// (a refusal of these credentials, no such repository, Retry-After) is not asked for again.
+// What lanes ask together is asked under one URL and equal answers of Options.Auth, after all of
+// them have come: so each is told what is there now, and nothing that its own credentials do not
+// show. It goes on as long as one of them is there, and its failure is nobody's: who got no answer
+// asks alone, at the latest after a quarter of StepTimeout or TransferTimeout. Only an answer that
+// is everybody's (a refusal of these credentials, no such repository, Retry-After) is not asked for
+// again.
 //
 // A lane remembers the trees of its newest commit and up to about 1 MiB of small files, so that the
 // next call fetches nothing; Options.CacheBytes bounds the lanes that nobody uses, and a cache that

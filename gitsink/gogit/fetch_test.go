@@ -28,6 +28,7 @@ func TestAFetchAfterACommitOfOthersReceivesOnlyWhatIsNew(t *testing.T) {
 	repo := server.NewRepo("app")
 	fill(t, repo, 2000)
 	s, d := newSink(t, nil), target(repo.URL(), "main", "clusters")
+	s.caps.set(capsKey{repo.URL(), identify(repo.URL(), Auth{})}, nil) // it says that it gives no trees by their names
 	apply(t, s, d, nothing)
 	whole := server.Count(gitservertest.UploadPack, gitservertest.RPC).Out
 	apply(t, s, d, put("mine", "1"))
