@@ -132,6 +132,24 @@ func TestFiftyBranchesAtOnceTakeOneAdvertisementAndOneFetch(t *testing.T) {
 	}
 }
 
+// Who was told the same, and has all of it already, is not waited for by those who fetch.
+func TestWhoFetchesNothingHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	server := gitservertest.NewServer(t, nil)
+	repo, branches := many(t, server, 6)
+	s := newSink(t, nil)
+	for _, branch := range branches[:3] {
+		apply(t, s, target(repo.URL(), branch, ""), nothing)
+	}
+	server.ResetCounts()
+	s.contacts.fetches.patience = 10 * time.Second // less than the time to gather, of this test
+	for i, o := range gathered(t, s, server, newcomers(t.Context(), repo.URL(), branches, ""), func() {}, nil) {
+		require.NoError(t, o.err)
+		written(t, repo, branches[i], "")
+	}
+	require.Equal(t, [4]int{0, 1, 2, 6}, asked(server))
+}
+
 func TestNewBranchesAtOnceAreToldTheDefaultBranchTogether(t *testing.T) {
 	t.Parallel()
 	server := gitservertest.NewServer(t, nil)

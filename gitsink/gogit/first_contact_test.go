@@ -100,5 +100,6 @@ func TestOfARepositoryThatHasMovedNothingIsGuessed(t *testing.T) {
 		server.ResetCounts()
 		apply(t, s, target(front.URL+"/app", "main", ""), put("b", fmt.Sprint(i)))
 		require.Equal(t, [4]int{1 - i, 1 - i, 1, 1}, asked(server), i)
+		require.EqualValues(t, 2+i, seen.Load(), "advertisements alone are asked for where it was")
 	}
 }
