@@ -131,8 +131,8 @@ func falseAdvertisements() (all []Hostile) {
 }
 
 // emptyAdvertisements show no reference to who fetches, of a repository that shows some to who
-// pushes, and give nothing, as a replica that lags behind. Whoever believes them begins a history of
-// his own beside the one that is there.
+// pushes, and give nothing, as a replica that lags behind. Whoever believes them begins a history
+// of his own beside the one that is there.
 func emptyAdvertisements() (all []Hostile) {
 	for name, says := range map[string]func(t *turn) string{
 		"no reference": func(t *turn) string {

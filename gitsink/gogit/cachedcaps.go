@@ -67,7 +67,7 @@ func (r *remote) learn(s *session) {
 // at, as far as anybody knows; zero: unknown. What fails in an assumed session may do in a real
 // one: see outdated.
 func (r *remote) openUpload(ctx context.Context, tip object.ID) (*session, error) {
-	if tip.IsZero() || !r.repeats {
+	if tip.IsZero() || !r.repeats || r.mustAsk {
 		return r.open(ctx, smart.UploadPack)
 	}
 	return bounded(ctx, r.sink.opts.StepTimeout, func(ctx context.Context) (*session, error) {
@@ -96,6 +96,7 @@ func (r *remote) openUpload(ctx context.Context, tip object.ID) (*session, error
 // only guessed that the server can leave out files: then it can say that it cannot.
 func (r *remote) outdated(ctx context.Context, s *session, err error) bool {
 	r.sink.caps.set(capsKey{r.dst.Repository, s.who}, nil)
+	r.mustAsk = true
 	switch {
 	case !s.assumed, ctx.Err() != nil, errors.Is(err, errNoAnswer), errors.Is(err, object.ErrIncomplete):
 		return false

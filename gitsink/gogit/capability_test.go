@@ -79,7 +79,7 @@ func serveByOffer(t *testing.T, opts *gitservertest.ServerOptions, not string, g
 	}
 	s := newSink(t, nil)
 	if !guess {
-		s.caps.set(capsKey{repo.URL(), identify(repo.URL(), Auth{})}, nil)
+		mustAsk(s, repo.URL())
 	}
 	for _, folder := range []string{"base", ""} { // path-scoped, and whole
 		d := target(repo.URL(), "main", folder)

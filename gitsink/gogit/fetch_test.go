@@ -21,6 +21,9 @@ import (
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
+// mustAsk has the sink ask a repository before the first fetch what it offers.
+func mustAsk(s *Sink, url string) { s.caps.set(capsKey{url, identify(url, Auth{})}, nil) }
+
 func TestAFetchAfterACommitOfOthersReceivesOnlyWhatIsNew(t *testing.T) {
 	testsize.Sampled(t)
 	t.Parallel()
@@ -28,7 +31,7 @@ func TestAFetchAfterACommitOfOthersReceivesOnlyWhatIsNew(t *testing.T) {
 	repo := server.NewRepo("app")
 	fill(t, repo, 2000)
 	s, d := newSink(t, nil), target(repo.URL(), "main", "clusters")
-	s.caps.set(capsKey{repo.URL(), identify(repo.URL(), Auth{})}, nil) // it says that it gives no trees by their names
+	mustAsk(s, repo.URL()) // it says that it gives no trees by their names
 	apply(t, s, d, nothing)
 	whole := server.Count(gitservertest.UploadPack, gitservertest.RPC).Out
 	apply(t, s, d, put("mine", "1"))
@@ -51,7 +54,7 @@ func TestATreeThatTheServerTakesUsToHaveIsFetchedAllTheSame(t *testing.T) {
 	var log strings.Builder
 	s := newSink(t, &Options{Logger: funcr.New(func(_, args string) { log.WriteString(args + "\n") }, funcr.Options{Verbosity: 1})})
 	d := target(repo.URL(), "main", "base")
-	s.caps.set(capsKey{repo.URL(), identify(repo.URL(), Auth{})}, nil) // it says that it gives no trees by their names
+	mustAsk(s, repo.URL()) // it says that it gives no trees by their names
 	apply(t, s, d, nothing)
 	store := slices.Collect(maps.Values(s.lanes.all))[0].store
 	store.Trees.Delete(hexID(repo.Git("rev-parse", "main:base/dir")))

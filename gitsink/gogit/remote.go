@@ -25,6 +25,7 @@ type remote struct {
 	// The repository is where its URL says, and each exchange is a request of its own: a fetch need
 	// not ask first what the server offers.
 	repeats bool
+	mustAsk bool  // it has failed for one that did not; so it ends, whatever others learn meanwhile
 	seat    *seat // among those who got the last answer together; nil: alone
 
 	secrets []string // of every connection so far: no error may hold one

@@ -47,8 +47,8 @@ func newRounds[K comparable, W, V any](patience time.Duration, start func(func()
 	}
 }
 
-// gatherTime is short beside a request to a server far away, and so is what those wait who are alone
-// in the end.
+// gatherTime is short beside a request to a server far away, and so is the wait of who turns out to
+// be alone.
 const gatherTime = 50 * time.Millisecond
 
 // join asks together with all who want something by the same key now, and returns the answer to all

@@ -53,7 +53,8 @@ func (b *branches) add(name []byte, hash object.ID) {
 	}
 }
 
-// keep keeps one that stands in the way of a branch, or two if the branch has not been seen by then.
+// keep keeps one that stands in the way of a branch, or two if the branch has not been seen by
+// then.
 func keep(near map[string]object.ID, name []byte, hash object.ID) {
 	if len(near) < 2 {
 		near[string(name)] = hash
