@@ -44,6 +44,20 @@ func (q *questions) ask(ctx context.Context, wants []string) (string, error) {
 	return fmt.Sprint("answer ", n), q.err
 }
 
+// all returns who asked together.
+func (q *questions) all() [][]string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.asked)
+}
+
+// ends is the number of questions that their context has ended.
+func (q *questions) ends() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.ended
+}
+
 // gathering is rounds on a clock of the test, with what they brought to each who came.
 type gathering struct {
 	*rounds[string, string, string]
@@ -76,11 +90,17 @@ func (g *gathering) comes(ctx context.Context, key, want string, last *seat) {
 	synctest.Wait()
 }
 
+// over waits until all who came have gone, and their questions have ended, too.
+func (g *gathering) over() {
+	g.each.Wait()
+	synctest.Wait()
+}
+
 func TestWhoIsAloneWaitsForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, begun := newGathering(), time.Now()
 		g.comes(t.Context(), "app", "one", nil)
-		g.each.Wait()
+		g.over()
 		require.Equal(t, "answer 1", g.got["one"])
 		require.Nil(t, g.seats["one"])
 		require.Zero(t, time.Since(begun))
@@ -100,10 +120,10 @@ func TestWhoComesTooLateIsAnsweredByTheNextRound(t *testing.T) {
 			g.comes(t.Context(), "app", want, nil)
 		}
 		g.comes(t.Context(), "other", "elsewhere", nil)
-		require.Equal(t, [][]string{{"one"}, {"elsewhere"}}, g.q.asked, "the next waits for the one under way")
+		require.Equal(t, [][]string{{"one"}, {"elsewhere"}}, g.q.all(), "the next waits for the one under way")
 		close(g.q.held)
-		g.each.Wait()
-		require.Equal(t, []string{"two", "three", "four"}, g.q.asked[2])
+		g.over()
+		require.Equal(t, []string{"two", "three", "four"}, g.q.all()[2])
 		require.Equal(t, map[string]string{
 			"one": "answer 1", "elsewhere": "answer 2", "two": "answer 3", "three": "answer 3", "four": "answer 3",
 		}, g.got)
@@ -123,14 +143,14 @@ func TestOneThatHangsHoldsUpTheNextRoundForAShortTime(t *testing.T) {
 		g.comes(t.Context(), "app", "two", nil)
 		time.Sleep(gatherTime - time.Nanosecond)
 		synctest.Wait()
-		require.Len(t, g.q.asked, 1)
+		require.Len(t, g.q.all(), 1)
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		require.Equal(t, "answer 2", g.got["two"])
 		require.Equal(t, gatherTime, time.Since(begun))
 		require.Empty(t, g.got["one"])
 		close(first)
-		g.each.Wait()
+		g.over()
 	})
 }
 
@@ -145,15 +165,15 @@ func TestARoundEndsWithTheLastWhoIsInIt(t *testing.T) {
 		g.comes(two, "app", "other", nil)
 		time.Sleep(gatherTime)
 		synctest.Wait()
-		require.Equal(t, []string{"leader", "other"}, g.q.asked[1])
+		require.Equal(t, []string{"leader", "other"}, g.q.all()[1])
 		leaveOne()
 		synctest.Wait()
 		require.ErrorIs(t, g.err["leader"], context.Canceled)
-		require.Zero(t, g.q.ended, "it goes on for the other")
+		require.Zero(t, g.q.ends(), "it goes on for the other")
 		leaveTwo()
 		synctest.Wait()
 		require.ErrorIs(t, g.err["other"], context.Canceled)
-		require.Equal(t, 1, g.q.ended, "nobody waits any more")
+		require.Equal(t, 1, g.q.ends(), "nobody waits any more")
 
 		leaving, leave := context.WithCancel(t.Context()) // before it has departed
 		last := newPeers(3)
@@ -163,10 +183,10 @@ func TestARoundEndsWithTheLastWhoIsInIt(t *testing.T) {
 		g.comes(t.Context(), "app", "new", last.seat())
 		last.seat().leave()
 		close(g.q.held)
-		g.each.Wait()
-		require.Equal(t, []string{"new"}, g.q.asked[2])
+		g.over()
+		require.Equal(t, []string{"new"}, g.q.all()[2])
 		require.NoError(t, g.err["new"])
-		require.Len(t, g.q.asked, 3, "nobody asks for who has gone")
+		require.Len(t, g.q.all(), 3, "nobody asks for who has gone")
 	})
 }
 
@@ -194,8 +214,8 @@ func TestWhatBringsNothingIsAskedByEachAlone(t *testing.T) {
 				g.comes(t.Context(), "app", "one", last.seat())
 				g.comes(t.Context(), "app", "two", last.seat())
 				g.comes(t.Context(), "app", "single", nil)
-				g.each.Wait()
-				require.Equal(t, [][]string{{"one", "two"}, {"single"}}, g.q.asked)
+				g.over()
+				require.Equal(t, [][]string{{"one", "two"}, {"single"}}, g.q.all())
 				for _, want := range []string{"one", "two"} {
 					require.Equal(t, c.alone, errors.Is(g.err[want], errAlone))
 					require.Equal(t, !c.alone, errors.Is(g.err[want], c.err))
@@ -220,11 +240,11 @@ func TestAnAnswerToSeveralIsAwaitedForAPartOfTheTime(t *testing.T) {
 		require.ErrorIs(t, g.err["one"], errAlone)
 		require.ErrorIs(t, g.err["two"], errAlone)
 		require.Equal(t, testPatience, time.Since(begun))
-		require.Equal(t, 1, g.q.ended, "nobody waits any more")
+		require.Equal(t, 1, g.q.ends(), "nobody waits any more")
 		require.NotContains(t, g.got, "single", "to ask once more would not help it")
 		leave()
-		g.each.Wait()
-		require.Equal(t, 2, g.q.ended)
+		g.over()
+		require.Equal(t, 2, g.q.ends())
 	})
 }
 
@@ -237,20 +257,20 @@ func TestWhoGotAnAnswerTogetherAsksTogether(t *testing.T) {
 		seats := []*seat{last.seat(), last.seat(), last.seat(), last.seat()}
 		g.comes(t.Context(), "app", "one", seats[0])
 		g.comes(t.Context(), "app", "two", seats[1])
-		require.Empty(t, g.q.asked)
+		require.Empty(t, g.q.all())
 		seats[2].leave() // it wants nothing
 		seats[2].leave() // and says so twice
 		synctest.Wait()
-		require.Empty(t, g.q.asked)
+		require.Empty(t, g.q.all())
 		g.comes(t.Context(), "app", "four", seats[3])
-		g.each.Wait()
-		require.Equal(t, [][]string{{"one", "two", "four"}}, g.q.asked)
+		g.over()
+		require.Equal(t, [][]string{{"one", "two", "four"}}, g.q.all())
 		require.Same(t, g.seats["one"].peers, g.seats["four"].peers)
 		require.Equal(t, 3, g.seats["one"].peers.left)
 
 		begun := time.Now()
 		g.comes(t.Context(), "app", "next", g.seats["one"])
-		g.each.Wait()
+		g.over()
 		require.Equal(t, gatherTime, time.Since(begun), "the others may be busy")
 		(*seat)(nil).leave()
 	})
