@@ -52,7 +52,8 @@ func (c *Content) SHA1() [sha1.Size]byte { return c.sha1 }
 // SHA256 is the name in one that names them by SHA-256.
 func (c *Content) SHA256() [sha256.Size]byte { return c.sha256 }
 
-// Names reports whether blob, in hexadecimal digits of SHA-1 or SHA-256, is the name of the content.
+// Names reports whether blob, in hexadecimal digits of SHA-1 or SHA-256, is the name of the
+// content.
 func (c *Content) Names(blob string) bool {
 	if len(blob) == hex.EncodedLen(sha256.Size) {
 		return c != nil && begins(blob, c.sha256[:])

@@ -24,8 +24,8 @@ type Change struct {
 	Path   string // slash path relative to the base folder; one that leaves it is ErrPath
 	Data   []byte
 	Remove bool
-	// Content is the same as Data with the names that Git gives to it; nil if they are not known. It
-	// spares a sink the hashing, and may be ignored.
+	// Content is the same as Data with the names that Git gives to it; nil if they are not known.
+	// It spares a sink the hashing, and may be ignored.
 	Content *event.Content
 }
 

@@ -7,9 +7,9 @@ import (
 	"github.com/kubescribe/kubescribe/event"
 )
 
-// fileNames are the files that a plan finds and leaves in a folder, by a hash of the path: the paths
-// themselves would take many times the memory. Two paths that meet by chance cost no more than a
-// file that is sent although it is right, or an orphan that stays until the next process.
+// fileNames are the files that a plan finds and leaves in a folder, by a hash of the path: the
+// paths themselves would take many times the memory. Two paths that meet by chance cost no more
+// than a file that is sent although it is right, or an orphan that stays until the next seed.
 type fileNames struct {
 	seed  maphash.Seed
 	known map[uint64]string // the Git name of the content; "": it is no regular file
@@ -52,7 +52,22 @@ func (p *planRun) compare(ctx context.Context, live event.Snapshot) (left bool, 
 		live.Differs(o)
 		p.report.Different++
 	}
-	return len(f.known) > 0, nil
+	return p.mayBeOurs(&f), nil
+}
+
+// mayBeOurs reports whether any of the files could have been written by our layout.
+func (p *planRun) mayBeOurs(left *fileNames) bool {
+	if left.take(OwnerFile); len(left.known) == 0 {
+		return false
+	}
+	for path := range p.paths() {
+		if _, is := left.take(path); is {
+			if _, ours := p.writer.opts.Layout.Collection(path); ours {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // fits reports whether an object needs no write: its file has its content already, or its

@@ -77,11 +77,12 @@ func TestASeedTellsWhatIsMissingOrDifferentAndMayBeWritten(t *testing.T) {
 	require.False(t, p.swept)
 	require.False(t, p.landed(Result{}, time.Now()).Swept())
 
+	delete(files, pathOf("dead"))
 	*live = comparing{objects: live.objects[:1]}
 	p, err = w.plan(t.Context(), to("prod"), stub(files), []event.Event{{Destination: to("prod"), Operation: event.SeedSync, Inventory: live}})
 	require.NoError(t, err)
 	require.True(t, p.swept)
-	require.Equal(t, len(files)-2, p.report.Removed, "all but the owner's file and that of an object")
+	require.Equal(t, len(files)-2, p.report.Removed, "all but the owner's file and that of the object")
 }
 
 func BenchmarkCompare(b *testing.B) {

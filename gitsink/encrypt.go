@@ -15,9 +15,9 @@ import (
 // written.
 var ErrEncryptor = errors.New("gitsink: the Encryptor is broken")
 
-// content returns the content to write, or nil if the file has it already. It is the last gate before
-// a file: what is a v1 Secret by its resource, its kind or its own words leaves here encrypted, or
-// not at all.
+// content returns the content to write, or nil if the file has it already. It is the last gate
+// before a file: what is a v1 Secret by its resource, its kind or its own words leaves here
+// encrypted, or not at all.
 func (p *planRun) content(ctx context.Context, e event.Event, path string, exists bool) (*event.Content, error) {
 	if !event.IsSecret(e.Resource.ID) {
 		if event.IsSecretKind(e.Resource) || event.SaysSecret(e.Content.Bytes()) {

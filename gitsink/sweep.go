@@ -17,7 +17,7 @@ func (p *planRun) seed(ctx context.Context, inventory event.Inventory) error {
 	p.foreign = foreignFolders(p.base)
 	var orphans, uncovered []string
 	err := inventory.View(func(live event.Snapshot) (err error) {
-		p.seen = live
+		p.seen, p.sweepable = live, covers(live)
 		left, err := p.compare(ctx, live)
 		if p.swept = live.MaySweep(); err == nil && p.swept && left {
 			orphans, uncovered, err = p.search(live)
@@ -48,7 +48,6 @@ func (p *planRun) seed(ctx context.Context, inventory event.Inventory) error {
 func (p *planRun) search(live event.Snapshot) (orphans, uncovered []string, err error) {
 	layout, approval := p.writer.opts.Layout, p.policy.Approval
 	approval.All = approval.All || !p.ownership.owner.Adopted
-	p.sweepable = covers(live)
 	uncovered = orphan.Uncovered(p.paths(), layout, live)
 	orphans, err = orphan.Find(p.paths(), layout, live, &p.policy.Orphans, approval)
 	if errors.As(err, &p.report.Held) {

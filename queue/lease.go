@@ -41,8 +41,8 @@ func (l *lease) Done(context.Context) error {
 }
 
 // Retry implements Lease. It settles also if ctx has ended. An event is recognised by its
-// destination, operation, ID and Precondition, and by its Content, which is compared as a pointer. If one of them is
-// not of the batch, the whole batch is put back and an error says so.
+// destination, operation, ID and Precondition, and by its Content, which is compared as a pointer.
+// If one of them is not of the batch, the whole batch is put back and an error says so.
 func (l *lease) Retry(_ context.Context, cause error, events ...event.Event) error {
 	f, err := l.retry(cause, events)
 	if f != nil {

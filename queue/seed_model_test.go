@@ -51,10 +51,11 @@ type askedAt struct {
 
 // seedTarget is what the source knows of a destination, and its branch.
 type seedTarget struct {
-	to      destination.Destination
-	cond    event.Precondition
-	files   map[string]string
-	met     bool            // the process has pushed here, and would see that somebody else has since
+	to    destination.Destination
+	cond  event.Precondition
+	files map[string]string
+	// the process has pushed here, and would see that somebody else has since
+	met     bool
 	foreign bool            // somebody else has pushed, and nobody has noticed
 	marks   map[string]bool // to be sent; true: a delete is among what was not sent
 	sent    map[string]bool // accepted since the last SeedSync was
@@ -402,8 +403,8 @@ func (c *seedCluster) restart() {
 }
 
 // rest does all that is left to do, and reports whether that has an end. A watch that was cut is
-// followed by a listing. What somebody else has pushed, and no push of ours has met, the next Resync
-// finds.
+// followed by a listing. What somebody else has pushed, and no push of ours has met, the next
+// Resync finds.
 func (c *seedCluster) rest(t *testing.T) (end bool) {
 	if !c.listed {
 		c.list()

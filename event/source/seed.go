@@ -19,10 +19,11 @@ type seed struct {
 	offered  uint64 // when a SeedSync was sent last
 	compared uint64 // when the last SeedSync was sent whose plan has landed
 	sweepDue bool   // that plan did not sweep
-	whole    bool   // nothing was behind the last SeedSync, and it found no difference: it may sweep
-	hurry    bool   // it does not wait for all listings any more
-	seeds    uint64 // SeedSyncs sent
-	sent     sent   // since the last one
+	// nothing was behind the last SeedSync, and it found no difference: it may sweep
+	whole bool
+	hurry bool   // it does not wait for all listings any more
+	seeds uint64 // SeedSyncs sent
+	sent  sent   // since the last one
 }
 
 // ask asks for a seed.
@@ -64,8 +65,8 @@ func (to *target) syncDue() bool {
 	return to.sweepDue && to.asked <= to.compared && to.ready() && !to.behind()
 }
 
-// hurrySeeds is called now and then. A seed that a listing without an end has held up since the last
-// time begins without it: what was listed is compared. Nothing is swept before.
+// hurrySeeds is called now and then. A seed that a listing without an end has held up since the
+// last time begins without it: what was listed is compared. Nothing is swept before.
 func (l *ledger) hurrySeeds() {
 	for _, to := range l.targets {
 		if to.asked > to.offered && to.since <= l.hurried && !to.ready() {
@@ -123,9 +124,9 @@ func (l *ledger) landed(to *target, at uint64, swept bool) {
 	l.wake(to)
 }
 
-// sent are the objects of which the queue accepted an event since the last SeedSync, by slot. A slot
-// that gets another object does no harm: that is sent, or a listing has found it, which asks for
-// another SeedSync.
+// sent are the objects of which the queue accepted an event since the last SeedSync, by slot. A
+// slot that gets another object does no harm: that is sent, or a listing has found it, which asks
+// for another SeedSync.
 type sent map[*typeLedger]*bitset
 
 func (s *sent) add(key objectKey) {
