@@ -15,14 +15,21 @@ import (
 // events of several destinations share one. Its bytes show in no log and no error, however it is
 // printed. A nil Content is empty.
 type Content struct {
-	data   []byte
+	// data is behind a pointer, where %s does not find it for a Content in a field that is not
+	// exported.
+	data   *[]byte
 	sha1   [sha1.Size]byte
 	sha256 [sha256.Size]byte
 }
 
 // NewContent returns data as a Content. The caller must not change data afterwards.
 func NewContent(data []byte) *Content {
-	c := &Content{data: data}
+	both := &struct {
+		Content
+		data []byte
+	}{data: data} // one allocation
+	c := &both.Content
+	c.data = &both.data
 	nameBlob(sha1.New(), data).Sum(c.sha1[:0])
 	nameBlob(sha256.New(), data).Sum(c.sha256[:0])
 	return c
@@ -37,10 +44,10 @@ func nameBlob(h hash.Hash, data []byte) hash.Hash {
 
 // Bytes returns the content, which must not be changed.
 func (c *Content) Bytes() []byte {
-	if c == nil {
+	if c == nil || c.data == nil {
 		return nil
 	}
-	return c.data
+	return *c.data
 }
 
 // Size returns the number of bytes.
@@ -70,23 +77,24 @@ func (c *Content) Digest() (d Digest) {
 	return d
 }
 
-// String says how large the content is.
-func (c *Content) String() string { return fmt.Sprintf("content of %d bytes", c.Size()) }
+// String says how large the content is. Like the methods below it is one of the value: those of a
+// pointer would not be found for a copy, and show it.
+func (c Content) String() string { return fmt.Sprintf("content of %d bytes", c.Size()) }
 
 // GoString is String, so that not even %#v shows the content.
-func (c *Content) GoString() string { return c.String() }
+func (c Content) GoString() string { return c.String() }
 
 // MarshalLog implements logr.Marshaler with String.
-func (c *Content) MarshalLog() any { return c.String() }
+func (c Content) MarshalLog() any { return c.String() }
 
 // Format implements fmt.Formatter with String, whatever the verb.
-func (c *Content) Format(f fmt.State, verb rune) { opaque.Format(f, verb, c.String()) }
+func (c Content) Format(f fmt.State, verb rune) { opaque.Format(f, verb, c.String()) }
 
 // LogValue implements slog.LogValuer with String.
-func (c *Content) LogValue() slog.Value { return opaque.LogValue(c.String()) }
+func (c Content) LogValue() slog.Value { return opaque.LogValue(c.String()) }
 
 // MarshalJSON implements json.Marshaler with String, since loggers marshal what they are given.
-func (c *Content) MarshalJSON() ([]byte, error) { return opaque.MarshalJSON(c.String()) }
+func (c Content) MarshalJSON() ([]byte, error) { return opaque.MarshalJSON(c.String()) }
 
 // Digest stands for a Content where the names would take too much memory: it has the first sixteen
 // bytes of each. The zero Digest stands for a content that is not known.

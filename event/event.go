@@ -27,7 +27,7 @@ const (
 
 // Precondition restricts when an event may write its file. CREATE and UPDATE cannot be told apart
 // after a restart, so a rule that asks for only one of them is answered by what the folder holds.
-type Precondition int
+type Precondition int8
 
 // The preconditions, from the weakest to the strongest.
 const (

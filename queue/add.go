@@ -20,7 +20,7 @@ func (q *Sharded) TryAdd(e event.Event) error {
 	}
 	if !q.offer(t, &e, true) {
 		q.counts.Refused++
-		t.line.refusedBy = loadOf(&e).bytes
+		t.line.refused = q.need(&e, nil, nil)
 		return (*noRoom)(t)
 	}
 	return nil
@@ -68,7 +68,7 @@ func (q *Sharded) admit(e *event.Event, hash uint64) (*flow, error) {
 
 // offer puts e into its line if there is room. A newcomer does not pass the calls of Add that wait.
 func (q *Sharded) offer(t *flow, e *event.Event, newcomer bool) bool {
-	l, size := t.line, loadOf(e)
+	l := t.line
 	var old, kept *item // the newest in e's slot, and what of it e does not supersede
 	if q.coalesces(e) {
 		old = l.find(objectKey{t, e.Resource.ID})
@@ -76,10 +76,8 @@ func (q *Sharded) offer(t *flow, e *event.Event, newcomer bool) bool {
 			kept = kept.before
 		}
 	}
-	freed := old.load()
-	freed.sub(kept.load())
-	now := q.now()
-	if newcomer && freed.bytes < size.bytes && slices.ContainsFunc(l.waiters, (*waiter).isAdd) || !q.fits(l, size, freed) {
+	n, now := q.need(e, old, kept), q.now()
+	if newcomer && n.freed.bytes < n.size.bytes && slices.ContainsFunc(l.waiters, (*waiter).isAdd) || !q.fits(l, n) {
 		l.dueNow = true // what makes room must not wait for more
 		q.schedule(l, now)
 		q.release(t)
@@ -92,13 +90,14 @@ func (q *Sharded) offer(t *flow, e *event.Event, newcomer bool) bool {
 	if old != nil {
 		l.unlink(old)
 	}
-	n := &item{event: *e, flow: t, arrived: now, before: kept}
-	n.seed = !isLive(e) && !q.opts.KeepEvery && (kept == nil || kept.seed)
-	q.counts.Coalesced += q.unwait(old, kept)
+	added := &item{event: *e, flow: t, arrived: now, before: kept}
+	added.seed = !isLive(e) && !q.opts.KeepEvery && (kept == nil || kept.seed)
+	q.bytes += q.contents.add(e)
+	q.counts.Coalesced += q.discard(old, kept)
 	q.counts.Added++
-	q.enwait(n)
-	l.link(n, false)
-	l.refusedBy = 0
+	q.enwait(added)
+	l.link(added, false)
+	l.refused = need{}
 	q.schedule(l, now)
 	return true
 }

@@ -66,8 +66,11 @@
 // What room there is:
 //
 //   - Room is bounded, for each line and in total, in number and bytes, batches in hand included.
+//   - Content that several events share, as one pointer, counts for each of them in its line, and
+//     once in total. What the queue holds already takes no bytes of the total.
 //   - What finds no room blocks in Add until there is, or until its context ends. TryAdd refuses it
-//     with ErrFull. An event that replaces one of its size needs none.
+//     with ErrFull. An event that replaces one of its size needs none. If another event shares the
+//     content that is replaced, it needs room in total.
 //   - A line may hold at most what is left in the queue's total. An empty line always accepts one
 //     event of any size, so every line makes progress; the total is exceeded by one event a line at
 //     most.
@@ -112,7 +115,7 @@
 //	refused           {event}  counter         times that TryAdd found no room
 //	waiting           {event}  up-down counter events that wait: the depth
 //	in_hand           {event}  up-down counter events that are handed out and not settled
-//	size              By       up-down counter content of both
+//	size              By       up-down counter content of both; what several share counts once
 //	lines             {line}   up-down counter lines that hold something
 //	parked            {line}   up-down counter lines that back off
 //	oldest            s        gauge           age of the oldest event that waits

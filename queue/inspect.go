@@ -32,7 +32,7 @@ func (q *Sharded) forget(d destination.Destination) (waited, inHand int) {
 			next := e.next
 			if e.flow == t {
 				l.unlink(e)
-				q.counts.Forgotten += q.unwait(e, nil)
+				q.counts.Forgotten += q.discard(e, nil)
 			}
 			e = next
 		}
@@ -151,9 +151,9 @@ func (q *Sharded) Stats() Stats {
 	q.scheduler.promote(q.now()) // whose backoff has passed is not parked
 	return Stats{
 		Lines:   len(q.lines.entries),
-		Waiting: q.waiting.events,
-		InHand:  q.inHand.events,
-		Bytes:   q.waiting.bytes + q.inHand.bytes,
+		Waiting: q.waiting,
+		InHand:  q.inHand,
+		Bytes:   q.bytes,
 		Parked:  q.scheduler.parked,
 		Counts:  q.counts,
 	}

@@ -41,8 +41,8 @@ func (l *lease) Done(context.Context) error {
 }
 
 // Retry implements Lease. It settles also if ctx has ended. An event is recognised by its
-// destination, operation, ID and Precondition, and by its Content, which is compared as a pointer.
-// If one of them is not of the batch, the whole batch is put back and an error says so.
+// destination, operation, ID and Precondition, and by its Content, of which an equal one is
+// another. If one of them is not of the batch, the whole batch is put back and an error says so.
 func (l *lease) Retry(_ context.Context, cause error, events ...event.Event) error {
 	f, err := l.retry(cause, events)
 	if f != nil {
@@ -117,13 +117,15 @@ func (l *lease) choose(events []event.Event) error {
 func (q *Sharded) empty(le *lease) (back bool) {
 	for e := le.hand.back; e != nil; {
 		before, size := e.prev, loadOf(&e.event)
-		q.inHand.sub(size)
+		q.inHand--
 		le.line.inHand.sub(size)
 		e.flow.inHand--
 		switch {
 		case !e.again:
+			q.bytes -= q.contents.remove(&e.event)
 			q.counts.Done++
 		case e.forgotten:
+			q.bytes -= q.contents.remove(&e.event)
 			q.counts.Forgotten++
 		default:
 			e.again = false
@@ -157,6 +159,7 @@ func (q *Sharded) putBack(e *item) {
 		newer.seed = newer.seed && e.seed
 		l.link(newer, true)
 	default:
+		q.bytes -= q.contents.remove(&e.event)
 		q.counts.Coalesced++
 		return
 	}

@@ -126,8 +126,8 @@ type line struct {
 	ready *readyList
 	links[line]
 
-	waiters   []*waiter // blocked calls, first come first
-	refusedBy int64     // bytes of the last event that TryAdd refused: Room waits for as much
+	waiters []*waiter // blocked calls, first come first
+	refused need      // of the last event that TryAdd refused: Room waits for as much
 }
 
 // failure is the state of a line whose last tries failed.

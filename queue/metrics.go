@@ -97,7 +97,7 @@ func (m *shardedMeters) observe(q *Sharded, s *instruments) {
 	counter("refused", "Times that an event found no room", func(s Stats) int64 { return int64(s.Counts.Refused) })
 	level("waiting", "{event}", "Events that wait", func(s Stats) int64 { return int64(s.Waiting) })
 	level("in_hand", "{event}", "Events that are handed out and not settled", func(s Stats) int64 { return int64(s.InHand) })
-	level("size", "By", "Content that waits or is in hand", func(s Stats) int64 { return s.Bytes })
+	level("size", "By", "Content that waits or is in hand, shared content once", func(s Stats) int64 { return s.Bytes })
 	level("lines", "{line}", "Lines that hold something", func(s Stats) int64 { return int64(s.Lines) })
 	level("parked", "{line}", "Lines that back off", func(s Stats) int64 { return int64(s.Parked) })
 	g, err := s.meter.Float64ObservableGauge("kubescribe.queue.oldest", metric.WithUnit("s"),

@@ -44,7 +44,7 @@ func (q *Sharded) hand(l *line) (b Batch, size load, waited time.Duration) {
 	l.lease = &lease{q: q, line: l, last: q.closing}
 	aged := l.dueNow || q.now() >= min(l.first+l.window.MaxWait, l.last+l.window.Debounce)
 	size = q.cut(l, &l.lease.hand)
-	q.inHand.add(size)
+	q.inHand += size.events
 	l.inHand.add(size)
 	// the remainder of a batch that age made due; after one that size made due, it waits for its
 	// window

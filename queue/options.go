@@ -28,8 +28,9 @@ type Options struct {
 	WindowFor func(destination.Destination) Window
 
 	// MaxBytesPerKey and MaxBytes bound the content of a line and of the queue, waiting and in
-	// hand. Content that several lines share counts in each, and an event without content counts as
-	// 256 bytes. Default: 8 MiB and 32 MiB.
+	// hand. Content that several events share, as one pointer, counts for each in MaxBytesPerKey
+	// and once in MaxBytes. An event without content counts as 256 bytes. Default: 8 MiB and
+	// 32 MiB.
 	MaxBytesPerKey, MaxBytes int64
 	// MaxEventsPerKey and MaxEvents bound the number of events in the same way. Default: 10,000 and
 	// 100,000.

@@ -86,7 +86,7 @@ type Lease interface {
 // KeyStats describes the line of one destination.
 type KeyStats struct {
 	Waiting   int       // events waiting, those in hand not counted
-	Bytes     int64     // their content, as the bounds count it
+	Bytes     int64     // their content, as MaxBytesPerKey counts it
 	InHand    int       // events leased at the moment
 	Oldest    time.Time // when the oldest waiting event came in; zero if none
 	Attempts  int       // failed tries in a row
@@ -101,7 +101,7 @@ type Stats struct {
 	Lines   int    // lines that hold something
 	Waiting int    // events waiting
 	InHand  int    // events leased
-	Bytes   int64  // content of both, as the bounds count it
+	Bytes   int64  // content of both, as MaxBytes counts it: what events share once
 	Parked  int    // lines backing off
 	Counts  Counts // since the queue was made or opened
 }

@@ -119,7 +119,8 @@ func drained(t *testing.T, q *Sharded) {
 	require.Empty(t, q.scheduler.timed)
 	require.Empty(t, q.blocked)
 	require.Zero(t, q.scheduler.parked)
-	require.Equal(t, []load{{}, {}}, []load{q.waiting, q.inHand})
+	require.Equal(t, []int64{0, 0, 0}, []int64{int64(q.waiting), int64(q.inHand), q.bytes})
+	require.Empty(t, q.contents.entries)
 	require.Equal(t, q.counts.Added, q.counts.Coalesced+q.counts.Done+q.counts.Forgotten, "%+v", q.counts)
 }
 

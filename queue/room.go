@@ -25,26 +25,58 @@ func (q *Sharded) Room(ctx context.Context, d destination.Destination) error {
 	case q.closing:
 		q.mu.Unlock()
 		return ErrShutdown
-	case l == nil || len(l.waiters) == 0 && q.fits(l, load{1, l.refusedBy}, load{}):
+	case l == nil || len(l.waiters) == 0 && q.fits(l, l.wanted()):
 		q.mu.Unlock()
 		return nil
 	}
 	return q.wait(ctx, l, &waiter{dst: &d, done: make(chan error, 1)})
 }
 
-// fits reports whether a line has room for size if it gives up freed. An event that makes the line
-// no larger always fits.
-func (q *Sharded) fits(l *line, size, freed load) bool {
-	held, total := l.waiting, q.waiting
+// need is the room that an event takes: its size in the line, and what the line gives up for it.
+// The total grows by other bytes than the line does, since it counts shared content once.
+type need struct {
+	size, freed load
+	grows       int64 // at most 0: the total does not grow
+}
+
+// wanted is what Room waits for: the last event that was refused, or at least one byte.
+func (l *line) wanted() need {
+	if l.refused == (need{}) {
+		return need{size: load{1, 1}, grows: 1}
+	}
+	return l.refused
+}
+
+// need returns the need of e if it takes the place of old, up to but without kept.
+func (q *Sharded) need(e *event.Event, old, kept *item) need {
+	n := need{size: loadOf(e), grows: q.contents.adds(e)}
+	for ; old != kept; old = old.before {
+		n.freed.add(loadOf(&old.event))
+		n.grows -= q.contents.removes(&old.event)
+	}
+	return n
+}
+
+// fits reports whether a line has room. An event that makes the line no larger needs none in it,
+// but it does in total if what it replaces is shared: else lines that each replace what they share
+// would fill the memory without bound. An event that makes the total no larger needs none of its
+// bytes.
+func (q *Sharded) fits(l *line, n need) bool {
+	held := l.waiting
 	held.add(l.inHand)
-	held.sub(freed)
-	total.add(q.inHand)
-	total.sub(freed)
-	if held.events == 0 || freed.events > 0 && size.bytes <= freed.bytes {
+	held.sub(n.freed)
+	if held.events == 0 {
 		return true
 	}
-	return held.events+size.events <= min(q.opts.MaxEventsPerKey, q.opts.MaxEvents-total.events) &&
-		held.bytes+size.bytes <= min(q.opts.MaxBytesPerKey, q.opts.MaxBytes-total.bytes)
+	bytes := q.bytes + n.grows
+	if n.freed.events == 0 || n.size.bytes > n.freed.bytes {
+		events := q.waiting + q.inHand - n.freed.events
+		if held.events+n.size.events > min(q.opts.MaxEventsPerKey, q.opts.MaxEvents-events) || held.bytes+n.size.bytes > q.opts.MaxBytesPerKey {
+			return false
+		}
+		bytes += held.bytes // a line holds at most what is left for others
+	}
+	return n.grows <= 0 || bytes <= q.opts.MaxBytes
 }
 
 // noRoom is ErrFull for a flow. A listing that is larger than the room is refused object by object,
@@ -107,7 +139,7 @@ func (q *Sharded) serve(l *line, w *waiter) bool {
 		if !q.offer(q.flowOf(w.key, w.hash, w.dst), w.event, false) {
 			return false
 		}
-	} else if !q.fits(l, load{1, l.refusedBy}, load{}) {
+	} else if !q.fits(l, l.wanted()) {
 		return false
 	}
 	w.done <- nil

@@ -18,8 +18,11 @@ type Sharded struct {
 	// destinations of these events; each is known to be valid.
 	lines table[string, *line]
 	flows flows
-	// waiting and inHand are the sums over all lines.
-	waiting, inHand load
+	// waiting and inHand are the numbers of events of all lines. bytes is the size of both, with
+	// each of the contents once.
+	waiting, inHand int
+	bytes           int64
+	contents        contents
 	counts          Counts
 
 	scheduler scheduler // of all lines
@@ -40,11 +43,12 @@ var _ Queue = (*Sharded)(nil)
 // NewSharded returns an empty Sharded. nil options mean the defaults.
 func NewSharded(opts *Options) *Sharded {
 	q := &Sharded{
-		opts:    opts.withDefaults(),
-		epoch:   time.Now(),
-		lines:   newTable[string, *line](),
-		flows:   newFlows(),
-		drained: make(chan struct{}),
+		opts:     opts.withDefaults(),
+		epoch:    time.Now(),
+		lines:    newTable[string, *line](),
+		flows:    newFlows(),
+		contents: newContents(),
+		drained:  make(chan struct{}),
 	}
 	q.scheduler.wake = make(chan struct{}, 1)
 	q.meters = newShardedMeters(q, q.opts.MeterProvider, q.opts.Logger)
@@ -78,7 +82,7 @@ func (q *Sharded) release(t *flow) {
 // enwait counts one item as waiting.
 func (q *Sharded) enwait(e *item) {
 	size := loadOf(&e.event)
-	q.waiting.add(size)
+	q.waiting++
 	e.flow.waiting.add(size)
 	e.flow.line.waiting.add(size)
 	if isLive(&e.event) {
@@ -92,7 +96,7 @@ func (q *Sharded) unwait(e, end *item) (n uint64) {
 	for ; e != end; e = e.before {
 		n++
 		size := loadOf(&e.event)
-		q.waiting.sub(size)
+		q.waiting--
 		e.flow.waiting.sub(size)
 		e.flow.line.waiting.sub(size)
 		if isLive(&e.event) {
@@ -100,6 +104,15 @@ func (q *Sharded) unwait(e, end *item) (n uint64) {
 		}
 	}
 	return n
+}
+
+// discard takes an item and what is chained behind it, up to but without end, out of the queue. It
+// returns the number of items. Unlike unwait it is for what is not handed out.
+func (q *Sharded) discard(e, end *item) uint64 {
+	for old := e; old != end; old = old.before {
+		q.bytes -= q.contents.remove(&old.event)
+	}
+	return q.unwait(e, end)
 }
 
 // schedule must be called after any change of a line. It drops a line that is empty.

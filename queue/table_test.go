@@ -72,7 +72,7 @@ func TestIdleKeysCostNothing(t *testing.T) {
 	if raceDetector {
 		keys /= 10
 	}
-	events := benchEvents(keys, 1)
+	events := benchEvents(keys, 1, true)
 	q := NewSharded(&Options{Window: Window{Count: 1}})
 	before := heap.Live()
 	fill(t, q, events)

@@ -95,15 +95,19 @@ var brokenOptions = []broken{
 	{
 		name: "its lines have no bounds",
 		by: map[string]string{
-			"a line is bounded in number and bytes, batches in hand included": "want ErrFull",
-			"a line that had to refuse an event is due at once":               "want ErrFull",
-			"Add blocks until there is room":                                  "although there is no room",
+			"a line is bounded in number and bytes, batches in hand included":    "want ErrFull",
+			"a line that had to refuse an event is due at once":                  "want ErrFull",
+			"Add blocks until there is room":                                     "although there is no room",
+			"content that lines share counts in each of them, and once in total": "in a line: ",
 		},
 		make: with(func(o *queue.Options) { o.MaxEventsPerKey, o.MaxBytesPerKey = 1<<30, 1<<40 }),
 	},
 	{
 		name: "it has no bounds in total",
-		by:   map[string]string{"the queue is bounded in number and bytes": "it took 400 events"},
+		by: map[string]string{
+			"the queue is bounded in number and bytes":                  "it took 400 events",
+			"an event that replaces shared content needs room in total": "it took 10 contents",
+		},
 		make: with(func(o *queue.Options) { o.MaxEvents, o.MaxBytes = 1<<30, 1<<40 }),
 	},
 	{

@@ -15,6 +15,18 @@ import (
 // brokenProducers go wrong on the way in.
 var brokenProducers = []broken{
 	{
+		name: "it copies content that is shared",
+		by:   map[string]string{"content that lines share counts in each of them, and once in total": "full"},
+		make: but(func(w *wrapped) {
+			w.tryAdd = func(e event.Event) error {
+				if e.Content != nil {
+					e.Content = event.NewContent(e.Content.Bytes())
+				}
+				return w.Sharded.TryAdd(e)
+			}
+		}),
+	},
+	{
 		name: "it takes what is incomplete",
 		by:   map[string]string{"an incomplete event is refused": "want ErrIncomplete"},
 		make: but(func(w *wrapped) {

@@ -1,11 +1,13 @@
 package queuetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -59,6 +61,48 @@ var roomChecks = []check{
 				if taken > 100 || taken < 50 {
 					return fmt.Errorf("in %s: it took %d events where 100 have room", what, taken)
 				}
+			}
+			return nil
+		},
+	},
+	{
+		name:    "content that lines share counts in each of them, and once in total",
+		promise: "Content that several events share, as one pointer, counts for each of them in its line, and once in total.",
+		run: func(e *env) error {
+			q := e.open(func(o *queue.Options) { o.MaxBytesPerKey, o.MaxBytes = 250, 700 })
+			events, err := e.share(q, 10)
+			if err != nil {
+				return err
+			}
+			for _, more := range events {
+				more.Resource.Name = "c"
+				if err := e.full(q, more); err != nil {
+					return fmt.Errorf("in a line: %w", err)
+				}
+			}
+			return nil
+		},
+	},
+	{
+		name:    "an event that replaces shared content needs room in total",
+		promise: "If another event shares the content that is replaced, it needs room in total.",
+		run: func(e *env) error {
+			q := e.open(func(o *queue.Options) { o.MaxBytesPerKey, o.MaxBytes = 250, 700 })
+			events, err := e.share(q, 10)
+			if err != nil {
+				return err
+			}
+			taken := 0
+			for _, own := range events {
+				own.Content = event.NewContent(bytes.Clone(own.Content.Bytes()))
+				if err := q.TryAdd(own); err == nil {
+					taken++
+				} else if !errors.Is(err, queue.ErrFull) {
+					return err
+				}
+			}
+			if taken > 5 {
+				return fmt.Errorf("it took %d contents where 5 have room", taken)
 			}
 			return nil
 		},
@@ -185,6 +229,21 @@ var roomChecks = []check{
 			)
 		},
 	},
+}
+
+// share puts two contents of a hundred bytes into each of so many lines. It returns the first event
+// of each line.
+func (e *env) share(q queue.Queue, lines int) (events []event.Event, err error) {
+	a, b := write(prod, "a", strings.Repeat("a", 100)), write(prod, "b", strings.Repeat("b", 100))
+	for i := range lines {
+		a.Destination = dst("app", fmt.Sprint("dest", i))
+		b.Destination = a.Destination
+		if err := e.add(q, a, b); err != nil {
+			return nil, err
+		}
+		events = append(events, a)
+	}
+	return events, nil
 }
 
 // fill puts so many events of ten bytes into the line of prod.
