@@ -28,9 +28,9 @@ type rounds[K comparable, W, V any] struct {
 // round is one question.
 type round[W, V any] struct {
 	callers  *refCountedContext // ends when all have left
-	wants    []W                // of each who came
-	departed bool
-	ended    chan struct{} // closed when what follows is set
+	wants    []W                // of each who came; they do not change any more when it has departed
+	departed chan struct{}      // closed when it has
+	ended    chan struct{}      // closed when what follows is set
 	value    V
 	err      error
 	peers    *peers
@@ -60,10 +60,16 @@ func (rs *rounds[K, W, V]) join(ctx context.Context, key K, want W, last *seat, 
 	var none V
 	r, stop := rs.enter(ctx, key, want, last, ask)
 	last.leave()
-	timer := time.NewTimer(rs.patience)
-	defer timer.Stop()
+	departed, patience := r.departed, time.NewTimer(rs.patience)
+	patience.Stop()
+	defer patience.Stop()
 	for {
 		select {
+		case <-departed:
+			// Who is alone has asked alone already: to ask once more would help nobody.
+			if departed = nil; len(r.wants) > 1 {
+				patience.Reset(rs.patience)
+			}
 		case <-r.ended:
 			if stop() {
 				r.callers.leave()
@@ -71,10 +77,7 @@ func (rs *rounds[K, W, V]) join(ctx context.Context, key K, want W, last *seat, 
 			return r.value, r.peers.seat(), r.err
 		case <-ctx.Done():
 			return none, nil, ctx.Err()
-		case <-timer.C:
-			if rs.alone(r) {
-				continue // to ask once more would help nobody
-			}
+		case <-patience.C:
 			if stop() {
 				r.callers.quit()
 			}
@@ -94,7 +97,7 @@ func (rs *rounds[K, W, V]) enter(ctx context.Context, key K, want W, last *seat,
 		}
 	}
 	shared, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	r = &round[W, V]{callers: &refCountedContext{ctx: shared, cancel: cancel}, wants: []W{want}, ended: make(chan struct{})}
+	r = &round[W, V]{callers: &refCountedContext{ctx: shared, cancel: cancel}, wants: []W{want}, departed: make(chan struct{}), ended: make(chan struct{})}
 	stop = r.callers.enter(ctx)
 	var expected <-chan struct{}
 	if last != nil {
@@ -105,13 +108,6 @@ func (rs *rounds[K, W, V]) enter(ctx context.Context, key K, want W, last *seat,
 	rs.open[key] = r
 	rs.start(func() { rs.run(key, r, expected, ask) })
 	return r, stop
-}
-
-// alone reports whether a round has departed with one caller.
-func (rs *rounds[K, W, V]) alone(r *round[W, V]) bool {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	return r.departed && len(r.wants) == 1
 }
 
 // run is a round from its opening to its end.
@@ -146,7 +142,7 @@ func (rs *rounds[K, W, V]) depart(key K, r *round[W, V]) []W {
 	if rs.open[key] == r {
 		delete(rs.open, key)
 	}
-	r.departed = true
+	close(r.departed)
 	rs.underWay[key] = r
 	return r.wants
 }
