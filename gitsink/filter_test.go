@@ -111,8 +111,10 @@ func TestASweepReportsTheFiltersOfFilesThatStand(t *testing.T) {
 	require.NoError(t, w.Handle(t.Context(), batch(seedSync("a", "web"))))
 	require.Equal(t, []Filtered{{"clusters/a/ns/.gitattributes", "*.yaml", "lfs"}}, (*reports)[1].Filtered)
 	delete(sink.folder("a"), "ns/.gitattributes")
+	reads := *sink.reads
 	require.NoError(t, w.Handle(t.Context(), batch(seedSync("a", "web"))))
 	require.Empty(t, (*reports)[2].Filtered)
+	require.Equal(t, reads, *sink.reads, "no other file is read for its name")
 }
 
 func TestTheReportedFiltersAreBoundedAndShowable(t *testing.T) {
