@@ -105,3 +105,18 @@ func TestAReportIsPassedOnAfterTheStatus(t *testing.T) {
 	require.Equal(t, []gitsink.Report{r}, passed)
 	require.Equal(t, "c", m.told[0].Tip)
 }
+
+func TestWhatTheUserHearsIsWhatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	told := 0
+	var o Options
+	o.OnStatus = func(destination.Ref, DestinationStatus) { told++ }
+	o.Write.OnReport = func(gitsink.Report) { told++ }
+	kept := o.withDefaults()
+	kept.OnStatus(destination.Ref{}, DestinationStatus{})
+	kept.Write.OnReport(gitsink.Report{})
+	require.Equal(t, 2, told)
+	none := (*Options)(nil).withDefaults()
+	none.OnStatus(destination.Ref{}, DestinationStatus{})
+	none.Write.OnReport(gitsink.Report{})
+}
