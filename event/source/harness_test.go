@@ -30,7 +30,8 @@ var (
 // lines is a queue of which the test takes events by hand.
 type lines struct {
 	mu        sync.Mutex
-	room      int // events that may wait; negative: any number
+	room      int    // events that may wait; negative: any number
+	hung      string // the name of a destination that has no room
 	waiting   []event.Event
 	changed   chan struct{} // closed and replaced when something changes
 	forgotten []destination.Destination
@@ -56,7 +57,7 @@ func (l *lines) TryAdd(e event.Event) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.room >= 0 && len(l.waiting) >= l.room {
+	if l.full(e.Destination) {
 		return queue.ErrFull
 	}
 	l.waiting = append(l.waiting, e)
@@ -66,8 +67,20 @@ func (l *lines) TryAdd(e event.Event) error {
 
 func (l *lines) Add(context.Context, event.Event) error { panic("the watcher must not block") }
 
-func (l *lines) Room(ctx context.Context, _ destination.Destination) error {
-	return l.until(ctx, func() bool { return l.room < 0 || len(l.waiting) < l.room })
+func (l *lines) Room(ctx context.Context, d destination.Destination) error {
+	return l.until(ctx, func() bool { return !l.full(d) })
+}
+
+// full reports whether there is no room for a destination. The caller holds mu.
+func (l *lines) full(d destination.Destination) bool {
+	return l.hung == d.Ref.Name || l.room >= 0 && len(l.waiting) >= l.room
+}
+
+func (l *lines) hang(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hung = name
+	l.notify()
 }
 
 func (l *lines) Forget(_ context.Context, d destination.Destination) error {

@@ -42,21 +42,31 @@ func eachPage(
 			err = cause
 		}
 	}()
-	opts := metav1.ListOptions{Limit: limit}
-	seen := map[uint64]struct{}{} // the hashes of the continue tokens
+	opts, seen := metav1.ListOptions{Limit: limit}, tokens{}
 	for {
 		if opts.Continue, version, err = onePage(bounded, turns, c, opts, f); err != nil || opts.Continue == "" {
 			return version, err
 		}
-		token := maphash.String(tokenSeed, opts.Continue)
-		if _, again := seen[token]; again {
-			return "", fmt.Errorf("%w: after %d pages a continue token comes again", ErrEndless, len(seen)+1)
+		if err := seen.add(opts.Continue); err != nil {
+			return "", err
 		}
-		if len(seen) == maxPages {
-			return "", fmt.Errorf("%w after %d pages", ErrEndless, maxPages)
-		}
-		seen[token] = struct{}{}
 	}
+}
+
+// tokens are the hashes of the continue tokens of one listing.
+type tokens map[uint64]struct{}
+
+// add takes note of a token. It returns ErrEndless for one that comes again, or one too many.
+func (t tokens) add(token string) error {
+	hash := maphash.String(tokenSeed, token)
+	if _, again := t[hash]; again {
+		return fmt.Errorf("%w: after %d pages a continue token comes again", ErrEndless, len(t)+1)
+	}
+	if len(t) == maxPages {
+		return fmt.Errorf("%w after %d pages", ErrEndless, maxPages)
+	}
+	t[hash] = struct{}{}
+	return nil
 }
 
 func onePage(

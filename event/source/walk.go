@@ -78,6 +78,8 @@ func (k *walk) begin(l *ledger) uint64 {
 func (k *walk) end(l *ledger, asked uint64, err error) (over bool) {
 	for to, m := range k.members {
 		switch {
+		case errors.Is(err, errPassBroken):
+			k.leave(to, nil)
 		case err != nil:
 			k.leave(to, err)
 		case m.whole:
@@ -103,22 +105,27 @@ func (k *walk) leave(to *target, err error) {
 // pass goes through all pages once. All show the moment of the first, unless their token expires:
 // what is left is as new as the server's answer then.
 func (k *walk) pass(ctx context.Context, asked *uint64) error {
-	opts := metav1.ListOptions{Limit: k.opts.PageSize}
+	opts, seen := metav1.ListOptions{Limit: k.opts.PageSize}, tokens{}
 	for {
 		next, err := k.page(ctx, opts, *asked)
-		switch rest := restOf(err); {
-		case rest != "" && rest != opts.Continue:
-			*asked, opts.Continue = k.moment(), rest
-		case gone(err):
-			return nil // the next round begins anew; what was offered waits no more
+		if gone(err) {
+			if next = restOf(err); next == "" {
+				return errPassBroken
+			}
+			*asked, err = k.moment(), nil
+		}
+		switch {
 		case errors.Is(err, errAgain):
+			continue
 		case err != nil:
 			return err
 		case next == "" || k.idle():
 			return nil
-		default:
-			opts.Continue = next
 		}
+		if err := seen.add(next); err != nil {
+			return err
+		}
+		opts.Continue = next
 	}
 }
 
@@ -137,6 +144,10 @@ func restOf(err error) string {
 	}
 	return ""
 }
+
+// errPassBroken ends a pass whose continue token has expired. The next round begins anew; what was
+// offered waits no more.
+var errPassBroken = errors.New("the continue token expired")
 
 // errAgain says that a page was dropped, since nobody had room for it. There is room by now.
 var errAgain = errors.New("the page is to be read again")
