@@ -32,6 +32,11 @@ type RunOptions struct {
 	MaxConcurrent int
 	// MaxPerGroup bounds the handlers of one group that run at a time. Default: 256.
 	MaxPerGroup int
+	// MaxBytes bounds the content of the batches of 256 KiB and more whose handlers have begun
+	// within the last 10 s and still run: what a handler makes of a batch takes several times its
+	// memory. A larger batch runs alone. One that takes longer counts no more, so that a remote
+	// that hangs holds nobody up. Default: 16 MiB.
+	MaxBytes int64
 	// Group names what may hang as a whole: a server, a repository. A batch belongs to the group of
 	// its first event. Default: the canonical repository.
 	Group func(destination.Destination) string
@@ -57,14 +62,15 @@ type RunOptions struct {
 // with NewRunner.
 //
 // Every leased batch has a goroutine of its own, which waits for a slot of its group and one of the
-// total. So a group that hangs holds leases and goroutines, but no slot that another group could
-// use.
+// total, and for room among the large batches that have begun lately. So a group that hangs holds
+// leases and goroutines, but no slot that another group could use for long.
 type Runner struct {
 	queue   Queue
 	handler Handler
 	opts    RunOptions
 	meters  *runnerMeters
 	total   chan struct{} // has a value for each running handler
+	bulk    bulk
 
 	mu     sync.Mutex
 	groups map[string]*slotGroup // those with a batch in hand
@@ -86,6 +92,7 @@ func NewRunner(q Queue, h Handler, opts *RunOptions) *Runner {
 	}
 	o.MaxConcurrent = positive(o.MaxConcurrent, 1024)
 	o.MaxPerGroup = positive(o.MaxPerGroup, 256)
+	o.MaxBytes = positive(o.MaxBytes, 16<<20)
 	o.DrainTimeout = positive(o.DrainTimeout, 20*time.Second)
 	o.EndTimeout = positive(o.EndTimeout, 5*time.Second)
 	if o.Group == nil {
@@ -98,6 +105,7 @@ func NewRunner(q Queue, h Handler, opts *RunOptions) *Runner {
 		queue: q, handler: h, opts: o,
 		meters: newRunnerMeters(o.MeterProvider, o.Logger),
 		total:  make(chan struct{}, o.MaxConcurrent),
+		bulk:   bulk{limit: o.MaxBytes},
 		groups: map[string]*slotGroup{}, running: map[destination.Destination]int{},
 	}
 }
@@ -164,6 +172,10 @@ func (r *Runner) run(ctx context.Context, b Batch) {
 	defer func() { r.settle(ctx, b, err) }()
 	var release func()
 	if release, err = r.acquire(ctx, r.opts.Group(b.Events[0].Destination)); err != nil {
+		return
+	}
+	defer release()
+	if release, err = r.bulk.enter(ctx, &b); err != nil {
 		return
 	}
 	defer release()
