@@ -40,7 +40,7 @@ func watchRef(i int) destination.Ref {
 	return destination.Ref{Namespace: "bench", Name: fmt.Sprintf("destination-%d", i)}
 }
 
-// watcherFollower is event/source with a queue whose consumer drops what it gets.
+// watcherFollower is event/source with a queue whose consumer drops what it gets, and has all files.
 type watcherFollower struct {
 	job      watchJob
 	watcher  *source.Watcher
@@ -84,6 +84,17 @@ func (f *watcherFollower) sync(ctx context.Context) error {
 	return err
 }
 
+// equal answers a SeedSync: every file is as it should be.
+func equal(live event.Inventory) {
+	var seen event.Snapshot
+	_ = live.View(func(v event.Snapshot) error { // which has no other errors
+		seen = v
+		v.MaySweep()
+		return nil
+	})
+	live.Landed(seen)
+}
+
 // drop is the consumer.
 func (f *watcherFollower) drop(ctx context.Context) {
 	for {
@@ -94,6 +105,7 @@ func (f *watcherFollower) drop(ctx context.Context) {
 		for _, e := range b.Events {
 			switch {
 			case e.Operation == event.SeedSync:
+				equal(e.Inventory)
 				f.arrivals.add(ctx, string(e.Operation))
 			case !e.Listed:
 				f.arrivals.add(ctx, e.Resource.Name)
