@@ -120,3 +120,39 @@ func (f *flatTree) Paths(string) iter.Seq2[string, Entry] {
 		}
 	}
 }
+
+// What stands in the way of a file is left alone, and the object is named. It is no difference: it
+// would be sent with each seed.
+func TestASeedDoesNotAskForWhatCannotBeWritten(t *testing.T) {
+	live := &comparing{}
+	tree := stub(map[string]string{
+		OwnerFile:             string(owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), true}.encode()),
+		"ns/configmaps/owned": "x",
+	})
+	tree.entries[pathOf("link")] = Entry{Mode: ModeSymlink, Hash: nameOf("x")}
+	tree.entries[pathOf("folder")+"/file"] = Entry{Mode: ModeFile, Hash: nameOf("x")}
+	tree.entries["other/configmaps"] = Entry{Mode: ModeFile, Hash: nameOf("x")}
+	tree.entries["theirs/"+OwnerFile] = Entry{Mode: ModeFile, Hash: nameOf("x")}
+	for _, name := range []string{"link", "folder", "free"} {
+		live.add(name, "a", event.Always)
+	}
+	for _, namespace := range []string{"other", "theirs"} {
+		live.add("in-"+namespace, "a", event.Always)
+		live.objects[len(live.objects)-1].Namespace = namespace
+	}
+	w, err := NewWriter(&memorySink{}, "cluster-1", nil)
+	require.NoError(t, err)
+	p, err := w.plan(t.Context(), to("prod"), tree, []event.Event{{Destination: to("prod"), Operation: event.SeedSync, Inventory: live}})
+	require.NoError(t, err)
+	require.Equal(t, []string{"free"}, live.differ)
+	why := map[string]string{}
+	for _, s := range p.report.Skipped {
+		require.False(t, s.Retry)
+		why[s.Resource.Name] = s.Err.Error()
+	}
+	require.Contains(t, why["link"], "symbolic link")
+	require.Contains(t, why["folder"], "is a folder")
+	require.Contains(t, why["in-other"], "other/configmaps is not a folder")
+	require.Contains(t, why["in-theirs"], "theirs/"+OwnerFile+" stands in the way")
+	require.Len(t, why, 4)
+}

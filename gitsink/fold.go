@@ -29,7 +29,7 @@ func (p *planRun) fold(ctx context.Context, e event.Event) error {
 	if e.Precondition == event.IfAbsent && exists || e.Precondition == event.IfPresent && !exists {
 		return nil
 	}
-	if err := p.denied(path, entry, exists); err != nil {
+	if err := p.refusal(path, func() error { return p.blocked(path, entry, exists) }); err != nil {
 		p.skip(e, err, false)
 		return nil
 	}
@@ -49,12 +49,13 @@ func (p *planRun) fold(ctx context.Context, e event.Event) error {
 	return nil
 }
 
-// denied returns why nothing may be written at a path; nil if it may.
-func (p *planRun) denied(path string, entry Entry, exists bool) error {
-	if owner, owned := ownedFolder(p.base, path); owned {
+// refusal returns why nothing may be written at a path; nil if it may. blocked says what stands in
+// the way.
+func (p *planRun) refusal(path string, blocked func() error) error {
+	if owner, owned := p.ownedFolder(path); owned {
 		return fmt.Errorf("%w: %s stands in the way of %s", ErrOwned, owner, path)
 	}
-	if err := p.blocked(path, entry, exists); err != nil {
+	if err := blocked(); err != nil {
 		return err
 	}
 	if f, filtered := p.filters.of(path); filtered && p.writer.opts.RefuseFiltered {
@@ -67,22 +68,28 @@ func (p *planRun) denied(path string, entry Entry, exists bool) error {
 // is found out here, since the sink would refuse the whole commit for one such path.
 func (p *planRun) blocked(path string, entry Entry, exists bool) error {
 	if exists && !entry.isFile() {
-		return fmt.Errorf("%w: %s is a symbolic link or a submodule", ErrPath, path)
+		return notRegular(path)
 	}
-	for i := range len(path) {
-		if path[i] == '/' {
-			if _, ok := p.base.Entry(path[:i]); ok {
-				return fmt.Errorf("%w: %s is not a folder", ErrPath, path[:i])
-			}
+	for folder := range foldersAbove(path) {
+		if _, ok := p.base.Entry(folder); ok {
+			return notFolder(folder)
 		}
 	}
 	if !exists {
 		for range p.base.Paths(path) {
-			return fmt.Errorf("%w: %s is a folder", ErrPath, path)
+			return isFolder(path)
 		}
 	}
 	return nil
 }
+
+func notRegular(path string) error {
+	return fmt.Errorf("%w: %s is a symbolic link or a submodule", ErrPath, path)
+}
+
+func notFolder(path string) error { return fmt.Errorf("%w: %s is not a folder", ErrPath, path) }
+
+func isFolder(path string) error { return fmt.Errorf("%w: %s is a folder", ErrPath, path) }
 
 func (p *planRun) skip(e event.Event, err error, retry bool) {
 	p.report.Skipped = append(p.report.Skipped, Skipped{e.Resource, err, retry})

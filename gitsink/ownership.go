@@ -186,6 +186,15 @@ func ownedFolder(base Tree, path string) (ownerFile string, owned bool) {
 	return "", false
 }
 
+// ownedFolder is the same for the run, which knows all of these folders once it seeds.
+func (p *planRun) ownedFolder(path string) (ownerFile string, owned bool) {
+	if p.foreign == nil {
+		return ownedFolder(p.base, path)
+	}
+	folder, owned := outermost(path, p.foreign)
+	return folder + OwnerFile, owned
+}
+
 // foreignFolders returns all of those folders, each with a slash at its end.
 func foreignFolders(base Tree) map[string]bool {
 	folders := map[string]bool{}
