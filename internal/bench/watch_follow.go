@@ -40,7 +40,8 @@ func watchRef(i int) destination.Ref {
 	return destination.Ref{Namespace: "bench", Name: fmt.Sprintf("destination-%d", i)}
 }
 
-// watcherFollower is event/source with a queue whose consumer drops what it gets, and has all files.
+// watcherFollower is event/source with a queue whose consumer drops what it gets, and has all
+// files.
 type watcherFollower struct {
 	job      watchJob
 	watcher  *source.Watcher
