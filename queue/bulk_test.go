@@ -40,7 +40,9 @@ func bulked(t *testing.T, maxBytes int64, f func(t *testing.T, r *bulkRig)) {
 		go func() { ended <- runner.Start(ctx) }()
 		f(t, r)
 		cancel()
-		_ = <-ended // what was left does not matter
+		if err := <-ended; err != nil {
+			t.Log(err)
+		}
 	})
 }
 

@@ -51,7 +51,7 @@ type seedTarget struct {
 	to    destination.Destination
 	cond  event.Precondition
 	files map[string]string
-	// the process has pushed here, and would see that somebody else has since
+	// met says that the process has pushed here, and would see that somebody else has since.
 	met     bool
 	foreign bool            // somebody else has pushed, and nobody has noticed
 	marks   map[string]bool // to be sent; true: a delete is among what was not sent

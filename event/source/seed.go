@@ -19,7 +19,8 @@ type seed struct {
 	offered  uint64 // when a SeedSync was sent last
 	compared uint64 // when the last SeedSync was sent whose plan has landed
 	sweepDue bool   // that plan did not sweep
-	// nothing was behind the last SeedSync, and it found no difference: it may sweep
+	// whole says that the last SeedSync may sweep: nothing was to be sent first, and it has found
+	// no difference.
 	whole bool
 	hurry bool   // it does not wait for all listings any more
 	seeds uint64 // SeedSyncs sent

@@ -28,7 +28,7 @@ type rounds[K comparable, W, V any] struct {
 // round is one question.
 type round[W, V any] struct {
 	callers *refCountedContext // ends when all have left
-	// of each who came; they do not change any more when it has departed
+	// wants has that of each who came. It changes no more once the round has departed.
 	wants    []W
 	departed chan struct{} // closed when it has
 	ended    chan struct{} // closed when what follows is set

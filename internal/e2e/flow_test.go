@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/kubescribe/kubescribe"
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
@@ -195,6 +196,8 @@ func TestAGracefulStopPushesWhatWasAccepted(t *testing.T) {
 	accepted := &countingQueue{Queue: queue.NewSharded(&queue.Options{Window: queue.Window{Debounce: time.Hour, MaxWait: time.Hour}})}
 	opts.QueueImpl = accepted
 	m := start(c, load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f"), opts)
+	// What a listing found would be compared first, in an hour.
+	m.status(ref(ns, "dest"), func(st kubescribe.DestinationStatus) bool { return st.Watch.Complete > 0 })
 	c.configMap(ns, "a", "one")
 	c.configMap(ns, "b", "one")
 	eventually(t, func() bool { return accepted.writes.Load() == 2 }, func() string { return "the events did not come" })
