@@ -300,8 +300,9 @@ func TestOfTwoClustersWithOneConfigurationTheSecondIsRefusedUntilItAdopts(t *tes
 	second.configMap(ns, "c", "second")
 	m2 := start(second, rules, nil)
 	owned(m2)
-	second.configMap(ns, "d", "second")                                                                        // a change while it is refused
-	m2.status(dest, func(st kubescribe.DestinationStatus) bool { return st.Line.Waiting+st.Line.InHand >= 2 }) // and the SeedSync
+	second.configMap(ns, "d", "second") // a change while it is refused, beside the SeedSync
+
+	m2.status(dest, func(st kubescribe.DestinationStatus) bool { return st.Line.Waiting+st.Line.InHand >= 2 })
 	now, _ := repo.Tip("main")
 	require.Equal(t, tip, now, "the second writes nothing")
 	first.configMap(ns, "e", "first")
