@@ -53,7 +53,12 @@ func (b backfill) join(ctx context.Context, r round) error {
 	return <-m.left // run ends with ctx
 }
 
+// gathering is the time for which a walk waits for others: the plans of several destinations
+// compare at about the same time, and who comes later needs another pass.
+const gathering = 500 * time.Millisecond
+
 func (k *walk) run(ctx context.Context) {
+	rest(ctx, gathering)
 	for {
 		var asked uint64
 		k.update(func(l *ledger) { asked = k.begin(l) })

@@ -40,6 +40,7 @@ func walkers(t *testing.T, f func(t *testing.T, w *whole, pages int)) {
 func TestOneListingServesAllDestinationsThatWait(t *testing.T) {
 	walkers(t, func(t *testing.T, w *whole, pages int) {
 		w.lines.setRoom(-1)
+		time.Sleep(2 * gathering)
 		require.Len(t, w.taken(), 2*pages*walkPage+2, "each object for both, and a SeedSync each")
 		require.Len(t, w.times("list configmaps"), pages)
 		require.True(t, w.statusOf("prod").Idle() && w.statusOf("dev").Idle())
@@ -109,8 +110,8 @@ func TestAWalkWhoseTokenExpiresGoesOnWhereItWas(t *testing.T) {
 				return gone
 			})
 			w.lines.setRoom(-1)
-			w.taken()
 			time.Sleep(time.Minute)
+			w.taken()
 			require.Len(t, w.files, 2*pages*walkPage)
 			require.True(t, broken)
 			require.Len(t, w.times("list configmaps"), listed(pages))
@@ -130,7 +131,7 @@ func TestAWalkOfAListingWithoutAnEndEnds(t *testing.T) {
 			return nil
 		})
 		w.lines.setRoom(-1)
-		synctest.Wait()
+		time.Sleep(2 * gathering)
 		require.ErrorIs(t, w.statusOf("prod").Err, ErrEndless)
 		require.ErrorIs(t, w.statusOf("dev").Err, ErrEndless)
 		w.fail(nil)

