@@ -84,9 +84,12 @@ func (q *Sharded) fits(l *line, n need) bool {
 // it.
 type noRoom flow
 
+// Error implements error.
 func (r *noRoom) Error() string {
 	return fmt.Sprintf("%v: no room for an event for %s", ErrFull, r.dst.Ref)
 }
+
+// Unwrap lets errors.Is see ErrFull.
 func (r *noRoom) Unwrap() error { return ErrFull }
 
 // waiter is a blocked Add, or a Room if it has no event.

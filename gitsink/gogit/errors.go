@@ -191,6 +191,7 @@ func surelyRefused(err error) bool {
 // restError means that a server has asked to be left alone, and still wants to be.
 type restError struct{ left time.Duration }
 
+// Error implements error.
 func (e *restError) Error() string {
 	return fmt.Sprintf("the server wants no request for another %s", e.left.Round(time.Second))
 }

@@ -45,6 +45,7 @@ func newPushStack(f object.Format, s *object.Store, old object.ID) *pushStack {
 	}
 }
 
+// Tree implements object.Trees.
 func (ch *pushStack) Tree(hash object.ID) (string, error) {
 	if tree, ok := ch.trees[hash]; ok {
 		return tree, nil

@@ -34,6 +34,7 @@ var Unsigned Signer = unsigned{}
 
 type unsigned struct{}
 
+// Sign implements Signer.
 func (unsigned) Sign(context.Context, []byte) ([]byte, error) { return nil, nil }
 
 // errUnsigned is what keeps a commit from going unsigned.
@@ -132,5 +133,8 @@ func sign(ctx context.Context, f object.Format, s Signer, commit []byte) ([]byte
 // signError is an error of Options.Signer or of a Signer. What it wraps is matched by the result.
 type signError struct{ err error }
 
+// Error implements error.
 func (e *signError) Error() string { return e.err.Error() }
+
+// Unwrap lets errors.Is and errors.As see the cause.
 func (e *signError) Unwrap() error { return e.err }

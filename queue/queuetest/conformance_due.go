@@ -267,7 +267,10 @@ var dueChecks = []check{
 // delayed is an error that says when to come back.
 type delayed time.Duration
 
-func (d delayed) Error() string             { return "busy" }
+// Error implements error.
+func (d delayed) Error() string { return "busy" }
+
+// RetryDelay implements queue.RetryDelayer.
 func (d delayed) RetryDelay() time.Duration { return time.Duration(d) }
 
 // backoffChecks are about lines whose batch failed.
