@@ -70,9 +70,8 @@ func (f *fileNames) take(path string) (name string, exists bool) {
 
 // compare tells a Snapshot which files differ from what they are to hold, and may be written. It
 // reports whether files are left that no living object has.
-func (p *planRun) compare(ctx context.Context, live event.Snapshot) (left bool, err error) {
+func (p *planRun) compare(ctx context.Context, f *fileNames, live event.Snapshot) (left bool, err error) {
 	layout := p.writer.opts.Layout
-	f := p.files()
 	for o := range live.Objects() {
 		if ctx.Err() != nil {
 			return false, context.Cause(ctx)
@@ -89,7 +88,7 @@ func (p *planRun) compare(ctx context.Context, live event.Snapshot) (left bool, 
 		live.Differs(o)
 		p.report.Different++
 	}
-	return p.mayBeOurs(&f), nil
+	return p.mayBeOurs(f), nil
 }
 
 // mayBeOurs reports whether any of the files could have been written by our layout.
@@ -121,8 +120,8 @@ func fits(o event.Object, name string, exists bool) bool {
 }
 
 // files returns the files as the run leaves them.
-func (p *planRun) files() fileNames {
-	f := fileNames{seed: maphash.MakeSeed(), known: map[uint64]string{}, folders: map[uint64]struct{}{}}
+func (p *planRun) files() *fileNames {
+	f := &fileNames{seed: maphash.MakeSeed(), known: map[uint64]string{}, folders: map[uint64]struct{}{}}
 	for path, e := range p.base.Paths("") {
 		f.put(path, e)
 	}

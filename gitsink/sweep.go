@@ -15,10 +15,11 @@ import (
 // more if that is ordered.
 func (p *planRun) seed(ctx context.Context, inventory event.Inventory) error {
 	p.foreign = foreignFolders(p.base)
+	names := p.files() // the source may hold a lock during View
 	var orphans, uncovered []string
 	err := inventory.View(func(live event.Snapshot) (err error) {
 		p.seen, p.sweepable = live, covers(live)
-		left, err := p.compare(ctx, live)
+		left, err := p.compare(ctx, names, live)
 		if p.swept = live.MaySweep(); err == nil && p.swept && left {
 			orphans, uncovered, err = p.search(live)
 		}
