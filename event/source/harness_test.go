@@ -76,6 +76,12 @@ func (l *lines) full(d destination.Destination) bool {
 	return l.hung == d.Ref.Name || l.room >= 0 && len(l.waiting) >= l.room
 }
 
+func (l *lines) empty() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiting) == 0
+}
+
 func (l *lines) hang(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

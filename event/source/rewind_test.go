@@ -70,13 +70,7 @@ func (f *fixture) holds(want map[string]string) bool {
 // drain does what all waiting events say. A SeedSync removes what does not live.
 func (f *fixture) drain() {
 	f.t.Helper()
-	for {
-		f.lines.mu.Lock()
-		empty := len(f.lines.waiting) == 0
-		f.lines.mu.Unlock()
-		if empty {
-			return
-		}
+	for !f.lines.empty() {
 		if e := f.next(); e.Operation == event.SeedSync {
 			_, living := view(f.t, e)
 			for file := range f.files {

@@ -159,7 +159,7 @@ func (w *whole) ServerGroupsAndResources() ([]*metav1.APIGroup, []*metav1.APIRes
 func (w *whole) taken() (got []string) {
 	for {
 		synctest.Wait()
-		if len(w.lines.waiting) == 0 {
+		if w.lines.empty() {
 			return got
 		}
 		got = append(got, w.takeAll()...)

@@ -18,7 +18,6 @@ import (
 
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
-	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 func TestMain(m *testing.M) {
@@ -133,8 +132,16 @@ func TestADryRunPrintsTheDiffAndChangesNothing(t *testing.T) {
 	require.Equal(t, before, after)
 }
 
+// notShort skips a test that runs the program several times in a run that is to be short.
+func notShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("runs the program several times")
+	}
+}
+
 func TestHeldDeletionsAreShownAndApproved(t *testing.T) {
-	testsize.Sampled(t)
+	notShort(t)
 	f := newFixture(t, nil)
 	f.manifests(good)
 	for i := range 11 {
@@ -155,7 +162,7 @@ func TestHeldDeletionsAreShownAndApproved(t *testing.T) {
 }
 
 func TestADryRunTellsWhatIsHeldAndWhatNoRuleCovers(t *testing.T) {
-	testsize.Sampled(t)
+	notShort(t)
 	f := newFixture(t, nil)
 	f.manifests(good)
 	for i := range 11 {
@@ -191,7 +198,7 @@ func TestADryRunTellsWhatIsHeldAndWhatNoRuleCovers(t *testing.T) {
 }
 
 func TestFilesThatHaveAFilterAreShown(t *testing.T) {
-	testsize.Sampled(t)
+	notShort(t)
 	f := newFixture(t, nil)
 	f.manifests(good)
 	f.configMap("a", "one")
@@ -213,7 +220,7 @@ func TestFilesThatHaveAFilterAreShown(t *testing.T) {
 }
 
 func TestAFolderOfSomebodyElseIsAdoptedOnRequest(t *testing.T) {
-	testsize.Sampled(t)
+	notShort(t)
 	f := newFixture(t, nil)
 	f.manifests(good)
 	f.repo.Commit("main", map[string]gitservertest.File{"clusters/prod/default/configmaps/theirs.yaml": {Content: "x: 1\n"}}, "Theirs")
@@ -228,7 +235,7 @@ func TestAFolderOfSomebodyElseIsAdoptedOnRequest(t *testing.T) {
 }
 
 func TestCredentialsComeFromASecretOfTheFolderOrOfTheCluster(t *testing.T) {
-	testsize.Sampled(t)
+	notShort(t)
 	f := newFixture(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{User: "bot", Password: "s3cret-word"}})
 	f.configMap("a", "one")
 	withRef := strings.Replace(good, `spec: {repoURL: "$REPO",`, `spec: {repoURL: "$REPO", secretRef: {name: git},`, 1)
@@ -304,7 +311,7 @@ spec: {repoRef: {name: repo}, branch: main, baseFolder: clusters/prod/nested}
 }
 
 func TestWhatIsClosedIsOpenedByAFlag(t *testing.T) {
-	testsize.Sampled(t)
+	notShort(t)
 	t.Run("a repository on this machine", func(t *testing.T) {
 		f := newFixture(t, nil)
 		f.manifests(strings.ReplaceAll(good, "$REPO", f.repo.FileURL()))
