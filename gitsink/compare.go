@@ -2,28 +2,79 @@ package gitsink
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"hash/maphash"
 	"iter"
 	"strings"
 
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/gitattr"
 )
+
+// survey is all that a seed has to know of a tree, from one walk through it.
+type survey struct {
+	files *fileNames
+	// attributes are the paths of the .gitattributes; foreign are the folders with an owner of
+	// their own, each with a slash at its end.
+	attributes []string
+	foreign    map[string]bool
+}
+
+// look walks through a tree.
+func look(base Tree) *survey {
+	s := &survey{
+		files:   &fileNames{seed: maphash.MakeSeed(), known: map[uint64]blobName{}, folders: map[uint64]struct{}{}},
+		foreign: map[string]bool{},
+	}
+	for path, e := range base.Paths("") {
+		s.files.put(path, e)
+		folder, name := path[:strings.LastIndexByte(path, '/')+1], path[strings.LastIndexByte(path, '/')+1:]
+		switch {
+		case name == gitattr.FileName && e.isFile():
+			s.attributes = append(s.attributes, path)
+		case name == OwnerFile && folder != "" && e.Mode == ModeFile:
+			s.foreign[folder] = true
+		}
+	}
+	return s
+}
 
 // fileNames are the files that a plan finds and leaves in a folder, by a hash of the path: the
 // paths themselves would take many times the memory. Two paths that meet by chance cost no more
 // than a file that is sent although it is right, or an orphan that stays until the next seed.
 type fileNames struct {
 	seed    maphash.Seed
-	known   map[uint64]string // the Git name of the content; "": it is no regular file
+	known   map[uint64]blobName
 	folders map[uint64]struct{}
 	last    string // folder
 }
 
-func (f *fileNames) put(path string, e Entry) {
-	if !e.isFile() {
-		e.Hash = ""
+// blobName is the beginning of a Git name, as long as that of an event.Digest. The zero one is of
+// what is no regular file.
+type blobName struct {
+	begin  [len(event.Digest{}.SHA1)]byte
+	sha256 bool
+}
+
+func blobNameOf(e Entry) (b blobName) {
+	if e.isFile() && len(e.Hash) >= hex.EncodedLen(len(b.begin)) {
+		// What is not hexadecimal is the name of no content.
+		_, _ = hex.Decode(b.begin[:], []byte(e.Hash[:hex.EncodedLen(len(b.begin))]))
+		b.sha256 = len(e.Hash) == hex.EncodedLen(sha256.Size)
 	}
-	f.known[maphash.String(f.seed, path)] = e.Hash
+	return b
+}
+
+func (b blobName) isOf(d event.Digest) bool {
+	if b.sha256 {
+		return b.begin == d.SHA256 && d != event.Digest{}
+	}
+	return b.begin == d.SHA1 && d != event.Digest{}
+}
+
+func (f *fileNames) put(path string, e Entry) {
+	f.known[maphash.String(f.seed, path)] = blobNameOf(e)
 	if i := strings.LastIndexByte(path, '/'); i > 0 && path[:i] != f.last {
 		f.last = path[:i]
 		for folder := range foldersAbove(path) {
@@ -34,8 +85,8 @@ func (f *fileNames) put(path string, e Entry) {
 
 // blocked returns what of somebody else's stands in the way of a path, as planRun.blocked does that
 // looks it up in the tree: for a hundred thousand files that would take minutes.
-func (f *fileNames) blocked(path, name string, exists bool) error {
-	if exists && name == "" {
+func (f *fileNames) blocked(path string, name blobName, exists bool) error {
+	if exists && name == (blobName{}) {
 		return notRegular(path)
 	}
 	for folder := range foldersAbove(path) {
@@ -61,7 +112,7 @@ func foldersAbove(path string) iter.Seq[string] {
 }
 
 // take returns the name of a file's content, and forgets the file.
-func (f *fileNames) take(path string) (name string, exists bool) {
+func (f *fileNames) take(path string) (name blobName, exists bool) {
 	key := maphash.String(f.seed, path)
 	name, exists = f.known[key]
 	delete(f.known, key)
@@ -108,29 +159,25 @@ func (p *planRun) mayBeOurs(left *fileNames) bool {
 
 // fits reports whether an object needs no write: its file has its content already, or its
 // Precondition does not allow it.
-func fits(o event.Object, name string, exists bool) bool {
+func fits(o event.Object, name blobName, exists bool) bool {
 	switch o.Precondition {
 	case event.IfAbsent:
 		return exists
 	case event.IfPresent:
-		return !exists || o.Digest.Names(name)
+		return !exists || name.isOf(o.Digest)
 	default:
-		return exists && o.Digest.Names(name)
+		return exists && name.isOf(o.Digest)
 	}
 }
 
-// files returns the files as the run leaves them.
-func (p *planRun) files() *fileNames {
-	f := &fileNames{seed: maphash.MakeSeed(), known: map[uint64]string{}, folders: map[uint64]struct{}{}}
-	for path, e := range p.base.Paths("") {
-		f.put(path, e)
-	}
+// files returns the files as the run leaves them, from those of the tree.
+func (p *planRun) files(base *fileNames) *fileNames {
 	for path, e := range p.overlay {
 		if e != nil {
-			f.put(path, *e)
+			base.put(path, *e)
 		} else {
-			f.take(path)
+			base.take(path)
 		}
 	}
-	return f
+	return base
 }

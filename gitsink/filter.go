@@ -50,28 +50,23 @@ type filters struct {
 	large  []string // folders, from the root, whose file is too large
 }
 
-// readFilters reads the .gitattributes of the folders above and in which paths lie, or of all
-// folders below the base folder, to which paths are relative. Where there is none it makes no
-// request.
-func readFilters(ctx context.Context, base Tree, folder string, paths []string, all bool) (filters, error) {
+// attributesOf returns the .gitattributes of the folders in which paths lie.
+func attributesOf(base Tree, paths []string) (attributes []string) {
+	for dir := range foldersOf(paths) {
+		if e, ok := base.Entry(dir + gitattr.FileName); ok && e.isFile() {
+			attributes = append(attributes, dir+gitattr.FileName)
+		}
+	}
+	return attributes
+}
+
+// readFilters reads the .gitattributes above the base folder, and those below at paths that are
+// relative to it. Where there is none it makes no request.
+func readFilters(ctx context.Context, base Tree, folder string, below []string) (filters, error) {
 	f := filters{folder: folder}
 	found, err := readAbove(ctx, base)
 	if err != nil {
 		return f, err
-	}
-	var below []string
-	if all {
-		for path, e := range base.Paths("") {
-			if e.isFile() && (path == gitattr.FileName || strings.HasSuffix(path, "/"+gitattr.FileName)) {
-				below = append(below, path)
-			}
-		}
-	} else {
-		for dir := range foldersOf(paths) {
-			if e, ok := base.Entry(dir + gitattr.FileName); ok && e.isFile() {
-				below = append(below, dir+gitattr.FileName)
-			}
-		}
 	}
 	if len(below) > 0 {
 		files, err := base.Read(ctx, below...)

@@ -195,17 +195,6 @@ func (p *planRun) ownedFolder(path string) (ownerFile string, owned bool) {
 	return folder + OwnerFile, owned
 }
 
-// foreignFolders returns all of those folders, each with a slash at its end.
-func foreignFolders(base Tree) map[string]bool {
-	folders := map[string]bool{}
-	for path, e := range base.Paths("") {
-		if folder, ok := strings.CutSuffix(path, OwnerFile); ok && strings.HasSuffix(folder, "/") && e.Mode == ModeFile {
-			folders[folder] = true
-		}
-	}
-	return folders
-}
-
 // outermost returns the folder nearest to the root that a path lies in.
 func outermost(path string, folders map[string]bool) (folder string, found bool) {
 	if len(folders) == 0 {

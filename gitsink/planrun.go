@@ -32,8 +32,8 @@ type planRun struct {
 	seen  event.Snapshot // of a SeedSync
 	swept bool           // it was carried out, with the removal of what has no object
 	// foreign are the folders below ours that have an owner of their own, each with a slash at its
-	// end; nil before a sweep. excluded are those in which that kept a file from being deleted or
-	// looked at.
+	// end; nil without a SeedSync. excluded are those of them in which a file was neither looked at
+	// nor deleted for that.
 	foreign, excluded map[string]bool
 	// sweepable reports whether the SeedSync has a collection.
 	sweepable func(event.Collection) bool
@@ -56,8 +56,14 @@ func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree
 		return nil, err
 	}
 	seedSync := slices.IndexFunc(events, func(e event.Event) bool { return e.Operation == event.SeedSync })
+	var seen *survey
 	paths := p.written(events)
-	if p.filters, err = readFilters(ctx, base, to.BaseFolder, paths, seedSync >= 0); err != nil {
+	attributes := attributesOf(base, paths)
+	if seedSync >= 0 {
+		seen = look(base)
+		attributes, p.foreign = seen.attributes, seen.foreign
+	}
+	if p.filters, err = readFilters(ctx, base, to.BaseFolder, attributes); err != nil {
 		return nil, err
 	}
 	for _, e := range events {
@@ -73,7 +79,7 @@ func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree
 	// Orphans are looked for last, on the tree as this run leaves it. Looked for on the base tree,
 	// a file that the run has just written, and whose object has died since, would stay.
 	if seedSync >= 0 {
-		if err := p.seed(ctx, events[seedSync].Inventory); err != nil {
+		if err := p.seed(ctx, seen, events[seedSync].Inventory); err != nil {
 			return nil, err
 		}
 	}

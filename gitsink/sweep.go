@@ -13,9 +13,8 @@ import (
 // seed carries a SeedSync out. It tells the Inventory what differs. If nothing does that has to be
 // sent first, it removes the files that have lost their object, and prunes what no rule covers any
 // more if that is ordered.
-func (p *planRun) seed(ctx context.Context, inventory event.Inventory) error {
-	p.foreign = foreignFolders(p.base)
-	names := p.files() // the source may hold a lock during View
+func (p *planRun) seed(ctx context.Context, seen *survey, inventory event.Inventory) error {
+	names := p.files(seen.files) // the source may hold a lock during View
 	var orphans, uncovered []string
 	err := inventory.View(func(live event.Snapshot) (err error) {
 		p.seen, p.sweepable = live, covers(live)

@@ -114,6 +114,16 @@ func TestWhichPathHasWhichFilter(t *testing.T) {
 	}
 }
 
+// filtersOf reads the filters for paths, or for all files.
+func filtersOf(t *testing.T, tree Tree, paths []string, all bool) (filters, error) {
+	t.Helper()
+	attributes := attributesOf(tree, paths)
+	if all {
+		attributes = look(tree).attributes
+	}
+	return readFilters(t.Context(), tree, "", attributes)
+}
+
 func TestWhichFilesOfAttributesAreRead(t *testing.T) {
 	t.Parallel()
 	line := "* filter=x\n"
@@ -128,7 +138,7 @@ func TestWhichFilesOfAttributesAreRead(t *testing.T) {
 		"of the folder itself": {[]string{"x.yaml"}, false, ".gitattributes", ".gitattributes", ".gitattributes"},
 		"none on the way":      {[]string{"d/x.yaml"}, false, ".gitattributes", ".gitattributes", ".gitattributes"},
 	} {
-		f, err := readFilters(t.Context(), stub(files), "", c.paths, c.all)
+		f, err := filtersOf(t, stub(files), c.paths, c.all)
 		require.NoError(t, err, name)
 		for path, want := range map[string]string{"x": c.root, "a/x": c.a, "b/x": c.b, "c/x": ".gitattributes"} {
 			said, ok := f.of(path)
@@ -142,12 +152,12 @@ func TestWhichFilesOfAttributesAreRead(t *testing.T) {
 		linked.entries[path] = Entry{Mode: ModeSymlink}
 	}
 	for _, all := range []bool{true, false} {
-		f, err := readFilters(t.Context(), linked, "", []string{"a/x.yaml"}, all)
+		f, err := filtersOf(t, linked, []string{"a/x.yaml"}, all)
 		require.NoError(t, err)
 		require.True(t, f.none())
 		require.Zero(t, linked.reads, "a link says nothing, and nothing is asked for")
 	}
-	other, err := readFilters(t.Context(), stub(map[string]string{".gitattributes": "* text\n"}), "", nil, true)
+	other, err := filtersOf(t, stub(map[string]string{".gitattributes": "* text\n"}), nil, true)
 	require.NoError(t, err)
 	require.True(t, other.none(), "no filter is mentioned")
 }
@@ -157,20 +167,20 @@ func TestAttributesThatCannotBeReadEndThePlanAndLargeOnesAreTold(t *testing.T) {
 	broken := errors.New("broken")
 	tree := stub(map[string]string{".gitattributes": "* filter=x\n", "a/.gitattributes": "* filter=x\n"})
 	tree.readErr = broken
-	_, err := readFilters(t.Context(), tree, "", nil, true)
+	_, err := filtersOf(t, tree, nil, true)
 	require.ErrorIs(t, err, broken)
 	tree.readErr, tree.aboveErr = nil, broken
-	_, err = readFilters(t.Context(), tree, "", nil, true)
+	_, err = filtersOf(t, tree, nil, true)
 	require.ErrorIs(t, err, broken)
 
 	tree.aboveErr, tree.most = nil, 1
-	f, err := readFilters(t.Context(), tree, "", nil, true)
+	f, err := filtersOf(t, tree, nil, true)
 	require.NoError(t, err, "all of them may have a filter for any path")
 	require.Equal(t, []string{"", "a"}, f.large)
 
 	for size, large := range map[int]int{maxAttributes: 0, maxAttributes + 1: 1} {
 		content := "* filter=x\n" + strings.Repeat("#", size-len("* filter=x\n"))
-		f, err := readFilters(t.Context(), stub(map[string]string{".gitattributes": content}), "", nil, true)
+		f, err := filtersOf(t, stub(map[string]string{".gitattributes": content}), nil, true)
 		require.NoError(t, err)
 		require.Len(t, f.large, large, size)
 		require.False(t, f.none())
@@ -222,7 +232,7 @@ func TestFoldersWithAnOwnerAreFoundByRegularFilesBelow(t *testing.T) {
 	t.Parallel()
 	tree := stub(map[string]string{OwnerFile: "", "a/" + OwnerFile: "", "b/c/" + OwnerFile: "", "x" + OwnerFile: "", "d/" + OwnerFile: ""})
 	tree.entries["d/"+OwnerFile] = Entry{Mode: ModeExecutable}
-	folders := foreignFolders(tree)
+	folders := look(tree).foreign
 	require.Equal(t, map[string]bool{"a/": true, "b/c/": true}, folders)
 	for path, want := range map[string]string{
 		"a/x": "a/", "a": "", "ab/x": "", "b/x": "", "b/c/d/x": "b/c/", "d/x": "", "x": "",

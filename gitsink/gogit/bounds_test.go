@@ -18,10 +18,9 @@ import (
 
 // paths of a store alone, as a plan would see them.
 func viewOf(s *object.Store, folder object.ID) *view {
-	return &view{
-		ctx: context.Background(), stack: newPushStack(object.SHA1, s, object.ID{}), folder: folder,
-		remote: &remote{sink: &Sink{opts: (*Options)(nil).withDefaults()}},
-	}
+	v := newView(&remote{sink: &Sink{opts: (*Options)(nil).withDefaults()}}, newPushStack(object.SHA1, s, object.ID{}), folder)
+	v.ctx = context.Background()
+	return v
 }
 
 func TestAHundredThousandFoldersDeepIsAnErrorThatNamesThePath(t *testing.T) {

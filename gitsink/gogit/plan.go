@@ -92,7 +92,7 @@ func (g *pushGroup) runAndBuild(ch *pushStack, c *call) (*builtCommits, error) {
 	}
 	r := *g.remote
 	r.dst, r.auth = c.dst, func(ctx context.Context) (Auth, error) { return g.remote.sink.asker.askAuth(ctx, c.dst) }
-	files := &view{remote: &r, stack: ch, folder: folder}
+	files := newView(&r, ch, folder)
 	commits, err := c.run(g.remote.sink, files)
 	broken := files.end()
 	g.remote.secrets = r.secrets

@@ -97,10 +97,7 @@ func (g *pushGroup) send(receiver *session, ch *pushStack) verdict {
 	if receiver.Refs.Capabilities.Supports(smart.NoThin) {
 		has = nil
 	}
-	pack, err := object.EncodePack(ch.format, ch.objects, has)
-	if err != nil {
-		return verdict{err: err}
-	}
+	pack := object.EncodePack(ch.format, ch.objects, has)
 	type answer struct {
 		report *packp.ReportStatus
 		words  string

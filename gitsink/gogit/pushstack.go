@@ -136,9 +136,7 @@ func (ch *pushStack) moveStore() {
 	for hash, tree := range ch.trees {
 		ch.store.Add(hash, tree)
 	}
-	for hash, data := range ch.blobs {
-		ch.store.Blobs.Put(hash, string(data)) // the plan's data is the caller's
-	}
+	ch.store.Blobs.PutPushed(ch.blobs)
 	ch.store.Advance(ch.tip, ch.root)
 }
 

@@ -137,10 +137,7 @@ func (m *modelServer) upload(body []byte) []byte {
 			m.t.Errorf("a want: %v", err)
 		}
 	}
-	pack, err := object.EncodePack(object.SHA1, objects, nil)
-	if err != nil {
-		m.t.Error(err)
-	}
+	pack := object.EncodePack(object.SHA1, objects, nil)
 	return append([]byte(pkt("NAK\n")), pack...)
 }
 

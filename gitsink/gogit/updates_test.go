@@ -267,15 +267,14 @@ func TestAnIncrementSaysWhatIsThere(t *testing.T) {
 func TestAPackWithoutTheWantedCommitIsOfNoUse(t *testing.T) {
 	t.Parallel()
 	m := newModelServer(t, nil)
-	pack, err := object.EncodePack(object.SHA1, nil, nil)
-	require.NoError(t, err)
+	pack := object.EncodePack(object.SHA1, nil, nil)
 	g := standing(t, &Options{Transport: answers(func(r *http.Request, _ string) (int, string) {
 		if r.Method == http.MethodGet {
 			return http.StatusOK, advertises(r, "ofs-delta", "refs/heads/main", m.tip.String())
 		}
 		return http.StatusOK, pkt("NAK\n") + string(pack)
 	})}, "a")
-	_, err = g.remote.checkout(t.Context(), m.tip, []string{"a"})
+	_, err := g.remote.checkout(t.Context(), m.tip, []string{"a"})
 	require.ErrorContains(t, err, "commit "+m.tip.String())
 	require.True(t, g.remote.lane.store.Tip.IsZero())
 	require.False(t, g.remote.lane.store.Complete)

@@ -25,11 +25,16 @@ type view struct {
 	ctx    context.Context // the plan's, which ends every walk and read; a view lives no longer
 	remote *remote
 	stack  *pushStack
-	folder object.ID // zero: there is no folder
+	folder object.ID      // zero: there is no folder
+	finder *object.Finder // in stack
 
 	mu   sync.Mutex // held during each use of remote and stack; guards what follows
 	over bool
 	err  error // what a method that returns none ran into; the plan is of no use then
+}
+
+func newView(r *remote, stack *pushStack, folder object.ID) *view {
+	return &view{remote: r, stack: stack, folder: folder, finder: object.NewFinder(stack)}
 }
 
 // end makes the view useless and returns what it ran into. It waits for a read that is under way,
@@ -78,7 +83,7 @@ func (v *view) Paths(prefix string) iter.Seq2[string, gitsink.Entry] {
 		prefix := strings.TrimSuffix(prefix, "/")
 		var folder object.ID
 		err := v.use(func() (err error) {
-			folder, err = object.FolderIn(v.stack, v.folder, prefix)
+			folder, err = v.finder.Folder(v.folder, prefix)
 			if wrong := (*object.PathError)(nil); errors.As(err, &wrong) {
 				err = nil // a file is no folder and has no files below it
 			}
@@ -112,19 +117,15 @@ func (v *view) find(path string) (object.Entry, bool, error) {
 	if i := strings.LastIndexByte(path, '/'); i > 0 { // no file has a path that begins with a slash
 		dir, name = path[:i], path[i+1:]
 	}
-	folder, err := object.FolderIn(v.stack, v.folder, dir)
+	folder, err := v.finder.Folder(v.folder, dir)
 	if wrong := (*object.PathError)(nil); errors.As(err, &wrong) {
 		return object.Entry{}, false, nil
-	}
-	tree := ""
-	if err == nil {
-		tree, err = v.stack.Tree(folder)
 	}
 	if err != nil {
 		return object.Entry{}, false, err
 	}
-	e, ok := object.Lookup(folder.Format(), tree, name)
-	return e, ok && !e.IsTree(), nil
+	e, ok, err := v.finder.Entry(folder, name)
+	return e, ok && !e.IsTree(), err
 }
 
 // Read implements gitsink.Tree. Symbolic links and submodules are absent too: their content is

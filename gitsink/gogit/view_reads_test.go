@@ -25,7 +25,9 @@ func shelfView(t *testing.T, s *shelf) *view {
 		fileEntry("file", "file"), object.Entry{Mode: "120000", Name: "link", Raw: string(blobHash("file").Bytes())}, folderEntry("lost", lost),
 		object.Entry{Mode: "160000", Name: "mod", Raw: string(lost.Bytes())}, folderEntry("sub", sub),
 	)
-	return &view{ctx: t.Context(), remote: r, stack: newPushStack(object.SHA1, store, object.ID{}), folder: store.Root}
+	v := newView(r, newPushStack(object.SHA1, store, object.ID{}), store.Root)
+	v.ctx = t.Context()
+	return v
 }
 
 func TestAnEntryIsFoundByItsWholePath(t *testing.T) {

@@ -16,7 +16,9 @@
 //   - packreader.go: a pack, object by object
 //   - names.go: names in a tree that no path can have
 //   - pack.go: packs that are sent
+//   - deflate.go: contents as packs have them
 //   - delta.go: trees as what is different from others
+//   - find.go: entries and folders by their names
 //   - tree.go: the entries of a tree
 //   - object.go: an object that is not stored anywhere yet
 //   - map.go: values by the names of objects

@@ -3,6 +3,8 @@ package object
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // ErrIncomplete means that an object is missing that must be there. It is never read as an empty
@@ -159,6 +161,9 @@ func (s *Store) sweep() {
 const (
 	cachedBlob = 64 << 10  // a larger file is not worth keeping
 	youngBlobs = 512 << 10 // and twice that is all that is kept
+	// pushedBlobs is kept of one push. Few of its files are ever read: those of a base folder's
+	// owner, attributes, and what is encrypted.
+	pushedBlobs = 64 << 10
 )
 
 // blobCache keeps small files that were read or written lately, in two generations.
@@ -179,6 +184,17 @@ func (c *blobCache) Get(hash ID) (string, bool) {
 		}
 	}
 	return data, ok
+}
+
+// PutPushed keeps the smallest of the files that were pushed.
+func (c *blobCache) PutPushed(blobs map[ID][]byte) {
+	left := pushedBlobs
+	for _, hash := range slices.SortedFunc(maps.Keys(blobs), func(a, b ID) int { return len(blobs[a]) - len(blobs[b]) }) {
+		if left -= len(blobs[hash]) + objectOverhead; left < 0 {
+			return
+		}
+		c.Put(hash, string(blobs[hash])) // the plan's data is the caller's
+	}
 }
 
 // Put keeps the content of a file, unless it is too large.

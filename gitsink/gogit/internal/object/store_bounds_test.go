@@ -2,9 +2,11 @@ package object
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -206,4 +208,20 @@ func TestSmallFilesAreKeptForTwoGenerations(t *testing.T) {
 	data, ok = c.Get(third)
 	require.True(t, ok)
 	require.Empty(t, data)
+}
+
+func TestOfAPushTheSmallestFilesAreKept(t *testing.T) {
+	t.Parallel()
+	var s Store
+	small, pushed := New(SHA1, plumbing.BlobObject, []byte("owner")), map[ID][]byte{}
+	pushed[small.Hash] = small.Data
+	for _, o := range blobs(slices.Repeat([]int{1000}, 200)...) {
+		pushed[o.Hash] = o.Data
+	}
+	s.Blobs.PutPushed(pushed)
+	require.LessOrEqual(t, s.Blobs.size(), pushedBlobs)
+	require.Greater(t, s.Blobs.size(), pushedBlobs-1000-objectOverhead)
+	data, ok := s.Blobs.Get(small.Hash)
+	require.True(t, ok)
+	require.Equal(t, "owner", data)
 }

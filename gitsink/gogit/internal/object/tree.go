@@ -3,7 +3,6 @@ package object
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"iter"
 	"strconv"
 	"strings"
@@ -152,30 +151,4 @@ func (e Entry) byteAt(i int) byte {
 		return '/'
 	}
 	return 0
-}
-
-// Trees finds a tree by its hash: a missing one is an error, the zero hash is the tree that does
-// not exist.
-type Trees interface {
-	Tree(hash ID) (string, error)
-}
-
-// FolderIn finds the tree at a slash path below root. The zero hash means that there is none; a
-// file, symbolic link or submodule in its place is a *pathError.
-func FolderIn(from Trees, root ID, path string) (ID, error) {
-	for name := range Components(path) {
-		tree, err := from.Tree(root)
-		if err != nil {
-			return ID{}, err
-		}
-		e, ok := Lookup(root.format, tree, name)
-		if !ok {
-			return ID{}, nil
-		}
-		if !e.IsTree() {
-			return ID{}, &PathError{Path: path, Reason: fmt.Sprintf("%q is a %s, not a folder", name, e.kind())}
-		}
-		root = e.ID()
-	}
-	return root, nil
 }
