@@ -66,6 +66,7 @@ func (l *ledger) upsert(f *feed, c change) {
 		switch had := old.owners.have(to); {
 		case to == nil, had && old.digest == e.digest && m.Err == nil:
 		case c.listed && !had && c.refused == nil && m.Writes: // the SeedSync compares
+			l.kept.add(key, c.content)
 		default:
 			l.write(to, key, c, m)
 		}

@@ -69,7 +69,8 @@
 // The ledger holds for each wanted object its name, the digest of its content and a shared pointer
 // to its owners, about 130 bytes. A destination holds a bit for each object of a type for which it
 // waits, a bit more for deletes, and one for what was sent since its last SeedSync. Listings and
-// walks have one page each in memory, Options.Lists of them at a time.
+// walks have one page each in memory, Options.Lists of them at a time. While a seed compares, up to
+// 4 MiB of what its listings found are kept, so that a small cluster is read once (kept.go).
 //
 // # Concurrency
 //

@@ -359,7 +359,7 @@ func TestARelabelledNamespaceOfAForbiddenWatchIsNotWaitedFor(t *testing.T) {
 	for f.files["dev configmaps/one/a"] == "" {
 		f.next()
 	}
-	require.Eventually(t, f.idle("prod"), wait, tick)
+	require.Eventually(t, func() bool { f.takeAll(); return f.idle("prod")() }, wait, tick)
 	for _, ns := range []*unstructured.Unstructured{one, two} {
 		ns.SetLabels(map[string]string{"env": "prod"})
 		f.apply(ns)
@@ -367,7 +367,7 @@ func TestARelabelledNamespaceOfAForbiddenWatchIsNotWaitedFor(t *testing.T) {
 	for f.files["prod configmaps/one/a"] == "" {
 		f.next()
 	}
-	require.Eventually(t, f.idle("prod"), wait, tick)
+	require.Eventually(t, func() bool { f.takeAll(); return f.idle("prod")() }, wait, tick)
 }
 
 // The last objects of a type go, and the type with them, while the destination has no room.

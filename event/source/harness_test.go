@@ -146,6 +146,9 @@ func (f *fixture) listed(resource string) int {
 	return f.pages.all[resource]
 }
 
+// keepNothing has all that differs read a second time.
+func (f *fixture) keepNothing() { f.watcher.update(func(l *ledger) { l.kept.bound = 0 }) }
+
 func newFixture(t *testing.T, room int, opts *Options) *fixture {
 	t.Helper()
 	f := &fixture{t: t, cluster: clustertest.New(nil), lines: newLines(room), files: contents{}}

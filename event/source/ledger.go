@@ -44,6 +44,7 @@ type ledger struct {
 	labels               *feed // of the labels of namespaces; nil if no rule looks at them
 	rewinds              rewinds
 	missing              missing
+	kept                 kept
 
 	// A generation of the rules is desired from SetRules on, adopted when targets and matcher are
 	// its own, and observed when discovery has answered and the reflectors are those it needs.
@@ -88,6 +89,7 @@ func newLedger(offer func(event.Event) error) *ledger {
 		gaps:                 map[schema.GroupResource]*gap{},
 		forbiddenClusterWide: map[schema.GroupResource]bool{},
 		missing:              missing{},
+		kept:                 newKept(),
 		pending:              map[*target]struct{}{},
 	}
 }
@@ -196,6 +198,11 @@ type owner struct {
 // number tells apart what two owners of one target may be.
 func (o owner) number() uint64 {
 	return o.to.number<<4 | uint64(o.precondition)<<2 | bit(o.delete)<<1 | bit(o.writes)
+}
+
+// match returns the owner as what its rules said of the object.
+func (o owner) match() ruleset.Match {
+	return ruleset.Match{Destination: o.to.destination, Writes: o.writes, Delete: o.delete, Precondition: o.precondition}
 }
 
 // find returns what a target is to an object; nil owners are none.

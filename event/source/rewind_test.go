@@ -207,6 +207,7 @@ func TestAListingOfAnEarlierEraIsNeverComplete(t *testing.T) {
 func TestADeleteThatARewindMayHaveUndoneWaits(t *testing.T) {
 	out := newLines(-1)
 	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
+	d.ledger.kept.bound = 0
 	a := configMap("default", "a", "1")
 	d.object(t.Context(), s, a, added)
 	out.setRoom(0)

@@ -12,7 +12,12 @@ import (
 const (
 	fetchFew  = 100 // pending objects that are fetched one by one in a round
 	fetchMany = 250 // from so many of one feed on, they are listed
+	fetchTen  = 10  // up to so many are fetched one by one, however few there are of their type
 )
+
+// many returns the number of pending objects from which on a listing costs less than fetching each:
+// a tenth of their type, within bounds.
+func (tl *typeLedger) many() int { return min(max(len(tl.entries)/10, fetchTen+1), fetchMany) }
 
 // round is what a backfill has to fetch next.
 type round struct {
@@ -23,7 +28,8 @@ type round struct {
 }
 
 // next returns the next round of a backfill, and sends the SeedSync if one is due. Pending objects
-// that have died meanwhile, for this target at least, are told on the spot.
+// that have died meanwhile, for this target at least, or whose content is kept, are sent on the
+// spot.
 func (l *ledger) next(to *target) round {
 	r := l.choose(to)
 	l.sync(to)
@@ -38,13 +44,19 @@ func (l *ledger) choose(to *target) (r round) {
 				l.bury(to, key)
 				continue
 			}
+			if l.sendKept(to, key) {
+				if waits, _ := to.backlog.has(key); waits { // there is no room
+					return round{waiting: to.backlog.count}
+				}
+				continue
+			}
 			if r.from == nil {
 				r.from = l.fetchable(to, key)
 			}
 			if r.from != nil && r.from.reach[to].has(key.name.Namespace) {
 				r.keys = append(r.keys, key)
 			}
-			if r.many = len(r.keys) == fetchMany; r.many {
+			if r.many = len(r.keys) == tl.many(); r.many {
 				break
 			}
 		}

@@ -123,6 +123,7 @@ func (l *ledger) landed(to *target, at uint64, swept bool) {
 	to.compared = max(to.compared, at)
 	to.sweepDue = to.sweepDue || !swept
 	l.wake(to)
+	l.forgetKept()
 }
 
 // sent are the objects of which the queue accepted an event since the last SeedSync, by slot. A

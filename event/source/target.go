@@ -48,6 +48,7 @@ func (l *ledger) drop(to *target) {
 	to.backlog.drop()
 	delete(l.targets, to.destination.Ref)
 	delete(l.pending, to)
+	l.forgetKept()
 }
 
 // needsBackfill reports whether there is work for a backfill: objects that can be fetched, or a

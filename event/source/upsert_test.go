@@ -223,17 +223,27 @@ func TestOfWhatWaitsTheDeadAreToldAndTheOthersLeft(t *testing.T) {
 }
 
 func TestManyThatWaitAreListedAndFewFetched(t *testing.T) {
-	for n, want := range map[int]struct {
-		keys int
-		many bool
-	}{0: {0, false}, 1: {1, false}, fetchFew: {fetchFew, false}, fetchFew + 1: {fetchFew, false}, fetchMany - 1: {fetchFew, false}, fetchMany: {fetchFew, true}} {
-		d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
-		for i := range n {
+	for _, c := range []struct {
+		of, waiting, keys int
+		many              bool
+	}{
+		{0, 0, 0, false},
+		{1, 1, 1, false},
+		{fetchTen, fetchTen, fetchTen, false},
+		{fetchTen + 1, fetchTen + 1, fetchTen + 1, true},
+		{1000, 99, 99, false},
+		{1000, 100, fetchFew, true},
+		{10000, fetchMany - 1, fetchFew, false},
+		{10000, fetchMany, fetchFew, true},
+	} {
+		out := newLines(c.of - c.waiting)
+		d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
+		for i := range c.of {
 			d.object(t.Context(), s, configMap("default", fmt.Sprint(i), "1"), added)
 		}
 		r := d.ledger.choose(to)
-		require.Equal(t, want.many, r.many, n)
-		require.Len(t, r.keys, want.keys)
+		require.Equal(t, c.many, r.many, c)
+		require.Len(t, r.keys, c.keys)
 	}
 }
 

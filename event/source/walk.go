@@ -58,7 +58,9 @@ func (b backfill) join(ctx context.Context, r round) error {
 const gathering = 500 * time.Millisecond
 
 func (k *walk) run(ctx context.Context) {
-	rest(ctx, gathering)
+	if !k.small() {
+		rest(ctx, gathering)
+	}
 	for {
 		var asked uint64
 		k.update(func(l *ledger) { asked = k.begin(l) })
@@ -69,6 +71,12 @@ func (k *walk) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// small reports whether a page has all of the type. A second pass costs less than to wait then.
+func (k *walk) small() (small bool) {
+	k.read(func(l *ledger) { small = len(l.typeOf(k.from.of).entries) <= int(k.opts.PageSize) })
+	return small
 }
 
 // begin begins a pass, and returns its moment.

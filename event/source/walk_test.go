@@ -24,6 +24,7 @@ func walkers(t *testing.T, f func(t *testing.T, w *whole, pages int)) {
 		for i := range objects {
 			w.write(apiwatch.Added, configMap("default", fmt.Sprintf("cm-%03d", i), "1"))
 		}
+		w.keepNothing()
 		w.lines.setRoom(2) // for the SeedSyncs
 		w.setRules([]destination.Spec{spec("prod", "main"), spec("dev", "dev")}, rule("prod", "prod", "configmaps"), rule("dev", "dev", "configmaps"))
 		synctest.Wait()
@@ -94,7 +95,7 @@ func TestAPageThatNobodyHasRoomForIsReadAgainWhenSomebodyHas(t *testing.T) {
 func TestAWalkWhoseTokenExpiresGoesOnWhereItWas(t *testing.T) {
 	for rest, listed := range map[bool]func(pages int) int{
 		true:  func(pages int) int { return pages + 1 },
-		false: func(int) int { return 4 }, // what is left then is fetched one by one
+		false: func(pages int) int { return 4 + pages }, // half is left, which is listed anew
 	} {
 		walkers(t, func(t *testing.T, w *whole, pages int) {
 			broken := false

@@ -296,6 +296,7 @@ func TestASeedSendsWhatDiffersAndNothingElse(t *testing.T) {
 
 func TestObjectsThatAreGoneBeforeTheirWatchSaysSoAreNotListedInATightLoop(t *testing.T) {
 	f := newFixture(t, 1, nil) // for a SeedSync
+	f.keepNothing()
 	const n = fetchMany + 10
 	name := func(i int) string { return fmt.Sprintf("cm-%d", i) }
 	for i := range n {
