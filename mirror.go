@@ -15,6 +15,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
 	"github.com/kubescribe/kubescribe/orphan"
 	"github.com/kubescribe/kubescribe/queue"
+	"github.com/kubescribe/kubescribe/ruleset"
 )
 
 // Mirror writes what its rules select of a cluster to Git branches, as it happens. Create it with
@@ -31,6 +32,7 @@ type Mirror struct {
 	mu           sync.Mutex // guards all below
 	started      bool
 	set          destination.Set
+	rules        *ruleset.RuleSet
 	orphans      map[destination.Ref]orphan.Options
 	written      map[destination.Ref]gitsink.Status // what the reports of the writer add up to
 	approvals    map[destination.Ref]*approvals
@@ -64,6 +66,7 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 		queue:     o.QueueImpl,
 		sink:      o.GitSink,
 		ended:     make(chan struct{}),
+		rules:     &ruleset.RuleSet{},
 		written:   map[destination.Ref]gitsink.Status{},
 		approvals: map[destination.Ref]*approvals{},
 	}
@@ -90,6 +93,16 @@ func (m *Mirror) Resync(ref destination.Ref) error {
 	}
 	m.queue.Wake(d)
 	return m.watcher.Resync(ref)
+}
+
+// Wake has a destination tried now whose writes back off after a failure: a credential was mended,
+// or a remote is there again. It has the errors of Resync.
+func (m *Mirror) Wake(ref destination.Ref) error {
+	d, err := m.find(ref)
+	if err == nil {
+		m.queue.Wake(d)
+	}
+	return err
 }
 
 func (m *Mirror) find(ref destination.Ref) (destination.Destination, error) {

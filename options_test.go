@@ -79,8 +79,7 @@ func TestEachOptionOfWhatIsWrittenHasItsSay(t *testing.T) {
 	rules.Rules[0].Resources[0].Resources = []string{"secrets", "misspelt"}
 	require.NoError(t, m.SetRules(rules))
 	stop := start(t, m)
-	synced(t, m)
-	require.ErrorIs(t, m.Status().Err, ruleset.ErrNotServed)
+	require.ErrorIs(t, m.WaitSynced(limited(t)), ruleset.ErrNotServed)
 	require.NotZero(t, m.Status().Queue.Counts)
 	require.NoError(t, stop())
 	files := repo.Tree("main")

@@ -32,7 +32,7 @@ func (m *Mirror) SetRules(r Rules) error {
 	compiled, errRules := ruleset.Compile(set, r.Rules...)
 	errOrphans := validateOrphans(r.Orphans)
 	m.mu.Lock()
-	m.set, m.orphans = set, maps.Clone(r.Orphans)
+	m.set, m.rules, m.orphans = set, compiled, maps.Clone(r.Orphans)
 	for ref, w := range m.written {
 		if d, _ := set.Get(ref); d != w.Destination {
 			delete(m.written, ref)

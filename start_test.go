@@ -151,7 +151,8 @@ func TestWhatIsOrderedOfADestinationWakesItsLine(t *testing.T) {
 	require.NoError(t, m.Resync(m.ref), "its first listing will seed it")
 	require.NoError(t, m.Adopt(m.ref))
 	require.NoError(t, m.Approve(m.ref))
-	require.Equal(t, []destination.Destination{m.to, m.to, m.to}, q.woken)
+	require.NoError(t, m.Wake(m.ref))
+	require.Equal(t, []destination.Destination{m.to, m.to, m.to, m.to}, q.woken)
 }
 
 func TestAQueueThatFailsEndsTheMirror(t *testing.T) {

@@ -1,17 +1,20 @@
 package kubescribe
 
 import (
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event/source"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/queue"
+	"github.com/kubescribe/kubescribe/ruleset"
 )
 
 // Status is the state of a Mirror.
 type Status struct {
 	Destinations map[destination.Ref]DestinationStatus
 	Queue        queue.Stats
-	Err          error // what discovery could not tell: groups that failed, types that do not exist
+	Err          error // what discovery could not tell, as groups that failed
 }
 
 // DestinationStatus is the state of one destination. It is a copy: nothing in it may be changed.
@@ -21,7 +24,7 @@ type DestinationStatus struct {
 	// that would go after Adopt, Uncovered those that would go by Prune.
 	gitsink.Status
 	// Synced: everything that the rules ask for has been listed and written, held and unadopted
-	// files apart, and no files are Excluded.
+	// files apart, no files are Excluded, and the cluster serves all types that the rules name.
 	Synced bool
 	// Approved: an approval waits for its sweep.
 	Approved bool
@@ -31,6 +34,28 @@ type DestinationStatus struct {
 	Watch source.DestinationStatus
 
 	idle bool // nothing waits, but there may be types that could not be listed
+}
+
+// RuleStatus is what is wrong with a rule.
+type RuleStatus struct {
+	// Err says why the rule is not valid; it is left out then. See ruleset.RuleSet.Err.
+	Err error
+	// Faults are the types that the rule names and does not get. Its other types are followed.
+	Faults []*ruleset.TypeError
+}
+
+// RuleStatus returns what is wrong with a rule. Nothing is wrong with one that SetRules does not
+// know, and the types are not known before discovery has answered.
+func (m *Mirror) RuleStatus(name types.NamespacedName) RuleStatus {
+	m.mu.Lock()
+	st := RuleStatus{Err: m.rules.Err(name)}
+	m.mu.Unlock()
+	for _, fault := range m.watcher.Faults() {
+		if fault.Rule == name {
+			st.Faults = append(st.Faults, fault)
+		}
+	}
+	return st
 }
 
 // Status returns the state of everything.
@@ -66,6 +91,6 @@ func (m *Mirror) DestinationStatus(ref destination.Ref) (DestinationStatus, bool
 	st.Watch, _ = m.watcher.Status(ref)
 	st.Line, waiting = m.queue.Line(d)
 	st.idle = st.Watch.Idle() && !waiting
-	st.Synced = st.idle && st.Watch.Complete == st.Watch.Streams && st.Excluded == nil
+	st.Synced = st.idle && st.Watch.Complete == st.Watch.Streams && st.Excluded == nil && len(st.Watch.Faults) == 0
 	return st, true
 }

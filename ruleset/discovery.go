@@ -82,6 +82,7 @@ func (s Served) Types() []Type {
 // servedType is a group and resource in all versions that the server has, the preferred one first.
 type servedType struct {
 	group, resource string
+	words           []string // other names of it, in lower case
 	versions        []servedVersion
 }
 
@@ -117,6 +118,7 @@ func readDiscovery(from Served) (discovery, []error) {
 				t = &servedType{group: gv.Group, resource: r.Name}
 				served[key] = t
 			}
+			t.words = append(t.words, words(r)...)
 			t.versions = append(t.versions, servedVersion{
 				Type:      Type{Group: gv.Group, Version: gv.Version, Resource: r.Name, Kind: r.Kind, Namespaced: r.Namespaced},
 				watchable: slices.Contains(r.Verbs, "list") && slices.Contains(r.Verbs, "watch"),

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -57,10 +58,17 @@ func (e *RuleError) Unwrap() error { return e.Err }
 // TypeError says that a valid rule asks for a type and does not get it. The other types of the rule
 // are not affected.
 type TypeError struct {
-	Rule     types.NamespacedName
-	Groups   []string // the API groups that were searched; "*" is any
-	Resource string   // "*" if the rule names only groups
-	Err      error    // why; wraps ErrNotServed, ErrNotWatchable or ErrOtherVersion
+	Rule        types.NamespacedName
+	Destination destination.Ref // of the rule
+	Groups      []string        // the API groups that were searched; "*" is any
+	Resource    string          // "*" if the rule names only groups
+	// Meant are the types that the author of the rule may have meant, by the names that discovery
+	// knows for them: plural, singular, kind and short names, or one letter away from these. Most
+	// often it is empty.
+	Meant []schema.GroupResource
+	// Err is why, and what to do about it. It wraps ErrNotServed, ErrNotWatchable or
+	// ErrOtherVersion.
+	Err error
 }
 
 // Error names the rule, the type and the reason.

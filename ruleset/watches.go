@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/internal/compiled"
@@ -156,7 +158,7 @@ func (t *servedType) otherVersion(chosen *Type, r *compiled.Rule) error {
 	if asked&^r.Asks(chosen.compiled(), false) == 0 {
 		return nil
 	}
-	return &TypeError{Rule: r.Name, Groups: []string{t.group}, Resource: t.resource, Err: fmt.Errorf(
+	return &TypeError{Rule: r.Name, Destination: r.Destination.Ref, Groups: []string{t.group}, Resource: t.resource, Err: fmt.Errorf(
 		"%w: %s, which another rule asks for and the server prefers; allow it in apiVersions", ErrOtherVersion, chosen.Version)}
 }
 
@@ -165,8 +167,8 @@ func (t *servedType) otherVersion(chosen *Type, r *compiled.Rule) error {
 func (d *discovery) missing(r *compiled.Rule, s *compiled.Selection) []error {
 	var faults []error
 	report := func(groups []string, resource string) {
-		if err := d.find(r, s, groups, resource); err != nil {
-			faults = append(faults, &TypeError{Rule: r.Name, Groups: groups, Resource: resource, Err: err})
+		if meant, err := d.find(r, s, groups, resource); err != nil {
+			faults = append(faults, &TypeError{Rule: r.Name, Destination: r.Destination.Ref, Groups: groups, Resource: resource, Meant: meant, Err: err})
 		}
 	}
 	if s.Resources == nil {
@@ -181,8 +183,8 @@ func (d *discovery) missing(r *compiled.Rule, s *compiled.Selection) []error {
 }
 
 // find returns nil if one of the groups has the resource as the rule wants it, and otherwise the
-// reason why not.
-func (d *discovery) find(r *compiled.Rule, s *compiled.Selection, groups []string, resource string) error {
+// reason why not, with what may be meant.
+func (d *discovery) find(r *compiled.Rule, s *compiled.Selection, groups []string, resource string) (meant []schema.GroupResource, err error) {
 	allowed := false
 	var others []string
 	for _, group := range groups {
@@ -195,16 +197,17 @@ func (d *discovery) find(r *compiled.Rule, s *compiled.Selection, groups []strin
 				}
 				allowed = true
 				if v.watchable && s.InScope(v.Namespaced) && (v.Namespaced || r.Name.Namespace == "") {
-					return nil
+					return nil, nil
 				}
 			}
 		}
 	}
 	switch {
 	case allowed:
-		return fmt.Errorf("%w: it cannot be listed and watched, or its scope is not the rule's; leave it out", ErrNotWatchable)
+		return nil, fmt.Errorf("%w: it cannot be listed and watched, or its scope is not the rule's; leave it out", ErrNotWatchable)
 	case len(others) > 0:
-		return fmt.Errorf("%w in versions %q: allow one of %q", ErrNotServed, s.Versions, others)
+		return nil, fmt.Errorf("%w in versions %q: allow one of %q", ErrNotServed, s.Versions, others)
 	}
-	return fmt.Errorf("%w: check the spelling of group and plural name, or install what serves it", ErrNotServed)
+	meant, hint := d.hint(groups, resource)
+	return meant, fmt.Errorf("%w: %s", ErrNotServed, hint)
 }

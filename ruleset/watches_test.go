@@ -307,7 +307,7 @@ func TestWatchesReportTypesThatARuleNamesAndDoesNotGet(t *testing.T) {
 			var fault *ruleset.TypeError
 			require.ErrorAs(t, err, &fault)
 			require.ErrorIs(t, err, tt.err)
-			require.Equal(t, &ruleset.TypeError{Rule: tt.rule.Name, Groups: tt.groups, Resource: tt.resource, Err: fault.Err}, fault)
+			require.Equal(t, &ruleset.TypeError{Rule: tt.rule.Name, Destination: tt.rule.Destination, Groups: tt.groups, Resource: tt.resource, Meant: fault.Meant, Err: fault.Err}, fault)
 			require.Equal(t, fault.Error(), err.Error(), "once")
 			require.Equal(t, "pods.v1. in all\n  b: all, prune\ndeployments.v1.apps in all\n  b: all, prune", show(watches), "other rules and types are not affected")
 			require.NoError(t, s.Err(tt.rule.Name), "the rule itself is valid")

@@ -85,7 +85,7 @@ func (l *ledger) write(to *target, key objectKey, c change, m ruleset.Match) {
 		l.refuse(to, key, c.refused)
 		return
 	}
-	delete(to.refused, c.resource.ID)
+	to.refused.remove(c.resource.ID)
 	// A pending Delete may precede this write. With Always the order does not matter; with IfAbsent
 	// the old file would block the write, so send the Delete first.
 	if _, deleted := to.backlog.has(key); m.Precondition != event.Always && deleted {
@@ -130,7 +130,7 @@ func (l *ledger) disown(f *feed, key objectKey, old, current *owners, author eve
 			continue
 		}
 		o.to.backlog.remove(key)
-		delete(o.to.refused, key.id())
+		o.to.refused.remove(key.id())
 		if o.delete && f.reach[o.to].has(key.name.Namespace) {
 			l.send(o.to, key, l.deletion(o.to, key, author))
 		}

@@ -119,7 +119,7 @@ func TestWhatWaitsForRoomOutlivesARuleChangeThatDiscoveryDoesNotAnswer(t *testin
 	})
 	r.ObjectSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "skip", Operator: "DoesNotExist"}}}
 	f.setRules([]destination.Spec{spec("prod", "main")}, r)
-	require.Eventually(t, func() bool { return f.watcher.Err() != nil }, wait, tick)
+	require.Eventually(t, f.wrong, wait, tick)
 	f.seeded("prod") // takes all that comes meanwhile
 	remove()
 	f.seeded("prod")
@@ -208,7 +208,7 @@ func TestAnObjectThatWasRefusedIsForgottenWhenItIsGone(t *testing.T) {
 	obj := configMap("default", "a", "1")
 	d.object(t.Context(), s, obj, added)
 	d.ledger.refuse(to, objectKey{d.ledger.typeOf(s.of), types.NamespacedName{Namespace: "default", Name: "a"}}, errors.New("too large"))
-	require.Len(t, to.refused, 1)
+	require.Equal(t, 1, to.refused.count())
 	d.deleted(t.Context(), s, obj, removed)
-	require.Empty(t, to.refused)
+	require.Zero(t, to.refused.count())
 }

@@ -129,7 +129,7 @@ func (l *ledger) uncovered(to *target, c event.Collection) bool {
 	case faulty:
 		return false
 	case !valid:
-		return true
+		return !l.mayBeMeant(to, c)
 	case l.served == nil || l.served.unread[c.Group]:
 		return false
 	}

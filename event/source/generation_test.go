@@ -389,7 +389,7 @@ func TestADeleteThatWaitsIsSentAlthoughItsTypeHasGone(t *testing.T) {
 		}
 		require.Eventually(t, waits(1), wait, tick)
 		f.cluster.RemoveType(widgets.GroupResource())
-		require.Eventually(t, func() bool { return f.watcher.Err() != nil }, wait, tick)
+		require.Eventually(t, f.wrong, wait, tick)
 		if !asked {
 			f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
 			require.Eventually(t, waits(0), wait, tick)

@@ -146,6 +146,9 @@ func (f *fixture) listed(resource string) int {
 	return f.pages.all[resource]
 }
 
+// wrong reports whether discovery failed, or does not know what rules name.
+func (f *fixture) wrong() bool { return f.watcher.Err() != nil || len(f.watcher.Faults()) > 0 }
+
 // keepNothing has all that differs read a second time.
 func (f *fixture) keepNothing() { f.watcher.update(func(l *ledger) { l.kept.bound = 0 }) }
 

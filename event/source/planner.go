@@ -2,8 +2,6 @@ package source
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -109,10 +107,7 @@ func (p *planner) refresh(ctx context.Context) time.Duration {
 	groups, lists, err := p.discovery.ServerGroupsAndResources()
 	failed, partial := discovery.GroupDiscoveryFailedErrorGroups(err)
 	if err != nil && !partial {
-		p.update(func(l *ledger) {
-			p.discoveryErr = fmt.Errorf("source: discovery: %w", err)
-			l.served = nil // what it said before may have changed
-		})
+		p.update(func(l *ledger) { l.unanswered(err) })
 		return min(p.opts.Rediscover, time.Second)
 	}
 	unread := map[string]bool{}
@@ -128,7 +123,7 @@ func (p *planner) refresh(ctx context.Context) time.Duration {
 	var next plan
 	var obsolete []*feed
 	p.update(func(l *ledger) {
-		p.discoveryErr = errors.Join(err, missing)
+		l.answered(err, missing, unread)
 		next = l.plan(watches, servedTypes(served.Resources, unread), p.opts.collapses)
 		obsolete = l.obsolete(next)
 	})

@@ -250,7 +250,7 @@ func TestWhyAnObjectIsRefusedIsTheNewestReason(t *testing.T) {
 	d.object(t.Context(), s, obj, added)
 	because = "no such key: b"
 	d.object(t.Context(), s, obj, modified)
-	require.ErrorContains(t, to.refused[d.keyed(s, "a").id()], because)
+	require.ErrorContains(t, to.refused.first[d.keyed(s, "a").id()], because)
 }
 
 func TestAResyncOfSeveralDestinationsSeedsEach(t *testing.T) {

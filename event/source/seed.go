@@ -124,6 +124,7 @@ func (l *ledger) landed(to *target, at uint64, swept bool) {
 	to.sweepDue = to.sweepDue || !swept
 	l.wake(to)
 	l.forgetKept()
+	l.tell(to)
 }
 
 // sent are the objects of which the queue accepted an event since the last SeedSync, by slot. A

@@ -21,6 +21,10 @@ type DestinationStatus struct {
 	Seeds      uint64       // SeedSyncs sent
 	Err        error        // why waiting objects cannot be fetched at the moment
 	Refused    []Refused    // objects that cannot be written, the first hundred
+	// RefusedCount is the number of all of them.
+	RefusedCount int
+	// Faults are types that rules of the destination name and do not get. They may be served later.
+	Faults []*ruleset.TypeError
 }
 
 // Incomplete is a part of the cluster that could not be listed. Nothing of it is deleted.
@@ -64,9 +68,9 @@ func (l *ledger) status(to *target) DestinationStatus {
 		st.Streams += len(g.reach[to])
 		st.incomplete(g.of, g.reach[to], g.err)
 	}
-	for _, id := range slices.SortedFunc(maps.Keys(to.refused), func(a, b event.ID) int { return cmp.Compare(a.String(), b.String()) }) {
-		st.Refused = append(st.Refused, Refused{id, to.refused[id]})
-	}
+	slices.SortFunc(st.Incomplete, func(a, b Incomplete) int { return cmp.Compare(a.Collection.String(), b.Collection.String()) })
+	st.Refused, st.RefusedCount = to.refused.list(), to.refused.count()
+	st.Faults = l.discovered.rules[to.destination.Ref]
 	return st
 }
 
@@ -79,12 +83,25 @@ func (s *DestinationStatus) incomplete(of ruleset.Type, r reach, err error) {
 	}
 }
 
-// Err returns what is wrong with discovery: groups that did not answer, and types that a rule names
-// but the server does not serve. It is nil if all is well.
+// Err returns what is wrong with discovery, as groups that did not answer. It is nil if all is
+// well.
 func (w *Watcher) Err() (err error) {
-	w.read(func(*ledger) { err = w.discoveryErr })
+	w.read(func(l *ledger) { err = l.discovered.err })
 	return err
 }
+
+// Faults returns the types that rules name and do not get. They are in the status of their
+// destinations, too.
+func (w *Watcher) Faults() (faults []*ruleset.TypeError) {
+	w.read(func(l *ledger) {
+		for _, ref := range slices.SortedFunc(maps.Keys(l.discovered.rules), compareRefs) {
+			faults = append(faults, l.discovered.rules[ref]...)
+		}
+	})
+	return faults
+}
+
+func compareRefs(a, b destination.Ref) int { return cmp.Compare(a.String(), b.String()) }
 
 // Resync seeds a destination again: what feeds it is listed, then a SeedSync compares all of its
 // objects with their files. It returns at once. For a destination of rules that are not followed

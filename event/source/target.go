@@ -20,13 +20,14 @@ type target struct {
 	backlog     backlog            // found no room, or differs from its file
 	blocked     int                // of the backlog: wait for their reflectors, too
 	fault       error              // why the backfill cannot go on
-	refused     map[event.ID]error // objects that cannot be written
+	refused     refusals
+	told        leftOut
 	seed
 }
 
 func (l *ledger) newTarget(d destination.Destination) *target {
 	l.numbers++
-	to := &target{destination: d, number: l.numbers, feeds: map[*feed]struct{}{}, refused: map[event.ID]error{}}
+	to := &target{destination: d, number: l.numbers, feeds: map[*feed]struct{}{}}
 	l.owe(to)
 	l.targets[d.Ref] = to
 	return to
@@ -109,14 +110,10 @@ func (l *ledger) send(to *target, key objectKey, e event.Event) {
 	}
 }
 
-// maxRefused bounds what is remembered of refused objects for each destination.
-const maxRefused = 100
-
 // refuse takes note that an object cannot be written.
 func (l *ledger) refuse(to *target, key objectKey, err error) {
 	to.backlog.remove(key)
-	if id := key.id(); len(to.refused) < maxRefused {
-		to.refused[id] = err
+	if id := key.id(); to.refused.add(id, err) {
 		l.note(1, "object refused", "destination", to.destination.Ref, "object", id.String(), "reason", err.Error())
 	}
 }

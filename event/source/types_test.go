@@ -102,7 +102,7 @@ func TestAnAggregatedAPIThatIsDownKeepsItsReflectorsAndFiles(t *testing.T) {
 		}
 		return nil
 	})
-	require.Eventually(t, func() bool { return f.watcher.Err() != nil }, wait, tick)
+	require.Eventually(t, f.wrong, wait, tick)
 	require.ElementsMatch(t, []string{"configmaps", "widgets"}, f.swept(), "what was listed and followed is still known")
 	f.cluster.CutWatches(widgets.GroupResource()) // it cannot be opened again
 	f.apply(configMap("default", "b", "1"))
@@ -172,7 +172,7 @@ func TestANamespaceThatRBACForbidsIsNotSweptAndTheOthersAre(t *testing.T) {
 func TestATypeThatComesBackIsSeededAnew(t *testing.T) {
 	f := onWidgets(t, "v1")
 	f.cluster.RemoveType(widgets.GroupResource())
-	require.Eventually(t, func() bool { return f.watcher.Err() != nil }, wait, tick)
+	require.Eventually(t, f.wrong, wait, tick)
 	require.Equal(t, []string{"configmaps"}, f.swept())
 	require.NoError(t, f.cluster.AddType(widgets))
 	f.apply(widget("v1", "default", "other"))

@@ -66,11 +66,11 @@ func TestNothingIsUncoveredWhileDiscoveryCannotTell(t *testing.T) {
 				return nil
 			})
 			f.setRules([]destination.Spec{spec("prod", "main")}, widgetRule("prod"))
-			require.Eventually(t, func() bool { return f.watcher.Err() != nil }, wait, tick)
+			require.Eventually(t, f.wrong, wait, tick)
 			require.False(t, f.uncovered("prod", widgetsIn("default")), "the type is there, but nobody can say so")
 			require.True(t, f.uncovered("prod", event.Collection{Resource: "configmaps", Namespace: "default"}), "no rule asks for it, whatever is served")
 			down.Store(false)
-			require.Eventually(t, func() bool { return f.watcher.Err() == nil }, wait, tick)
+			require.Eventually(t, func() bool { return !f.wrong() }, wait, tick)
 			require.False(t, f.uncovered("prod", widgetsIn("default")))
 		})
 	}

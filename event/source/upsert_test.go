@@ -81,9 +81,9 @@ func TestAnObjectThatCanBeWrittenAgainIsRefusedNoLonger(t *testing.T) {
 	to.backlog.add(a, false)
 	d.ledger.refuse(to, a, errors.New("too large"))
 	require.Zero(t, to.backlog.count, "nobody fetches what cannot be written")
-	require.Len(t, to.refused, 1)
+	require.Equal(t, 1, to.refused.count())
 	d.object(t.Context(), s, configMap("default", "a", "2"), modified)
-	require.Empty(t, to.refused)
+	require.Zero(t, to.refused.count())
 }
 
 func TestOnlySoManyRefusedObjectsAreRemembered(t *testing.T) {
@@ -91,7 +91,8 @@ func TestOnlySoManyRefusedObjectsAreRemembered(t *testing.T) {
 	for i := range maxRefused + 10 {
 		d.ledger.refuse(to, d.keyed(s, fmt.Sprint(i)), errors.New("too large"))
 	}
-	require.Len(t, to.refused, maxRefused)
+	require.Len(t, to.refused.list(), maxRefused)
+	require.Equal(t, maxRefused+10, to.refused.count())
 }
 
 func TestADeleteGoesToThoseAloneWhoseRulesCoverTheObject(t *testing.T) {

@@ -112,9 +112,8 @@ type Watcher struct {
 	relabelled chan struct{} // the labels of a namespace changed
 
 	// mu guards the ledger and all that it refers to. locked and read alone take it.
-	mu           sync.RWMutex
-	ledger       *ledger
-	discoveryErr error // what discovery said last
+	mu     sync.RWMutex
+	ledger *ledger
 }
 
 // New returns a Watcher that does nothing before Start and SetRules are called. opts may be nil.
@@ -218,6 +217,7 @@ func (w *Watcher) Start(ctx context.Context) error {
 		case <-rediscover.C:
 			w.update((*ledger).relistMissing)
 			w.update((*ledger).hurrySeeds)
+			w.update((*ledger).tellAll)
 			rediscover.Reset(p.refresh(ctx))
 		case <-w.access:
 			rediscover.Reset(p.refresh(ctx))

@@ -236,16 +236,16 @@ func TestATypeThatAppearsLaterIsFollowed(t *testing.T) {
 	r.Resources[0].APIGroups = []string{"example.com"}
 	f.setRules([]destination.Spec{spec("prod", "main")}, r)
 	f.seeded("prod")
-	require.Error(t, f.watcher.Err(), "the type is missing")
+	require.True(t, f.wrong(), "the type is missing")
 	require.NoError(t, f.cluster.AddType(clustertest.Type{Group: "example.com", Versions: []string{"v1"}, Resource: "widgets", Kind: "Widget", Namespaced: true}))
 	f.apply(object("example.com/v1", "Widget", "default", "w", map[string]any{"spec": map[string]any{"size": int64(3)}}))
 	require.Equal(t, "widgets.example.com/default/w", f.next().Resource.ID.String())
 	f.seeded("prod")
-	require.NoError(t, f.watcher.Err())
+	require.False(t, f.wrong())
 
 	// A type that goes away without a word takes nothing with it.
 	f.cluster.RemoveType(schema.GroupResource{Group: "example.com", Resource: "widgets"})
-	require.Eventually(t, func() bool { return f.watcher.Err() != nil }, wait, tick)
+	require.Eventually(t, f.wrong, wait, tick)
 	require.NoError(t, f.watcher.Resync(ref("prod")))
 	scopes, _ := view(t, f.next())
 	require.Empty(t, scopes)

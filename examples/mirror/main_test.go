@@ -140,6 +140,37 @@ func notShort(t *testing.T) {
 	}
 }
 
+func TestATypoInARuleIsShownAndNothingIsPruned(t *testing.T) {
+	notShort(t)
+	f := newFixture(t, nil)
+	f.manifests(good)
+	f.configMap("a", "one")
+	code, _, stderr := f.run("--once")
+	require.Equal(t, exitDone, code, stderr)
+	for typo, fault := range map[string]string{
+		"[configmaps]": "",
+		"[configmap]":  `resource "configmap" of API groups [""]: not served by the cluster: did you mean configmaps`,
+		"[widgets]":    `resource "widgets" of API groups [""]: not served by the cluster: check the spelling of group and plural name, or install what serves it`,
+	} {
+		f.manifests(strings.Replace(good, "[configmaps]", typo, 1))
+		code, stdout, _ := f.run("--dry-run")
+		if fault == "" {
+			require.Equal(t, exitDone, code)
+			require.NotContains(t, stdout, "fault: ")
+			continue
+		}
+		require.Equal(t, exitFailed, code)
+		require.Contains(t, stdout, "# default/prod: fault: WatchRule default/rule: "+fault+"\n")
+		code, stdout, stderr = f.run("--once", "--prune", "default/prod")
+		require.Equal(t, exitFailed, code)
+		require.Contains(t, stdout, "default/prod: NOT in sync")
+		require.Contains(t, stdout, "  fault: WatchRule default/rule: "+fault+"\n")
+		require.Contains(t, stderr, fault)
+		require.Equal(t, typo == "[widgets]", strings.Contains(stdout, "not covered:"), stdout)
+		require.Len(t, f.repo.Tree("main"), 2)
+	}
+}
+
 func TestHeldDeletionsAreShownAndApproved(t *testing.T) {
 	notShort(t)
 	f := newFixture(t, nil)

@@ -158,8 +158,8 @@ func (f *flags) pruneAll(ctx context.Context, m *kubescribe.Mirror) error {
 // prints comments to the diff: which files would stay until somebody adopts, approves or prunes.
 func (f *flags) summary(m *kubescribe.Mirror, stdout io.Writer) {
 	status := m.Status()
-	if status.Err != nil && !f.dryRun {
-		fmt.Fprintln(stdout, "note:", status.Err)
+	if status.Err != nil {
+		fmt.Fprintln(stdout, f.comment()+"note:", status.Err)
 	}
 	var refs []destination.Ref
 	for ref := range status.Destinations {
@@ -168,12 +168,21 @@ func (f *flags) summary(m *kubescribe.Mirror, stdout io.Writer) {
 	slices.SortFunc(refs, func(a, b destination.Ref) int { return cmp.Compare(a.String(), b.String()) })
 	for _, ref := range refs {
 		if f.dryRun {
+			describeFaults(stdout, "# "+ref.String()+": ", status.Destinations[ref])
 			describeKept(stdout, "# "+ref.String()+": ", ref, status.Destinations[ref])
 			describeFiltered(stdout, "# "+ref.String()+": ", status.Destinations[ref])
 			continue
 		}
 		describe(stdout, ref, status.Destinations[ref])
 	}
+}
+
+// comment is what begins a line that stands beside the diff of a dry run.
+func (f *flags) comment() string {
+	if f.dryRun {
+		return "# "
+	}
+	return ""
 }
 
 func describe(w io.Writer, ref destination.Ref, st kubescribe.DestinationStatus) {
@@ -185,13 +194,24 @@ func describe(w io.Writer, ref destination.Ref, st kubescribe.DestinationStatus)
 	if st.Err != nil {
 		fmt.Fprintf(w, "  error: %v\n", st.Err)
 	}
+	describeFaults(w, "  ", st)
 	describeKept(w, "  ", ref, st)
 	describeFiltered(w, "  ", st)
 	for _, s := range slices.Concat(st.Skipped, refusedAsSkipped(st)) {
 		fmt.Fprintf(w, "  left out: %s: %v\n", s.Resource.ID, s.Err)
 	}
+	if more := st.Watch.RefusedCount - len(st.Watch.Refused); more > 0 {
+		fmt.Fprintf(w, "  left out: and %d more\n", more)
+	}
 	for _, part := range st.Watch.Incomplete {
 		fmt.Fprintf(w, "  not listed: %s: %v\n", part.Collection, part.Err)
+	}
+}
+
+// describeFaults prints the types that rules name and do not get.
+func describeFaults(w io.Writer, prefix string, st kubescribe.DestinationStatus) {
+	for _, fault := range st.Watch.Faults {
+		fmt.Fprintf(w, "%sfault: %v\n", prefix, fault)
 	}
 }
 

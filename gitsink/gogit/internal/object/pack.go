@@ -42,9 +42,10 @@ func EncodePack(f Format, objects []Object, has func(ID) (tree string, ok bool))
 			deflater.deflate(pack, data)
 		}
 	}
-	header := append(pack.Bytes()[:0], "PACK"...)
-	header = binary.BigEndian.AppendUint32(header, 2) // the version
-	binary.BigEndian.AppendUint32(header, uint32(len(packed)))
+	header := pack.Bytes()
+	copy(header, "PACK")
+	binary.BigEndian.PutUint32(header[4:], 2) // the version
+	binary.BigEndian.PutUint32(header[8:], uint32(len(packed)))
 	return f.sum(pack.Bytes())
 }
 
