@@ -27,12 +27,14 @@ type Mirror struct {
 	sink     gitsink.GitSink
 	ownsSink bool
 	watcher  *source.Watcher
+	news     *news         // nil if nobody wants to hear them
 	ended    chan struct{} // closed when Start returns
 
 	mu           sync.Mutex // guards all below
 	started      bool
 	set          destination.Set
 	rules        *ruleset.RuleSet
+	named        []destination.Ref // of SetRules, whether they are valid or not
 	orphans      map[destination.Ref]orphan.Options
 	written      map[destination.Ref]gitsink.Status // what the reports of the writer add up to
 	approvals    map[destination.Ref]*approvals
@@ -73,6 +75,9 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 	if m.queue == nil {
 		m.queue = queue.NewSharded(&o.Queue)
 	}
+	if o.OnStatus != nil {
+		m.news = newNews(o.OnStatus)
+	}
 	if m.sink == nil {
 		m.ownsSink = true
 		m.sink = gogit.New(&o.Git)
@@ -103,6 +108,13 @@ func (m *Mirror) Wake(ref destination.Ref) error {
 		m.queue.Wake(d)
 	}
 	return err
+}
+
+// destinations returns those of the rules, whether they are valid or not.
+func (m *Mirror) destinations() []destination.Ref {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.named
 }
 
 func (m *Mirror) find(ref destination.Ref) (destination.Destination, error) {

@@ -19,8 +19,6 @@ func (m *Mirror) observe(r gitsink.Report) {
 			m.opts.Logger.V(1).Info("cannot compare the folder anew", "destination", ref, "reason", err.Error())
 		}
 	}
-	st, _ := m.DestinationStatus(ref)
-	m.opts.OnStatus(ref, st)
 }
 
 func (m *Mirror) log(r gitsink.Report) {

@@ -82,14 +82,15 @@ func (m *reported) move(t *testing.T, folder string) {
 // someTime is when a sweep or a commit was.
 var someTime = time.Unix(1, 0)
 
-// say reports and returns the status that follows, which is what OnStatus is told.
+// say reports and returns the status that follows, which is what OnStatus is told by then.
 func (m *reported) say(t *testing.T, r gitsink.Report) DestinationStatus {
 	t.Helper()
 	r.Destination = m.to
 	m.observe(r)
 	st, ok := m.DestinationStatus(m.ref)
 	require.True(t, ok)
-	require.Equal(t, st, m.told[len(m.told)-1])
+	m.news.look(m.Mirror, m.destinations())
+	require.Equal(t, verdictOn(&st), verdictOn(&m.told[len(m.told)-1]))
 	return st
 }
 
@@ -125,6 +126,7 @@ func TestAReportOfWhatADestinationWasBeforeIsNotItsStatus(t *testing.T) {
 	}
 	st, _ = m.DestinationStatus(m.ref)
 	require.Empty(t, st.Tip)
+	m.news.look(m.Mirror, []destination.Ref{unknown.Ref})
 	require.Len(t, m.told, told)
 	_, ok := m.DestinationStatus(unknown.Ref)
 	require.False(t, ok)

@@ -61,12 +61,15 @@ type Options struct {
 	// of package source.
 	Source source.Options
 	// Write has the options of the gitsink.Writer: layout, encryption, commits and their messages.
-	// The Mirror sets Policy, from Rules.Orphans, Approve, Adopt and Prune. OnReport is called
-	// after OnStatus. Default: the defaults of package gitsink.
+	// The Mirror sets Policy, from Rules.Orphans, Approve, Adopt and Prune. When OnReport is called
+	// the status has what the report says. Default: the defaults of package gitsink.
 	Write gitsink.WriterOptions
 
-	// OnStatus gets the status of a destination when it has changed because of a push or a failed
-	// one. It must be quick; calls may be concurrent. Default: none.
+	// OnStatus gets the status of a destination, valid or not, when something of it has changed:
+	// Synced, an error, the tip, what is held, left out or refused. It is told of what a batch did
+	// once that has been settled, and of all else within seconds. Changes that follow each other
+	// quickly may be told as one. There is one call at a time; a slow one holds up the others, but
+	// no write. Default: none.
 	OnStatus func(destination.Ref, DestinationStatus)
 	// MeterProvider gets the metrics of the default queue and of the Runner, which package queue
 	// lists, unless Queue or Run has one of its own. Default: nothing is measured.
@@ -102,9 +105,6 @@ func (o *Options) withDefaults() Options {
 	var out Options
 	if o != nil {
 		out = *o
-	}
-	if out.OnStatus == nil {
-		out.OnStatus = func(destination.Ref, DestinationStatus) {}
 	}
 	if out.Write.OnReport == nil {
 		out.Write.OnReport = func(gitsink.Report) {}

@@ -33,6 +33,7 @@ func (m *Mirror) SetRules(r Rules) error {
 	errOrphans := validateOrphans(r.Orphans)
 	m.mu.Lock()
 	m.set, m.rules, m.orphans = set, compiled, maps.Clone(r.Orphans)
+	m.named = namesOf(r.Destinations)
 	for ref, w := range m.written {
 		if d, _ := set.Get(ref); d != w.Destination {
 			delete(m.written, ref)
@@ -42,6 +43,18 @@ func (m *Mirror) SetRules(r Rules) error {
 	m.watcher.SetRules(set, compiled)
 	m.mu.Unlock()
 	return errors.Join(errSet, errRules, errOrphans)
+}
+
+// namesOf returns the names of destinations, each once.
+func namesOf(specs []destination.Spec) (names []destination.Ref) {
+	seen := map[destination.Ref]bool{}
+	for _, spec := range specs {
+		if !seen[spec.Ref] {
+			seen[spec.Ref] = true
+			names = append(names, spec.Ref)
+		}
+	}
+	return names
 }
 
 // validateOrphans returns an error that names all faulty options. Their destinations are not

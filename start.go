@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/queue"
 )
@@ -17,9 +18,10 @@ import (
 // The bounds of what Start waits for after its context has ended, beside DrainTimeout. With the
 // question whether to drain they come to less than ten seconds.
 const (
-	handlersEnd = 3 * time.Second // for handlers, once DrainTimeout is over
-	watcherEnd  = 8 * time.Second // for the watcher, once DrainTimeout is over, too
-	closingEnd  = 1 * time.Second // for the sink to close, at last
+	handlersEnd = 3 * time.Second        // for handlers, once DrainTimeout is over
+	watcherEnd  = 8 * time.Second        // for the watcher, once DrainTimeout is over, too
+	newsEnd     = 500 * time.Millisecond // for OnStatus
+	closingEnd  = 1 * time.Second        // for the sink to close, at last
 )
 
 // Start runs the Mirror until ctx ends, then pushes what was accepted, within Options.DrainTimeout,
@@ -54,15 +56,42 @@ func (m *Mirror) Start(ctx context.Context) error {
 	watchCtx, stop := context.WithCancel(ctx)
 	defer stop()
 	watched := m.watch(watchCtx)
+	told := m.tellNews()
 	late, cancel := after(ctx, m.opts.DrainTimeout+watcherEnd)
 	defer cancel()
 	err = runner.Start(ctx)
 	stop()
 	select {
 	case watchErr := <-watched:
-		return errors.Join(err, watchErr)
+		err = errors.Join(err, watchErr)
 	case <-late:
-		return errors.Join(err, fmt.Errorf("kubescribe: the watcher: %w", queue.ErrLeftBehind))
+		err = errors.Join(err, fmt.Errorf("kubescribe: the watcher: %w", queue.ErrLeftBehind))
+	}
+	return errors.Join(err, told())
+}
+
+// tellNews runs news, and returns the function that ends it. That has an error for an OnStatus that
+// does not return.
+func (m *Mirror) tellNews() (end func() error) {
+	if m.news == nil {
+		return func() error { return nil }
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		m.news.follow(ctx, m)
+	}()
+	return func() error {
+		cancel()
+		timer := time.NewTimer(newsEnd)
+		defer timer.Stop()
+		select {
+		case <-told:
+			return nil
+		case <-timer.C:
+			return fmt.Errorf("kubescribe: Options.OnStatus: %w", queue.ErrLeftBehind)
+		}
 	}
 }
 
@@ -128,6 +157,14 @@ func (m *Mirror) runOptions(ctx context.Context) *queue.RunOptions {
 	opts := m.opts.Run
 	opts.DrainTimeout, opts.EndTimeout = m.opts.DrainTimeout, handlersEnd
 	opts.Drain = func() bool { return m.isLeader(context.WithoutCancel(ctx)) && m.opts.Run.Drain() }
+	opts.Settled = func(d destination.Destination) {
+		if m.news != nil {
+			m.news.of(d.Ref)
+		}
+		if m.opts.Run.Settled != nil {
+			m.opts.Run.Settled(d)
+		}
+	}
 	return &opts
 }
 

@@ -58,14 +58,13 @@ func (m *Mirror) RuleStatus(name types.NamespacedName) RuleStatus {
 	return st
 }
 
-// Status returns the state of everything.
+// Status returns the state of everything, destinations that are not valid included.
 func (m *Mirror) Status() Status {
 	st := Status{Destinations: map[destination.Ref]DestinationStatus{}, Queue: m.queue.Stats(), Err: m.watcher.Err()}
-	m.mu.Lock()
-	set := m.set
-	m.mu.Unlock()
-	for d := range set.All() {
-		st.Destinations[d.Ref], _ = m.DestinationStatus(d.Ref)
+	for _, ref := range m.destinations() {
+		if one, ok := m.DestinationStatus(ref); ok {
+			st.Destinations[ref] = one
+		}
 	}
 	return st
 }

@@ -8,6 +8,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event/source"
 	"github.com/kubescribe/kubescribe/gitsink"
 )
@@ -15,8 +16,8 @@ import (
 // waitInterval is how often WaitSynced looks.
 const waitInterval = 20 * time.Millisecond
 
-// WaitSynced waits until every destination is synced, or has failed in a way that trying again
-// cannot cure. It returns the failures, or ctx's error.
+// WaitSynced waits until every valid destination is synced, or has failed in a way that trying
+// again cannot cure. It returns the failures, or ctx's error.
 func (m *Mirror) WaitSynced(ctx context.Context) error {
 	ticker := time.NewTicker(waitInterval)
 	defer ticker.Stop()
@@ -36,7 +37,7 @@ func (m *Mirror) synced() (bool, error) {
 	var failed []error
 	for _, st := range m.Status().Destinations {
 		switch {
-		case st.Synced:
+		case st.Synced, st.Destination == destination.Destination{}: // or it is not valid
 		case st.Line.Permanent && !st.Line.Parked.IsZero(): // else it is being tried again
 			failed = append(failed, st.Line.Err)
 		case st.idle && st.Excluded != nil:

@@ -51,6 +51,10 @@ type RunOptions struct {
 	// they are left behind. Default: 5 s.
 	EndTimeout time.Duration
 
+	// Settled is called when a batch of a destination has been dealt with: it was done, is to be
+	// tried again, or its lease was lost. It must be quick; calls may be concurrent. Default: none.
+	Settled func(destination.Destination)
+
 	// MeterProvider gets the metrics of the package documentation. Default: nothing is measured.
 	MeterProvider metric.MeterProvider
 	// Logger gets failures of handlers as errors, begin and end of a drain as information, and each
@@ -100,6 +104,9 @@ func NewRunner(q Queue, h Handler, opts *RunOptions) *Runner {
 	}
 	if o.Drain == nil {
 		o.Drain = func() bool { return true }
+	}
+	if o.Settled == nil {
+		o.Settled = func(destination.Destination) {}
 	}
 	return &Runner{
 		queue: q, handler: h, opts: o,
@@ -308,4 +315,5 @@ func (r *Runner) settle(ctx context.Context, b Batch, err error) {
 	if settled != nil {
 		log.Error(settled, "Lease not settled")
 	}
+	r.opts.Settled(b.Events[0].Destination)
 }

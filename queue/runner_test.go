@@ -55,13 +55,19 @@ func TestTheRunnerSettlesWhatTheHandlerReturns(t *testing.T) {
 			q := NewSharded(&Options{MinBackoff: time.Hour, MaxBackoff: time.Hour})
 			add(t, q, write(prod, "a", "1"), write(prod, "b", "1"))
 			var tries atomic.Int32
+			var settled []int // events in hand by then
 			stop, result := start(t, q, func(_ context.Context, b Batch) error {
 				if tries.Add(1) > 1 {
 					return nil
 				}
 				return c.handle(b)
-			}, nil)
+			}, &RunOptions{Settled: func(d destination.Destination) {
+				line, _ := q.Line(d)
+				settled = append(settled, line.InHand)
+			}})
 			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			require.Equal(t, []int{0}, settled, name)
 			line, _ := q.Line(prod)
 			require.Equal(t, c.left, line.Waiting, name)
 			require.Zero(t, line.InHand, name)

@@ -1,0 +1,152 @@
+package kubescribe
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/orphan"
+)
+
+// newsInterval is how often the status of every destination is looked at, for what no batch tells:
+// types that are forbidden, the end of a backoff, faults of rules.
+const newsInterval = 5 * time.Second
+
+// news tells OnStatus of the destinations whose status has changed. A batch in hand would always
+// show a destination that is not synced, so it is told of one when a batch has been settled.
+type news struct {
+	tell func(destination.Ref, DestinationStatus)
+	told map[destination.Ref]verdict // belongs to the goroutine of follow
+
+	mu      sync.Mutex
+	settled map[destination.Ref]struct{}
+	wake    chan struct{} // capacity 1
+}
+
+func newNews(tell func(destination.Ref, DestinationStatus)) *news {
+	return &news{
+		tell: tell, told: map[destination.Ref]verdict{},
+		settled: map[destination.Ref]struct{}{}, wake: make(chan struct{}, 1),
+	}
+}
+
+// of says that a batch of a destination was settled. It never waits.
+func (n *news) of(ref destination.Ref) {
+	n.mu.Lock()
+	n.settled[ref] = struct{}{}
+	n.mu.Unlock()
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take returns the destinations of which a batch was settled since the last call.
+func (n *news) take() (refs []destination.Ref) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for ref := range n.settled {
+		refs = append(refs, ref)
+	}
+	clear(n.settled)
+	return refs
+}
+
+// follow tells what changes until ctx ends, and what has changed by then.
+func (n *news) follow(ctx context.Context, m *Mirror) {
+	ticker := time.NewTicker(newsInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			n.lookAtAll(m)
+			return
+		case <-n.wake:
+			n.look(m, n.take())
+		case <-ticker.C:
+			n.lookAtAll(m)
+		}
+	}
+}
+
+// lookAtAll looks at the destinations of the rules, and forgets all others.
+func (n *news) lookAtAll(m *Mirror) {
+	refs, gone := m.destinations(), maps.Clone(n.told)
+	for _, ref := range refs {
+		delete(gone, ref)
+	}
+	for ref := range gone {
+		delete(n.told, ref)
+	}
+	n.look(m, refs)
+}
+
+// look tells of those destinations of which something else is to be said than before.
+func (n *news) look(m *Mirror, refs []destination.Ref) {
+	for _, ref := range refs {
+		st, ok := m.DestinationStatus(ref)
+		if !ok {
+			continue // it has gone from the rules
+		}
+		now := verdictOn(&st)
+		if before, told := n.told[ref]; !told || !reflect.DeepEqual(before, now) {
+			n.told[ref] = now
+			n.tell(ref, st)
+		}
+	}
+}
+
+// verdict is what of a status OnStatus is told the change of. It leaves out what changes with every
+// event: the numbers of what waits.
+type verdict struct {
+	synced, approved, parked bool
+	err, lineErr, watchErr   string
+	tip                      string
+	seed, commit             time.Time
+	held                     orphan.Found
+	excluded, uncovered      orphan.Found
+	unadopted                []string
+	filtered                 int
+	skipped, incomplete      []string
+	refused                  int
+	faults                   []string
+}
+
+func verdictOn(st *DestinationStatus) verdict {
+	v := verdict{
+		synced: st.Synced, approved: st.Approved, parked: !st.Line.Parked.IsZero(),
+		err: text(st.Err), lineErr: text(st.Line.Err), watchErr: text(st.Watch.Err),
+		tip: st.Tip, seed: st.LastSeed, commit: st.LastCommit,
+		unadopted: st.Unadopted, filtered: len(st.Filtered), refused: st.Watch.RefusedCount,
+	}
+	if st.Held != nil {
+		v.held = st.Held.Found
+	}
+	if st.Excluded != nil {
+		v.excluded = *st.Excluded
+	}
+	if st.Uncovered != nil {
+		v.uncovered = *st.Uncovered
+	}
+	for _, s := range st.Skipped {
+		v.skipped = append(v.skipped, s.Resource.ID.String()+": "+text(s.Err))
+	}
+	for _, part := range st.Watch.Incomplete {
+		v.incomplete = append(v.incomplete, fmt.Sprint(part.Collection, ": ", part.Err))
+	}
+	for _, fault := range st.Watch.Faults {
+		v.faults = append(v.faults, fault.Error())
+	}
+	return v
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
