@@ -61,21 +61,22 @@ var known deflatedOnce
 
 // deflatedOnce keeps what contents become that are compressed again and again: an object goes to
 // every destination that wants it, at about the same time. A content is known by its place in
-// memory, where it never changes; its name would be a question of trust in a hash. What is
-// compressed for the first time is not kept: most of it is for one destination. It may be used
-// concurrently.
+// memory and its name. The name alone would be a question of trust in a hash, and at one place
+// another content may lie by now: the data of a plan is the caller's. What is compressed for the
+// first time is not kept: most of it is for one destination. It may be used concurrently.
 type deflatedOnce struct {
 	mu         sync.Mutex // guards what follows
 	young, old generation
 }
 
-// place is where a content lies. It is nobody else's, even when the content is gone.
+// place is where a content lies, and its name. No other memory is ever at the same place, even when
+// the content is gone.
 type place struct {
 	first weak.Pointer[byte]
-	size  int
+	name  ID
 }
 
-func placeOf(data []byte) place { return place{weak.Make(&data[0]), len(data)} }
+func placeOf(name ID, data []byte) place { return place{weak.Make(&data[0]), name} }
 
 // generation has nil for what was compressed once.
 type generation struct {
@@ -83,12 +84,12 @@ type generation struct {
 	size     int
 }
 
-// deflated returns data as d compresses it. Nobody may change the result, nor data ever after.
-func (k *deflatedOnce) deflated(data []byte, d *deflater) []byte {
+// deflated returns data, whose name is that, as d compresses it. Nobody may change the result.
+func (k *deflatedOnce) deflated(name ID, data []byte, d *deflater) []byte {
 	if len(data) == 0 {
 		return d.deflated(data)
 	}
-	at := placeOf(data)
+	at := placeOf(name, data)
 	before, seen := k.get(at)
 	if before != nil {
 		return before

@@ -37,7 +37,7 @@ func EncodePack(f Format, objects []Object, has func(ID) (tree string, ok bool))
 			pack.Write(objectHeader(o.Kind, len(data)))
 		}
 		if o.Kind == plumbing.BlobObject {
-			pack.Write(known.deflated(data, deflater))
+			pack.Write(known.deflated(o.Hash, data, deflater))
 		} else {
 			deflater.deflate(pack, data)
 		}
