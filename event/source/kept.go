@@ -35,8 +35,8 @@ func (k *kept) clear() {
 	k.size = 0
 }
 
-// sendKept sends a pending object whose content is kept, and reports whether there is one. It waits
-// still if there was no room.
+// sendKept sends a pending object whose content is kept, if it could be fetched, too. It reports
+// whether it is kept; it waits still if there was no room.
 func (l *ledger) sendKept(to *target, key objectKey) bool {
 	content, e := l.kept.contents[key], key.entry()
 	own, is := e.owners.find(to)

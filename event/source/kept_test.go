@@ -100,3 +100,19 @@ func TestTheKeptOfOneDestinationStayWhileAnotherHasToCompare(t *testing.T) {
 		w.watcher.read(func(l *ledger) { require.Empty(t, l.kept.contents, "nobody needs them") })
 	})
 }
+
+// What is kept may be of a listing that counts no more.
+func TestWhatIsKeptWaitsWhileItsReflectorStandsStill(t *testing.T) {
+	out := newLines(-1)
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
+	d.begin(s)
+	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
+	to.backlog.add(d.keyed(s, "a"), false)
+	d.failed(s, errBroken)
+	require.Equal(t, round{waiting: 1}, d.ledger.choose(to))
+	require.Equal(t, 1, to.blocked)
+	require.Empty(t, out.waiting)
+	d.begin(s)
+	d.completed(t.Context(), s)
+	require.Zero(t, d.ledger.choose(to).waiting)
+}

@@ -44,17 +44,16 @@ func (l *ledger) choose(to *target) (r round) {
 				l.bury(to, key)
 				continue
 			}
-			if l.sendKept(to, key) {
-				if waits, _ := to.backlog.has(key); waits { // there is no room
-					return round{waiting: to.backlog.count}
-				}
-				continue
-			}
 			if r.from == nil {
 				r.from = l.fetchable(to, key)
 			}
-			if r.from != nil && r.from.reach[to].has(key.name.Namespace) {
+			if r.from == nil || !r.from.reach[to].has(key.name.Namespace) {
+				continue
+			}
+			if !l.sendKept(to, key) {
 				r.keys = append(r.keys, key)
+			} else if waits, _ := to.backlog.has(key); waits { // there is no room
+				return round{waiting: to.backlog.count}
 			}
 			if r.many = len(r.keys) == tl.many(); r.many {
 				break
@@ -63,6 +62,9 @@ func (l *ledger) choose(to *target) (r round) {
 		if r.from != nil {
 			break
 		}
+	}
+	if len(r.keys) == 0 {
+		r.from = nil // all of it was kept, or dead
 	}
 	r.waiting = to.backlog.count
 	r.keys = r.keys[:min(len(r.keys), fetchFew)]
