@@ -185,11 +185,11 @@
 //   - checkout.go: how a lane comes to the branch's newest commit
 //   - scope.go: the same for the trees of some folders only
 //   - fetch.go: what is fetched, whole or in part
-//   - cachedcaps.go: fetches without asking the server first what it can do
-//   - contact.go: what lanes of one repository ask together
-//   - rounds.go: how those who want the same find together
 //   - remote.go: connections to the branch's server
 //   - sink.go: the Sink and what it owns
+//   - contact.go: what lanes of one repository ask together
+//   - cachedcaps.go: fetches without asking the server first what it can do
+//   - rounds.go: how those who want the same find together
 //   - lane.go: what is known of one remote branch, and who waits for it
 //   - ask.go: questions to Options
 //   - pushstack.go: commits on top of the branch, with their objects

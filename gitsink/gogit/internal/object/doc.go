@@ -10,6 +10,7 @@
 //
 //   - edit.go: changes of trees
 //   - cover.go: the trees that a Store lacks of some folders
+//   - reach.go: what a commit reaches in a pack
 //   - commitobject.go: commit objects
 //   - store.go: what is known of a branch: the trees of one commit, and small files
 //   - unpack.go: packs as they arrive
