@@ -3,12 +3,14 @@ package kubescribe
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/rest"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
@@ -131,4 +133,23 @@ func TestAnOnStatusThatHangsIsLeftBehind(t *testing.T) {
 		require.Equal(t, newsEnd, time.Since(began))
 		close(release)
 	})
+}
+
+// BenchmarkNews is a look at a thousand destinations of which nothing has changed.
+func BenchmarkNews(b *testing.B) {
+	m, err := New(&rest.Config{Host: "http://127.0.0.1:1"}, &Options{OnStatus: func(destination.Ref, DestinationStatus) {}})
+	require.NoError(b, err)
+	repository := destination.Ref{Namespace: "default", Name: "repo"}
+	rules := Rules{Repositories: []destination.Repository{{Ref: repository, URL: "https://git.example/org/r.git"}}}
+	for i := range 1000 {
+		name := fmt.Sprint(i)
+		rules.Destinations = append(rules.Destinations, destination.Spec{
+			Ref: destination.Ref{Namespace: "default", Name: name}, RepositoryRef: repository, Branch: "main", BaseFolder: name,
+		})
+	}
+	require.NoError(b, m.SetRules(rules))
+	m.news.lookAtAll(m)
+	for b.Loop() {
+		m.news.lookAtAll(m)
+	}
 }
