@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -64,7 +63,7 @@ func (f *flags) explainObject(ctx context.Context, stdout io.Writer) (int, error
 }
 
 func (f *flags) newExplainer() (*explainer, error) {
-	manifests, err := manifest.Load(os.DirFS(f.config))
+	manifests, err := f.load()
 	if err != nil {
 		return nil, err
 	}

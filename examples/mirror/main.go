@@ -1,6 +1,6 @@
 // Command mirror writes a cluster down in Git, as a folder of manifests says.
 //
-//	mirror --config DIR --kubeconfig FILE [--once] [--dry-run]
+//	mirror --config DIR --kubeconfig FILE [--context NAME] [--once] [--dry-run] [--log json]
 //	       [--adopt NS/NAME] [--approve NS/NAME] [--prune NS/NAME]
 //	       [--allow-local FOLDER] [--allow-plain-text HOST]
 //	mirror --config DIR --kubeconfig FILE --explain RESOURCE[.GROUP]/[NAMESPACE/]NAME
@@ -24,6 +24,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -61,10 +62,12 @@ const endTimeout = 45 * time.Second
 // flags are the command line.
 type flags struct {
 	config, kubeconfig string
+	context            string
 	once, dryRun       bool
 	timeout            time.Duration
 	quiet              time.Duration
-	verbose            bool
+	verbose, version   bool
+	logFormat          string
 	adopt, approve     refs
 	prune              refs
 	explain            objectFlag
@@ -107,6 +110,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return exitInput // parse has said why
 	}
+	if f.version {
+		fmt.Fprintln(stdout, "mirror", buildVersion())
+		return exitDone
+	}
 	do := func() (int, error) { return f.mirror(ctx, stdout, stderr) }
 	if f.explain != (objectFlag{}) {
 		do = func() (int, error) { return f.explainObject(ctx, stdout) }
@@ -124,11 +131,14 @@ func parse(args []string, stderr io.Writer) (*flags, error) {
 	set.SetOutput(stderr)
 	set.StringVar(&f.config, "config", "", "`folder` of manifests; required")
 	set.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig `file` of the cluster; default: in-cluster, or $KUBECONFIG")
+	set.StringVar(&f.context, "context", "", "`context` of the kubeconfig; default: its current one")
 	set.BoolVar(&f.once, "once", false, "write what there is, then end")
 	set.BoolVar(&f.dryRun, "dry-run", false, "print what --once would change, and change nothing")
 	set.DurationVar(&f.timeout, "timeout", 10*time.Minute, "how long --once may take")
 	set.DurationVar(&f.quiet, "quiet", time.Second, "how long a destination must be quiet before its changes are committed")
 	set.BoolVar(&f.verbose, "v", false, "log more")
+	set.StringVar(&f.logFormat, "log", formatText, "`format` of the log: text or json")
+	set.BoolVar(&f.version, "version", false, "print the version, and end")
 	set.Var(&f.adopt, "adopt", "take over the folder of the GitDestination `NS/NAME`; may be repeated")
 	set.Var(&f.approve, "approve", "let the next sweep of the GitDestination `NS/NAME` delete any number of files; may be repeated")
 	set.Var(&f.prune, "prune", "with --once, delete the files of the GitDestination `NS/NAME` that no rule covers any more; may be repeated")
@@ -141,8 +151,12 @@ func parse(args []string, stderr io.Writer) (*flags, error) {
 	f.once = f.once || f.dryRun
 	err := f.policy().Validate()
 	switch {
+	case f.version:
+		return f, nil
 	case err != nil:
 		err = fmt.Errorf("--allow-local: %w", err)
+	case f.logFormat != formatText && f.logFormat != formatJSON:
+		err = fmt.Errorf("--log %q: want %s or %s", f.logFormat, formatText, formatJSON)
 	case len(f.prune) > 0 && !f.once:
 		err = errors.New("--prune needs --once: it is for what no rule covers at that moment")
 	case f.config == "":
@@ -162,5 +176,14 @@ func parse(args []string, stderr io.Writer) (*flags, error) {
 func (f *flags) cluster() (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = f.kubeconfig
-	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: f.context}
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
+}
+
+// buildVersion returns the version that the program was built from, as go version -m prints it.
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
 }

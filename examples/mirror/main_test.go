@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -287,6 +288,7 @@ func TestCredentialsComeFromASecretOfTheFolderOrOfTheCluster(t *testing.T) {
 	f.configMap("b", "one")
 	code, _, stderr = f.run("--once")
 	require.Equal(t, exitFailed, code, "the Secret is nowhere: %s", stderr)
+	require.Contains(t, stderr, "Secret default/git is neither among the manifests nor to be read from the cluster")
 	client, err := dynamic.NewForConfig(f.cluster.Config())
 	require.NoError(t, err)
 	_, err = client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "secrets"}).Namespace("default").Create(t.Context(),
@@ -341,6 +343,81 @@ spec: {repoRef: {name: repo}, branch: main, baseFolder: clusters/prod/nested}
 	}
 }
 
+func TestAConfigurationThatWritesNothingIsAFault(t *testing.T) {
+	repository, rest, _ := strings.Cut(good, "---")
+	to, _, _ := strings.Cut(rest, "---")
+	for name, c := range map[string]struct{ manifests, want string }{
+		"an empty folder":            {"", "the folder has no file that ends with .yaml, .yml or .json"},
+		"no destination":             {repository, "there is no GitDestination, so there is nothing to write"},
+		"no rule":                    {repository + "---" + to, "GitDestination default/prod: no WatchRule and no ClusterWatchRule leads to it"},
+		"a folder that is not there": {"-", "--config: stat "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, nil)
+			if c.manifests == "-" {
+				f.config = filepath.Join(f.config, "nowhere")
+				c.want += f.config
+			} else if f.manifests(c.manifests); c.manifests == "" {
+				require.NoError(t, os.Remove(filepath.Join(f.config, "config.yaml")))
+			}
+			for _, args := range [][]string{{"--once"}, {"--dry-run"}, {}} {
+				code, stdout, stderr := f.run(args...)
+				require.Equal(t, exitInput, code)
+				require.Empty(t, stdout)
+				require.Contains(t, stderr, c.want)
+			}
+			require.Empty(t, f.repo.Branches())
+		})
+	}
+}
+
+func TestTheLogIsTextOrJSONAndSaysWhatIsMirrored(t *testing.T) {
+	f := newFixture(t, nil)
+	f.manifests(good)
+	f.configMap("a", "one")
+	code, _, stderr := f.run("--once")
+	require.Equal(t, exitDone, code, stderr)
+	lines := strings.Split(stderr, "\n")
+	require.Regexp(t, `^time=\d{4}-\d\d-\d\dT\S+ level=INFO msg=mirroring version=\S+ cluster=`+f.cluster.URL()+` destinations=\[default/prod\] rules=1$`, lines[0])
+	require.Regexp(t, `level=INFO msg=pushed destination=default/prod commits=1 tip=[0-9a-f]{40}`, stderr)
+	require.NotContains(t, stderr, "level=DEBUG")
+
+	f.configMap("a", "two")
+	code, _, stderr = f.run("--once", "--log", "json", "-v")
+	require.Equal(t, exitDone, code, stderr)
+	said := map[string]bool{}
+	for line := range strings.Lines(stderr) {
+		var entry map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &entry), line)
+		if to, ok := entry["destination"]; ok {
+			require.Equal(t, "default/prod", to, line)
+		}
+		said[fmt.Sprint(entry["level"], " ", entry["msg"])] = true
+	}
+	require.Subset(t, said, map[string]bool{"INFO mirroring": true, "INFO pushed": true, "DEBUG Handler returned": true})
+}
+
+func TestTheVersionIsPrinted(t *testing.T) {
+	var out, errs bytes.Buffer
+	require.Equal(t, exitDone, run(t.Context(), []string{"--version"}, &out, &errs))
+	require.Regexp(t, `^mirror \S+\n$`, out.String())
+	require.Empty(t, errs.String())
+}
+
+func TestTheContextOfTheKubeconfigCanBeChosen(t *testing.T) {
+	f := newFixture(t, nil)
+	f.manifests(good)
+	f.configMap("a", "one")
+	text := fmt.Sprintf("apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: %q}}, {name: d, cluster: {server: 'http://0.0.0.0:1'}}]\n"+
+		"contexts: [{name: c, context: {cluster: c}}, {name: d, context: {cluster: d}}]\ncurrent-context: d\n", f.cluster.URL())
+	require.NoError(t, os.WriteFile(f.kubeconfig, []byte(text), 0o600))
+	code, _, stderr := f.run("--once", "--context", "c")
+	require.Equal(t, exitDone, code, stderr)
+	code, _, stderr = f.run("--once", "--context", "nobody")
+	require.Equal(t, exitInput, code)
+	require.Contains(t, stderr, `context "nobody" does not exist`)
+}
+
 func TestWhatIsClosedIsOpenedByAFlag(t *testing.T) {
 	notShort(t)
 	t.Run("a repository on this machine", func(t *testing.T) {
@@ -374,7 +451,7 @@ func TestWhatIsClosedIsOpenedByAFlag(t *testing.T) {
 }
 
 func TestFlagsThatMakeNoSense(t *testing.T) {
-	for _, args := range [][]string{{}, {"--config", "x", "extra"}, {"--config", "x", "--adopt", "nonamespace"}, {"--nonsense"}, {"--config", "/does/not/exist"}, {"--config", "x", "--allow-local", "x"}} {
+	for _, args := range [][]string{{}, {"--config", "x", "extra"}, {"--config", "x", "--adopt", "nonamespace"}, {"--nonsense"}, {"--config", "/does/not/exist"}, {"--config", "x", "--allow-local", "x"}, {"--config", "x", "--log", "xml"}} {
 		var out bytes.Buffer
 		require.Equal(t, exitInput, run(context.Background(), args, &out, &out), "%v", args)
 		require.NotEmpty(t, out.String())

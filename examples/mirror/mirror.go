@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"net/url"
 	"slices"
-	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/go-logr/logr/funcr"
 	"k8s.io/client-go/rest"
 
 	"github.com/kubescribe/kubescribe"
@@ -26,7 +24,7 @@ import (
 // contacts anything.
 func (f *flags) mirror(ctx context.Context, stdout, stderr io.Writer) (int, error) {
 	log := f.logger(stderr)
-	manifests, err := manifest.Load(os.DirFS(f.config))
+	manifests, err := f.load()
 	if err != nil {
 		return exitInput, err
 	}
@@ -54,13 +52,26 @@ func (f *flags) mirror(ctx context.Context, stdout, stderr io.Writer) (int, erro
 	if err := m.SetRules(rules); err != nil {
 		return exitInput, manifests.Explain(err)
 	}
+	if err := unused(manifests); err != nil {
+		return exitInput, err
+	}
 	if err := f.grant(m); err != nil {
 		return exitInput, err
 	}
+	log.Info("mirroring", "version", buildVersion(), "cluster", addressOf(cluster), "destinations", names(manifests), "rules", len(manifests.Rules))
 	if f.once {
 		return f.runOnce(ctx, m, stdout)
 	}
 	return exitCode(m.Start(ctx))
+}
+
+// addressOf returns the address of the API server, without credentials.
+func addressOf(cluster *rest.Config) string {
+	address, err := url.Parse(cluster.Host)
+	if err != nil {
+		return "unknown"
+	}
+	return address.Redacted()
 }
 
 func exitCode(err error) (int, error) {
@@ -270,14 +281,4 @@ func short(commit string) string {
 		return "no commit"
 	}
 	return commit[:min(len(commit), 12)]
-}
-
-func (f *flags) logger(w io.Writer) logr.Logger {
-	level := 0
-	if f.verbose {
-		level = 1
-	}
-	return funcr.New(func(prefix, args string) {
-		fmt.Fprintln(w, time.Now().Format(time.TimeOnly), prefix, args)
-	}, funcr.Options{Verbosity: level})
 }
