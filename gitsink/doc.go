@@ -54,9 +54,9 @@
 // # Errors
 //
 // Apply returns an *Error with the operation, the destination and the server's own words. Use
-// errors.Is with ErrAuth, ErrPlainText, ErrProtected, ErrRejected, ErrNotFound, ErrPath, ErrOwned,
-// ErrTooLarge, ErrUnavailable, ErrConflict and ErrUnknown; an error that matches queue.ErrPermanent
-// stays until somebody acts. No error holds credentials.
+// errors.Is with ErrAuth, ErrNoCredentials, ErrPlainText, ErrProtected, ErrRejected, ErrNotFound,
+// ErrPath, ErrOwned, ErrTooLarge, ErrUnavailable, ErrConflict and ErrUnknown; an error that matches
+// queue.ErrPermanent stays until somebody acts. No error holds credentials.
 //
 // The sink plans again when the branch has moved, and finds out what became of a push whose answer
 // was lost; it does not wait for a server that is down. The queue does, with backoff. Nobody else

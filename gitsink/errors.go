@@ -14,6 +14,9 @@ import (
 var (
 	// ErrAuth: other credentials, other rights or another known_hosts are needed.
 	ErrAuth = errors.New("gitsink: the server refused the credentials")
+	// ErrNoCredentials: no server was asked, since what there is cannot be shown to one: a Secret
+	// is missing, a key cannot be read. It matches ErrAuth, too.
+	ErrNoCredentials error = noCredentials{}
 	// ErrPlainText: the credentials would go over a network where everybody on the way can read
 	// them. Nothing was sent.
 	ErrPlainText = errors.New("gitsink: credentials would be sent in plain text")
@@ -50,6 +53,14 @@ var (
 	// passing are the failures that may be over by the next try, whatever else the error matches.
 	passing = []error{ErrUnavailable, ErrConflict, ErrUnknown}
 )
+
+// noCredentials is ErrNoCredentials.
+type noCredentials struct{}
+
+func (noCredentials) Error() string { return "gitsink: no usable credentials" }
+
+// Is makes it an ErrAuth, so that whoever acts on that acts on both.
+func (noCredentials) Is(target error) bool { return target == ErrAuth }
 
 // Error is what Apply returns: an operation on a destination that failed. It matches the classes
 // above, and queue.ErrPermanent where trying again cannot help until somebody acts.

@@ -62,7 +62,7 @@ func (c *credentials) fromCluster(ctx context.Context, ref types.NamespacedName)
 	obj, err := secrets.Namespace(ref.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
 		// stays until somebody makes or allows it
-		return nil, fmt.Errorf("%w: Secret %s is neither among the manifests nor to be read from the cluster: %w", gitsink.ErrAuth, ref, err)
+		return nil, fmt.Errorf("%w: Secret %s is neither among the manifests nor to be read from the cluster: %w", gitsink.ErrNoCredentials, ref, err)
 	}
 	if err != nil {
 		return nil, err

@@ -26,6 +26,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -68,6 +69,7 @@ type flags struct {
 	quiet              time.Duration
 	verbose, version   bool
 	logFormat          string
+	failed             atomic.Bool // a run --once
 	adopt, approve     refs
 	prune              refs
 	explain            objectFlag

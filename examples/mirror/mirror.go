@@ -99,6 +99,10 @@ func (f *flags) options(m *manifest.Config, cluster *rest.Config, stdout io.Writ
 		Queue:  queue.Options{Window: queue.Window{Debounce: f.quiet}},
 		Logger: log,
 	}
+	if f.once {
+		// What has failed for good is not tried once more.
+		opts.Run.Drain = func() bool { return !f.failed.Load() }
+	}
 	if f.dryRun {
 		opts.GitSink = &dryRun{out: stdout, sink: gogit.New(&opts.Git)}
 	}
@@ -147,6 +151,7 @@ func (f *flags) runOnce(ctx context.Context, m *kubescribe.Mirror, stdout io.Wri
 		err = fmt.Errorf("not done after --timeout %s: %w", f.timeout, err)
 	}
 	f.summary(m, stdout)
+	f.failed.Store(err != nil)
 	stop()
 	if startErr := <-ended; err == nil {
 		err = startErr

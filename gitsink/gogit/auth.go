@@ -27,12 +27,12 @@ type Auth struct {
 
 	// SSHPrivateKey is a key in PEM, as ssh-keygen(1) writes it, and SSHPassphrase what it is
 	// encrypted with; it is not used for a key that is not. The user is the one in the URL, or else
-	// "git". Default: none, and SSH is refused with ErrAuth.
+	// "git". Default: none, and SSH is refused with ErrNoCredentials.
 	SSHPrivateKey []byte
 	SSHPassphrase string
 
 	// KnownHosts are lines of a known_hosts file (sshd(8)). A host that is not in them is refused.
-	// Default: none, and SSH is refused with ErrAuth.
+	// Default: none, and SSH is refused with ErrNoCredentials.
 	KnownHosts []byte
 
 	// CABundle are certificates in PEM that HTTPS trusts besides the system's. Default: none.

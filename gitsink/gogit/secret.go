@@ -88,8 +88,8 @@ func ProxyFromSecret(data map[string][]byte) (string, error) {
 
 var (
 	errNoCredentials = fmt.Errorf("%w: the Secret has no key that is known, such as username, password, bearerToken, ssh-privatekey and tls.crt",
-		gitsink.ErrAuth)
+		gitsink.ErrNoCredentials)
 	errNoPassword = fmt.Errorf("%w: the Secret has a username, but neither password nor bearerToken: add one, or give a token as the password",
-		gitsink.ErrAuth)
-	errGitHubApp = fmt.Errorf("%w: the Secret is a GitHub App's: its key opens no repository, but gets tokens that do", gitsink.ErrAuth)
+		gitsink.ErrNoCredentials)
+	errGitHubApp = fmt.Errorf("%w: the Secret is a GitHub App's: its key opens no repository, but gets tokens that do", gitsink.ErrNoCredentials)
 )

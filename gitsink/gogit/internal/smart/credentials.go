@@ -84,7 +84,7 @@ const defaultUser = "git"
 // sshConfig is for a login at an address, host:port. Only what is set here is used.
 func (a Credentials) sshConfig(user, address string) (*ssh.ClientConfig, error) {
 	if len(a.SSHPrivateKey) == 0 || len(a.KnownHosts) == 0 {
-		return nil, invalidAuth("SSH needs SSHPrivateKey and KnownHosts: set both")
+		return nil, invalidAuth("SSH needs SSHPrivateKey and KnownHosts: set both (in a Secret: ssh-privatekey or identity, and known_hosts)")
 	}
 	signer, err := a.Signer()
 	if err != nil {
@@ -96,7 +96,7 @@ func (a Credentials) sshConfig(user, address string) (*ssh.ClientConfig, error) 
 	}
 	algorithms := hosts.algorithms(address)
 	if len(algorithms) == 0 {
-		return nil, invalidAuth("KnownHosts has no key of " + address + ": add it")
+		return nil, invalidAuth("KnownHosts (known_hosts of a Secret) has no key of " + address + ": add it")
 	}
 	return &ssh.ClientConfig{
 		User:              user,
@@ -112,14 +112,14 @@ func (a Credentials) Signer() (ssh.Signer, error) {
 	signer, err := ssh.ParsePrivateKey(a.SSHPrivateKey)
 	if missing := (*ssh.PassphraseMissingError)(nil); errors.As(err, &missing) {
 		if a.SSHPassphrase == "" {
-			return nil, invalidAuth("SSHPrivateKey is encrypted: set SSHPassphrase")
+			return nil, invalidAuth("SSHPrivateKey is encrypted: set SSHPassphrase (in a Secret: identity is encrypted, set password)")
 		}
 		if signer, err = ssh.ParsePrivateKeyWithPassphrase(a.SSHPrivateKey, []byte(a.SSHPassphrase)); err != nil {
-			return nil, invalidAuth("SSHPrivateKey cannot be read with this SSHPassphrase")
+			return nil, invalidAuth("SSHPrivateKey cannot be read with this SSHPassphrase (in a Secret: identity and password)")
 		}
 	}
 	if err != nil {
-		return nil, invalidAuth("SSHPrivateKey is no private key in PEM")
+		return nil, invalidAuth("SSHPrivateKey is no private key in PEM (in a Secret: ssh-privatekey or identity)")
 	}
 	return signer, nil
 }

@@ -50,7 +50,7 @@ func StatusOf(err error) *StatusError {
 
 // invalidAuth says that credentials cannot be used at all. It does not wrap err, which could show
 // what it could not parse.
-func invalidAuth(why string) error { return fmt.Errorf("%w: %s", gitsink.ErrAuth, why) }
+func invalidAuth(why string) error { return fmt.Errorf("%w: %s", gitsink.ErrNoCredentials, why) }
 
 // Malformed is for an answer that is not the protocol's. It quotes a little of it at most.
 func Malformed(format string, args ...any) error {
