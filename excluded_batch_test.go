@@ -2,6 +2,7 @@ package kubescribe_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -42,11 +43,12 @@ func TestABatchTakesNoExcludedFolderOutOfTheStatus(t *testing.T) {
 		}
 	}
 	require.ErrorIs(t, m.WaitSynced(limited(t)), gitsink.ErrOwned)
-	for len(told) > 0 {
-		<-told
-	}
+	done := func() uint64 { return m.Status().Queue.Counts.Done }
+	before := done()
 	require.NoError(t, c.Delete(schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, "default", "a"))
-	require.Equal(t, 2, (<-told).Excluded.Count)
+	require.Eventually(t, func() bool { return done() > before }, 30*time.Second, 10*time.Millisecond)
+	st, _ := m.DestinationStatus(prodRef)
+	require.Equal(t, 2, st.Excluded.Count)
 	require.NoError(t, stop())
 	require.Contains(t, repo.Tree("main"), "prod/default/configmaps/a.yaml")
 }
