@@ -27,7 +27,7 @@ type Mirror struct {
 	sink     gitsink.GitSink
 	ownsSink bool
 	watcher  *source.Watcher
-	news     *news         // nil if nobody wants to hear them
+	news     *news
 	ended    chan struct{} // closed when Start returns
 
 	mu           sync.Mutex // guards all below
@@ -67,6 +67,7 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 		client:    client,
 		queue:     o.QueueImpl,
 		sink:      o.GitSink,
+		news:      newNews(o.Logger, o.OnStatus),
 		ended:     make(chan struct{}),
 		rules:     &ruleset.RuleSet{},
 		written:   map[destination.Ref]gitsink.Status{},
@@ -74,9 +75,6 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 	}
 	if m.queue == nil {
 		m.queue = queue.NewSharded(&o.Queue)
-	}
-	if o.OnStatus != nil {
-		m.news = newNews(o.OnStatus)
 	}
 	if m.sink == nil {
 		m.ownsSink = true

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/orphan"
 )
@@ -16,10 +18,12 @@ import (
 // types that are forbidden, the end of a backoff, faults of rules.
 const newsInterval = 5 * time.Second
 
-// news tells OnStatus of the destinations whose status has changed. A batch in hand would always
-// show a destination that is not synced, so it is told of one when a batch has been settled.
+// news tells OnStatus of the destinations whose status has changed, and the log of those that are in
+// sync for the first time or again. A batch in hand would always show a destination that is not
+// synced, so it is told of one when a batch has been settled.
 type news struct {
 	tell func(destination.Ref, DestinationStatus)
+	log  logr.Logger
 	told map[destination.Ref]verdict // belongs to the goroutine of follow
 
 	mu      sync.Mutex
@@ -27,9 +31,9 @@ type news struct {
 	wake    chan struct{} // capacity 1
 }
 
-func newNews(tell func(destination.Ref, DestinationStatus)) *news {
+func newNews(log logr.Logger, tell func(destination.Ref, DestinationStatus)) *news {
 	return &news{
-		tell: tell, told: map[destination.Ref]verdict{},
+		tell: tell, log: log, told: map[destination.Ref]verdict{},
 		settled: map[destination.Ref]struct{}{}, wake: make(chan struct{}, 1),
 	}
 }
@@ -92,17 +96,27 @@ func (n *news) look(m *Mirror, refs []destination.Ref) {
 		if !ok {
 			continue // it has gone from the rules
 		}
-		now := verdictOn(&st)
-		if before, told := n.told[ref]; !told || !reflect.DeepEqual(before, now) {
-			n.told[ref] = now
-			n.tell(ref, st)
-		}
+		n.lookAt(ref, &st)
+	}
+}
+
+func (n *news) lookAt(ref destination.Ref, st *DestinationStatus) {
+	before, told := n.told[ref]
+	now := verdictOn(st)
+	if now.said = before.said && now.lineErr == ""; now.synced && !now.said {
+		now.said = true
+		n.log.Info("in sync", "destination", ref, "tip", st.Tip)
+	}
+	if !told || !reflect.DeepEqual(before, now) {
+		n.told[ref] = now
+		n.tell(ref, *st)
 	}
 }
 
 // verdict is what of a status OnStatus is told the change of. It leaves out what changes with every
 // event: the numbers of what waits.
 type verdict struct {
+	said                     bool // the log says that it is in sync
 	synced, approved, parked bool
 	err, lineErr, watchErr   string
 	tip                      string

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/rest"
 
@@ -83,7 +84,7 @@ func TestOnStatusIsToldWhenABatchIsSettledAndNeverWhileItIsInHand(t *testing.T) 
 		var mu sync.Mutex
 		var inHand []int
 		m := newReported(t).Mirror
-		m.news = newNews(func(_ destination.Ref, st DestinationStatus) {
+		m.news = newNews(logr.Discard(), func(_ destination.Ref, st DestinationStatus) {
 			mu.Lock()
 			defer mu.Unlock()
 			inHand = append(inHand, st.Line.InHand)
@@ -122,7 +123,7 @@ func TestOnStatusIsToldWhenABatchIsSettledAndNeverWhileItIsInHand(t *testing.T) 
 func TestAnOnStatusThatHangsIsLeftBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, release := newReported(t).Mirror, make(chan struct{})
-		m.news = newNews(func(destination.Ref, DestinationStatus) { <-release })
+		m.news = newNews(logr.Discard(), func(destination.Ref, DestinationStatus) { <-release })
 		end := m.tellNews()
 		m.news.of(m.destinations()[0])
 		synctest.Wait()
@@ -133,6 +134,30 @@ func TestAnOnStatusThatHangsIsLeftBehind(t *testing.T) {
 		require.Equal(t, newsEnd, time.Since(began))
 		close(release)
 	})
+}
+
+func TestTheLogSaysWhenADestinationIsInSync(t *testing.T) {
+	t.Parallel()
+	m := newReported(t)
+	n := newNews(m.logs.logger(), func(destination.Ref, DestinationStatus) {})
+	for _, c := range []struct {
+		synced bool
+		err    error
+		says   bool
+	}{
+		{},
+		{synced: true, says: true},
+		{synced: true},
+		{}, // something is written
+		{synced: true},
+		{err: errors.New("down")},
+		{synced: true, says: true},
+	} {
+		m.logs.take()
+		st := DestinationStatus{Synced: c.synced, Line: queue.KeyStats{Err: c.err}}
+		n.lookAt(m.ref, &st)
+		require.Equal(t, c.says, m.logs.take() != "")
+	}
 }
 
 // BenchmarkNews is a look at a thousand destinations of which nothing has changed.

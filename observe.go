@@ -17,7 +17,9 @@ func (m *Mirror) observe(r gitsink.Report) {
 	if r.Err == nil && r.Result.Foreign {
 		if err := m.watcher.Sweep(ref); err != nil {
 			m.opts.Logger.V(1).Info("cannot compare the folder anew", "destination", ref, "reason", err.Error())
+			return
 		}
+		m.opts.Logger.Info("somebody else has written to the folder, so it is compared anew", "destination", ref)
 	}
 }
 

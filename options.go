@@ -106,6 +106,9 @@ func (o *Options) withDefaults() Options {
 	if o != nil {
 		out = *o
 	}
+	if out.OnStatus == nil {
+		out.OnStatus = func(destination.Ref, DestinationStatus) {}
+	}
 	if out.Write.OnReport == nil {
 		out.Write.OnReport = func(gitsink.Report) {}
 	}

@@ -117,6 +117,6 @@ func TestWhatTheUserHearsIsWhatWasAskedFor(t *testing.T) {
 	kept.Write.OnReport(gitsink.Report{})
 	require.Equal(t, 2, told)
 	none := (*Options)(nil).withDefaults()
-	require.Nil(t, none.OnStatus)
+	none.OnStatus(destination.Ref{}, DestinationStatus{})
 	none.Write.OnReport(gitsink.Report{})
 }

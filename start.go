@@ -52,6 +52,7 @@ func (m *Mirror) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	m.opts.Logger.Info("following the cluster", "cluster", id, "destinations", len(m.destinations()))
 	runner := queue.NewRunner(m.queue, m.handler(writer), m.runOptions(ctx))
 	watchCtx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -73,9 +74,6 @@ func (m *Mirror) Start(ctx context.Context) error {
 // tellNews runs news, and returns the function that ends it. That has an error for an OnStatus that
 // does not return.
 func (m *Mirror) tellNews() (end func() error) {
-	if m.news == nil {
-		return func() error { return nil }
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	told := make(chan struct{})
 	go func() {
@@ -158,9 +156,7 @@ func (m *Mirror) runOptions(ctx context.Context) *queue.RunOptions {
 	opts.DrainTimeout, opts.EndTimeout = m.opts.DrainTimeout, handlersEnd
 	opts.Drain = func() bool { return m.isLeader(context.WithoutCancel(ctx)) && m.opts.Run.Drain() }
 	opts.Settled = func(d destination.Destination) {
-		if m.news != nil {
-			m.news.of(d.Ref)
-		}
+		m.news.of(d.Ref)
 		if m.opts.Run.Settled != nil {
 			m.opts.Run.Settled(d)
 		}

@@ -290,6 +290,14 @@ func (r *Runner) call(ctx context.Context, b Batch) (err error) {
 	return r.handler(ctx, b)
 }
 
+// nextTry returns when a batch that failed is tried again, "at once" or the time.
+func (r *Runner) nextTry(b Batch) string {
+	if line, _ := r.queue.Line(b.Events[0].Destination); !line.Until.IsZero() {
+		return line.Until.Format(time.RFC3339)
+	}
+	return "at once"
+}
+
 // settle ends the lease as the outcome demands. It does so also when ctx has ended, since that says
 // nothing about what was pushed.
 func (r *Runner) settle(ctx context.Context, b Batch, err error) {
@@ -306,11 +314,11 @@ func (r *Runner) settle(ctx context.Context, b Batch, err error) {
 	case errors.As(err, &partial) && len(partial.Events) == 0:
 		settled = b.Done(ctx)
 	case errors.As(err, &partial):
-		log.Error(err, "Batch failed in part", "left", len(partial.Events))
 		settled = b.Retry(ctx, err, partial.Events...)
+		log.Error(err, "Batch failed in part", "left", len(partial.Events), "nextTry", r.nextTry(b))
 	default:
-		log.Error(err, "Batch failed")
 		settled = b.Retry(ctx, err)
+		log.Error(err, "Batch failed", "nextTry", r.nextTry(b))
 	}
 	if settled != nil {
 		log.Error(settled, "Lease not settled")

@@ -280,6 +280,7 @@ func TestCredentialsComeFromASecretOfTheFolderOrOfTheCluster(t *testing.T) {
 	require.Contains(t, stderr, "refused the credentials")
 	require.NotContains(t, stderr, "wr0ng-word")
 	require.NotContains(t, stderr, "attempt=2", "it would fail again")
+	require.Regexp(t, `msg="Batch failed" destination=default/prod events=\d+ attempt=1 err=.* nextTry=\d{4}-`, stderr)
 
 	f.manifests(withRef + secret("s3cret-word"))
 	code, _, stderr = f.run("--once")
@@ -382,7 +383,9 @@ func TestTheLogIsTextOrJSONAndSaysWhatIsMirrored(t *testing.T) {
 	lines := strings.Split(stderr, "\n")
 	require.Regexp(t, `^time=\d{4}-\d\d-\d\dT\S+ level=INFO msg=mirroring version=\S+ cluster=`+f.cluster.URL()+` destinations=\[default/prod\] rules=1$`, lines[0])
 	require.Regexp(t, `level=INFO msg=pushed destination=default/prod commits=1 tip=[0-9a-f]{40}`, stderr)
+	require.Regexp(t, `level=INFO msg="in sync" destination=default/prod tip=[0-9a-f]{40}`, stderr)
 	require.NotContains(t, stderr, "level=DEBUG")
+	require.NotContains(t, stderr, "somebody else")
 
 	f.configMap("a", "two")
 	code, _, stderr = f.run("--once", "--log", "json", "-v")
