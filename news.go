@@ -18,8 +18,8 @@ import (
 // types that are forbidden, the end of a backoff, faults of rules.
 const newsInterval = 5 * time.Second
 
-// news tells OnStatus of the destinations whose status has changed, and the log of those that are in
-// sync for the first time or again. A batch in hand would always show a destination that is not
+// news tells OnStatus of the destinations whose status has changed, and the log of those that are
+// in sync for the first time or again. A batch in hand would always show a destination that is not
 // synced, so it is told of one when a batch has been settled.
 type news struct {
 	tell func(destination.Ref, DestinationStatus)
