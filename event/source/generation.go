@@ -128,9 +128,11 @@ func (l *ledger) uncovered(to *target, c event.Collection) bool {
 	switch {
 	case faulty:
 		return false
+	case l.served == nil: // nobody knows what the rules mean
+		return false
 	case !valid:
 		return !l.mayBeMeant(to, c)
-	case l.served == nil || l.served.unread[c.Group]:
+	case l.served.unread[c.Group]:
 		return false
 	}
 	_, is := l.served.types[servedType{c.Group, c.Resource, c.Namespace != ""}]

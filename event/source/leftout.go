@@ -24,7 +24,10 @@ import (
 type discovered struct {
 	err   error // what it could not tell
 	rules map[destination.Ref][]*ruleset.TypeError
-	told  map[string]bool // of these, those that the log has named
+	// meant are the types that the rules may mean by these, and by others that may be in a group
+	// that cannot be read.
+	meant map[destination.Ref][]schema.GroupResource
+	told  map[string]bool // of the rules, those that the log has named
 	named string          // the groups that the log has named as unread
 }
 
@@ -41,7 +44,7 @@ func (l *ledger) unanswered(err error) {
 func (l *ledger) answered(err, missing error, unread map[string]bool) {
 	d := &l.discovered
 	var faults []error
-	d.rules = map[destination.Ref][]*ruleset.TypeError{}
+	d.rules, d.meant = map[destination.Ref][]*ruleset.TypeError{}, map[destination.Ref][]schema.GroupResource{}
 	told := map[string]bool{}
 	for _, fault := range joined(missing) {
 		var of *ruleset.TypeError
@@ -49,6 +52,7 @@ func (l *ledger) answered(err, missing error, unread map[string]bool) {
 			faults = append(faults, fault)
 			continue
 		}
+		d.meant[of.Destination] = append(d.meant[of.Destination], of.Meant...)
 		if hidden(of, unread) {
 			continue
 		}
@@ -78,9 +82,7 @@ func (l *ledger) answered(err, missing error, unread map[string]bool) {
 // collection by it. Its files are not taken to be uncovered then.
 func (l *ledger) mayBeMeant(to *target, c event.Collection) bool {
 	of := schema.GroupResource{Group: c.Group, Resource: c.Resource}
-	return slices.ContainsFunc(l.discovered.rules[to.destination.Ref], func(fault *ruleset.TypeError) bool {
-		return slices.Contains(fault.Meant, of)
-	})
+	return slices.Contains(l.discovered.meant[to.destination.Ref], of)
 }
 
 // hidden reports whether a type may be in a group that discovery could not read. Then nothing is

@@ -78,11 +78,15 @@ func TestATypeThatARuleNamesAndTheClusterLacksIsAFaultUntilItIsThere(t *testing.
 func TestATypeOfAGroupThatCannotBeReadIsNoFaultOfTheRule(t *testing.T) {
 	var log said
 	d := New(newGatedAPI(), nil, newLines(-1), &Options{Logger: log.logger()})
-	named := func(groups ...string) error { return &ruleset.TypeError{Groups: groups, Err: ruleset.ErrNotServed} }
+	configMaps := schema.GroupResource{Resource: "configmaps"}
+	named := func(groups ...string) error {
+		return &ruleset.TypeError{Groups: groups, Meant: []schema.GroupResource{configMaps}, Err: ruleset.ErrNotServed}
+	}
 	missing := errors.Join(named("broken.io"), named("*"), named("example.com"))
 	down := errors.New("down")
 	d.update(func(l *ledger) { l.answered(down, missing, map[string]bool{"broken.io": true}) })
 	require.Len(t, d.Faults(), 1)
+	require.Len(t, d.ledger.discovered.meant[destination.Ref{}], 3, "it may be a typo all the same")
 	require.ErrorIs(t, d.Err(), down)
 	require.Equal(t, 1, log.times("API groups cannot be read"))
 	d.update(func(l *ledger) { l.answered(down, missing, map[string]bool{"broken.io": true}) })
