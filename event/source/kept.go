@@ -6,6 +6,9 @@ import "github.com/kubescribe/kubescribe/event"
 const (
 	keptBytes  = 4 << 20
 	keptBeside = 128
+	// keptObjects bounds the types of which something is kept: a larger one is walked through in
+	// any case, and what is sent before that walk would only cut its batches in two.
+	keptObjects = 1000
 )
 
 // kept has the contents that a listing found while a seed waits to compare them, so that what
@@ -40,7 +43,7 @@ func (k *kept) clear() {
 func (l *ledger) sendKept(to *target, key objectKey) bool {
 	content, e := l.kept.contents[key], key.entry()
 	own, is := e.owners.find(to)
-	if content == nil || content.Digest() != e.digest || !is || !own.writes {
+	if content == nil || content.Digest() != e.digest || !is || !own.writes || len(key.of.entries) > keptObjects {
 		return false
 	}
 	l.write(to, key, change{

@@ -101,6 +101,21 @@ func TestTheKeptOfOneDestinationStayWhileAnotherHasToCompare(t *testing.T) {
 	})
 }
 
+func TestOfALargeTypeNothingIsSentBeforeItIsWalkedThrough(t *testing.T) {
+	out := newLines(-1)
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
+	for i := range keptObjects + 1 {
+		name := fmt.Sprint(i)
+		d.object(t.Context(), s, configMap("default", name, "1"), listed)
+		to.backlog.add(d.keyed(s, name), false)
+	}
+	require.True(t, d.ledger.choose(to).many)
+	require.Empty(t, out.waiting)
+	d.deleted(t.Context(), s, configMap("default", "0", "1"), removed)
+	require.Zero(t, d.ledger.choose(to).waiting)
+	require.Len(t, out.waiting, keptObjects+1, "all of a smaller one, and the delete")
+}
+
 // What is kept may be of a listing that counts no more.
 func TestWhatIsKeptWaitsWhileItsReflectorStandsStill(t *testing.T) {
 	out := newLines(-1)
