@@ -258,7 +258,10 @@ func TestABackfillThatCannotFetchIsPatientAndQuickAgainOnceItCould(t *testing.T)
 			w.write(apiwatch.Added, configMap("default", fmt.Sprint(i), "1"))
 		}
 		w.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
-		w.taken()
+		for w.taken(); !w.statusOf("prod").Idle(); w.taken() {
+			time.Sleep(10 * time.Millisecond)
+		}
+		w.times("")
 		w.lines.setRoom(0)
 		for i := range fetchFew + 1 {
 			w.write(apiwatch.Modified, configMap("default", fmt.Sprint(i), "2"))
