@@ -79,13 +79,11 @@ func (n *news) follow(ctx context.Context, m *Mirror) {
 
 // lookAtAll looks at the destinations of the rules, and forgets all others.
 func (n *news) lookAtAll(m *Mirror) {
-	refs, gone := m.destinations(), maps.Clone(n.told)
+	refs, known := m.destinations(), map[destination.Ref]bool{}
 	for _, ref := range refs {
-		delete(gone, ref)
+		known[ref] = true
 	}
-	for ref := range gone {
-		delete(n.told, ref)
-	}
+	maps.DeleteFunc(n.told, func(ref destination.Ref, _ verdict) bool { return !known[ref] })
 	n.look(m, refs)
 }
 

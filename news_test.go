@@ -79,7 +79,7 @@ func TestADestinationThatIsNotValidIsToldAndInTheStatus(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestOnStatusIsToldWhenABatchIsSettledAndNeverWhileItIsInHand(t *testing.T) {
+func TestOnStatusIsToldOfABatchWhenThatIsSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var inHand []int

@@ -164,6 +164,13 @@ func TestTheLogSaysWhatHappenedAndNothingElse(t *testing.T) {
 	require.Empty(t, m.logs.take(), "what failed is tried again, and found then")
 }
 
+func TestAFolderThatSomebodyElseHasWrittenToIsSaidToBeComparedAnew(t *testing.T) {
+	t.Parallel()
+	m := newReported(t)
+	m.say(t, gitsink.Report{Result: gitsink.Result{Foreign: true}})
+	require.Contains(t, m.logs.take(), "somebody else has written to the folder")
+}
+
 // A push of the leader before may take long: it is looked for after 1, 3, 7 and 15 minutes.
 func TestFoldersAreRecheckedAfterAHandover(t *testing.T) {
 	leader := func(context.Context) bool { return true }

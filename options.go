@@ -67,9 +67,9 @@ type Options struct {
 
 	// OnStatus gets the status of a destination, valid or not, when something of it has changed:
 	// Synced, an error, the tip, what is held, left out or refused. It is told of what a batch did
-	// once that has been settled, and of all else within seconds. Changes that follow each other
-	// quickly may be told as one. There is one call at a time; a slow one holds up the others, but
-	// no write. Default: none.
+	// once that has been settled, and of all else within seconds. A batch that takes longer may
+	// show as not synced meanwhile, and changes that follow each other quickly may be told as one.
+	// There is one call at a time; a slow one holds up the others, but no write. Default: none.
 	OnStatus func(destination.Ref, DestinationStatus)
 	// MeterProvider gets the metrics of the default queue and of the Runner, which package queue
 	// lists, unless Queue or Run has one of its own. Default: nothing is measured.

@@ -43,11 +43,10 @@ func (m *Mirror) synced() (bool, error) {
 		case st.idle && st.Excluded != nil:
 			failed = append(failed, fmt.Errorf("kubescribe: %s: %w: %d folders have a %s of their own, first %q", st.Destination.Ref,
 				gitsink.ErrOwned, st.Excluded.Count, gitsink.OwnerFile, st.Excluded.Sample))
-		case st.idle && len(st.Watch.Faults) > 0 && (len(st.Watch.Incomplete) == 0 || refused(st.Watch.Incomplete)):
+		case st.idle && (refused(st.Watch.Incomplete) || len(st.Watch.Incomplete) == 0 && len(st.Watch.Faults) > 0):
 			for _, fault := range st.Watch.Faults {
 				failed = append(failed, fmt.Errorf("kubescribe: %s: %w", st.Destination.Ref, fault))
 			}
-		case st.idle && refused(st.Watch.Incomplete):
 			for _, part := range st.Watch.Incomplete {
 				failed = append(failed, fmt.Errorf("kubescribe: %s: %s cannot be listed: %w", st.Destination.Ref, part.Collection, part.Err))
 			}

@@ -57,6 +57,7 @@ var (
 // noCredentials is ErrNoCredentials.
 type noCredentials struct{}
 
+// Error implements error.
 func (noCredentials) Error() string { return "gitsink: no usable credentials" }
 
 // Is makes it an ErrAuth, so that whoever acts on that acts on both.

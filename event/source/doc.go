@@ -70,7 +70,8 @@
 // to its owners, about 130 bytes. A destination holds a bit for each object of a type for which it
 // waits, a bit more for deletes, and one for what was sent since its last SeedSync. Listings and
 // walks have one page each in memory, Options.Lists of them at a time. While a seed compares, up to
-// 4 MiB of what its listings found are kept, so that a small cluster is read once (kept.go).
+// 4 MiB of what its listings found of types of a thousand objects at most are kept, so that a small
+// cluster is read once (kept.go).
 //
 // # Concurrency
 //

@@ -126,9 +126,7 @@ func (l *ledger) uncovered(to *target, c event.Collection) bool {
 	}
 	valid, faulty := l.adopted.ruleSet.Compiled().Covers(to.destination.Ref, c)
 	switch {
-	case faulty:
-		return false
-	case l.served == nil: // nobody knows what the rules mean
+	case faulty, l.served == nil: // nobody knows what the rules mean
 		return false
 	case !valid:
 		return !l.mayBeMeant(to, c)

@@ -1,10 +1,13 @@
 package source
 
-import "github.com/kubescribe/kubescribe/event"
+import (
+	"k8s.io/apimachinery/pkg/types"
 
-// keptBytes bounds the contents that are kept for seeds, with what each of them costs beside.
+	"github.com/kubescribe/kubescribe/event"
+)
+
 const (
-	keptBytes  = 4 << 20
+	keptBytes  = 4 << 20 // of contents that are kept for seeds, with what each of them costs beside
 	keptBeside = 128
 	// keptObjects bounds the types of which something is kept: a larger one is walked through in
 	// any case, and what is sent before that walk would only cut its batches in two.
@@ -12,38 +15,66 @@ const (
 )
 
 // kept has the contents that a listing found while a seed waits to compare them, so that what
-// differs need not be read a second time. A cluster that fits in is read once. What does not fit in
-// is fetched or listed again. Whoever takes one checks its digest, so what has changed or died
-// meanwhile may stay until all seeds are over.
+// differs need not be read a second time. A cluster of small types that fits in is read once. What
+// does not fit in is fetched or listed again. Whoever takes one checks its digest, so what has
+// changed or died meanwhile may stay until all seeds are over.
 type kept struct {
-	contents map[objectKey]*event.Content
-	size     int
-	bound    int
+	types map[*typeLedger]*keptType
+	size  int
+	bound int
 }
 
-func newKept() kept { return kept{contents: map[objectKey]*event.Content{}, bound: keptBytes} }
+type keptType struct {
+	contents map[types.NamespacedName]*event.Content
+	size     int
+}
 
+func newKept() kept { return kept{types: map[*typeLedger]*keptType{}, bound: keptBytes} }
+
+// add keeps a content if there is room. Of a type that has become large it keeps nothing, so that
+// it takes no room from others.
 func (k *kept) add(key objectKey, content *event.Content) {
-	size := k.size + content.Size() + keptBeside
-	if old, ok := k.contents[key]; ok {
-		size -= old.Size() + keptBeside
+	of := k.types[key.of]
+	if len(key.of.entries) > keptObjects {
+		if of != nil {
+			k.size -= of.size
+			delete(k.types, key.of)
+		}
+		return
 	}
-	if size <= k.bound {
-		k.contents[key], k.size = content, size
+	if of == nil {
+		of = &keptType{contents: map[types.NamespacedName]*event.Content{}}
+		k.types[key.of] = of
 	}
+	grows := content.Size() + keptBeside
+	if old, ok := of.contents[key.name]; ok {
+		grows -= old.Size() + keptBeside
+	}
+	if k.size+grows <= k.bound {
+		of.contents[key.name] = content
+		of.size += grows
+		k.size += grows
+	}
+}
+
+func (k *kept) get(key objectKey) *event.Content {
+	if of := k.types[key.of]; of != nil {
+		return of.contents[key.name]
+	}
+	return nil
 }
 
 func (k *kept) clear() {
-	clear(k.contents)
+	clear(k.types)
 	k.size = 0
 }
 
 // sendKept sends a pending object whose content is kept, if it could be fetched, too. It reports
 // whether it is kept; it waits still if there was no room.
 func (l *ledger) sendKept(to *target, key objectKey) bool {
-	content, e := l.kept.contents[key], key.entry()
+	content, e := l.kept.get(key), key.entry()
 	own, is := e.owners.find(to)
-	if content == nil || content.Digest() != e.digest || !is || !own.writes || len(key.of.entries) > keptObjects {
+	if content == nil || content.Digest() != e.digest || !is || !own.writes {
 		return false
 	}
 	l.write(to, key, change{

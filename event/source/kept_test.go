@@ -30,7 +30,7 @@ func TestAClusterThatIsKeptIsReadOnceForAllDestinations(t *testing.T) {
 		w.mu.Unlock()
 		require.Len(t, w.times("list configmaps"), 3, "pages of the reflector")
 		w.watcher.read(func(l *ledger) {
-			require.Empty(t, l.kept.contents, "all seeds are over")
+			require.Empty(t, l.kept.types, "all seeds are over")
 			require.Zero(t, l.kept.size)
 		})
 	})
@@ -59,6 +59,14 @@ func TestWhatChangedSinceItWasKeptIsFetched(t *testing.T) {
 	require.Equal(t, map[string]string{"a": fmt.Sprint(event.Update, true, true), "c": fmt.Sprint(event.Delete, false, false)}, got)
 }
 
+// count returns the number of contents.
+func (k *kept) count() (n int) {
+	for _, of := range k.types {
+		n += len(of.contents)
+	}
+	return n
+}
+
 func TestTheKeptAreBounded(t *testing.T) {
 	k, of := newKept(), &typeLedger{}
 	big := event.NewContent(make([]byte, keptBytes/2))
@@ -70,7 +78,7 @@ func TestTheKeptAreBounded(t *testing.T) {
 	for i := range 3 {
 		k.add(key(i), big)
 	}
-	require.Len(t, k.contents, 1, "each costs a little more than its bytes")
+	require.Equal(t, 1, k.count(), "each costs a little more than its bytes")
 	for range 3 {
 		k.add(key(0), event.NewContent([]byte("small")))
 	}
@@ -78,11 +86,11 @@ func TestTheKeptAreBounded(t *testing.T) {
 	for i := range keptBytes {
 		k.add(key(i), nil)
 	}
-	require.LessOrEqual(t, len(k.contents), keptBytes/keptBeside)
+	require.LessOrEqual(t, k.count(), keptBytes/keptBeside)
 	k.clear()
-	require.Empty(t, k.contents)
+	require.Empty(t, k.types)
 	k.add(key(1), big)
-	require.Len(t, k.contents, 1)
+	require.Equal(t, 1, k.count())
 }
 
 func TestTheKeptOfOneDestinationStayWhileAnotherHasToCompare(t *testing.T) {
@@ -94,11 +102,22 @@ func TestTheKeptOfOneDestinationStayWhileAnotherHasToCompare(t *testing.T) {
 		w.setRules([]destination.Spec{spec("prod", "main"), spec("dev", "dev")}, rule("prod", "prod", "configmaps"), rule("dev", "dev", "configmaps"))
 		w.taken()
 		require.True(t, w.statusOf("prod").Idle())
-		w.watcher.read(func(l *ledger) { require.Len(t, l.kept.contents, 30) })
+		w.watcher.read(func(l *ledger) { require.Equal(t, 30, l.kept.count()) })
 		w.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "configmaps"))
 		synctest.Wait()
-		w.watcher.read(func(l *ledger) { require.Empty(t, l.kept.contents, "nobody needs them") })
+		w.watcher.read(func(l *ledger) { require.Empty(t, l.kept.types, "nobody needs them") })
 	})
+}
+
+// It would take the room of all others.
+func TestOfALargeTypeNothingIsKept(t *testing.T) {
+	out := newLines(-1)
+	d, _, s := newRig(t, out, rule("prod", "prod", "configmaps"))
+	for i := range keptObjects + 2 {
+		d.object(t.Context(), s, configMap("default", fmt.Sprint(i), "1"), listed)
+		require.Equal(t, i < keptObjects, d.ledger.kept.count() == i+1, i)
+		require.Equal(t, i < keptObjects, d.ledger.kept.size > 0, i)
+	}
 }
 
 func TestOfALargeTypeNothingIsSentBeforeItIsWalkedThrough(t *testing.T) {
@@ -111,9 +130,6 @@ func TestOfALargeTypeNothingIsSentBeforeItIsWalkedThrough(t *testing.T) {
 	}
 	require.True(t, d.ledger.choose(to).many)
 	require.Empty(t, out.waiting)
-	d.deleted(t.Context(), s, configMap("default", "0", "1"), removed)
-	require.Zero(t, d.ledger.choose(to).waiting)
-	require.Len(t, out.waiting, keptObjects+1, "all of a smaller one, and the delete")
 }
 
 // What is kept may be of a listing that counts no more.

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,14 +27,17 @@ type logged struct {
 	lines []string
 }
 
-func (l *logged) options() *Options {
-	return &Options{Resync: -1, Logger: funcr.New(func(_, args string) {
+func (l *logged) logger() logr.Logger {
+	return funcr.New(func(_, args string) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.lines = append(l.lines, args)
-	}, funcr.Options{})}
+	}, funcr.Options{})
 }
 
+func (l *logged) options() *Options { return &Options{Resync: -1, Logger: l.logger()} }
+
+// count returns how many lines have a part.
 func (l *logged) count(part string) (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

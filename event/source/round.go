@@ -12,12 +12,12 @@ import (
 const (
 	fetchFew  = 100 // pending objects that are fetched one by one in a round
 	fetchMany = 250 // from so many of one feed on, they are listed
-	fetchTen  = 10  // up to so many are fetched one by one, however few there are of their type
+	fetchEach = 10  // up to so many are fetched one by one, however few there are of their type
 )
 
 // many returns the number of pending objects from which on a listing costs less than fetching each:
 // a tenth of their type, within bounds.
-func (tl *typeLedger) many() int { return min(max(len(tl.entries)/10, fetchTen+1), fetchMany) }
+func (tl *typeLedger) many() int { return min(max(len(tl.entries)/10, fetchEach+1), fetchMany) }
 
 // round is what a backfill has to fetch next.
 type round struct {

@@ -230,8 +230,8 @@ func TestManyThatWaitAreListedAndFewFetched(t *testing.T) {
 	}{
 		{0, 0, 0, false},
 		{1, 1, 1, false},
-		{fetchTen, fetchTen, fetchTen, false},
-		{fetchTen + 1, fetchTen + 1, fetchTen + 1, true},
+		{fetchEach, fetchEach, fetchEach, false},
+		{fetchEach + 1, fetchEach + 1, fetchEach + 1, true},
 		{1000, 99, 99, false},
 		{1000, 100, fetchFew, true},
 		{10000, fetchMany - 1, fetchFew, false},

@@ -75,7 +75,10 @@ func (k *walk) run(ctx context.Context) {
 
 // small reports whether a page has all of the type. A second pass costs less than to wait then.
 func (k *walk) small() (small bool) {
-	k.read(func(l *ledger) { small = len(l.typeOf(k.from.of).entries) <= int(k.opts.PageSize) })
+	k.read(func(l *ledger) {
+		tl := l.types[groupResource(k.from.of)]
+		small = tl == nil || len(tl.entries) <= int(k.opts.PageSize)
+	})
 	return small
 }
 

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
@@ -400,6 +401,11 @@ func TestTheLogIsTextOrJSONAndSaysWhatIsMirrored(t *testing.T) {
 		said[fmt.Sprint(entry["level"], " ", entry["msg"])] = true
 	}
 	require.Subset(t, said, map[string]bool{"INFO mirroring": true, "INFO pushed": true, "DEBUG Handler returned": true})
+}
+
+func TestTheAddressOfTheClusterIsShownWithoutCredentials(t *testing.T) {
+	require.NotContains(t, addressOf(&rest.Config{Host: "https://me:hunter2@api.example:6443"}), "hunter2")
+	require.Equal(t, "unknown", addressOf(&rest.Config{Host: "https://me:hunter2@api.example\x7f"}))
 }
 
 func TestTheVersionIsPrinted(t *testing.T) {

@@ -161,10 +161,7 @@ func TestNewBranchesAtOnceAreToldTheDefaultBranchTogether(t *testing.T) {
 		require.Equal(t, map[string]string{"shared/a": "1", "shared/b/c": "1", "mine": branches[i]}, repo.Tree(branches[i]))
 	}
 	got := asked(server)
-	for i, most := range []int{2, 2, 2, 5} { // what the first has learned may serve the others
-		require.LessOrEqual(t, got[i], most, got)
-	}
-	require.Equal(t, []int{2, 5}, got[2:])
+	require.Contains(t, [][4]int{{1, 2, 2, 5}, {2, 1, 2, 5}, {2, 2, 2, 5}}, got, "what the first has learned may serve the others")
 }
 
 // A branch that cannot be beside another is told which one it is, though others asked, too.

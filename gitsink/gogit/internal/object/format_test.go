@@ -164,7 +164,8 @@ func TestASignatureStandsWhereItsFormatHasIt(t *testing.T) {
 }
 
 // FuzzPackReader reads what may be a pack as go-git's scanner does: the same objects, or an error
-// of both. A delta whose base would lie in the pack's header is one for git and for us alone.
+// of both. A delta whose base would lie in the pack's header is an error for us, as for git, but
+// not for go-git.
 func FuzzPackReader(f *testing.F) {
 	pack := EncodePack(SHA1, blobs(0, 15, 100), nil)
 	f.Add(pack)
