@@ -35,6 +35,7 @@ type Mirror struct {
 	set          destination.Set
 	rules        *ruleset.RuleSet
 	named        []destination.Ref // of SetRules, whether they are valid or not
+	ruled        map[destination.Ref]ruled
 	orphans      map[destination.Ref]orphan.Options
 	written      map[destination.Ref]gitsink.Status // what the reports of the writer add up to
 	approvals    map[destination.Ref]*approvals

@@ -124,8 +124,9 @@ type verdict struct {
 	unadopted                []string
 	filtered                 int
 	skipped, incomplete      []string
-	refused                  int
+	refused, skippedCount    int
 	faults                   []string
+	reason                   Reason
 }
 
 func verdictOn(st *DestinationStatus) verdict {
@@ -133,8 +134,9 @@ func verdictOn(st *DestinationStatus) verdict {
 		synced: st.Synced, approved: st.Approved, parked: !st.Line.Parked.IsZero(),
 		err: text(st.Err), lineErr: text(st.Line.Err), watchErr: text(st.Watch.Err),
 		tip: st.Tip, seed: st.LastSeed, commit: st.LastCommit,
-		unadopted: st.Unadopted, filtered: len(st.Filtered), refused: st.Watch.RefusedCount,
+		unadopted: st.Unadopted, filtered: len(st.Filtered), refused: st.Watch.RefusedCount, skippedCount: st.SkippedCount,
 	}
+	_, v.reason, _ = st.Ready()
 	if st.Held != nil {
 		v.held = st.Held.Found
 	}

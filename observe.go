@@ -1,6 +1,10 @@
 package kubescribe
 
-import "github.com/kubescribe/kubescribe/gitsink"
+import (
+	"slices"
+
+	"github.com/kubescribe/kubescribe/gitsink"
+)
 
 // observe takes down what became of a batch.
 func (m *Mirror) observe(r gitsink.Report) {
@@ -10,10 +14,13 @@ func (m *Mirror) observe(r gitsink.Report) {
 		m.mu.Unlock()
 		return // it changed meanwhile; what it is now will report
 	}
-	m.written[ref] = m.written[ref].With(r.Status)
+	before := m.written[ref]
+	now := before.With(r.Status)
+	m.written[ref] = now
 	m.consume(r)
 	m.mu.Unlock()
 	m.log(r)
+	m.logLeftOut(before, now)
 	if r.Err == nil && r.Result.Foreign {
 		if err := m.watcher.Sweep(ref); err != nil {
 			m.opts.Logger.V(1).Info("cannot compare the folder anew", "destination", ref, "reason", err.Error())
@@ -23,13 +30,30 @@ func (m *Mirror) observe(r gitsink.Report) {
 	}
 }
 
+// logLeftOut says what cannot be written, whenever that changes: a hundred thousand objects may be
+// in it.
+func (m *Mirror) logLeftOut(before, now gitsink.Status) {
+	log := m.opts.Logger.WithValues("destination", now.Destination.Ref)
+	switch {
+	case now.SkippedCount == 0 && before.SkippedCount > 0:
+		log.Info("every object can be written again")
+	case now.SkippedCount > 0 && !sameSkipped(before, now):
+		first := now.Skipped[0]
+		log.Info("objects left out, since they cannot be written", "count", now.SkippedCount,
+			"first", first.Resource.ID.String(), "reason", first.Err.Error())
+	}
+}
+
+func sameSkipped(a, b gitsink.Status) bool {
+	return a.SkippedCount == b.SkippedCount && slices.EqualFunc(a.Skipped, b.Skipped, func(a, b gitsink.Skipped) bool {
+		return a.Resource.ID == b.Resource.ID && a.Err.Error() == b.Err.Error()
+	})
+}
+
 func (m *Mirror) log(r gitsink.Report) {
 	log := m.opts.Logger.WithValues("destination", r.Destination.Ref)
 	if len(r.Result.Commits) > 0 { // the Runner speaks of failures
 		log.Info("pushed", "commits", len(r.Result.Commits), "tip", r.Result.Tip, "orphansRemoved", r.Removed)
-	}
-	for _, s := range r.Skipped {
-		log.Info("object left out", "object", s.Resource.ID.String(), "reason", s.Err.Error())
 	}
 	if r.Held != nil {
 		log.Info("deletions held back; approve them", "count", r.Held.Count, "of", r.Held.Files, "sample", r.Held.Sample)

@@ -143,7 +143,7 @@ func TestTheLogSaysWhatHappenedAndNothingElse(t *testing.T) {
 	for said, r := range map[string]gitsink.Report{
 		"":                        {Status: gitsink.Status{LastSeed: someTime}, Pruned: &gitsink.Pruned{}},
 		"\"pushed\" \"dest":       {Result: gitsink.Result{Commits: []string{"c"}}},
-		"object left out":         {Status: gitsink.Status{Skipped: []gitsink.Skipped{{Err: errors.New("too long")}}}},
+		"objects left out":        {Status: gitsink.Status{Skipped: []gitsink.Skipped{{Err: errors.New("too long")}}}},
 		"deletions held back":     swept(gitsink.Status{Held: &orphan.TooManyError{}}),
 		"folder is not adopted":   swept(gitsink.Status{Unadopted: []string{"a"}}),
 		"an owner of their own":   {Status: gitsink.Status{Excluded: &orphan.Found{}}},
@@ -153,6 +153,7 @@ func TestTheLogSaysWhatHappenedAndNothingElse(t *testing.T) {
 		// Somebody changed the folder.
 		"cannot compare the folder anew": {Result: gitsink.Result{Foreign: true}},
 	} {
+		clear(m.written)
 		m.logs.take()
 		m.say(t, r)
 		logged := m.logs.take()
@@ -261,4 +262,27 @@ func TestOnlyARefusalWillNotBeCuredByTime(t *testing.T) {
 	} {
 		require.Equal(t, c.want, refused(c.parts), name)
 	}
+}
+
+func TestTheLogSaysWhatIsLeftOutWheneverThatChanges(t *testing.T) {
+	t.Parallel()
+	m := newReported(t)
+	m.watcher = source.New(nil, nil, nil, nil)
+	leaves := func(names ...string) string {
+		st := gitsink.Status{LastSeed: someTime, SkippedCount: len(names)}
+		for _, name := range names {
+			s := gitsink.Skipped{Err: gitsink.ErrPath}
+			s.Resource.ID.Name = name
+			st.Skipped = append(st.Skipped, s)
+		}
+		m.logs.take()
+		m.say(t, gitsink.Report{Status: st})
+		return m.logs.take()
+	}
+	require.Contains(t, leaves("a", "b"), `"count"=2`)
+	require.NotContains(t, leaves("a", "b"), "left out", "that was said")
+	require.Contains(t, leaves("a"), `"count"=1`)
+	require.Contains(t, leaves("b"), `"count"=1`, "another object")
+	require.Contains(t, leaves(), "every object can be written again")
+	require.NotContains(t, leaves(), "again")
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/orphan"
 	"github.com/kubescribe/kubescribe/ruleset"
@@ -33,7 +35,7 @@ func (m *Mirror) SetRules(r Rules) error {
 	errOrphans := validateOrphans(r.Orphans)
 	m.mu.Lock()
 	m.set, m.rules, m.orphans = set, compiled, maps.Clone(r.Orphans)
-	m.named = namesOf(r.Destinations)
+	m.named, m.ruled = namesOf(r.Destinations), ruledBy(set, compiled, r.Rules)
 	for ref, w := range m.written {
 		if d, _ := set.Get(ref); d != w.Destination {
 			delete(m.written, ref)
@@ -43,6 +45,29 @@ func (m *Mirror) SetRules(r Rules) error {
 	m.watcher.SetRules(set, compiled)
 	m.mu.Unlock()
 	return errors.Join(errSet, errRules, errOrphans)
+}
+
+// ruled are the rules of a destination.
+type ruled struct {
+	valid   int
+	invalid []types.NamespacedName
+}
+
+// ruledBy finds the rules of each destination. Those of a namespace that may not use it are none of
+// its tenant's affair.
+func ruledBy(set destination.Set, compiled *ruleset.RuleSet, rules []ruleset.Rule) map[destination.Ref]ruled {
+	all := map[destination.Ref]ruled{}
+	for _, r := range rules {
+		of := all[r.Destination]
+		switch {
+		case compiled.Err(r.Name) == nil:
+			of.valid++
+		case set.Allows(r.Destination, r.Name.Namespace) && !slices.Contains(of.invalid, r.Name):
+			of.invalid = append(of.invalid, r.Name)
+		}
+		all[r.Destination] = of
+	}
+	return all
 }
 
 // namesOf returns the names of destinations, each once.

@@ -23,6 +23,10 @@ type DestinationStatus struct {
 	// Err alone, which says why. Held are the deletions that wait for Approve, Unadopted the files
 	// that would go after Adopt, Uncovered those that would go by Prune.
 	gitsink.Status
+	// Rules is the number of valid rules that send objects here. InvalidRules are the others, which
+	// are left out.
+	Rules        int
+	InvalidRules []types.NamespacedName
 	// Synced: everything that the rules ask for has been listed and written, held and unadopted
 	// files apart, no files are Excluded, and the cluster serves all types that the rules name.
 	Synced bool
@@ -76,6 +80,7 @@ func (m *Mirror) DestinationStatus(ref destination.Ref) (DestinationStatus, bool
 	d, ok := m.set.Get(ref)
 	st := DestinationStatus{Status: m.written[ref]}
 	fault := m.set.Err(ref)
+	st.Rules, st.InvalidRules = m.ruled[ref].valid, m.ruled[ref].invalid
 	if a := m.approvals[ref]; a != nil {
 		st.Approved = a.sweep != nil
 	}

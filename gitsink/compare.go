@@ -133,7 +133,7 @@ func (p *planRun) compare(ctx context.Context, f *fileNames, live event.Snapshot
 			continue
 		}
 		if err := p.refusal(path, func() error { return f.blocked(path, name, exists) }); err != nil {
-			p.report.Skipped = append(p.report.Skipped, Skipped{o.Resource, err, false})
+			p.skips.add(Skipped{o.Resource, err, false})
 			continue
 		}
 		live.Differs(o)

@@ -146,7 +146,7 @@ func TestASeedDoesNotAskForWhatCannotBeWritten(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"free"}, live.differ)
 	why := map[string]string{}
-	for _, s := range p.report.Skipped {
+	for _, s := range p.skips.first {
 		require.False(t, s.Retry)
 		why[s.Resource.Name] = s.Err.Error()
 	}

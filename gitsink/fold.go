@@ -92,7 +92,7 @@ func notFolder(path string) error { return fmt.Errorf("%w: %s is not a folder", 
 func isFolder(path string) error { return fmt.Errorf("%w: %s is a folder", ErrPath, path) }
 
 func (p *planRun) skip(e event.Event, err error, retry bool) {
-	p.report.Skipped = append(p.report.Skipped, Skipped{e.Resource, err, retry})
+	p.skips.add(Skipped{e.Resource, err, retry})
 	if retry {
 		p.again = append(p.again, e)
 	}

@@ -27,6 +27,8 @@ type planRun struct {
 	pending pendingCommit
 	commits []Commit
 	again   []event.Event // those that have to be tried again
+	tried   []uint64      // the objects of the events, by idHash
+	skips   skips
 	report  Report
 
 	seen  event.Snapshot // of a SeedSync
@@ -67,6 +69,9 @@ func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree
 		return nil, err
 	}
 	for _, e := range events {
+		if e.Operation != event.SeedSync {
+			p.tried = append(p.tried, idHash(e.Resource.ID))
+		}
 		switch {
 		case e.Operation == event.SeedSync:
 		case e.Operation == event.Delete && policy.Orphans.Policy == orphan.Never:
@@ -98,6 +103,8 @@ func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree
 func (p *planRun) landed(result Result, now time.Time) Report {
 	r := p.report
 	r.Destination, r.Tip, r.Result, r.Token = p.to, result.Tip, result, p.policy.Token
+	r.tried, r.skipped = leftOf(p.tried), leftOf(p.skips.all)
+	r.Skipped, r.SkippedCount = p.skips.first, len(r.skipped)
 	if len(result.Commits) > 0 {
 		r.LastCommit = now
 	}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/kubescribe/kubescribe/destination"
-	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/orphan"
 )
 
@@ -33,18 +32,17 @@ type Status struct {
 	// of their own, and in which that kept files of our types and namespaces from being deleted or
 	// looked at. They may have lost their object. Remove that OwnerFile, or those files.
 	Excluded *orphan.Found
-	// Skipped are the objects that the last batch left out.
-	Skipped []Skipped
+	// Skipped are objects that are left out, since they cannot be written: MaxSkipped at most.
+	// SkippedCount is the number of all of them. An object is left out until it is written or gone,
+	// or a sweep finds nothing against it.
+	Skipped      []Skipped
+	SkippedCount int
 	// Filtered are the lines of a .gitattributes with a filter that files of ours should have gone
 	// through and did not, MaxFiltered at most. See WriterOptions.RefuseFiltered.
 	Filtered []Filtered
-}
 
-// Skipped is an object that was left out of a commit.
-type Skipped struct {
-	Resource event.Resource
-	Err      error
-	Retry    bool // it goes back into its line
+	skipped left // all of them
+	tried   left // in a Report: the objects of the batch
 }
 
 // With returns what is known after a batch has found out more. The slices of s are left as they
@@ -54,11 +52,13 @@ func (s Status) With(found Status) Status {
 	if found.Err != nil {
 		return s
 	}
-	s.Tip, s.Skipped = found.Tip, found.Skipped
+	swept := !found.LastSeed.IsZero()
+	s.Skipped, s.skipped = s.withSkipped(found, swept)
+	s.Tip, s.SkippedCount = found.Tip, max(len(s.skipped), len(s.Skipped))
 	if !found.LastCommit.IsZero() {
 		s.LastCommit = found.LastCommit
 	}
-	if !found.LastSeed.IsZero() { // a sweep has looked at all files and folders
+	if swept { // a sweep has looked at all files and folders
 		s.LastSeed, s.Held, s.Unadopted, s.Uncovered = found.LastSeed, found.Held, found.Unadopted, found.Uncovered
 		s.Filtered, s.Excluded = found.Filtered, found.Excluded
 		return s

@@ -2,13 +2,16 @@ package gitsink
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
+	"testing/fstest"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/orphan"
 )
 
@@ -18,13 +21,13 @@ func TestAStatusAddsUpWhatSweepsAndOtherBatchesFindOut(t *testing.T) {
 	filters, folders := []Filtered{{Filter: "a"}}, &orphan.Found{Count: 1}
 	sweep := Status{
 		Destination: to("prod"), LastSeed: at(1), LastCommit: at(1), Tip: "c", Held: held, Unadopted: []string{"u"}, Uncovered: found,
-		Filtered: filters, Excluded: folders, Skipped: []Skipped{{Err: errors.New("too long")}},
+		Filtered: filters, Excluded: folders, Skipped: []Skipped{{Err: errors.New("too long")}}, SkippedCount: 1,
 	}
 	now := Status{}.With(sweep)
 	require.Equal(t, sweep, now)
 
 	want := sweep
-	want.Tip, want.Skipped = "d", nil
+	want.Tip, want.Skipped, want.SkippedCount = "d", nil, 0
 	now = now.With(Status{Destination: to("prod"), Tip: "d"})
 	require.Equal(t, want, now, "a batch that had nothing to write tells no more")
 
@@ -83,4 +86,53 @@ func TestAReportHasTheTimesOfWhatTheBatchDid(t *testing.T) {
 			require.Equal(t, !want.seed.IsZero(), r.Swept(), i)
 		}
 	})
+}
+
+func TestAnObjectIsLeftOutUntilItIsWrittenOrGone(t *testing.T) {
+	s := &memorySink{}
+	w, reports := newTestWriter(t, s, nil)
+	blocker := func(name string) string { return w.opts.Layout.Path(write("prod", name, "").Resource) + "/x" }
+	for _, name := range []string{"a", "b", "c"} {
+		s.folder("prod")[blocker(name)] = &fstest.MapFile{}
+	}
+	var now Status
+	after := func(events ...event.Event) (names []string) {
+		t.Helper()
+		*reports = nil
+		require.NoError(t, w.Handle(t.Context(), batch(events...)))
+		now = now.With((*reports)[0].Status)
+		for _, left := range now.Skipped {
+			names = append(names, left.Resource.ID.Name)
+		}
+		require.Equal(t, len(names), now.SkippedCount)
+		return names
+	}
+	require.Equal(t, []string{"a", "b"}, after(write("prod", "a", "1"), write("prod", "b", "1")))
+	require.Equal(t, []string{"a", "b"}, after(write("prod", "d", "1")), "another batch takes nothing back")
+	require.Equal(t, []string{"b", "a"}, after(write("prod", "a", "2")), "nor does the next try, which fails too")
+	delete(s.folder("prod"), blocker("a"))
+	require.Equal(t, []string{"b"}, after(write("prod", "a", "3")), "it is written")
+	require.Empty(t, after(remove("prod", "b")), "it is gone")
+	require.Equal(t, []string{"c"}, after(write("prod", "c", "1")))
+	delete(s.folder("prod"), blocker("c"))
+	require.Empty(t, after(seedSync("prod", "a", "d")), "a sweep looks at all that lives")
+}
+
+func TestOfManyThatAreLeftOutTheFirstAreNamedAndAllAreCounted(t *testing.T) {
+	s := &memorySink{}
+	w, reports := newTestWriter(t, s, nil)
+	var events []event.Event
+	for i := range MaxSkipped + 50 {
+		e := write("prod", fmt.Sprint("o", i), "1")
+		s.folder("prod")[w.opts.Layout.Path(e.Resource)+"/x"] = &fstest.MapFile{}
+		events = append(events, e)
+	}
+	require.NoError(t, w.Handle(t.Context(), batch(events...)))
+	now := Status{}.With((*reports)[0].Status)
+	require.Len(t, now.Skipped, MaxSkipped)
+	require.Equal(t, MaxSkipped+50, now.SkippedCount)
+	delete(s.folder("prod"), w.opts.Layout.Path(events[MaxSkipped+1].Resource)+"/x")
+	require.NoError(t, w.Handle(t.Context(), batch(events[MaxSkipped+1])))
+	now = now.With((*reports)[1].Status)
+	require.Equal(t, MaxSkipped+49, now.SkippedCount, "one that was not named is counted all the same")
 }

@@ -3,7 +3,6 @@ package gitsink
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -113,11 +112,5 @@ func (w *Writer) apply(ctx context.Context, lease queue.Lease, events []event.Ev
 		}
 	}
 	w.opts.OnReport(report)
-	var faults []error
-	for _, s := range report.Skipped {
-		if s.Retry {
-			faults = append(faults, fmt.Errorf("%s: %w", s.Resource.ID, s.Err))
-		}
-	}
-	return last.again, errors.Join(faults...)
+	return last.again, errors.Join(last.skips.again...)
 }

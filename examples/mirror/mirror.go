@@ -216,7 +216,7 @@ func describe(w io.Writer, ref destination.Ref, st kubescribe.DestinationStatus)
 	for _, s := range slices.Concat(st.Skipped, refusedAsSkipped(st)) {
 		fmt.Fprintf(w, "  left out: %s: %v\n", s.Resource.ID, s.Err)
 	}
-	if more := st.Watch.RefusedCount - len(st.Watch.Refused); more > 0 {
+	if more := st.Watch.RefusedCount - len(st.Watch.Refused) + st.SkippedCount - len(st.Skipped); more > 0 {
 		fmt.Fprintf(w, "  left out: and %d more\n", more)
 	}
 	for _, part := range st.Watch.Incomplete {

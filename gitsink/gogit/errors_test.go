@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,4 +55,15 @@ func TestFailuresOfAConnectionHaveAClass(t *testing.T) {
 		require.Contains(t, classes, test.want, test.err.Error())
 		require.Equal(t, test.final, surelyRefused(test.err), test.err.Error())
 	}
+}
+
+// net/http puts the URL into its errors, and the error of an operation has it already.
+func TestAFailureNamesTheURLOnce(t *testing.T) {
+	t.Parallel()
+	s := newSink(t, nil)
+	err := refuse(t, s, target("http://127.0.0.1:1/org/repo", "main", "f"), put("a.yaml", "x"), gitsink.ErrUnavailable)
+	require.Equal(t, 1, strings.Count(err.Error(), "org/repo"), err)
+	require.NotContains(t, gitsink.Brief(err), "org/repo")
+	require.Contains(t, gitsink.Brief(err), "connection refused")
+	require.Equal(t, gitsink.ReasonServerUnavailable, gitsink.Reason(err))
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -107,6 +108,10 @@ func (w *httpConn) do(req *http.Request) (*http.Response, error) {
 	w.auth.show(req)
 	resp, err := w.client.Do(req)
 	if err != nil {
+		var of *url.Error
+		if errors.As(err, &of) {
+			err = of.Err // the URL is in the error of the operation already
+		}
 		return nil, err
 	}
 	resp.Body = tidyBody{resp.Body}
