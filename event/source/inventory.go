@@ -36,17 +36,22 @@ type snapshot struct {
 	swept  bool   // MaySweep said yes
 }
 
-// Objects implements event.Snapshot. It leaves out what a listing would not send either.
+// Objects implements event.Snapshot. It leaves out what a listing would not send either, and what
+// is half listed: the end of a listing asks for another SeedSync.
 func (s *snapshot) Objects() iter.Seq[event.Object] {
 	return func(yield func(event.Object) bool) {
 		for _, tl := range s.ledger.types {
 			var last *owners // most objects of a type share one value
 			var own owner
 			var is bool
+			half := s.to.halfListed(groupResource(tl.resource))
 			for name, e := range tl.entries {
 				if e.owners != last {
 					last = e.owners
 					own, is = last.find(s.to)
+				}
+				if half && s.ledger.halfListed(s.to, objectKey{tl, name}) {
+					continue
 				}
 				if is && !yield(objectOf(objectKey{tl, name}, e, own)) {
 					return

@@ -1,6 +1,8 @@
 package source
 
 import (
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/kubescribe/kubescribe/event"
 )
 
@@ -66,16 +68,52 @@ func (to *target) syncDue() bool {
 	return to.sweepDue && to.asked <= to.compared && to.ready() && !to.behind()
 }
 
-// hurrySeeds is called now and then. A seed that a listing without an end has held up since the
-// last time begins without it: what was listed is compared. Nothing is swept before.
+// hurrySeeds is called now and then. A seed that a long listing has held up since the last time
+// begins without it: what other listings have told is compared. Nothing is swept before. What a
+// listing has told by half is not compared: it would be listed once more for the other half.
 func (l *ledger) hurrySeeds() {
 	for _, to := range l.targets {
-		if to.asked > to.offered && to.since <= l.hurried && !to.ready() {
+		if to.asked > to.offered && to.since <= l.hurried && !to.ready() && to.listedSome() {
 			to.hurry = true
 			l.wake(to)
 		}
 	}
 	l.hurried = l.clock
+}
+
+// listedSome reports whether any feed is listed, so that there is something to compare.
+func (to *target) listedSome() bool {
+	for f := range to.feeds {
+		if !f.halfListed() {
+			return true
+		}
+	}
+	return false
+}
+
+// halfListed reports whether the first listing of a feed goes on, or one after it lost track.
+func (f *feed) halfListed() bool { return f.awaited() && !f.complete }
+
+// halfListed reports whether a type has objects that only half-listed feeds cover.
+func (to *target) halfListed(of schema.GroupResource) bool {
+	for f := range to.feeds {
+		if groupResource(f.of) == of && f.halfListed() {
+			return true
+		}
+	}
+	return false
+}
+
+// halfListed reports whether all feeds are half listed that cover an object for a target.
+func (l *ledger) halfListed(to *target, key objectKey) (half bool) {
+	for f := range l.feedsOver(key) {
+		if f.reach[to].has(key.name.Namespace) {
+			if half = f.halfListed(); !half {
+				return false
+			}
+		}
+	}
+	return half
 }
 
 // sync sends the SeedSync of a target if one is due.

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,6 +18,7 @@ func TestASeedWaitsForAListingWithoutAnEndNoLongerThanTwoLooks(t *testing.T) {
 	d.begin(endless)
 	d.begin(s)
 	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
+	d.object(t.Context(), endless, object("v1", "Service", "default", "half", nil), listed)
 	d.completed(t.Context(), s)
 	d.ledger.hurrySeeds()
 	d.ledger.sync(to)
@@ -42,7 +44,7 @@ func TestASeedWaitsForAListingWithoutAnEndNoLongerThanTwoLooks(t *testing.T) {
 		return differ, swept
 	}
 	differ, swept := land()
-	require.Equal(t, 1, differ)
+	require.Equal(t, 1, differ, "what is half listed is not compared")
 	require.Equal(t, 1, to.backlog.count, "what was listed is sent")
 	require.False(t, swept)
 	require.True(t, d.offer(t.Context(), to, s, configMap("default", "a", "1"), d.now()))
@@ -55,6 +57,29 @@ func TestASeedWaitsForAListingWithoutAnEndNoLongerThanTwoLooks(t *testing.T) {
 	require.Len(t, out.waiting, 1)
 	_, swept = land()
 	require.False(t, swept, "this one compares everything once more")
+}
+
+// A listing of a hundred thousand objects takes longer than two looks. Compared by half, it would
+// be walked through twice, and written in more commits.
+func TestASeedOfOneTypeWaitsForItsListingHoweverLongThatTakes(t *testing.T) {
+	out := newLines(-1)
+	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))
+	d.ledger.relist(s)
+	d.ledger.ask(to)
+	d.begin(s)
+	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
+	for range 5 {
+		d.ledger.hurrySeeds()
+		d.ledger.sync(to)
+		require.Empty(t, out.waiting)
+	}
+	d.completed(t.Context(), s)
+	d.ledger.sync(to)
+	require.Len(t, out.waiting, 1)
+	require.NoError(t, out.waiting[0].Inventory.View(func(v event.Snapshot) error {
+		require.Len(t, slices.Collect(v.Objects()), 1)
+		return nil
+	}))
 }
 
 // The file of a Secret holds something else than its content, which no digest tells of.
