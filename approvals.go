@@ -35,8 +35,9 @@ type sweepApproval struct {
 type pruneOrder struct {
 	number uint64
 	orphan.Approval
-	done chan struct{} // closed when err says how it ended
-	err  error
+	awaited bool          // else a failure does not end it
+	done    chan struct{} // closed when err says how it ended
+	err     error
 }
 
 func (o *pruneOrder) end(err error) {
@@ -89,12 +90,8 @@ func (m *Mirror) Adopt(ref destination.Ref) error {
 // acts. A momentary failure is waited out. When ctx ends first, the order is withdrawn, unless a
 // plan is carrying it out right then.
 func (m *Mirror) Prune(ctx context.Context, ref destination.Ref) error {
-	order := &pruneOrder{done: make(chan struct{})}
-	err := m.allow(ref, func(a *approvals, number uint64, known gitsink.Status) {
-		order.number, order.Seen = number, known.Uncovered
-		a.prunes = append(a.prunes, order)
-	})
-	if err != nil {
+	order := &pruneOrder{awaited: true, done: make(chan struct{})}
+	if err := m.order(ref, order); err != nil {
 		return err
 	}
 	select {
@@ -110,6 +107,21 @@ func (m *Mirror) Prune(ctx context.Context, ref destination.Ref) error {
 		m.withdraw(ref, order)
 		return errEnded
 	}
+}
+
+// OrderPrune orders what Prune does and does not wait for it. The order stands until a sweep has
+// carried it out or refused it: DestinationStatus.PruneOrdered says that it waits, and LastPrune
+// how it ended. It approves what the status shows as Uncovered now. It lapses when the
+// destination's branch or folder changes, and when the process ends. It has the errors of Resync.
+func (m *Mirror) OrderPrune(ref destination.Ref) error {
+	return m.order(ref, &pruneOrder{done: make(chan struct{})})
+}
+
+func (m *Mirror) order(ref destination.Ref, order *pruneOrder) error {
+	return m.allow(ref, func(a *approvals, number uint64, known gitsink.Status) {
+		order.number, order.Seen = number, known.Uncovered
+		a.prunes = append(a.prunes, order)
+	})
 }
 
 // withdraw takes back an order that nobody waits for any more.
@@ -184,7 +196,7 @@ func (m *Mirror) consume(r gitsink.Report) {
 	}
 	if r.Err != nil {
 		if errors.Is(r.Err, queue.ErrPermanent) {
-			a.endPrunes(func(*pruneOrder) bool { return true }, r.Err)
+			a.endPrunes(func(o *pruneOrder) bool { return o.awaited }, r.Err)
 		}
 		return
 	}

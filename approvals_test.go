@@ -411,3 +411,20 @@ func TestAPruneIsOrderedUntilNobodyWaitsForIt(t *testing.T) {
 		require.ErrorIs(t, <-patient, destination.ErrUnknown)
 	})
 }
+
+func TestAnOrderToPruneIsCarriedOutThoughNobodyWaits(t *testing.T) {
+	t.Parallel()
+	g := grow(t, func(g *grown) {
+		configMap(t, g.cluster, "a", "one")
+		serviceAccount(t, g.cluster, "robot")
+	})
+	require.ErrorIs(t, g.OrderPrune(devRef), destination.ErrUnknown)
+	g.only(t, "configmaps")
+	st := g.until(t, func(st kubescribe.DestinationStatus) bool { return st.Uncovered != nil })
+	require.Nil(t, st.LastPrune)
+	require.NoError(t, g.OrderPrune(prodRef))
+	st = g.until(t, func(st kubescribe.DestinationStatus) bool { return st.LastPrune != nil })
+	require.Equal(t, gitsink.Pruned{Removed: 1}, *st.LastPrune)
+	require.False(t, st.PruneOrdered)
+	require.NotContains(t, g.repo.Tree("main"), "prod/default/serviceaccounts/robot.yaml")
+}

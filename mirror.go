@@ -30,14 +30,18 @@ type Mirror struct {
 	news     *news
 	ended    chan struct{} // closed when Start returns
 
-	mu           sync.Mutex // guards all below
-	started      bool
-	set          destination.Set
-	rules        *ruleset.RuleSet
-	named        []destination.Ref // of SetRules, whether they are valid or not
+	mu      sync.Mutex // guards all below
+	started bool
+	set     destination.Set
+	rules   *ruleset.RuleSet
+	named   []destination.Ref // of SetRules, whether they are valid or not
+	// repositories are those of SetRules, with the destinations that refer to each.
+	repositories map[destination.Ref][]destination.Ref
 	ruled        map[destination.Ref]ruled
 	orphans      map[destination.Ref]orphan.Options
 	written      map[destination.Ref]gitsink.Status // what the reports of the writer add up to
+	pruned       map[destination.Ref]gitsink.Pruned // what became of the last order to prune
+	unseen       map[destination.Ref]error          // why the last look at the branch failed
 	approvals    map[destination.Ref]*approvals
 	lastApproval uint64 // the number of the last one
 }
@@ -72,6 +76,8 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 		ended:     make(chan struct{}),
 		rules:     &ruleset.RuleSet{},
 		written:   map[destination.Ref]gitsink.Status{},
+		pruned:    map[destination.Ref]gitsink.Pruned{},
+		unseen:    map[destination.Ref]error{},
 		approvals: map[destination.Ref]*approvals{},
 	}
 	if m.queue == nil {

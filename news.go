@@ -117,6 +117,8 @@ type verdict struct {
 	said                     bool // the log says that it is in sync
 	synced, approved, parked bool
 	err, lineErr, watchErr   string
+	branchErr, pruned        string
+	pruneOrdered             bool
 	tip                      string
 	seed, commit             time.Time
 	held                     orphan.Found
@@ -137,6 +139,10 @@ func verdictOn(st *DestinationStatus) verdict {
 		unadopted: st.Unadopted, filtered: len(st.Filtered), refused: st.Watch.RefusedCount, skippedCount: st.SkippedCount,
 	}
 	_, v.reason, _ = st.Ready()
+	v.branchErr, v.pruneOrdered = text(st.BranchErr), st.PruneOrdered
+	if st.LastPrune != nil {
+		v.pruned = fmt.Sprint(st.LastPrune.Removed, text(st.LastPrune.Err))
+	}
 	if st.Held != nil {
 		v.held = st.Held.Found
 	}

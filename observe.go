@@ -3,6 +3,7 @@ package kubescribe
 import (
 	"slices"
 
+	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 )
 
@@ -17,17 +18,26 @@ func (m *Mirror) observe(r gitsink.Report) {
 	before := m.written[ref]
 	now := before.With(r.Status)
 	m.written[ref] = now
+	delete(m.unseen, ref) // this was the newest look at the branch
+	if r.Pruned != nil {
+		m.pruned[ref] = *r.Pruned
+	}
 	m.consume(r)
 	m.mu.Unlock()
 	m.log(r)
 	m.logLeftOut(before, now)
 	if r.Err == nil && r.Result.Foreign {
-		if err := m.watcher.Sweep(ref); err != nil {
-			m.opts.Logger.V(1).Info("cannot compare the folder anew", "destination", ref, "reason", err.Error())
-			return
-		}
-		m.opts.Logger.Info("somebody else has written to the folder, so it is compared anew", "destination", ref)
+		m.compareAnew(ref)
 	}
+}
+
+// compareAnew has a folder compared that somebody else has changed.
+func (m *Mirror) compareAnew(ref destination.Ref) {
+	if err := m.watcher.Sweep(ref); err != nil {
+		m.opts.Logger.V(1).Info("cannot compare the folder anew", "destination", ref, "reason", err.Error())
+		return
+	}
+	m.opts.Logger.Info("somebody else has written to the folder, so it is compared anew", "destination", ref)
 }
 
 // logLeftOut says what cannot be written, whenever that changes: a hundred thousand objects may be

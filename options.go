@@ -31,6 +31,11 @@ type Options struct {
 	// after a seed of this one that found nothing to write. Negative: never. Default: 1 min if
 	// StillLeader is set, else never.
 	Handover time.Duration
+	// Watchdog is the time in which each branch is looked at once, to notice that somebody else has
+	// changed a folder or deleted the branch while nothing changes in the cluster. A look is one
+	// request if the branch is where it was left; the looks are spread over the time. What was
+	// changed is made good. Negative: never. Default: 5 min.
+	Watchdog time.Duration
 	// DrainTimeout bounds what Start does after its context has ended: push what was accepted.
 	// Default: 20 s.
 	DrainTimeout time.Duration
@@ -123,6 +128,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if out.StillLeader == nil {
 		out.StillLeader = func(context.Context) bool { return true }
+	}
+	if out.Watchdog == 0 {
+		out.Watchdog = 5 * time.Minute
 	}
 	if out.DrainTimeout <= 0 {
 		out.DrainTimeout = 20 * time.Second

@@ -32,8 +32,8 @@ const (
 	ReasonForbidden Reason = "Forbidden"
 	// ReasonListingFailed: a type or an object cannot be read for another reason.
 	ReasonListingFailed Reason = "ListingFailed"
-	// ReasonFolderExcluded: a folder below has an owner file of its own; what may be an orphan there
-	// stays.
+	// ReasonFolderExcluded: a folder below has an owner file of its own; what may be an orphan
+	// there stays.
 	ReasonFolderExcluded Reason = "FolderExcluded"
 	// ReasonFolderNotAdopted: files without an object stay until Adopt.
 	ReasonFolderNotAdopted Reason = gitsink.ReasonFolderNotAdopted
@@ -73,6 +73,9 @@ func (s *DestinationStatus) judgeWrites() (Reason, string) {
 	err := s.Line.Err
 	if err == nil {
 		err = s.Err
+	}
+	if err == nil {
+		err = s.BranchErr
 	}
 	return Reason(gitsink.Reason(err)), gitsink.Brief(err)
 }

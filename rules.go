@@ -28,23 +28,33 @@ type Rules struct {
 // is listed before the first call. Faulty destinations and rules are left out; the error names them
 // all and takes nothing from the others. A destination whose repository, branch or folder changed
 // is seeded anew; what it wrote elsewhere stays there. One whose Orphans are faulty is not written
-// to until they are corrected.
+// to until they are corrected. The same rules again, in whatever order, change nothing.
 func (m *Mirror) SetRules(r Rules) error {
 	set, errSet := m.opts.policyOfDestinations().Resolve(r.Repositories, r.Destinations)
 	compiled, errRules := ruleset.Compile(set, r.Rules...)
 	errOrphans := validateOrphans(r.Orphans)
 	m.mu.Lock()
+	same := m.ruled != nil && sameDestinations(m.set, set) && len(compiled.Compiled().ChangedDestinations(m.rules.Compiled())) == 0
 	m.set, m.rules, m.orphans = set, compiled, maps.Clone(r.Orphans)
-	m.named, m.ruled = namesOf(r.Destinations), ruledBy(set, compiled, r.Rules)
+	m.named, m.ruled, m.repositories = namesOf(r.Destinations), ruledBy(set, compiled, r.Rules), usersOf(r)
 	for ref, w := range m.written {
 		if d, _ := set.Get(ref); d != w.Destination {
 			delete(m.written, ref)
+			delete(m.pruned, ref)
+			delete(m.unseen, ref)
 		}
 	}
 	m.revoke(set)
-	m.watcher.SetRules(set, compiled)
+	if !same { // new rules interrupt what is being read
+		m.watcher.SetRules(set, compiled)
+	}
 	m.mu.Unlock()
 	return errors.Join(errSet, errRules, errOrphans)
+}
+
+// sameDestinations reports whether two sets have the same valid destinations.
+func sameDestinations(a, b destination.Set) bool {
+	return a.Len() == b.Len() && slices.Equal(slices.Collect(a.All()), slices.Collect(b.All()))
 }
 
 // ruled are the rules of a destination.
@@ -68,6 +78,20 @@ func ruledBy(set destination.Set, compiled *ruleset.RuleSet, rules []ruleset.Rul
 		all[r.Destination] = of
 	}
 	return all
+}
+
+// usersOf returns the repositories of the rules, each with the destinations that refer to it.
+func usersOf(r Rules) map[destination.Ref][]destination.Ref {
+	users := map[destination.Ref][]destination.Ref{}
+	for _, repository := range r.Repositories {
+		users[repository.Ref] = nil
+	}
+	for _, spec := range r.Destinations {
+		if of, given := users[spec.RepositoryRef]; given && !slices.Contains(of, spec.Ref) {
+			users[spec.RepositoryRef] = append(of, spec.Ref)
+		}
+	}
+	return users
 }
 
 // namesOf returns the names of destinations, each once.

@@ -99,6 +99,7 @@ func (m *Mirror) watch(ctx context.Context) <-chan error {
 	go func() {
 		var rechecking sync.WaitGroup
 		rechecking.Go(func() { m.recheckAfterHandover(ctx) })
+		rechecking.Go(func() { m.guard(ctx) })
 		err := m.watcher.Start(ctx)
 		rechecking.Wait()
 		ended <- err

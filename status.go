@@ -32,6 +32,13 @@ type DestinationStatus struct {
 	Synced bool
 	// Approved: an approval waits for its sweep.
 	Approved bool
+	// PruneOrdered: an order to prune waits for its sweep. LastPrune is what became of the last
+	// one; nil if there was none.
+	PruneOrdered bool
+	LastPrune    *gitsink.Pruned
+	// BranchErr is why Options.Watchdog could not look at the branch; nil if it could, or if
+	// something was written since.
+	BranchErr error
 	// Line is what waits to be written.
 	Line queue.KeyStats
 	// Watch is how far the events follow the cluster.
@@ -82,8 +89,12 @@ func (m *Mirror) DestinationStatus(ref destination.Ref) (DestinationStatus, bool
 	fault := m.set.Err(ref)
 	st.Rules, st.InvalidRules = m.ruled[ref].valid, m.ruled[ref].invalid
 	if a := m.approvals[ref]; a != nil {
-		st.Approved = a.sweep != nil
+		st.Approved, st.PruneOrdered = a.sweep != nil, len(a.prunes) > 0
 	}
+	if pruned, ordered := m.pruned[ref]; ordered {
+		st.LastPrune = &pruned
+	}
+	st.BranchErr = m.unseen[ref]
 	m.mu.Unlock()
 	if !ok {
 		return DestinationStatus{Status: gitsink.Status{Err: fault}}, fault != nil

@@ -30,7 +30,7 @@ const (
 	ReasonBranchMoving       = "BranchMoving"       // ErrConflict
 	ReasonOutcomeUnknown     = "OutcomeUnknown"     // ErrUnknown
 	ReasonLocalNotAllowed    = "LocalNotAllowed"    // destination.ErrLocalNotAllowed
-	ReasonInvalid            = "Invalid"            // what is wrong with a destination or its options
+	ReasonInvalid            = "Invalid"            // a destination or its options are faulty
 	ReasonInterrupted        = "Interrupted"        // the context of the caller has ended
 	ReasonFailed             = "Failed"             // any other error
 )

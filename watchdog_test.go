@@ -1,0 +1,83 @@
+package kubescribe_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe"
+	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/gitsink"
+	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+)
+
+// guarded is a Mirror in sync whose branches are looked at all the time.
+func guarded(t *testing.T) (*gitservertest.Server, *gitservertest.Repo, *kubescribe.Mirror) {
+	t.Helper()
+	c, server := cluster(t), gitservertest.NewServer(t, nil)
+	repo := server.NewRepo("r")
+	configMap(t, c, "a", "one")
+	m, err := kubescribe.New(c.Config(), quick(kubescribe.Options{Watchdog: 50 * time.Millisecond}))
+	require.NoError(t, err)
+	require.NoError(t, m.SetRules(rulesFor(repo, prodRef, devRef)))
+	start(t, m)
+	synced(t, m)
+	return server, repo, m
+}
+
+const guardedFile = "prod/default/configmaps/a.yaml"
+
+func TestAFileThatSomebodyHasChangedIsMadeGoodThoughNothingHappensInTheCluster(t *testing.T) {
+	t.Parallel()
+	_, repo, _ := guarded(t)
+	ours := repo.Tree("main")
+	repo.Commit("main", map[string]gitservertest.File{guardedFile: {Content: "mine\n"}}, "By hand")
+	require.Eventually(t, func() bool { return repo.Tree("main")[guardedFile] == ours[guardedFile] }, 30*time.Second, 10*time.Millisecond)
+	repo.Commit("main", map[string]gitservertest.File{guardedFile: {Remove: true}}, "By hand")
+	require.Eventually(t, func() bool { return repo.Tree("main")[guardedFile] == ours[guardedFile] }, 30*time.Second, 10*time.Millisecond)
+}
+
+func TestABranchThatSomebodyHasDeletedComesBack(t *testing.T) {
+	t.Parallel()
+	_, repo, _ := guarded(t)
+	ours := repo.Tree("main")
+	repo.Git("update-ref", "-d", "refs/heads/main")
+	require.Eventually(t, func() bool {
+		_, there := repo.Tip("main")
+		return there && len(repo.Tree("main")) == len(ours)
+	}, 30*time.Second, 10*time.Millisecond)
+	require.Equal(t, ours, repo.Tree("main"))
+}
+
+// Others may use the branch for what is none of ours.
+func TestALookAtABranchChangesNothingAndCostsARequest(t *testing.T) {
+	t.Parallel()
+	server, repo, m := guarded(t)
+	elsewhere := repo.Commit("main", map[string]gitservertest.File{"docs/readme.md": {Content: "hello\n"}}, "Elsewhere")
+	for _, ref := range []destination.Ref{prodRef, devRef} {
+		require.Eventually(t, func() bool { st, _ := m.DestinationStatus(ref); return st.Tip == elsewhere }, 30*time.Second, 10*time.Millisecond)
+	}
+	server.ResetCounts()
+	time.Sleep(time.Second)
+	total := server.Total()
+	require.Positive(t, total.Requests)
+	require.Equal(t, total.Requests, server.Count(gitservertest.ReceivePack, gitservertest.Advertisement).Requests, "advertisements alone")
+	require.LessOrEqual(t, total.Requests, 25, "one for both destinations")
+	tip, _ := repo.Tip("main")
+	require.Equal(t, elsewhere, tip)
+}
+
+func TestARemoteThatCannotBeReachedShowsThoughNothingIsToBeWritten(t *testing.T) {
+	t.Parallel()
+	server, _, m := guarded(t)
+	server.Down()
+	st := until(t, m, func(st kubescribe.DestinationStatus) bool { return st.BranchErr != nil })
+	ready, reason, _ := st.Ready()
+	require.False(t, ready)
+	require.Equal(t, kubescribe.Reason(gitsink.ReasonServerUnavailable), reason)
+	server.Up()
+	st = until(t, m, func(st kubescribe.DestinationStatus) bool { return st.BranchErr == nil })
+	ready, _, _ = st.Ready()
+	require.True(t, ready)
+}
