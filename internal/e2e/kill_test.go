@@ -26,8 +26,8 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	binaryDir = dir
-	path := filepath.Join(dir, "mirror")
-	out, err := exec.Command("go", "build", "-o", path, "../../examples/mirror").CombinedOutput()
+	path := filepath.Join(dir, "trial")
+	out, err := exec.Command("go", "build", "-o", path, "./trial").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
