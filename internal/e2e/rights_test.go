@@ -2,9 +2,11 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -77,4 +79,36 @@ metadata: {name: reader, namespace: %s}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: %s}]
 `, ns, user))
+}
+
+// The rights that are printed for rules are enough for them on a real API server, and no more than
+// that.
+func TestTheRightsOfTheRulesAreEnoughForThem(t *testing.T) {
+	if !real() {
+		t.Skip("needs RBAC, and KUBEBUILDER_ASSETS is unset: run `make e2e`")
+	}
+	env := server.Start(t)
+	c := newCluster(t, env.Config(), env.Kubeconfig())
+	ns := c.namespace()
+	user := "mirror-of-" + ns
+	c.configMap(ns, "a", "v0")
+	repo := gitservertest.NewServer(t, nil).NewRepo("least.git")
+	rules := load(t, oneDestination, "NS", ns, "REPO", repo.URL(), "DEST", "dest", "FOLDER", "f")
+	for _, object := range rules.RightsManifests("least", rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}) {
+		resource := rbacv1.SchemeGroupVersion.WithResource(strings.ToLower(object.GetKind()) + "s")
+		_, err := c.client.Resource(resource).Namespace(object.GetNamespace()).Create(t.Context(), object, metav1.CreateOptions{})
+		require.NoError(t, err)
+	}
+	kubeconfig := env.WriteKubeconfig(t, user)
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	require.NoError(t, err)
+	m := start(newCluster(t, config, kubeconfig), rules, options(t)) // the cluster's name is read, too
+	m.synced()
+	becomes(t, repo, "main", "f", configMapFiles(ns, "a", "v0"))
+	c.configMap(ns, "a", "v1")
+	becomes(t, repo, "main", "f", configMapFiles(ns, "a", "v1"))
+	m.stop()
+	secrets := schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+	_, err = newCluster(t, config, kubeconfig).client.Resource(secrets).Namespace(ns).List(t.Context(), metav1.ListOptions{})
+	require.True(t, apierrors.IsForbidden(err), "%v", err)
 }
