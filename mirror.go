@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -34,7 +35,8 @@ type Mirror struct {
 	started      bool
 	set          destination.Set
 	rules        *ruleset.RuleSet
-	named        []destination.Ref // of SetRules, whether they are valid or not
+	named        []destination.Ref      // of SetRules, whether they are valid or not
+	namedRules   []types.NamespacedName // of SetRules, each once, whether they are valid or not
 	ruled        map[destination.Ref]ruled
 	orphans      map[destination.Ref]orphan.Options
 	written      map[destination.Ref]gitsink.Status // what the reports of the writer add up to

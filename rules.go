@@ -36,6 +36,7 @@ func (m *Mirror) SetRules(r Rules) error {
 	m.mu.Lock()
 	m.set, m.rules, m.orphans = set, compiled, maps.Clone(r.Orphans)
 	m.named, m.ruled = namesOf(r.Destinations), ruledBy(set, compiled, r.Rules)
+	m.namedRules = namesOfRules(r.Rules)
 	for ref, w := range m.written {
 		if d, _ := set.Get(ref); d != w.Destination {
 			delete(m.written, ref)
@@ -77,6 +78,18 @@ func namesOf(specs []destination.Spec) (names []destination.Ref) {
 		if !seen[spec.Ref] {
 			seen[spec.Ref] = true
 			names = append(names, spec.Ref)
+		}
+	}
+	return names
+}
+
+// namesOfRules returns the names of rules, each once.
+func namesOfRules(rules []ruleset.Rule) (names []types.NamespacedName) {
+	seen := map[types.NamespacedName]bool{}
+	for _, r := range rules {
+		if !seen[r.Name] {
+			seen[r.Name] = true
+			names = append(names, r.Name)
 		}
 	}
 	return names
