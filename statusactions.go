@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -145,8 +146,7 @@ func toAdopt(d destination.Destination, known gitsink.Status) string {
 func digest(what string, d destination.Destination, parts []string) string {
 	sum := sha256.New()
 	for _, part := range append([]string{what, d.Ref.String(), d.RemoteBranch().String(), d.BaseFolder}, parts...) {
-		_, _ = fmt.Fprintf(sum, "%d:", len(part))
-		_, _ = io.WriteString(sum, part)
+		_, _ = io.WriteString(sum, strconv.Itoa(len(part))+":"+part)
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:16])
 }

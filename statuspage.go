@@ -144,7 +144,7 @@ func (h *statusHandler) writePage(w http.ResponseWriter, r *http.Request, code i
 }
 
 func writeJSON(w http.ResponseWriter, r *http.Request, code int, value any) {
-	text, err := json.MarshalIndent(value, "", "  ")
+	text, err := json.Marshal(value)
 	if err != nil {
 		http.Error(w, "the answer cannot be made", http.StatusInternalServerError)
 		return

@@ -76,8 +76,7 @@ type destinationReport struct {
 	Faults       *listOf[faultReport]    `json:"faults,omitempty"`
 	Filtered     []string                `json:"filtered,omitempty"`
 
-	Known bool   `json:"-"` // it is valid: something can be done with it
-	Adopt string `json:"-"` // what an adoption has to name; "" if there is nothing to adopt
+	Known bool `json:"-"` // it is valid: something can be done with it
 }
 
 type lineReport struct {
@@ -206,19 +205,22 @@ func (r *reporter) destination(one *judged) destinationReport {
 		report.Filtered = append(report.Filtered, shown(f.String()))
 	}
 	if r.actions && report.Known {
-		r.offer(&report, st)
+		offer(&report, st)
 	}
 	return report
 }
 
-// offer adds what an approval and an adoption of what is shown have to name.
-func (r *reporter) offer(report *destinationReport, st *DestinationStatus) {
-	report.Adopt = toAdopt(st.Destination, st.Status)
+// offer adds what an approval and an adoption of what is shown have to name. A folder of another
+// owner can be adopted without a file to show.
+func offer(report *destinationReport, st *DestinationStatus) {
 	if report.Held != nil {
 		report.Held.Shown = toApprove(st.Destination, st.Status)
 	}
-	if report.Unadopted != nil {
-		report.Unadopted.Shown = report.Adopt
+	if name := toAdopt(st.Destination, st.Status); name != "" {
+		if report.Unadopted == nil {
+			report.Unadopted = &filesReport{Sample: []string{}}
+		}
+		report.Unadopted.Shown = name
 	}
 }
 
@@ -325,7 +327,22 @@ func linesOf(texts []string) []string {
 }
 
 // shown returns a text from elsewhere as one line with a bound.
-func shown(text string) string { return quote.Cut(quote.Line(text), maxText) }
+func shown(text string) string {
+	if len(text) <= maxText && isPlain(text) {
+		return text // most are: to look for more than that costs twenty times as much
+	}
+	return quote.Cut(quote.Line(text), maxText)
+}
+
+// isPlain reports whether a text is visible ASCII, of which quote.Line changes nothing.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if text[i] <= ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
 
 func utc(t time.Time) time.Time {
 	if t.IsZero() {
