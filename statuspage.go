@@ -3,6 +3,7 @@ package kubescribe
 import (
 	"bytes"
 	"encoding/json"
+	"html/template"
 	"net/http"
 	"strconv"
 	"time"
@@ -60,7 +61,7 @@ type StatusHandlerOptions struct {
 // answer is 409. An unknown destination is 404; what comes from a page of another origin, or is not
 // a form, is 403.
 func StatusHandler(m *Mirror, opts *StatusHandlerOptions) http.Handler {
-	h := &statusHandler{m: m}
+	h := &statusHandler{m: m, page: newPageTemplate(), policy: contentSecurityPolicy()}
 	if opts != nil {
 		h.opts = *opts
 	}
@@ -71,14 +72,16 @@ func StatusHandler(m *Mirror, opts *StatusHandlerOptions) http.Handler {
 }
 
 type statusHandler struct {
-	m     *Mirror
-	opts  StatusHandlerOptions
-	cross http.CrossOriginProtection
+	m      *Mirror
+	opts   StatusHandlerOptions
+	page   *template.Template
+	policy string
+	cross  http.CrossOriginProtection
 }
 
 // ServeHTTP implements http.Handler.
 func (h *statusHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	protect(w.Header())
+	h.protect(w.Header())
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		h.show(w, r)
@@ -91,8 +94,8 @@ func (h *statusHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // protect sets what keeps a browser from doing with an answer what it is not for.
-func protect(header http.Header) {
-	header.Set("Content-Security-Policy", contentSecurityPolicy)
+func (h *statusHandler) protect(header http.Header) {
+	header.Set("Content-Security-Policy", h.policy)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Frame-Options", "DENY")
 	header.Set("Referrer-Policy", "no-referrer")
@@ -135,7 +138,7 @@ func (h *statusHandler) refuse(w http.ResponseWriter, r *http.Request, code int,
 
 func (h *statusHandler) writePage(w http.ResponseWriter, r *http.Request, code int, p *statusPage) {
 	var b bytes.Buffer
-	if err := p.render(&b); err != nil {
+	if err := h.page.Execute(&b, p); err != nil {
 		http.Error(w, "the page cannot be made", http.StatusInternalServerError)
 		return
 	}

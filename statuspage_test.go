@@ -35,7 +35,7 @@ func pageOf(t *testing.T, st Status, rules ...namedRule) string {
 	t.Helper()
 	maker := reporter{now: pageTime, limit: maxShown}
 	var b strings.Builder
-	require.NoError(t, (&statusPage{Title: "prod", Report: maker.report(st, rules, statusFilter{})}).render(&b))
+	require.NoError(t, newPageTemplate().Execute(&b, &statusPage{Title: "prod", Report: maker.report(st, rules, statusFilter{})}))
 	return b.String()
 }
 
@@ -139,7 +139,7 @@ func TestTheStatusPageEscapesAndCutsWhatComesFromElsewhere(t *testing.T) {
 	filter := statusFilter{Query: evil, Reason: evil}
 	maker := reporter{now: pageTime, actions: true}
 	var b strings.Builder
-	require.NoError(t, (&statusPage{Title: evil, Report: maker.report(all, nil, filter), Filter: filter, Notice: evil, Actions: true}).render(&b))
+	require.NoError(t, newPageTemplate().Execute(&b, &statusPage{Title: evil, Report: maker.report(all, nil, filter), Filter: filter, Notice: evil, Actions: true}))
 	require.Equal(t, 1, strings.Count(b.String(), "<script"))
 	require.NotContains(t, b.String(), "<img")
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -23,10 +22,13 @@ var (
 	pageJS string
 )
 
-var contentSecurityPolicy = strings.Join([]string{
-	"default-src 'none'", "style-src " + sourceOf(pageCSS), "script-src " + sourceOf(pageJS), "img-src data:", "connect-src 'self'",
-	"form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
-}, "; ")
+// contentSecurityPolicy returns what a browser may do with an answer.
+func contentSecurityPolicy() string {
+	return strings.Join([]string{
+		"default-src 'none'", "style-src " + sourceOf(pageCSS), "script-src " + sourceOf(pageJS), "img-src data:", "connect-src 'self'",
+		"form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
+	}, "; ")
+}
 
 // sourceOf returns what a policy calls a text that stands in the page.
 func sourceOf(text string) string {
@@ -34,29 +36,33 @@ func sourceOf(text string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"style":  func() template.CSS { return template.CSS(pageCSS) },
-	"script": func() template.JS { return template.JS(pageJS) },
-	"ago":    ago,
-	"bytes":  sizeOf,
-	"count": func(n int, of string) string {
-		return number(n) + " " + of + strings.Repeat("s", min(1, max(n-1, 1-n)))
-	},
-	"differs": differs,
-	"number":  number,
-	"short":   func(hash string) string { return hash[:min(len(hash), 8)] },
-	"status":  http.StatusText,
-	"percent": func(part, rest int) int { return part * 100 / max(1, part+rest) },
-	"more":    func(count, shown int) int { return max(0, count-shown) },
-	"span":    func(seconds int64) string { return span(time.Duration(seconds) * time.Second) },
-	"at":      func(at, now time.Time) any { return struct{ At, Now time.Time }{at, now} },
-	"args": func(p *statusPage, of any) any {
-		return struct {
-			Page *statusPage
-			Of   any
-		}{p, of}
-	},
-}).Parse(pageHTML))
+// newPageTemplate is called by StatusHandler alone: a variable would make every program that has a
+// Mirror pay for html/template, page or not.
+func newPageTemplate() *template.Template {
+	return template.Must(template.New("page").Funcs(template.FuncMap{
+		"style":  func() template.CSS { return template.CSS(pageCSS) },
+		"script": func() template.JS { return template.JS(pageJS) },
+		"ago":    ago,
+		"bytes":  sizeOf,
+		"count": func(n int, of string) string {
+			return number(n) + " " + of + strings.Repeat("s", min(1, max(n-1, 1-n)))
+		},
+		"differs": differs,
+		"number":  number,
+		"short":   func(hash string) string { return hash[:min(len(hash), 8)] },
+		"status":  http.StatusText,
+		"percent": func(part, rest int) int { return part * 100 / max(1, part+rest) },
+		"more":    func(count, shown int) int { return max(0, count-shown) },
+		"span":    func(seconds int64) string { return span(time.Duration(seconds) * time.Second) },
+		"at":      func(at, now time.Time) any { return struct{ At, Now time.Time }{at, now} },
+		"args": func(p *statusPage, of any) any {
+			return struct {
+				Page *statusPage
+				Of   any
+			}{p, of}
+		},
+	}).Parse(pageHTML))
+}
 
 // statusPage is what the template is given.
 type statusPage struct {
@@ -68,8 +74,6 @@ type statusPage struct {
 	Problem string // in place of a Report: why there is none
 	Code    int    // that of a Problem
 }
-
-func (p *statusPage) render(w io.Writer) error { return pageTemplate.Execute(w, p) }
 
 // Filtered reports whether not all destinations are asked for.
 func (p *statusPage) Filtered() bool { return p.Filter != statusFilter{} }
