@@ -56,21 +56,21 @@ var errEnded = errors.New("kubescribe: the Mirror has ended")
 // after a start, it approves what the sweep finds. Either way that sweep uses the approval up. One
 // that fails to push is tried again with it. In a folder that is not adopted the approval waits for
 // Adopt. It lapses when the destination's branch or folder changes, and when the process ends.
-func (m *Mirror) Approve(ref destination.Ref) error {
-	return m.allow(ref, func(a *approvals, number uint64, known gitsink.Status) {
-		a.sweep = &sweepApproval{number, orphan.Approval{All: known.Held == nil}}
-		if known.Held != nil {
-			a.sweep.Seen = &known.Held.Found
-		}
-	})
+func (m *Mirror) Approve(ref destination.Ref) error { return m.allow(ref, approveHeld) }
+
+func approveHeld(a *approvals, number uint64, known gitsink.Status) {
+	a.sweep = &sweepApproval{number, orphan.Approval{All: known.Held == nil}}
+	if known.Held != nil {
+		a.sweep.Seen = &known.Held.Found
+	}
 }
 
 // Adopt takes over the folder of a destination that belongs to another owner, or that held files
 // when kubescribe first wrote to it: from then on, files there that have no object are removed. It
 // asks for a sweep. A line that backs off is woken.
-func (m *Mirror) Adopt(ref destination.Ref) error {
-	return m.allow(ref, func(a *approvals, number uint64, _ gitsink.Status) { a.adopt = number })
-}
+func (m *Mirror) Adopt(ref destination.Ref) error { return m.allow(ref, adoptFolder) }
+
+func adoptFolder(a *approvals, number uint64, _ gitsink.Status) { a.adopt = number }
 
 // Prune removes the files of a destination that no rule of it covers any more, since a rule was
 // changed or removed or since the server has their type no more. Until then they stay, and the
@@ -137,11 +137,21 @@ func (m *Mirror) withdraw(ref destination.Ref, order *pruneOrder) {
 // destination, and asks for a sweep. It may be called before the destination's first listing, which
 // ends with a sweep anyway.
 func (m *Mirror) allow(ref destination.Ref, give func(*approvals, uint64, gitsink.Status)) error {
+	return m.allowIf(ref, func(destination.Destination, gitsink.Status) error { return nil }, give)
+}
+
+// allowIf is allow on a condition: if that returns an error for what is known of the destination at
+// the very moment, nothing is given, and the error is returned.
+func (m *Mirror) allowIf(ref destination.Ref, may func(destination.Destination, gitsink.Status) error, give func(*approvals, uint64, gitsink.Status)) error {
 	m.mu.Lock()
 	d, ok := m.set.Get(ref)
 	if !ok {
 		m.mu.Unlock()
 		return fmt.Errorf("kubescribe: %w: %s", destination.ErrUnknown, ref)
+	}
+	if err := may(d, m.written[ref]); err != nil {
+		m.mu.Unlock()
+		return err
 	}
 	a := m.approvals[ref]
 	if a == nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -37,6 +38,7 @@ type Mirror struct {
 	named   []destination.Ref // of SetRules, whether they are valid or not
 	// repositories are those of SetRules, with the destinations that refer to each.
 	repositories map[destination.Ref][]destination.Ref
+	namedRules   []types.NamespacedName // of SetRules, each once, whether they are valid or not
 	ruled        map[destination.Ref]ruled
 	orphans      map[destination.Ref]orphan.Options
 	written      map[destination.Ref]gitsink.Status // what the reports of the writer add up to

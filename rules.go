@@ -37,6 +37,7 @@ func (m *Mirror) SetRules(r Rules) error {
 	same := m.ruled != nil && sameDestinations(m.set, set) && len(compiled.Compiled().ChangedDestinations(m.rules.Compiled())) == 0
 	m.set, m.rules, m.orphans = set, compiled, maps.Clone(r.Orphans)
 	m.named, m.ruled, m.repositories = namesOf(r.Destinations), ruledBy(set, compiled, r.Rules), usersOf(r)
+	m.namedRules = namesOfRules(r.Rules)
 	for ref, w := range m.written {
 		if d, _ := set.Get(ref); d != w.Destination {
 			delete(m.written, ref)
@@ -101,6 +102,18 @@ func namesOf(specs []destination.Spec) (names []destination.Ref) {
 		if !seen[spec.Ref] {
 			seen[spec.Ref] = true
 			names = append(names, spec.Ref)
+		}
+	}
+	return names
+}
+
+// namesOfRules returns the names of rules, each once.
+func namesOfRules(rules []ruleset.Rule) (names []types.NamespacedName) {
+	seen := map[types.NamespacedName]bool{}
+	for _, r := range rules {
+		if !seen[r.Name] {
+			seen[r.Name] = true
+			names = append(names, r.Name)
 		}
 	}
 	return names

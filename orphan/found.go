@@ -1,6 +1,9 @@
 package orphan
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"hash/maphash"
 	"slices"
 	"strings"
@@ -48,4 +51,16 @@ func (f *Found) Includes(paths []string) bool {
 		}
 	}
 	return true
+}
+
+// Digest returns a text of hexadecimal digits that names the files: within the same process two
+// Founds have the same if they hold the same files, and practically only then. In another process
+// it is another one. That of a nil Found is "".
+func (f *Found) Digest() string {
+	if f == nil {
+		return ""
+	}
+	sum := sha256.New()
+	_ = binary.Write(sum, binary.LittleEndian, f.hashes) // a hash returns no error
+	return hex.EncodeToString(sum.Sum(nil)[:16])
 }

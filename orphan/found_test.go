@@ -26,6 +26,18 @@ func TestFoundKnowsItsFilesAgain(t *testing.T) {
 	require.False(t, none.Includes(paths[:1]))
 }
 
+func TestADigestNamesAllFilesAndNotOnlyTheSample(t *testing.T) {
+	paths := podFiles("a", 30)
+	digest := orphan.NewFound(paths).Digest()
+	require.Equal(t, digest, orphan.NewFound(slices.Clone(paths)).Digest())
+	require.Regexp(t, "^[0-9a-f]{32}$", digest)
+	paths[29] = "z/pods/another.yaml"
+	require.NotEqual(t, digest, orphan.NewFound(paths).Digest())
+	require.NotEqual(t, digest, orphan.NewFound(paths[:29]).Digest())
+	var none *orphan.Found
+	require.Empty(t, none.Digest())
+}
+
 func TestAnApprovalIsForTheFilesThatWereSeenAndLapsesWithOneMore(t *testing.T) {
 	view := cluster{[]event.Collection{{Resource: "pods", Namespace: "a"}}, nil}
 	find := func(files int, approval orphan.Approval) ([]string, error) {
