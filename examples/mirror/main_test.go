@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -12,10 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
@@ -267,6 +266,29 @@ func TestAFolderOfSomebodyElseIsAdoptedOnRequest(t *testing.T) {
 	require.NotContains(t, f.repo.Tree("main"), "clusters/prod/default/configmaps/theirs.yaml")
 }
 
+// withCredentials is a fixture whose repository wants the password s3cret-word, of a Secret that is
+// in the cluster.
+func withCredentials(t *testing.T) *fixture {
+	t.Helper()
+	f := newFixture(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{User: "bot", Password: "s3cret-word"}})
+	f.configMap("a", "one")
+	f.manifests(strings.Replace(good, `spec: {repoURL: "$REPO",`, `spec: {repoURL: "$REPO", secretRef: {name: git},`, 1))
+	return f
+}
+
+// secret writes the Secret of withCredentials.
+func (f *fixture) secret(password string) {
+	f.t.Helper()
+	u := &unstructured.Unstructured{Object: map[string]any{"data": map[string]any{
+		"username": "Ym90", "password": base64.StdEncoding.EncodeToString([]byte(password)),
+	}}}
+	u.SetAPIVersion("v1")
+	u.SetKind("Secret")
+	u.SetNamespace("default")
+	u.SetName("git")
+	require.NoError(f.t, f.cluster.Apply(u))
+}
+
 func TestCredentialsComeFromASecretOfTheFolderOrOfTheCluster(t *testing.T) {
 	notShort(t)
 	f := newFixture(t, &gitservertest.ServerOptions{Credentials: gitservertest.Credentials{User: "bot", Password: "s3cret-word"}})
@@ -293,14 +315,7 @@ func TestCredentialsComeFromASecretOfTheFolderOrOfTheCluster(t *testing.T) {
 	require.Equal(t, exitFailed, code, "the Secret is nowhere: %s", stderr)
 	require.Contains(t, stderr, "no usable credentials: Secret default/git is neither among the manifests nor to be read from the cluster")
 	require.NotContains(t, stderr, "the server refused", "none was asked")
-	client, err := dynamic.NewForConfig(f.cluster.Config())
-	require.NoError(t, err)
-	_, err = client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "secrets"}).Namespace("default").Create(t.Context(),
-		&unstructured.Unstructured{Object: map[string]any{
-			"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "git", "namespace": "default"},
-			"data": map[string]any{"username": "Ym90", "password": "czNjcmV0LXdvcmQ="},
-		}}, metav1.CreateOptions{})
-	require.NoError(t, err)
+	f.secret("s3cret-word")
 	code, _, stderr = f.run("--once")
 	require.Equal(t, exitDone, code, stderr)
 	require.Len(t, f.repo.Tree("main"), 3)
