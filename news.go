@@ -24,7 +24,8 @@ const newsInterval = 5 * time.Second
 type news struct {
 	tell func(destination.Ref, DestinationStatus)
 	log  logr.Logger
-	told map[destination.Ref]verdict // belongs to the goroutine of follow
+	told map[destination.Ref]verdict // belongs to the goroutine of follow, and so does seeding
+	seeding
 
 	mu      sync.Mutex
 	settled map[destination.Ref]struct{}
@@ -84,7 +85,9 @@ func (n *news) lookAtAll(m *Mirror) {
 		known[ref] = true
 	}
 	maps.DeleteFunc(n.told, func(ref destination.Ref, _ verdict) bool { return !known[ref] })
+	n.seeding.reset()
 	n.look(m, refs)
+	n.seeding.say(n.log, time.Now())
 }
 
 // look tells of those destinations of which something else is to be said than before.
@@ -99,6 +102,7 @@ func (n *news) look(m *Mirror, refs []destination.Ref) {
 }
 
 func (n *news) lookAt(ref destination.Ref, st *DestinationStatus) {
+	n.seeding.count(st)
 	before, told := n.told[ref]
 	now := verdictOn(st)
 	if now.said = before.said && now.lineErr == ""; now.synced && !now.said {

@@ -88,9 +88,10 @@ func Brief(err error) string {
 	if err == nil {
 		return ""
 	}
-	text := err.Error()
-	var of *Error
-	if errors.As(err, &of) {
+	var text string
+	if of := (*Error)(nil); !errors.As(err, &of) {
+		text = err.Error()
+	} else {
 		text = of.Op + ": " + of.Err.Error()
 		if words := quote.Words(of.Server); words != "" && !strings.Contains(text, words) {
 			text += " (server: " + words + ")"

@@ -27,8 +27,9 @@ type credentials struct {
 	manifests func() *manifest.Config
 	client    dynamic.Interface
 
-	mu   sync.Mutex
-	used map[types.NamespacedName]string // resourceVersions of the Secrets that were read; "": there was none
+	mu sync.Mutex
+	// used are the resourceVersions of the Secrets that were read; "": there was none.
+	used map[types.NamespacedName]string
 }
 
 func newCredentials(manifests func() *manifest.Config, cluster *rest.Config) (*credentials, error) {

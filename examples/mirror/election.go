@@ -39,7 +39,7 @@ type election struct {
 
 func newElection(cluster *rest.Config, namespace string) (*election, error) {
 	cluster = rest.CopyConfig(cluster)
-	cluster.ContentType = runtime.ContentTypeJSON // a Lease is small, and not every server takes protobuf
+	cluster.ContentType = runtime.ContentTypeJSON // not every server takes protobuf
 	client, err := coordinationv1.NewForConfig(cluster)
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig: %w", err)

@@ -144,7 +144,8 @@ func TestManifestsAreLoadedAnewAndFaultyOnesChangeNothing(t *testing.T) {
 	require.Eventually(t, func() bool { return len(f.repo.Tree("main")) == 3 }, time.Minute, 20*time.Millisecond)
 
 	f.manifests(strings.Replace(good, "baseFolder: clusters/prod", "baseFolder: elsewhere", 1))
-	c.says(`msg="manifests loaded anew" destinations=\[default/prod\] rules=1`) // nobody has told it
+	// Nobody has told it.
+	c.says(`msg="manifests loaded anew" destinations=\[default/prod\] rules=1`)
 	require.Eventually(t, func() bool { return f.repo.Tree("main")["elsewhere/default/configmaps/b.yaml"] != "" }, time.Minute, 20*time.Millisecond)
 	require.Zero(t, c.stop())
 }

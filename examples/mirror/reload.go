@@ -73,7 +73,7 @@ func (p *program) check() (*manifest.Config, error) {
 	return m, unused(m)
 }
 
-// fingerprint tells whether any file of a folder is another. Links are followed, as those of a
+// fingerprint is another one when any file of a folder is. Links are followed, as those of a
 // mounted ConfigMap, which lead to another folder when it changes.
 func fingerprint(folder string) uint64 {
 	var h maphash.Hash

@@ -102,7 +102,8 @@ func TestTheRightsOfTheRulesAreEnoughForThem(t *testing.T) {
 	kubeconfig := env.WriteKubeconfig(t, user)
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	require.NoError(t, err)
-	m := start(newCluster(t, config, kubeconfig), rules, options(t)) // the cluster's name is read, too
+	// The name of the cluster is read, too.
+	m := start(newCluster(t, config, kubeconfig), rules, options(t))
 	m.synced()
 	becomes(t, repo, "main", "f", configMapFiles(ns, "a", "v0"))
 	c.configMap(ns, "a", "v1")
