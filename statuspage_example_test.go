@@ -29,7 +29,7 @@ func ExampleStatusHandler() {
 	}
 	page := kubescribe.StatusHandler(mirror, &kubescribe.StatusHandlerOptions{
 		Title: "prod-eu-1",
-		Allow: func(r *http.Request) bool { return isAdministrator(r) },
+		Allow: isAdministrator,
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/kubescribe/", page)

@@ -201,8 +201,15 @@ func (s *served) know(t testing.TB, name string, st gitsink.Status) {
 	s.written[ref] = st
 }
 
+// answered is an answer whose body was read.
+type answered struct {
+	StatusCode    int
+	Header        http.Header
+	ContentLength int64
+}
+
 // ask sends a request, and returns the answer with its body.
-func (s *served) ask(t testing.TB, method, query string, form url.Values, headers ...string) (*http.Response, string) {
+func (s *served) ask(t testing.TB, method, query string, form url.Values, headers ...string) (answered, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, s.url+query, strings.NewReader(form.Encode()))
 	require.NoError(t, err)
@@ -217,7 +224,7 @@ func (s *served) ask(t testing.TB, method, query string, form url.Values, header
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	require.NoError(t, err)
-	return answer, string(body)
+	return answered{answer.StatusCode, answer.Header, answer.ContentLength}, string(body)
 }
 
 // names returns the destinations of a page, in their order.
