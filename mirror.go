@@ -28,6 +28,7 @@ type Mirror struct {
 	ownsSink bool
 	watcher  *source.Watcher
 	news     *news
+	measures *measures
 	ended    chan struct{} // closed when Start returns
 
 	mu           sync.Mutex // guards all below
@@ -69,6 +70,7 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 		queue:     o.QueueImpl,
 		sink:      o.GitSink,
 		news:      newNews(o.Logger, o.OnStatus),
+		measures:  newMeasures(&o),
 		ended:     make(chan struct{}),
 		rules:     &ruleset.RuleSet{},
 		written:   map[destination.Ref]gitsink.Status{},

@@ -29,6 +29,7 @@ type reflector struct {
 	lists     chan struct{}   // a place in it is the right to list
 	page      int64
 	pause     pause
+	meters    *meters
 
 	initialEvents bool // listings come by watches
 	paging        *paging
@@ -114,7 +115,9 @@ type resumePoint struct {
 func (r *reflector) list(ctx context.Context) (at resumePoint, err error) {
 	for range 3 {
 		var li listing
+		began := time.Now()
 		li, at, err = r.listOnce(ctx)
+		r.meters.listed(ctx, listsCollection, began, outcomeOf(ctx, err))
 		if err == nil {
 			if err = r.compare(at.version); err != nil {
 				return resumePoint{}, err
@@ -162,6 +165,7 @@ func (r *reflector) follow(ctx context.Context, at resumePoint) error {
 		}
 		from := at.version
 		lived, err := r.watchOnce(ctx, &at)
+		r.meters.watched(outcomeOf(ctx, err))
 		if at.version != from || lived >= maxPause {
 			r.pause.reset()
 		}
