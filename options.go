@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event/source"
@@ -80,6 +81,9 @@ type Options struct {
 	// for the sum of the rest. Each costs some fifty series. Default: 0, so the attribute is
 	// absent and all are summed up.
 	MetricsPerDestination int
+	// TracerProvider gets the spans that docs/monitoring/traces.md lists, unless a part has a
+	// TracerProvider of its own. Default: nothing is traced, at no cost.
+	TracerProvider trace.TracerProvider
 	// Logger gets what an operator of the program wants to know, and more at V(1). It is that of
 	// all parts that have none of their own. Default: none.
 	Logger logr.Logger
@@ -144,6 +148,11 @@ func (o *Options) withDefaults() Options {
 	} {
 		if *part == nil {
 			*part = out.MeterProvider
+		}
+	}
+	for _, part := range []*trace.TracerProvider{&out.Git.TracerProvider, &out.Run.TracerProvider, &out.Source.TracerProvider} {
+		if *part == nil {
+			*part = out.TracerProvider
 		}
 	}
 	return out

@@ -171,6 +171,7 @@ func (m *Mirror) handler(w *gitsink.Writer) queue.Handler {
 		b.Lease = leaderLease{b.Lease, m}
 		err := w.Handle(ctx, b)
 		m.measures.landed(ctx, m.destinations(), b, err)
+		m.trace(ctx, err)
 		return err
 	}
 }

@@ -78,7 +78,8 @@
 // With a MeterProvider a Watcher measures, while Start runs, as "kubescribe.source.": events,
 // seeds, collections, types, objects, waiting, refused, listing.duration, watch.restarts, requests
 // and progress. docs/monitoring/metrics.md says what each means. What is a total or a level is a
-// number that is kept anyway, and read when somebody collects it.
+// number that is kept anyway, and read when somebody collects it. With a TracerProvider each
+// listing and each watch is a span.
 //
 // # Concurrency
 //

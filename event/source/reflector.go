@@ -14,6 +14,7 @@ import (
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 
+	"github.com/kubescribe/kubescribe/internal/spans"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
@@ -30,6 +31,7 @@ type reflector struct {
 	page      int64
 	pause     pause
 	meters    *meters
+	tracer    *spans.Tracer
 
 	initialEvents bool // listings come by watches
 	paging        *paging
@@ -115,9 +117,9 @@ type resumePoint struct {
 func (r *reflector) list(ctx context.Context) (at resumePoint, err error) {
 	for range 3 {
 		var li listing
-		began := time.Now()
-		li, at, err = r.listOnce(ctx)
-		r.meters.listed(ctx, listsCollection, began, outcomeOf(ctx, err))
+		inside, of := r.look(ctx, listsCollection, r.namespace)
+		li, at, err = r.listOnce(inside)
+		of.ended(ctx, err)
 		if err == nil {
 			if err = r.compare(at.version); err != nil {
 				return resumePoint{}, err
@@ -164,8 +166,7 @@ func (r *reflector) follow(ctx context.Context, at resumePoint) error {
 			return errRelist
 		}
 		from := at.version
-		lived, err := r.watchOnce(ctx, &at)
-		r.meters.watched(outcomeOf(ctx, err))
+		lived, err := r.watch(ctx, &at)
 		if at.version != from || lived >= maxPause {
 			r.pause.reset()
 		}
@@ -182,6 +183,19 @@ func (r *reflector) follow(ctx context.Context, at resumePoint) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// watch is watchOnce, in the eyes of who measures and traces.
+func (r *reflector) watch(ctx context.Context, at *resumePoint) (time.Duration, error) {
+	inside, span := r.tracer.Root(ctx, "kubescribe.watch")
+	if span.Traced() {
+		span.Set(spans.Resource.String(groupResource(r.of).String()), spans.Namespace.String(r.namespace))
+	}
+	lived, err := r.watchOnce(inside, at)
+	outcome := outcomeOf(ctx, err)
+	r.meters.watched(outcome)
+	span.End(outcome, failure(outcome))
+	return lived, err
 }
 
 // watchOnce delivers what one watch sends, moves the point along, and returns how long the watch

@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -19,14 +18,14 @@ func (r *reflector) relist(ctx context.Context) error {
 		return errRelist
 	}
 	for _, li := range single {
-		began := time.Now()
-		version, err := eachPage(ctx, r.lists, r.in(li.namespace), r.page, func(items []unstructured.Unstructured) error {
+		inside, of := r.look(ctx, listsNamespace, li.namespace)
+		version, err := eachPage(inside, r.lists, r.in(li.namespace), r.page, func(items []unstructured.Unstructured) error {
 			for i := range items {
 				r.handler.upsert(ctx, &items[i], listed)
 			}
 			return ctx.Err()
 		})
-		r.meters.listed(ctx, listsNamespace, began, outcomeOf(ctx, err))
+		of.ended(ctx, err)
 		if err == nil {
 			err = r.compare(version)
 		}

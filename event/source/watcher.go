@@ -9,12 +9,14 @@ import (
 
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/spans"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
@@ -65,6 +67,9 @@ type Options struct {
 	// MeterProvider gets the metrics of the package documentation, while Start runs. Default:
 	// nothing is measured.
 	MeterProvider metric.MeterProvider
+	// TracerProvider gets a span for each listing and each watch, in a trace of its own. Default:
+	// nothing is traced.
+	TracerProvider trace.TracerProvider
 	// Logger gets what helps somebody who looks for a fault. Default: none.
 	Logger logr.Logger
 }
@@ -106,6 +111,7 @@ type Watcher struct {
 	opts      *Options
 	reader    *reader
 	meters    *meters
+	tracer    *spans.Tracer
 	lists     chan struct{}
 	paging    paging
 
@@ -139,6 +145,7 @@ func New(client dynamic.Interface, d Discovery, out Queue, opts *Options) *Watch
 		rewound:    make(chan struct{}, 1),
 		relabelled: make(chan struct{}, 1),
 		meters:     newMeters(opts.MeterProvider),
+		tracer:     spans.New(opts.TracerProvider, scope),
 	}
 	if w.meters != nil {
 		w.client, w.discovery = countedClient{client, &w.meters.requests}, countedDiscovery{d, &w.meters.requests}

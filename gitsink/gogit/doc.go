@@ -198,6 +198,7 @@
 //   - cachedcaps.go: fetches without asking the server first what it can do
 //   - rounds.go: how those who want the same find together
 //   - metrics.go: what is measured
+//   - traces.go: the spans of plans and pushes
 //   - lane.go: what is known of one remote branch, and who waits for it
 //   - ask.go: questions to Options
 //   - pushstack.go: commits on top of the branch, with their objects

@@ -13,6 +13,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/kubescribe/kubescribe/internal/spans"
 )
 
 var errMoved = errors.New("the push was refused, and the branch has moved")
@@ -26,6 +27,7 @@ type verdict struct {
 	words   string        // of hooks and the like
 	err     error         // why there is no answer
 	took    time.Duration // from the request to the answer
+	span    spans.Span    // pushed and missed end it
 }
 
 // push sends the stack and finds out what has become of it. again: the branch is not what the
@@ -111,12 +113,13 @@ func (g *pushGroup) send(receiver *session, ch *pushStack) verdict {
 		words  string
 	}
 	began := time.Now()
-	got, err := bounded(g.callers.ctx, g.remote.sink.opts.TransferTimeout, func(ctx context.Context) (answer, error) {
+	traced, span := g.tracePush(ch)
+	got, err := bounded(traced, g.remote.sink.opts.TransferTimeout, func(ctx context.Context) (answer, error) {
 		report, words, err := receiver.Push(ctx, smart.Update{Ref: g.remote.ref, Old: ch.old, New: ch.tip}, pack)
 		return answer{report, words}, err
 	})
 	v := g.remote.judge(got.report, err, got.words)
-	v.signed, v.took = ch.signed(), time.Since(began)
+	v.signed, v.took, v.span = ch.signed(), time.Since(began), span
 	return v
 }
 
@@ -166,6 +169,7 @@ func (g *pushGroup) look(ctx context.Context) (*session, error) {
 // pushed ends all calls: the server has what they wanted.
 func (g *pushGroup) pushed(ch *pushStack, v verdict) {
 	g.remote.sink.meters.pushed(g.callers.ctx, v.took, ch)
+	v.span.End(outcomeOK, false)
 	ch.moveStore()
 	g.succeed(ch, ch.tip)
 }
@@ -173,6 +177,7 @@ func (g *pushGroup) pushed(ch *pushStack, v verdict) {
 // missed takes note of a push that is not on the branch, as far as anybody knows.
 func (g *pushGroup) missed(v verdict, classes ...error) {
 	g.remote.sink.meters.pushed(g.callers.ctx, v.took, nil, classes...)
+	v.span.End(gitsink.Reason(errors.Join(classes...)), true)
 }
 
 // moved takes note of a push that is made anew, since the branch is elsewhere.

@@ -10,6 +10,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/kubescribe/kubescribe/internal/spans"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
@@ -17,6 +18,7 @@ import (
 type Sink struct {
 	opts     Options
 	meters   *meters
+	tracer   *spans.Tracer
 	freshFor time.Duration // freshAnswer
 	lanes    *lanes
 	limits   *rateLimits
@@ -39,7 +41,7 @@ func New(opts *Options) *Sink {
 		opts: o, freshFor: freshAnswer, lanes: newLanes(o.CacheBytes), limits: newRateLimits(), https: smart.NewHTTP(o.Transport),
 		caps: cachedCaps{all: map[capsKey]*knownCaps{}},
 	}
-	s.meters = newMeters(&s.opts)
+	s.meters, s.tracer = newMeters(&s.opts), spans.New(o.TracerProvider, scope)
 	s.asker = &asker{opts: &s.opts, left: leftovers{counts: map[destination.Ref]int{}}}
 	s.contacts = newContacts(&s.opts, s.workers.Go)
 	s.closing, s.close = context.WithCancel(context.Background())

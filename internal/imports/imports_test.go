@@ -23,16 +23,16 @@ var library = map[string][]string{
 	"destination":              {"internal/opaque"},
 	"event":                    {"destination", "internal/opaque", "internal/quote"},
 	"ruleset":                  {"destination", "event", "internal/compiled"},
-	"queue":                    {"destination", "event", "internal/meter", "internal/panics"},
+	"queue":                    {"destination", "event", "internal/meter", "internal/panics", "internal/spans"},
 	"queue/queuetest":          {"destination", "event", "queue"},
 	"orphan":                   {"event"},
-	"event/source":             {"destination", "event", "internal/compiled", "internal/meter", "internal/quote", "queue", "ruleset"},
+	"event/source":             {"destination", "event", "internal/compiled", "internal/meter", "internal/quote", "internal/spans", "queue", "ruleset"},
 	"event/source/clustertest": {},
 	"ruleset/manifest":         {"destination", "event", "orphan", "ruleset"},
 	"gitsink":                  {"destination", "event", "internal/gitattr", "internal/opaque", "internal/panics", "internal/quote", "orphan", "queue"},
-	"gitsink/gogit":            {"destination", "gitsink", "gitsink/gogit/internal/object", "gitsink/gogit/internal/smart", "internal/meter", "internal/opaque", "internal/panics", "internal/quote", "queue"},
+	"gitsink/gogit":            {"destination", "gitsink", "gitsink/gogit/internal/object", "gitsink/gogit/internal/smart", "internal/meter", "internal/opaque", "internal/panics", "internal/quote", "internal/spans", "queue"},
 	"gitsink/gitsinktest":      {"destination", "event", "gitsink", "gitsink/gitservertest", "gitsink/internal/loopback", "internal/heap", "queue"},
-	".":                        {"destination", "event", "event/source", "gitsink", "gitsink/gogit", "internal/meter", "internal/quote", "orphan", "queue", "ruleset"},
+	".":                        {"destination", "event", "event/source", "gitsink", "gitsink/gogit", "internal/meter", "internal/quote", "internal/spans", "orphan", "queue", "ruleset"},
 	"gitsink/gitservertest":    {"gitsink/internal/loopback"},
 }
 
@@ -57,6 +57,8 @@ var others = map[string][]string{
 	"internal/opaque":                  {},
 	"internal/panics":                  {},
 	"internal/quote":                   {},
+	"internal/spans":                   {},
+	"internal/spans/spanstest":         {},
 	"internal/testenv":                 {},
 	"internal/testsize":                {},
 }
@@ -73,6 +75,10 @@ var reach = map[string][]string{
 	"go.opentelemetry.io/otel/metric": {
 		".", "event/source", "gitsink", "gitsink/gitsinktest", "gitsink/gogit", "gitsink/gogit/internal/object",
 		"gitsink/gogit/internal/smart", "internal/meter", "internal/meter/metertest", "queue", "queue/queuetest",
+	},
+	"go.opentelemetry.io/otel/trace": {
+		".", "event/source", "gitsink", "gitsink/gitsinktest", "gitsink/gogit", "gitsink/gogit/internal/object",
+		"gitsink/gogit/internal/smart", "internal/spans", "internal/spans/spanstest", "queue", "queue/queuetest",
 	},
 	"go.opentelemetry.io/otel/sdk": {},
 	"testing": {
