@@ -56,7 +56,7 @@ func attributesOf(i metertest.Instrument) map[string][]string {
 	all := map[string][]string{}
 	for _, set := range i.Sets {
 		for _, kv := range set.ToSlice() {
-			if v := kv.Value.Emit(); !slices.Contains(all[string(kv.Key)], v) {
+			if v := kv.Value.String(); !slices.Contains(all[string(kv.Key)], v) {
 				all[string(kv.Key)] = append(all[string(kv.Key)], v)
 			}
 		}

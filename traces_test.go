@@ -54,7 +54,7 @@ func TestThePageOnTracesHasTheSpansOfAMirrorAndNothingElse(t *testing.T) {
 			if !slices.Contains(attributes[s.Name], string(key)) {
 				attributes[s.Name] = append(attributes[s.Name], string(key))
 			}
-			require.NotContains(t, value.Emit(), "://", "%s of %s", key, s.Name)
+			require.NotContains(t, value.String(), "://", "%s of %s", key, s.Name)
 		}
 		for _, text := range s.Errors {
 			require.NotContains(t, text, "://")

@@ -138,7 +138,7 @@ func (m *meters) follow(w *Watcher) (end func()) {
 	r.Level("kubescribe.source.objects", "{object}", "Objects that live and belong to a destination", func(s levels) int64 { return s.objects })
 	r.Level("kubescribe.source.waiting", "{object}", "Objects that are to be fetched and sent, each as often as there are destinations for it", func(s levels) int64 { return s.waiting })
 	r.Level("kubescribe.source.refused", "{object}", "Objects that cannot be sent, each as often as there are destinations for it", func(s levels) int64 { return s.refused })
-	r.CounterBy("kubescribe.source.watch.restarts", "{watch}", "Watches that have ended and are wanted further, by outcome", m.tellWatches)
+	r.CounterBy("kubescribe.source.watch.restarts", "{watch}", "Watches that have ended, or could not be opened, and are wanted further, by outcome", m.tellWatches)
 	r.CounterBy("kubescribe.source.requests", "{request}", "Requests to the API server that have ended, by verb and class of the answer", m.tellRequests)
 	r.Seconds("kubescribe.source.progress", "Age of the last turn of the loop that starts and ends reflectors", func(levels) float64 {
 		return (time.Since(m.epoch) - time.Duration(m.turned.Load())).Seconds()

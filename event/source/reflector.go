@@ -119,11 +119,11 @@ func (r *reflector) list(ctx context.Context) (at resumePoint, err error) {
 		var li listing
 		inside, of := r.look(ctx, listsCollection, r.namespace)
 		li, at, err = r.listOnce(inside)
+		if err == nil {
+			err = r.compare(at.version)
+		}
 		of.ended(ctx, err)
 		if err == nil {
-			if err = r.compare(at.version); err != nil {
-				return resumePoint{}, err
-			}
 			r.handler.listed(ctx, li)
 			return at, nil
 		}

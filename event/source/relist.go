@@ -25,10 +25,10 @@ func (r *reflector) relist(ctx context.Context) error {
 			}
 			return ctx.Err()
 		})
-		of.ended(ctx, err)
 		if err == nil {
 			err = r.compare(version)
 		}
+		of.ended(ctx, err)
 		if err != nil {
 			return err
 		}

@@ -51,7 +51,7 @@ func TestMetricsTellWhatWasPushedAndWhatItCost(t *testing.T) {
 		require.Equal(t, 1, r.Count("kubescribe.git.push.duration", "outcome="+gitsink.ReasonBranchMoving))
 
 		repo.Hook("pre-receive", "echo no; exit 1")
-		refuse(t, s, d, put("d", "1"), gitsink.ErrRejected)
+		_ = refuse(t, s, d, put("d", "1"), gitsink.ErrRejected)
 		require.Equal(t, 1, r.Count("kubescribe.git.push.duration", "outcome="+gitsink.ReasonPushRejected))
 		require.Equal(t, 4.0, read("commits", ""))
 		require.NoError(t, s.Close())

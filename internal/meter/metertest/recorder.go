@@ -127,7 +127,7 @@ func (r *Recorder) record(i *Instrument, v float64, attributes attribute.Set) {
 func (i *Instrument) note(attributes attribute.Set) string {
 	parts := make([]string, 0, attributes.Len())
 	for _, kv := range attributes.ToSlice() {
-		parts = append(parts, string(kv.Key)+"="+kv.Value.Emit())
+		parts = append(parts, string(kv.Key)+"="+kv.Value.String())
 	}
 	key := strings.Join(parts, ",")
 	i.Counts[key]++
