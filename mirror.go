@@ -14,6 +14,7 @@ import (
 	"github.com/kubescribe/kubescribe/event/source"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
+	"github.com/kubescribe/kubescribe/internal/spans"
 	"github.com/kubescribe/kubescribe/orphan"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
@@ -29,6 +30,8 @@ type Mirror struct {
 	ownsSink bool
 	watcher  *source.Watcher
 	news     *news
+	measures *measures
+	tracer   *spans.Tracer
 	ended    chan struct{} // closed when Start returns
 
 	mu      sync.Mutex // guards all below
@@ -75,6 +78,8 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 		queue:     o.QueueImpl,
 		sink:      o.GitSink,
 		news:      newNews(o.Logger, o.OnStatus),
+		measures:  newMeasures(&o),
+		tracer:    spans.New(o.Run.TracerProvider, scope),
 		ended:     make(chan struct{}),
 		rules:     &ruleset.RuleSet{},
 		written:   map[destination.Ref]gitsink.Status{},

@@ -66,6 +66,7 @@ func (n *news) follow(ctx context.Context, m *Mirror) {
 	ticker := time.NewTicker(newsInterval)
 	defer ticker.Stop()
 	for {
+		m.measures.turn()
 		select {
 		case <-ctx.Done():
 			n.lookAtAll(m)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event/source"
@@ -76,9 +77,18 @@ type Options struct {
 	// show as not synced meanwhile, and changes that follow each other quickly may be told as one.
 	// There is one call at a time; a slow one holds up the others, but no write. Default: none.
 	OnStatus func(destination.Ref, DestinationStatus)
-	// MeterProvider gets the metrics of the default queue and of the Runner, which package queue
-	// lists, unless Queue or Run has one of its own. Default: nothing is measured.
+	// MeterProvider gets the metrics that docs/monitoring/metrics.md lists: those of the Mirror,
+	// while Start runs, and those of each part that has no MeterProvider of its own. Default:
+	// nothing is measured, at no cost.
 	MeterProvider metric.MeterProvider
+	// MetricsPerDestination is the number of destinations, the first by name, that have series of
+	// their own in the metrics of the Mirror: the attribute destination has the name, and "other"
+	// for the sum of the rest. Each costs some fifty series. Default: 0, so the attribute is
+	// absent and all are summed up.
+	MetricsPerDestination int
+	// TracerProvider gets the spans that docs/monitoring/traces.md lists, unless a part has a
+	// TracerProvider of its own. Default: nothing is traced, at no cost.
+	TracerProvider trace.TracerProvider
 	// Logger gets what an operator of the program wants to know, and more at V(1). It is that of
 	// all parts that have none of their own. Default: none.
 	Logger logr.Logger
@@ -141,9 +151,16 @@ func (o *Options) withDefaults() Options {
 			*part = out.Logger
 		}
 	}
-	for _, part := range []*metric.MeterProvider{&out.Queue.MeterProvider, &out.Run.MeterProvider} {
+	for _, part := range []*metric.MeterProvider{
+		&out.Git.MeterProvider, &out.Queue.MeterProvider, &out.Run.MeterProvider, &out.Source.MeterProvider,
+	} {
 		if *part == nil {
 			*part = out.MeterProvider
+		}
+	}
+	for _, part := range []*trace.TracerProvider{&out.Git.TracerProvider, &out.Run.TracerProvider, &out.Source.TracerProvider} {
+		if *part == nil {
+			*part = out.TracerProvider
 		}
 	}
 	return out

@@ -52,6 +52,7 @@ func (m *Mirror) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer m.measures.follow(m)()
 	m.opts.Logger.Info("following the cluster", "cluster", id, "destinations", len(m.destinations()))
 	runner := queue.NewRunner(m.queue, m.handler(writer), m.runOptions(ctx))
 	watchCtx, stop := context.WithCancel(ctx)
@@ -169,7 +170,10 @@ func (m *Mirror) runOptions(ctx context.Context) *queue.RunOptions {
 func (m *Mirror) handler(w *gitsink.Writer) queue.Handler {
 	return func(ctx context.Context, b queue.Batch) error {
 		b.Lease = leaderLease{b.Lease, m}
-		return w.Handle(ctx, b)
+		err := w.Handle(ctx, b)
+		m.measures.landed(ctx, m.destinations(), b, err)
+		m.trace(ctx, err)
+		return err
 	}
 }
 

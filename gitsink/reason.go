@@ -3,6 +3,7 @@ package gitsink
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -103,3 +104,14 @@ func Brief(err error) string {
 
 // maxBrief is the length of what Brief returns, in bytes.
 const maxBrief = 1 << 10
+
+// Reasons returns all that Reason may return of an error, each once.
+func Reasons() []string {
+	all := []string{ReasonFailed}
+	for _, r := range reasonOf {
+		if !slices.Contains(all, r.reason) {
+			all = append(all, r.reason)
+		}
+	}
+	return all
+}

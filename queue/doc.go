@@ -127,7 +127,7 @@
 //	handler.running   {batch}  up-down counter batches whose handler runs
 //
 // The attribute outcome of handler.duration is done, partial, failed, permanent, panicked or
-// lease_lost. No metric has the destination as an attribute, since there may be many thousands:
+// lease_lost. No metric of these has the destination as an attribute: there may be many thousands.
 // Sharded.Snapshot and Line describe single lines. A line that stands still shows in oldest, a line
 // that fails in parked.
 //

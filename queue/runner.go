@@ -10,9 +10,11 @@ import (
 
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/internal/panics"
+	"github.com/kubescribe/kubescribe/internal/spans"
 )
 
 // settleTimeout bounds the time that Done and Retry may take.
@@ -57,6 +59,9 @@ type RunOptions struct {
 
 	// MeterProvider gets the metrics of the package documentation. Default: nothing is measured.
 	MeterProvider metric.MeterProvider
+	// TracerProvider gets a span for each run of a handler, "kubescribe.batch", in a trace of its
+	// own. Its context is that of the handler. Default: nothing is traced.
+	TracerProvider trace.TracerProvider
 	// Logger gets failures of handlers as errors, begin and end of a drain as information, and each
 	// batch that is done at V(1). Default: nothing is logged.
 	Logger logr.Logger
@@ -73,6 +78,7 @@ type Runner struct {
 	handler Handler
 	opts    RunOptions
 	meters  *runnerMeters
+	tracer  *spans.Tracer
 	total   chan struct{} // has a value for each running handler
 	bulk    bulk
 
@@ -111,6 +117,7 @@ func NewRunner(q Queue, h Handler, opts *RunOptions) *Runner {
 	return &Runner{
 		queue: q, handler: h, opts: o,
 		meters: newRunnerMeters(o.MeterProvider, o.Logger),
+		tracer: spans.New(o.TracerProvider, scope),
 		total:  make(chan struct{}, o.MaxConcurrent),
 		bulk:   bulk{limit: o.MaxBytes},
 		groups: map[string]*slotGroup{}, running: map[destination.Destination]int{},
@@ -191,17 +198,28 @@ func (r *Runner) run(ctx context.Context, b Batch) {
 	}
 	r.meters.run(ctx, 1)
 	r.count(b, 1)
+	ctx, span := r.begin(ctx, &b)
 	began := time.Now()
 	defer func() {
 		r.count(b, -1)
-		took := time.Since(began)
+		took, outcome := time.Since(began), outcome(ctx, b, err)
 		r.meters.run(ctx, -1)
-		r.meters.took(ctx, took, outcome(ctx, b, err))
+		r.meters.took(ctx, took, outcome)
+		span.End(outcome, outcome != outcomeDone)
 		r.opts.Logger.V(1).Info("Handler returned", "destination", b.Events[0].Destination, "events", len(b.Events),
-			"attempt", b.Attempt, "outcome", outcome(ctx, b, err), "took", took.String())
+			"attempt", b.Attempt, "outcome", outcome, "took", took.String())
 	}()
 	err = errGoexit
 	err = r.call(ctx, b)
+}
+
+// begin begins the span of a batch.
+func (r *Runner) begin(ctx context.Context, b *Batch) (context.Context, spans.Span) {
+	ctx, span := r.tracer.Root(ctx, "kubescribe.batch")
+	if span.Traced() {
+		span.Set(spans.Destination.String(b.Events[0].Destination.Ref.String()), spans.Events.Int(len(b.Events)), spans.Attempt.Int(b.Attempt))
+	}
+	return ctx, span
 }
 
 // count keeps the number of running handlers.

@@ -73,6 +73,14 @@
 // 4 MiB of what its listings found of types of a thousand objects at most are kept, so that a small
 // cluster is read once (kept.go).
 //
+// # Metrics
+//
+// With a MeterProvider a Watcher measures, while Start runs, as "kubescribe.source.": events,
+// seeds, collections, types, objects, waiting, refused, listing.duration, watch.restarts, requests
+// and progress. docs/monitoring/metrics.md says what each means. What is a total or a level is a
+// number that is kept anyway, and read when somebody collects it. With a TracerProvider each
+// listing and each watch is a span.
+//
 // # Concurrency
 //
 // All methods of a Watcher may be called concurrently. The planner is the goroutine of Start. It

@@ -46,6 +46,7 @@ type ledger struct {
 	missing              missing
 	kept                 kept
 	discovered           discovered
+	counts               tally
 
 	// A generation of the rules is desired from SetRules on, adopted when targets and matcher are
 	// its own, and observed when discovery has answered and the reflectors are those it needs.

@@ -14,6 +14,7 @@ import (
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 
+	"github.com/kubescribe/kubescribe/internal/spans"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
@@ -29,6 +30,8 @@ type reflector struct {
 	lists     chan struct{}   // a place in it is the right to list
 	page      int64
 	pause     pause
+	meters    *meters
+	tracer    *spans.Tracer
 
 	initialEvents bool // listings come by watches
 	paging        *paging
@@ -114,11 +117,13 @@ type resumePoint struct {
 func (r *reflector) list(ctx context.Context) (at resumePoint, err error) {
 	for range 3 {
 		var li listing
-		li, at, err = r.listOnce(ctx)
+		inside, of := r.look(ctx, listsCollection, r.namespace)
+		li, at, err = r.listOnce(inside)
 		if err == nil {
-			if err = r.compare(at.version); err != nil {
-				return resumePoint{}, err
-			}
+			err = r.compare(at.version)
+		}
+		of.ended(ctx, err)
+		if err == nil {
 			r.handler.listed(ctx, li)
 			return at, nil
 		}
@@ -161,7 +166,7 @@ func (r *reflector) follow(ctx context.Context, at resumePoint) error {
 			return errRelist
 		}
 		from := at.version
-		lived, err := r.watchOnce(ctx, &at)
+		lived, err := r.watch(ctx, &at)
 		if at.version != from || lived >= maxPause {
 			r.pause.reset()
 		}
@@ -178,6 +183,19 @@ func (r *reflector) follow(ctx context.Context, at resumePoint) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// watch is watchOnce, in the eyes of who measures and traces.
+func (r *reflector) watch(ctx context.Context, at *resumePoint) (time.Duration, error) {
+	inside, span := r.tracer.Root(ctx, "kubescribe.watch")
+	if span.Traced() {
+		span.Set(spans.Resource.String(groupResource(r.of).String()), spans.Namespace.String(r.namespace))
+	}
+	lived, err := r.watchOnce(inside, at)
+	outcome := outcomeOf(ctx, err)
+	r.meters.watched(outcome)
+	span.End(outcome, failure(outcome))
+	return lived, err
 }
 
 // watchOnce delivers what one watch sends, moves the point along, and returns how long the watch

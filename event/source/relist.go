@@ -18,7 +18,8 @@ func (r *reflector) relist(ctx context.Context) error {
 		return errRelist
 	}
 	for _, li := range single {
-		version, err := eachPage(ctx, r.lists, r.in(li.namespace), r.page, func(items []unstructured.Unstructured) error {
+		inside, of := r.look(ctx, listsNamespace, li.namespace)
+		version, err := eachPage(inside, r.lists, r.in(li.namespace), r.page, func(items []unstructured.Unstructured) error {
 			for i := range items {
 				r.handler.upsert(ctx, &items[i], listed)
 			}
@@ -27,6 +28,7 @@ func (r *reflector) relist(ctx context.Context) error {
 		if err == nil {
 			err = r.compare(version)
 		}
+		of.ended(ctx, err)
 		if err != nil {
 			return err
 		}

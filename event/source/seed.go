@@ -133,6 +133,7 @@ func (l *ledger) sync(to *target) {
 		to.whole = to.ready() && !to.behind()
 		to.offered, to.sweepDue, to.hurry = at, false, false
 		to.seeds++
+		l.counts.add(event.SeedSync)
 		to.sent.clear()
 	}
 }

@@ -102,6 +102,7 @@ func (l *ledger) send(to *target, key objectKey, e event.Event) {
 	case err == nil:
 		to.backlog.remove(key)
 		to.sent.add(key)
+		l.counts.add(e.Operation)
 	case errors.Is(err, queue.ErrFull), errors.Is(err, queue.ErrShutdown):
 		to.backlog.add(key, e.Operation == event.Delete)
 		l.wake(to)

@@ -64,7 +64,9 @@ func (k *walk) run(ctx context.Context) {
 	for {
 		var asked uint64
 		k.update(func(l *ledger) { asked = k.begin(l) })
-		err := k.pass(ctx, &asked)
+		inside, of := look(ctx, k.meters, k.tracer, walks, k.from.of, k.from.namespace)
+		err := k.pass(inside, &asked)
+		of.ended(ctx, err)
 		var over bool
 		k.update(func(l *ledger) { over = k.end(l, asked, err) })
 		if over {

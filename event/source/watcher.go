@@ -8,12 +8,15 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/spans"
 	"github.com/kubescribe/kubescribe/queue"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
@@ -61,6 +64,12 @@ type Options struct {
 	// reflector of the type waits, and safe for concurrent use. FieldManager is a ready-made one.
 	// Default: unknown.
 	Attribute func(ctx context.Context, obj *unstructured.Unstructured, op event.Operation) event.Author
+	// MeterProvider gets the metrics of the package documentation, while Start runs. Default:
+	// nothing is measured.
+	MeterProvider metric.MeterProvider
+	// TracerProvider gets a span for each listing and each watch, in a trace of its own. Default:
+	// nothing is traced.
+	TracerProvider trace.TracerProvider
 	// Logger gets what helps somebody who looks for a fault. Default: none.
 	Logger logr.Logger
 }
@@ -101,6 +110,8 @@ type Watcher struct {
 	out       Queue
 	opts      *Options
 	reader    *reader
+	meters    *meters
+	tracer    *spans.Tracer
 	lists     chan struct{}
 	paging    paging
 
@@ -133,6 +144,11 @@ func New(client dynamic.Interface, d Discovery, out Queue, opts *Options) *Watch
 		access:     make(chan struct{}, 1),
 		rewound:    make(chan struct{}, 1),
 		relabelled: make(chan struct{}, 1),
+		meters:     newMeters(opts.MeterProvider),
+		tracer:     spans.New(opts.TracerProvider, scope),
+	}
+	if w.meters != nil {
+		w.client, w.discovery = countedClient{client, &w.meters.requests}, countedDiscovery{d, &w.meters.requests}
 	}
 	w.ledger = newLedger(func(e event.Event) error { return w.out.TryAdd(e) })
 	w.ledger.inventory = func(to *target, at uint64) event.Inventory { return inventory{w, to, at} }
@@ -194,6 +210,7 @@ func signal(c chan<- struct{}) {
 // Start runs the Watcher until ctx ends, and returns nil then. All its goroutines have ended by
 // then. Start must be called once.
 func (w *Watcher) Start(ctx context.Context) error {
+	defer w.meters.follow(w)()
 	p := newPlanner(w)
 	defer p.stopAll()
 	rediscover := time.NewTimer(w.opts.Rediscover)
@@ -207,6 +224,7 @@ func (w *Watcher) Start(ctx context.Context) error {
 		resync = t.C
 	}
 	for {
+		w.meters.turn()
 		select {
 		case <-ctx.Done():
 			return nil

@@ -142,6 +142,13 @@
 // for somebody else's, and its commits are not made again: a plan's commits that equal those of
 // such a push, in turn, and together change nothing any more are left out.
 //
+// # Metrics
+//
+// With a MeterProvider a Sink measures, until Close, as "kubescribe.git.": push.duration,
+// ratelimit.wait, commits, files, conflicts, requests, sent and received.
+// docs/monitoring/metrics.md says what each means. A push whose outcome is unknown, and which is
+// found later, has its outcome of then: its commits are not counted.
+//
 // # Errors
 //
 // All errors are *gitsink.Error, with the destination of the call. The classes that depend on a
@@ -190,6 +197,8 @@
 //   - contact.go: what lanes of one repository ask together
 //   - cachedcaps.go: fetches without asking the server first what it can do
 //   - rounds.go: how those who want the same find together
+//   - metrics.go: what is measured
+//   - traces.go: the spans of plans and pushes
 //   - lane.go: what is known of one remote branch, and who waits for it
 //   - ask.go: questions to Options
 //   - pushstack.go: commits on top of the branch, with their objects

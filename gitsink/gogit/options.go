@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
@@ -83,6 +85,15 @@ type Options struct {
 	// Transport does the requests of http and https. A CA bundle in an Auth needs it to be an
 	// *http.Transport. Default: a copy of http.DefaultTransport, closed by Close.
 	Transport http.RoundTripper
+
+	// MeterProvider gets the metrics of the package documentation, until Close. Default: nothing is
+	// measured.
+	MeterProvider metric.MeterProvider
+
+	// TracerProvider gets a span for each run of a plan, "kubescribe.plan", below the span of the
+	// context of Apply, and one for each push, "kubescribe.push", below that of one of its callers
+	// and with links to those of the others. Default: nothing is traced.
+	TracerProvider trace.TracerProvider
 
 	// Logger is told at level 1 why a plan is run again or a cache is dropped; never credentials or
 	// content. Default: nothing is logged.

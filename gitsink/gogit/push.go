@@ -13,6 +13,7 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/object"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/kubescribe/kubescribe/internal/spans"
 )
 
 var errMoved = errors.New("the push was refused, and the branch has moved")
@@ -20,11 +21,13 @@ var errMoved = errors.New("the push was refused, and the branch has moved")
 // verdict is a server's answer to a push. Without ok and refusal, the outcome is unknown.
 type verdict struct {
 	ok      bool
-	refusal string // the server said no, and this
-	unpack  bool   // because of the objects
-	signed  bool   // the commits were
-	words   string // of hooks and the like
-	err     error  // why there is no answer
+	refusal string        // the server said no, and this
+	unpack  bool          // because of the objects
+	signed  bool          // the commits were
+	words   string        // of hooks and the like
+	err     error         // why there is no answer
+	took    time.Duration // from the request to the answer
+	span    spans.Span    // pushed and missed end it
 }
 
 // push sends the stack and finds out what has become of it. again: the branch is not what the
@@ -35,10 +38,11 @@ func (g *pushGroup) push(receiver *session, ch *pushStack) (again bool) {
 	}
 	v := g.send(receiver, ch)
 	if v.ok {
-		g.pushed(ch)
+		g.pushed(ch, v)
 		return false
 	}
 	if v.err != nil && surelyRefused(v.err) {
+		g.missed(v, classify(v.err)...)
 		g.failAll(opPush, v.err, smart.Words(v.err))
 		return false
 	}
@@ -51,14 +55,16 @@ func (g *pushGroup) push(receiver *session, ch *pushStack) (again bool) {
 	tip := refs[g.remote.ref.String()]
 	switch {
 	case lookErr == nil && tip == ch.tip:
-		g.pushed(ch)
+		g.pushed(ch, v)
 		return false
 	case v.refusal != "" && (lookErr != nil || tip == ch.old):
 		return g.refused(v, refs, lookErr)
 	case v.refusal != "" && g.callers.ctx.Err() != nil:
+		g.missed(v, gitsink.ErrConflict)
 		g.failAll(opPush, errMoved, v.words)
 		return false
 	case v.refusal != "":
+		g.moved(v, gitsink.ErrConflict)
 		return true
 	}
 	return g.unknown(ch, v, tip, lookErr)
@@ -71,15 +77,19 @@ func (g *pushGroup) unknown(ch *pushStack, v verdict, tip object.ID, lookErr err
 	cause := fmt.Errorf("%w: %w", gitsink.ErrUnknown, v.err)
 	switch {
 	case lookErr != nil:
+		g.missed(v, unknownFor(lookErr)...)
 		cause = fmt.Errorf("%w; looking at the branch: %w", cause, lookErr)
 		g.failAll(opPush, cause, cmp.Or(v.words, smart.Words(v.err), smart.Words(lookErr)), unknownFor(lookErr)...)
 		return false
 	case g.callers.ctx.Err() != nil:
+		g.missed(v, gitsink.ErrUnknown)
 		g.failAll(opPush, cause, cmp.Or(v.words, smart.Words(v.err)), gitsink.ErrUnknown)
 		return false
 	case tip != ch.old:
+		g.moved(v, gitsink.ErrUnknown)
 		return true
 	}
+	g.missed(v, unknownFor(v.err)...)
 	if g.unsettled++; g.unsettled > 1 {
 		g.failAll(opPush, cause, cmp.Or(v.words, smart.Words(v.err)), unknownFor(v.err)...)
 		return false
@@ -102,12 +112,14 @@ func (g *pushGroup) send(receiver *session, ch *pushStack) verdict {
 		report *packp.ReportStatus
 		words  string
 	}
-	got, err := bounded(g.callers.ctx, g.remote.sink.opts.TransferTimeout, func(ctx context.Context) (answer, error) {
+	began := time.Now()
+	traced, span := g.tracePush(ch)
+	got, err := bounded(traced, g.remote.sink.opts.TransferTimeout, func(ctx context.Context) (answer, error) {
 		report, words, err := receiver.Push(ctx, smart.Update{Ref: g.remote.ref, Old: ch.old, New: ch.tip}, pack)
 		return answer{report, words}, err
 	})
 	v := g.remote.judge(got.report, err, got.words)
-	v.signed = ch.signed()
+	v.signed, v.took, v.span = ch.signed(), time.Since(began), span
 	return v
 }
 
@@ -155,9 +167,23 @@ func (g *pushGroup) look(ctx context.Context) (*session, error) {
 }
 
 // pushed ends all calls: the server has what they wanted.
-func (g *pushGroup) pushed(ch *pushStack) {
+func (g *pushGroup) pushed(ch *pushStack, v verdict) {
+	g.remote.sink.meters.pushed(g.callers.ctx, v.took, ch)
+	v.span.End(outcomeOK, false)
 	ch.moveStore()
 	g.succeed(ch, ch.tip)
+}
+
+// missed takes note of a push that is not on the branch, as far as anybody knows.
+func (g *pushGroup) missed(v verdict, classes ...error) {
+	g.remote.sink.meters.pushed(g.callers.ctx, v.took, nil, classes...)
+	v.span.End(gitsink.Reason(errors.Join(classes...)), true)
+}
+
+// moved takes note of a push that is made anew, since the branch is elsewhere.
+func (g *pushGroup) moved(v verdict, class error) {
+	g.missed(v, class)
+	g.remote.sink.meters.moved()
 }
 
 // refused deals with a push that the server does not want although the branch has not moved. If
@@ -182,6 +208,7 @@ func (g *pushGroup) refused(v verdict, refs map[string]object.ID, lookErr error)
 			class = gitsink.ErrRejected
 		}
 	}
+	g.missed(v, class)
 	if len(g.calls) > 1 && lookErr == nil && concernsContent(class) {
 		g.divide()
 		return false

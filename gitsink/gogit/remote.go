@@ -99,6 +99,9 @@ func (r *remote) connect(ctx context.Context, which smart.Service) (smart.Conn, 
 	shown := smart.Credentials(auth)
 	r.secrets = append(r.secrets, shown.Secrets(ep)...)
 	w, err := r.dial(ctx, ep, shown, which)
+	if err == nil {
+		w = r.sink.meters.counters().Counted(w, which)
+	}
 	return w, identify(r.dst.Repository, auth), err
 }
 

@@ -22,7 +22,7 @@ type planned struct {
 // run runs the plan, unless the caller has left. The worker waits for it no longer than its
 // context and planGrace: a plan that goes on then is left behind, on a tree that is of no use any
 // more.
-func (c *call) run(s *Sink, base *view) ([]gitsink.Commit, error) {
+func (c *call) run(s *Sink, base *view) (made []gitsink.Commit, err error) {
 	c.turn.Lock()
 	defer c.turn.Unlock()
 	if c.gone || c.ctx.Err() != nil {
@@ -31,7 +31,9 @@ func (c *call) run(s *Sink, base *view) ([]gitsink.Commit, error) {
 	c.ran = true
 	c.result.Attempts++
 	defer base.end() //nolint:errcheck // the caller asks again
-	ctx, cancel := context.WithCancelCause(c.ctx)
+	traced, end := s.tracePlan(c)
+	defer func() { end(made, err) }()
+	ctx, cancel := context.WithCancelCause(traced)
 	defer cancel(nil)
 	defer context.AfterFunc(s.closing, func() { cancel(errClosed) })()
 	limit := s.opts.PlanTimeout

@@ -10,12 +10,15 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit/internal/smart"
+	"github.com/kubescribe/kubescribe/internal/spans"
 	"github.com/kubescribe/kubescribe/queue"
 )
 
 // Sink is a gitsink.GitSink on go-git. Its contract is the package comment. Make one with New.
 type Sink struct {
 	opts     Options
+	meters   *meters
+	tracer   *spans.Tracer
 	freshFor time.Duration // freshAnswer
 	lanes    *lanes
 	limits   *rateLimits
@@ -38,6 +41,7 @@ func New(opts *Options) *Sink {
 		opts: o, freshFor: freshAnswer, lanes: newLanes(o.CacheBytes), limits: newRateLimits(), https: smart.NewHTTP(o.Transport),
 		caps: cachedCaps{all: map[capsKey]*knownCaps{}},
 	}
+	s.meters, s.tracer = newMeters(&s.opts), spans.New(o.TracerProvider, scope)
 	s.asker = &asker{opts: &s.opts, left: leftovers{counts: map[destination.Ref]int{}}}
 	s.contacts = newContacts(&s.opts, s.workers.Go)
 	s.closing, s.close = context.WithCancel(context.Background())
@@ -70,7 +74,7 @@ func (s *Sink) Close() error {
 	}
 	s.lanes.clear()
 	s.https.Close()
-	return err
+	return errors.Join(err, s.meters.end())
 }
 
 // errClosed is what is left of a call that comes after Close, and of a plan that runs then.

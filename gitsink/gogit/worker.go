@@ -55,11 +55,14 @@ func (g *pushGroup) waitForRateLimit(lead *call) bool {
 	if wait > 0 {
 		lead.held = nil
 	}
-	timer := time.NewTimer(wait)
+	began, timer := time.Now(), time.NewTimer(wait)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
+			if wait > 0 {
+				g.remote.sink.meters.rested(g.callers.ctx, time.Since(began))
+			}
 			return true
 		case <-g.remote.lane.withdrawn:
 			if g.remote.sink.lanes.waits(g.remote.lane, g.key) {

@@ -23,16 +23,16 @@ var library = map[string][]string{
 	"destination":              {"internal/opaque"},
 	"event":                    {"destination", "internal/opaque", "internal/quote"},
 	"ruleset":                  {"destination", "event", "internal/compiled"},
-	"queue":                    {"destination", "event", "internal/panics"},
+	"queue":                    {"destination", "event", "internal/meter", "internal/panics", "internal/spans"},
 	"queue/queuetest":          {"destination", "event", "queue"},
 	"orphan":                   {"event"},
-	"event/source":             {"destination", "event", "internal/compiled", "internal/quote", "queue", "ruleset"},
+	"event/source":             {"destination", "event", "internal/compiled", "internal/meter", "internal/quote", "internal/spans", "queue", "ruleset"},
 	"event/source/clustertest": {},
 	"ruleset/manifest":         {"destination", "event", "orphan", "ruleset"},
 	"gitsink":                  {"destination", "event", "internal/gitattr", "internal/opaque", "internal/panics", "internal/quote", "orphan", "queue"},
-	"gitsink/gogit":            {"destination", "gitsink", "gitsink/gogit/internal/object", "gitsink/gogit/internal/smart", "internal/opaque", "internal/panics", "internal/quote", "queue"},
+	"gitsink/gogit":            {"destination", "gitsink", "gitsink/gogit/internal/object", "gitsink/gogit/internal/smart", "internal/meter", "internal/opaque", "internal/panics", "internal/quote", "internal/spans", "queue"},
 	"gitsink/gitsinktest":      {"destination", "event", "gitsink", "gitsink/gitservertest", "gitsink/internal/loopback", "internal/heap", "queue"},
-	".":                        {"destination", "event/source", "gitsink", "gitsink/gogit", "internal/quote", "orphan", "queue", "ruleset"},
+	".":                        {"destination", "event", "event/source", "gitsink", "gitsink/gogit", "internal/meter", "internal/quote", "internal/spans", "orphan", "queue", "ruleset"},
 	"gitsink/gitservertest":    {"gitsink/internal/loopback"},
 }
 
@@ -51,10 +51,14 @@ var others = map[string][]string{
 	"internal/gitattr":                 {},
 	"internal/heap":                    {},
 	"internal/kittest":                 {},
+	"internal/meter":                   {},
+	"internal/meter/metertest":         {},
 	"internal/mutants":                 {},
 	"internal/opaque":                  {},
 	"internal/panics":                  {},
 	"internal/quote":                   {},
+	"internal/spans":                   {},
+	"internal/spans/spanstest":         {},
 	"internal/testenv":                 {},
 	"internal/testsize":                {},
 }
@@ -70,7 +74,11 @@ var reach = map[string][]string{
 	"github.com/stretchr/testify":    {},
 	"go.opentelemetry.io/otel/metric": {
 		".", "event/source", "gitsink", "gitsink/gitsinktest", "gitsink/gogit", "gitsink/gogit/internal/object",
-		"gitsink/gogit/internal/smart", "queue", "queue/queuetest",
+		"gitsink/gogit/internal/smart", "internal/meter", "internal/meter/metertest", "queue", "queue/queuetest",
+	},
+	"go.opentelemetry.io/otel/trace": {
+		".", "event/source", "gitsink", "gitsink/gitsinktest", "gitsink/gogit", "gitsink/gogit/internal/object",
+		"gitsink/gogit/internal/smart", "internal/spans", "internal/spans/spanstest", "queue", "queue/queuetest",
 	},
 	"go.opentelemetry.io/otel/sdk": {},
 	"testing": {

@@ -40,14 +40,18 @@ type httpConn struct {
 // over HTTP, where each exchange is a request of its own. Elsewhere the server waits for one
 // request and leaves.
 func Shares(conn Conn) bool {
-	_, ok := conn.(*httpConn)
+	_, ok := overHTTP(conn)
 	return ok
 }
 
 // Twin returns a connection that Shares once more, for somebody else to use.
 func Twin(conn Conn) Conn {
-	w := *conn.(*httpConn)
-	return &w
+	w, _ := overHTTP(conn)
+	twin := *w
+	if counted, ok := conn.(*countedConn); ok {
+		return &countedConn{&twin, counted.traffic, counted.requests}
+	}
+	return &twin
 }
 
 func (w *httpConn) Explain(err error) error { return err }

@@ -51,7 +51,7 @@ func (s *Session) Close() { s.conn.Close() }
 // is known already: that is so over HTTP. Where a repository has moved to is asked each time: it
 // is not for everybody's credentials.
 func (s *Session) Repeats() bool {
-	w, ok := s.conn.(*httpConn)
+	w, ok := overHTTP(s.conn)
 	return ok && !w.moved
 }
 
