@@ -189,7 +189,7 @@ func (r *reporter) destination(one *judged) destinationReport {
 		Rules: st.Rules, Error: gitsink.Brief(st.Err), Line: r.line(&st.Line),
 		Watch:     watchReport{st.Watch.Streams, st.Watch.Complete, st.Watch.Waiting, st.Watch.SeedDue, gitsink.Brief(st.Watch.Err)},
 		Uncovered: filesOf(st.Uncovered), Excluded: filesOf(st.Excluded),
-		LeftOut: leftOutOf(st), NotListed: notListedOf(st), Faults: faultsOf(st.Watch.Faults),
+		LeftOut: reportedLeftOut(st), NotListed: notListedOf(st), Faults: faultsOf(st.Watch.Faults),
 	}
 	if n := len(st.Unadopted); n > 0 {
 		report.Unadopted = &filesReport{Count: n, Sample: linesOf(st.Unadopted)}
@@ -273,7 +273,7 @@ func (m *Mirror) ruleStatuses() []namedRule {
 	return all
 }
 
-func leftOutOf(st *DestinationStatus) *listOf[leftOutReport] {
+func reportedLeftOut(st *DestinationStatus) *listOf[leftOutReport] {
 	list := listOf[leftOutReport]{Count: st.Watch.RefusedCount + max(st.SkippedCount, len(st.Skipped))}
 	for _, one := range firstOf(st.Watch.Refused) {
 		list.Items = append(list.Items, leftOutReport{shown(one.ID.String()), gitsink.Brief(one.Err)})
