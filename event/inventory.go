@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"time"
+
+	"github.com/kubescribe/kubescribe/destination"
 )
 
 // Inventory knows the objects that live in the cluster and belong to one destination. A SeedSync
@@ -91,6 +94,12 @@ func (c Collection) Covers(other Collection) bool {
 		return false
 	}
 	return c.All || (!other.All && c.Namespace == other.Namespace)
+}
+
+// NewSeedSync returns the event that ends a listing: it follows the objects of the listing, and has
+// the folder of the destination compared with what lives.
+func NewSeedSync(d destination.Destination, live Inventory) Event {
+	return Event{Destination: d, Operation: SeedSync, Inventory: live, Listed: true, Time: time.Now()}
 }
 
 // NewInventory returns an Inventory for users with informers or clients of their own, who send all

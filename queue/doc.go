@@ -94,6 +94,11 @@
 // Done and Retry cost O(log lines) besides what is proportional to the batch. Calls of Add that
 // block on one line are served first come, first served, and TryAdd does not pass them.
 //
+// # Feeding it
+//
+// A Watcher of package event/source fills a queue by itself. A Feeder does it for informers of your
+// own: it never waits for room, and reads again what found none.
+//
 // # Errors
 //
 // A Queue returns ErrFull, ErrShutdown and ErrLeaseLost. It returns event.ErrIncomplete for an
