@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -96,13 +95,7 @@ func documentsValues(t *testing.T, all map[string]metertest.Instrument) {
 	require.NoError(t, err)
 	_, section, found := strings.Cut(string(page), "## Values of attributes")
 	require.True(t, found)
-	documented := map[string][]string{}
-	words := regexp.MustCompile("`([^`]+)`")
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\| `([a-z]+)` \\| (.*) \\|$").FindAllStringSubmatch(section, -1) {
-		for _, word := range words.FindAllStringSubmatch(row[3], -1) {
-			documented[row[1]+" "+row[2]] = append(documented[row[1]+" "+row[2]], word[1])
-		}
-	}
+	documented := metertest.Documented(section)
 	for name, i := range all {
 		for key, values := range attributesOf(i) {
 			if key == "destination" {
