@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -31,7 +30,7 @@ func measured(t *testing.T, perDestination int) (r *metertest.Recorder, stop fun
 	r = metertest.New()
 	opts := quick(kubescribe.Options{MeterProvider: r, MetricsPerDestination: perDestination})
 	opts.Git.RateLimit = func(destination.Destination) gogit.RateLimit {
-		return gogit.RateLimit{Interval: 100 * time.Millisecond, Burst: 1}
+		return gogit.RateLimit{Interval: 2 * time.Second, Burst: 1}
 	}
 	m, err := kubescribe.New(c.Config(), opts)
 	require.NoError(t, err)
@@ -39,12 +38,12 @@ func measured(t *testing.T, perDestination int) (r *metertest.Recorder, stop fun
 	stop = start(t, m)
 	synced(t, m)
 	for i := 0; r.Count("kubescribe.git.ratelimit.wait", "") == 0 || len(r.Instruments()["kubescribe.lag"].Counts) < 2*(1+min(perDestination, 1)); i++ {
-		require.Less(t, i, 100, "no push has waited, or no change has landed")
+		require.Less(t, i, 20, "no push has waited, or no change has landed")
 		configMap(t, c, "a", fmt.Sprint(i))
 		require.Eventually(t, func() bool {
 			return strings.Contains(repo.Tree("main")["prod/default/configmaps/a.yaml"], fmt.Sprintf("%q", fmt.Sprint(i)))
 		},
-			30*time.Second, time.Millisecond)
+			30*time.Second, 10*time.Millisecond)
 		synced(t, m)
 	}
 	require.NoError(t, r.Collect(t.Context()))
@@ -96,13 +95,7 @@ func documentsValues(t *testing.T, all map[string]metertest.Instrument) {
 	require.NoError(t, err)
 	_, section, found := strings.Cut(string(page), "## Values of attributes")
 	require.True(t, found)
-	documented := map[string][]string{}
-	words := regexp.MustCompile("`([^`]+)`")
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\| `([a-z]+)` \\| (.*) \\|$").FindAllStringSubmatch(section, -1) {
-		for _, word := range words.FindAllStringSubmatch(row[3], -1) {
-			documented[row[1]+" "+row[2]] = append(documented[row[1]+" "+row[2]], word[1])
-		}
-	}
+	documented := metertest.Documented(section)
 	for name, i := range all {
 		for key, values := range attributesOf(i) {
 			if key == "destination" {

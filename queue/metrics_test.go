@@ -103,6 +103,10 @@ func TestEveryMetricIsInThePackageDocumentationWithItsUnit(t *testing.T) {
 	docs, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
 	require.Len(t, r.Instruments(), 18)
+	page, err := os.ReadFile("../docs/monitoring/metrics.md")
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{outcomeDone, outcomePartial, outcomeFailed, outcomePermanent, outcomePanicked, outcomeLost},
+		metertest.Documented(string(page))["kubescribe.queue.handler.duration outcome"])
 	for name, made := range r.Instruments() {
 		listed := false
 		for line := range strings.Lines(string(docs)) {

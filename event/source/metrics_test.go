@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -41,6 +42,15 @@ func TestHowListingsAndWatchesEndIsAWordOfAClosedSet(t *testing.T) {
 	}
 	require.Equal(t, outcomeExpired, outcomeOf(t.Context(), errPassBroken))
 	require.Equal(t, outcomeExpired, outcomeOf(t.Context(), fmt.Errorf("%w: %w", errExpired, &notGone{errRelist})))
+}
+
+// A histogram tells only of what happened, so that a test which runs a Mirror does not see all.
+func TestThePageOnMetricsHasEveryKindAndOutcomeOfAListing(t *testing.T) {
+	page, err := os.ReadFile("../../docs/monitoring/metrics.md")
+	require.NoError(t, err)
+	documented := metertest.Documented(string(page))
+	require.ElementsMatch(t, outcomes, documented["kubescribe.source.listing.duration outcome"])
+	require.ElementsMatch(t, []string{listsCollection, listsNamespace, walks}, documented["kubescribe.source.listing.duration kind"])
 }
 
 func TestRequestsAreCountedByVerbAndClassOfTheAnswer(t *testing.T) {

@@ -91,6 +91,10 @@ func TestEveryReasonIsAnOutcomeOfAPush(t *testing.T) {
 		require.NotEmpty(t, m.outcomes.Of(reason), reason)
 	}
 	require.Contains(t, gitsink.Reasons(), gitsink.Reason(errors.New("any other")))
+	page, err := os.ReadFile("../../docs/monitoring/metrics.md")
+	require.NoError(t, err)
+	documented := metertest.Documented(string(page))["kubescribe.git.push.duration outcome"]
+	require.ElementsMatch(t, append(gitsink.Reasons(), outcomeOK), documented)
 }
 
 // What a push of a hundred files costs in metrics.
