@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
@@ -40,10 +42,13 @@ func (s coldSink) push(ctx context.Context, c change) error {
 func (s coldSink) tidy() error { return nil }
 
 // newSink is a sink without a pace.
-func newSink() gitsink.GitSink {
+func newSink() gitsink.GitSink { return sinkWith(nil) }
+
+func sinkWith(provider metric.MeterProvider) gitsink.GitSink {
 	return gogit.New(&gogit.Options{
-		Committer: gitsink.Signature{Name: authorName, Email: authorEmail},
-		RateLimit: func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} },
+		MeterProvider: provider,
+		Committer:     gitsink.Signature{Name: authorName, Email: authorEmail},
+		RateLimit:     func(destination.Destination) gogit.RateLimit { return gogit.RateLimit{Interval: -1} },
 	})
 }
 

@@ -17,6 +17,7 @@ const (
 type pushSettings struct {
 	common
 	files  []int // sizes of the branch, in files, ascending
+	meters bool  // measure kubescribe with metrics, too
 	runs   int
 	guests guests
 }
@@ -41,6 +42,7 @@ func parsePush(args []string, stderr io.Writer) (pushSettings, error) {
 	flags := s.flags("push", stderr)
 	files := flags.String("files", "1000,100000", "sizes of the branch in files, ascending, with commas between them")
 	flags.IntVar(&s.runs, "runs", 7, "measured rounds of each system; the slow ones get at most 5")
+	flags.BoolVar(&s.meters, "metered", false, "one more system: kubescribe with a MeterProvider")
 	s.guests.flag(flags)
 	if err := flags.Parse(args); err != nil {
 		return pushSettings{}, err
@@ -66,7 +68,7 @@ func (s pushSettings) contenders(ctx context.Context, f *field) ([][]*contender,
 	}
 	var pushes, first []*contender
 	for _, files := range s.files {
-		for _, name := range s.guests.beside(kubescribe, commandGit, goGit) {
+		for _, name := range s.guests.beside(s.systems()...) {
 			pushes = append(pushes, s.contender(f, casePush, name, files))
 		}
 		for _, name := range s.guests.beside(kubescribe, commandGit) {
@@ -74,6 +76,14 @@ func (s pushSettings) contenders(ctx context.Context, f *field) ([][]*contender,
 		}
 	}
 	return [][]*contender{pushes, first}, nil
+}
+
+// systems are those of the case push.
+func (s pushSettings) systems() []string {
+	if s.meters {
+		return []string{kubescribe, systemMetered, commandGit, goGit}
+	}
+	return []string{kubescribe, commandGit, goGit}
 }
 
 func (s pushSettings) contender(f *field, kase, name string, files int) *contender {

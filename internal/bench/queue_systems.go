@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"k8s.io/client-go/util/workqueue"
 
@@ -39,7 +38,7 @@ type lineupMaker struct {
 }
 
 func lineups() []lineupMaker {
-	return []lineupMaker{{systemSharded, newSharded}, {systemWorkqueue, newWorkqueue}, {systemChannels, newChannels}}
+	return []lineupMaker{{systemSharded, newSharded}, {systemMetered, newMeteredQueue}, {systemWorkqueue, newWorkqueue}, {systemChannels, newChannels}}
 }
 
 // queueEvents are so many events for each of so many destinations, in turns, with one content for
@@ -75,15 +74,7 @@ type sharded struct {
 	cancel context.CancelFunc
 }
 
-func newSharded(int) lineup {
-	ctx, cancel := context.WithCancel(context.Background())
-	return &sharded{
-		q: queue.NewSharded(&queue.Options{
-			Window: queue.Window{Debounce: time.Millisecond, Count: 3, Bytes: 100}, MaxEvents: 1 << 30, MaxBytes: 1 << 40,
-		}),
-		ctx: ctx, cancel: cancel,
-	}
-}
+func newSharded(int) lineup { return shardedWith(nil) }
 
 func (s *sharded) add(e event.Event) {
 	if err := s.q.Add(s.ctx, e); err != nil && s.ctx.Err() == nil {

@@ -88,6 +88,8 @@ var systems = map[[2]string]func(context.Context, workerJob) (system, error){
 	{caseFirst, commandGit}: newColdClone,
 	{casePush, goGit}:       newWorktree,
 
+	{casePush, systemMetered}: newMeteredSink,
+
 	{caseScope, kubescribe}:      newWarmSink,
 	{caseScopeFirst, kubescribe}: newColdSink,
 	{caseScopeFirst, commandGit}: newSparseClone,
