@@ -53,6 +53,14 @@ func (m *Mirror) SetRules(r Rules) error {
 	return errors.Join(errSet, errRules, errOrphans)
 }
 
+// Compiled returns the valid destinations and the rules in force: those of the last SetRules, or
+// none. Both never change. RuleSet.Explain says which rule sends an object where.
+func (m *Mirror) Compiled() (destination.Set, *ruleset.RuleSet) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.set, m.rules
+}
+
 // sameDestinations reports whether two sets have the same valid destinations.
 func sameDestinations(a, b destination.Set) bool {
 	return a.Len() == b.Len() && slices.Equal(slices.Collect(a.All()), slices.Collect(b.All()))

@@ -53,4 +53,7 @@ func TestTheSameRulesInAnotherOrderCostNothing(t *testing.T) {
 	require.NoError(t, m.SetRules(rules))
 	synced(t, m)
 	require.Greater(t, requests.Load(), before, "other rules are read")
+	set, compiled := m.Compiled()
+	require.Equal(t, 2, set.Len())
+	require.NoError(t, compiled.Err(rules.Rules[0].Name))
 }
