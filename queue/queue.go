@@ -158,11 +158,14 @@ type RemainingError struct {
 
 // Error gives the number of events and destinations that are left, and the reason.
 func (e *RemainingError) Error() string {
-	n := 0
+	return fmt.Sprintf("queue: %d events of %d destinations left: %v", e.events(), len(e.Lines), e.Err)
+}
+
+func (e *RemainingError) events() (n int) {
 	for _, left := range e.Lines {
 		n += left
 	}
-	return fmt.Sprintf("queue: %d events of %d destinations left: %v", n, len(e.Lines), e.Err)
+	return n
 }
 
 // Unwrap returns the cause.

@@ -159,10 +159,21 @@ func (r *Runner) Start(ctx context.Context) error {
 	} else {
 		err = errors.Join(<-leased, err)
 	}
-	if err != nil {
-		r.opts.Logger.Info("Events are left", "reason", err.Error())
-	}
+	r.tellLeft(err)
 	return err
+}
+
+// tellLeft says how the run has ended if that is not well. Why a line has failed was said when it
+// did.
+func (r *Runner) tellLeft(err error) {
+	var remaining *RemainingError
+	switch {
+	case err == nil:
+	case errors.As(err, &remaining):
+		r.opts.Logger.Info("Events are left", "events", remaining.events(), "destinations", len(remaining.Lines))
+	default:
+		r.opts.Logger.Info("Ended", "reason", err.Error())
+	}
 }
 
 // lease hands out batches until ctx ends or the queue does.

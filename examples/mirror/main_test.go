@@ -166,7 +166,7 @@ func TestATypoInARuleIsShownAndNothingIsPruned(t *testing.T) {
 		require.Equal(t, exitFailed, code)
 		require.Contains(t, stdout, "default/prod: NOT in sync")
 		require.Contains(t, stdout, "  fault: WatchRule default/rule: "+fault+"\n")
-		require.Contains(t, stderr, fault)
+		require.Contains(t, stderr, "mirror: not everything is in sync: the summary says why\n")
 		require.Equal(t, typo == "[widgets]", strings.Contains(stdout, "not covered:"), stdout)
 		require.Len(t, f.repo.Tree("main"), 2)
 	}
@@ -298,11 +298,14 @@ func TestCredentialsComeFromASecretOfTheFolderOrOfTheCluster(t *testing.T) {
 		return "---\napiVersion: v1\nkind: Secret\nmetadata: {name: git}\nstringData: {username: bot, password: " + password + "}\n"
 	}
 	f.manifests(withRef + secret("wr0ng-word"))
-	code, _, stderr := f.run("--once")
+	code, stdout, stderr := f.run("--once")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, stderr, "refused the credentials")
 	require.NotContains(t, stderr, "wr0ng-word")
 	require.NotContains(t, stderr, "attempt=2", "it would fail again")
+	require.Equal(t, 1, strings.Count(stderr, "refused the credentials"), "one failure is one line: %s", stderr)
+	require.Contains(t, stdout, "default/prod: NOT in sync (Unauthorized), main at no commit\n  error: fetch: the server refused the credentials: HTTP status 401")
+	require.NotContains(t, stdout, f.repo.URL())
 	require.Regexp(t, `msg="Batch failed" destination=default/prod events=\d+ attempt=1 err=.* nextTry=\d{4}-`, stderr)
 
 	f.manifests(withRef + secret("s3cret-word"))
@@ -469,7 +472,7 @@ func TestWhatIsClosedIsOpenedByAFlag(t *testing.T) {
 		f.configMap("a", "one")
 		code, stdout, _ := f.run("--once")
 		require.Equal(t, exitFailed, code)
-		require.Contains(t, stdout, "gitsink: credentials would be sent in plain text to 0.0.0.0: use https://, or allow that host")
+		require.Contains(t, stdout, "(PlainText), main at no commit\n  error: fetch: credentials would be sent in plain text to 0.0.0.0: use https://, or allow that host")
 		code, stdout, _ = f.run("--once", "--allow-plain-text", "0.0.0.0", "--timeout", "300ms")
 		require.Equal(t, exitFailed, code)
 		require.NotContains(t, stdout, "in plain text") // it is dialled, and nobody is there

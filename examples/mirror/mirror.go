@@ -164,11 +164,14 @@ func (p *program) runOnce(ctx context.Context, stdout io.Writer) (int, error) {
 	ended := make(chan error, 1)
 	go func() { ended <- p.mirror.Start(running) }()
 	err := p.mirror.WaitSynced(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
 		err = p.pruneAll(ctx)
+	case ctx.Err() == nil:
+		err = errors.New("mirror: not everything is in sync: the summary says why")
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("not done after --timeout %s: %w", p.timeout, err)
+		err = fmt.Errorf("mirror: not done after --timeout %s", p.timeout)
 	}
 	p.summary(p.mirror, stdout)
 	p.failed.Store(err != nil)

@@ -44,12 +44,12 @@ func (f *flags) comment() string {
 
 func describe(w io.Writer, ref destination.Ref, st kubescribe.DestinationStatus) {
 	state := "in sync"
-	if !st.Synced {
-		state = "NOT in sync"
+	if _, reason, _ := st.Ready(); !st.Synced {
+		state = fmt.Sprintf("NOT in sync (%s)", reason)
 	}
 	fmt.Fprintf(w, "%s: %s, %s at %s\n", ref, state, st.Destination.Branch, short(st.Tip))
 	if st.Err != nil {
-		fmt.Fprintf(w, "  error: %v\n", st.Err)
+		fmt.Fprintf(w, "  error: %s\n", gitsink.Brief(st.Err))
 	}
 	describeFaults(w, "  ", st)
 	describeKept(w, "  ", ref, st)
