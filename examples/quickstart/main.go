@@ -52,8 +52,17 @@ func run(ctx context.Context, folder string, out io.Writer) error {
 	if err := play(ctx, repo, out); err != nil {
 		return err
 	}
+	fmt.Fprint(out, next)
 	if keep {
 		fmt.Fprintf(out, "\nThe repository is %s; look at it with: git -C %s log --stat --all\n", folder, folder)
+	} else {
+		fmt.Fprintln(out, "\nThe repository was in a temporary folder and is gone. --repo DIR keeps it.")
 	}
 	return nil
 }
+
+// next says where to look next.
+const next = `
+Next: examples/quickstart/story.go embeds the Mirror in 80 lines, examples/quickstart/manifests has
+its rules, and examples/mirror runs against a cluster: go -C examples/mirror run . --help
+`

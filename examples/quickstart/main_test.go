@@ -32,5 +32,8 @@ func TestTheStoryEndsWithEachBranchHoldingItsOwn(t *testing.T) {
     clusters/dev/.kubescribe
     clusters/dev/default/configmaps/experiment-2.yaml
 `)
+	require.Contains(t, out.String(), "    -  value: blue\n    +  value: green\n", "a diff")
+	require.Contains(t, out.String(), "- Update configmaps/default/settings\n", "a message")
+	require.Contains(t, story, "    destination: default/prod-dest\n", "the ownership file")
 	require.NoError(t, run(t.Context(), folder, &out), "a second run finds its repository")
 }

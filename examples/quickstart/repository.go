@@ -59,6 +59,16 @@ func (r repository) show(ctx context.Context) error {
 	return nil
 }
 
+// change prints the newest commit of a branch that changed a file, with its message and the diff.
+func (r repository) change(ctx context.Context, branch, path string) error {
+	return r.git(ctx, nil, indent{r.out, "    "}, "--git-dir", r.dir, "log", "-1", "-p", "--no-color", "--format=%an <%ae>%n%n%B", branch, "--", path)
+}
+
+// print prints a file of a branch.
+func (r repository) print(ctx context.Context, branch, path string) error {
+	return r.git(ctx, nil, indent{r.out, "    "}, "--git-dir", r.dir, "show", branch+":"+path)
+}
+
 // tips returns the commits that the branches are at.
 func (r repository) tips(ctx context.Context) ([]string, error) {
 	var out bytes.Buffer

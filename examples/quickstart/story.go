@@ -62,6 +62,10 @@ func play(ctx context.Context, repo repository, out io.Writer) error {
 	if err := repo.show(ctx); err != nil {
 		return err
 	}
+	fmt.Fprint(out, "\n  What changed in settings.yaml, as git shows it:\n\n")
+	if err := repo.change(ctx, "main", "clusters/prod/default/configmaps/settings.yaml"); err != nil {
+		return err
+	}
 
 	fmt.Fprintln(out, "\n3. The Mirror has stopped. Meanwhile web is deleted: its file is an orphan. A Mirror starts again.")
 	if err := remove(ctx, client, deployments, "web"); err != nil {
@@ -77,7 +81,11 @@ func play(ctx context.Context, repo repository, out io.Writer) error {
 	if err := stop(); err != nil {
 		return err
 	}
-	return repo.show(ctx)
+	if err := repo.show(ctx); err != nil {
+		return err
+	}
+	fmt.Fprint(out, "\nEach folder has a .kubescribe, which says whose it is: nobody else's files are ever removed.\n\n")
+	return repo.print(ctx, "main", "clusters/prod/.kubescribe")
 }
 
 // start runs a Mirror until stop is called.
