@@ -11,6 +11,7 @@ import (
 	"testing"
 )
 
+// It also sees that alerts and dashboard read nothing but what was scraped from these runs.
 func TestEachAlertFiresForARealFaultAndNoneInAHealthyRun(t *testing.T) {
 	notShort(t)
 	needPromtool(t)
@@ -55,6 +56,9 @@ func TestEachAlertFiresForARealFaultAndNoneInAHealthyRun(t *testing.T) {
 		}
 		known.require(t, a.Expr)
 	}
+	for _, expression := range readDashboard(t).expressions() {
+		known.require(t, expression)
+	}
 }
 
 // judgeHealthy takes from a healthy run what its scrapes may lose: nothing, the end of it, one of
@@ -63,7 +67,6 @@ func judgeHealthy(t *testing.T, r recording) {
 	rules := readRules(t)
 	stories := []story{r.story(t, "healthy", nil, nil)}
 	ended := r.series(t, minutes/2)
-	gone := question{}
 	stories = append(stories, story{
 		Name: "the program has ended", Interval: "1m", Series: ended,
 		Exprs: []question{firing(minutes, "alertname", "KubescribeAbsent", "KubescribeJobGone")},
@@ -72,9 +75,9 @@ func judgeHealthy(t *testing.T, r recording) {
 	for i := range other {
 		other[i].Series = strings.Replace(other[i].Series, `job="mirror"`, `job="other"`, 1)
 	}
-	gone = firing(minutes, "alertname", "KubescribeJobGone")
 	stories = append(stories, story{
-		Name: "one of two programs has ended", Interval: "1m", Series: slices.Concat(ended, other), Exprs: []question{gone},
+		Name: "one of two programs has ended", Interval: "1m", Series: slices.Concat(ended, other),
+		Exprs: []question{firing(minutes, "alertname", "KubescribeJobGone")},
 	})
 	var read []string
 	for _, a := range rules.alerts() {

@@ -5,9 +5,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -130,10 +132,28 @@ func needPromtool(t *testing.T) {
 	}
 }
 
+var labelOfText = regexp.MustCompile(`\$labels\.([a-z_]+)`)
+
+// named asks for alerts that fire without a label that their texts name: none.
+func (r *rulesFile) named() (questions []question) {
+	for _, a := range r.alerts() {
+		for _, text := range slices.Sorted(maps.Values(a.Annotations)) {
+			for _, label := range labelOfText.FindAllStringSubmatch(text, -1) {
+				expr := fmt.Sprintf("ALERTS{alertname=%q,alertstate=\"firing\",%s=\"\"}", a.Alert, label[1])
+				questions = append(questions, question{Expr: expr, At: fmt.Sprintf("%dm", minutes)})
+			}
+		}
+	}
+	return questions
+}
+
 // judge runs stories against the rules.
 func (r *rulesFile) judge(t *testing.T, stories ...story) {
 	t.Helper()
 	folder := t.TempDir()
+	for i := range stories {
+		stories[i].Exprs = append(stories[i].Exprs, r.named()...)
+	}
 	for name, content := range map[string]any{
 		"alerts.yaml": r,
 		"test.yaml":   rulesTest{RuleFiles: []string{"alerts.yaml"}, EvaluationInterval: "1m", Tests: stories},
