@@ -207,7 +207,7 @@ func (s *measures) levels() *meter.Readings[sums] {
 	files("held", "Files without an object that wait for Approve", func(n counted) int64 { return n.held })
 	files("unadopted", "Files without an object that stay until Adopt", func(n counted) int64 { return n.unadopted })
 	files("uncovered", "Files that no rule covers any more, which stay until Prune", func(n counted) int64 { return n.uncovered })
-	files("excluded", "Files that stay, since their folders have an owner of their own", func(n counted) int64 { return n.excluded })
+	files("excluded", "Folders that have an owner of their own, whose files stay", func(n counted) int64 { return n.excluded })
 	r.LevelBy("kubescribe.left_out", "{object}", "Objects that the rules select and that cannot be written, by reason", func(all sums, tell meter.Tell[int64]) {
 		for of, n := range all.leftOut {
 			tell(n, named(of.name, attribute.String("reason", of.reason))...)

@@ -162,6 +162,14 @@ func (l *ledger) listed(f *feed, li listing, author event.Author) {
 	}
 }
 
+// follows takes note that a reflector goes on where it stood still. A listing that is due says so
+// itself when it is complete.
+func (l *ledger) follows(f *feed) {
+	if f.complete {
+		f.err = nil
+	}
+}
+
 // failed takes note that a reflector stands still. It will try again.
 func (l *ledger) failed(f *feed, err error) {
 	if wentBack(err) {

@@ -50,6 +50,10 @@ func (h feedHandler) failed(err error) {
 	h.update(func(l *ledger) { l.failed(h.feed, err) })
 }
 
+func (h feedHandler) follows() {
+	h.update(func(l *ledger) { l.follows(h.feed) })
+}
+
 // labelHandler takes what the reflector of namespaces reads to the labels. Its feed has no targets;
 // it says when to list again.
 type labelHandler struct {

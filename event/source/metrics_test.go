@@ -92,6 +92,9 @@ func TestMetricsTellWhatIsFollowedAndWhatWasSent(t *testing.T) {
 		l.failed(s, errors.New("oops"))
 	})
 	require.Equal(t, []float64{1, 1}, []float64{read("refused", ""), read("collections", "state=failing")})
+	d.update(func(l *ledger) { l.follows(s) })
+	require.Equal(t, []float64{0, 1}, []float64{read("collections", "state=failing"), read("collections", "state=followed")},
+		"a watch that is open again ends a failure, as a listing does")
 	end()
 	require.Zero(t, recorder.Registered(), "the provider lets go of the Watcher")
 }

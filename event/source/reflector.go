@@ -56,6 +56,8 @@ type handler interface {
 	due() (everything bool, single []listing)
 	// failed is called when the reflector stands still, or finds that the server's clock went back.
 	failed(err error)
+	// follows is called when a watch is open that goes on where an earlier one ended.
+	follows()
 }
 
 // in returns the client for one namespace; "" is all of them, or cluster scope.
@@ -223,6 +225,9 @@ func (r *reflector) watchOnce(ctx context.Context, at *resumePoint) (time.Durati
 		if err := r.verify(ctx); err != nil {
 			return time.Since(began), err
 		}
+	}
+	if verify {
+		r.handler.follows()
 	}
 	err := r.deliver(ctx, w, &at.version)
 	return time.Since(began), err

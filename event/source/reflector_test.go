@@ -99,6 +99,8 @@ func (f *solo) due() (everything bool, single []listing) {
 	return f.everything, single
 }
 
+func (f *solo) follows() {}
+
 func (f *solo) failed(err error) {
 	if wentBack(err) {
 		f.note("went back")
