@@ -34,7 +34,10 @@ func (f *fixture) embeds(opts kubescribe.Options, rules kubescribe.Rules) export
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- m.Start(ctx) }()
-	f.t.Cleanup(func() { cancel(); <-ended })
+	f.t.Cleanup(func() {
+		cancel()
+		_ = <-ended // some faults leave events behind
+	})
 	return func() string {
 		answer := httptest.NewRecorder()
 		all.handler.ServeHTTP(answer, httptest.NewRequestWithContext(f.t.Context(), "GET", "/metrics", nil))
@@ -93,12 +96,12 @@ func unheard(t *testing.T) recording {
 	f := newFixture(t, nil)
 	f.configMap("a", "one")
 	forever := make(chan struct{})
-	t.Cleanup(func() { close(forever) })
 	metrics := f.embeds(kubescribe.Options{OnStatus: func(_ destination.Ref, st kubescribe.DestinationStatus) {
 		if st.Synced {
 			<-forever
 		}
 	}}, f.rules())
+	t.Cleanup(func() { close(forever) }) // before the Mirror ends
 	return ages(t, metrics, age, metrics.until(t, func(s scrape) bool { return s.sum(age) > 6 }))
 }
 

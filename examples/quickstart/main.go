@@ -2,7 +2,7 @@
 // process, a bare Git repository in a temporary folder, and two destinations on two branches of it.
 // It needs Go and git, nothing else.
 //
-//	go run ./examples/quickstart [--repo DIR]
+//	go run ./examples/quickstart [--keep | --repo DIR]
 package main
 
 import (
@@ -18,10 +18,11 @@ import (
 
 func main() {
 	repo := flag.String("repo", "", "write to a bare repository in this `folder` and keep it")
+	keep := flag.Bool("keep", false, "keep the temporary repository")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	err := run(ctx, *repo, os.Stdout)
+	err := run(ctx, *repo, *keep, os.Stdout)
 	cancel()
 	stop()
 	if err != nil {
@@ -30,16 +31,20 @@ func main() {
 	}
 }
 
-// run makes the repository, plays the story, and leaves nothing behind unless folder was given.
-func run(ctx context.Context, folder string, out io.Writer) error {
-	keep := folder != ""
-	if !keep {
+// run makes the repository, plays the story, and leaves nothing behind unless keep says so or
+// folder was given.
+func run(ctx context.Context, folder string, keep bool, out io.Writer) error {
+	if folder == "" {
 		temp, err := os.MkdirTemp("", "kubescribe-quickstart-")
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(temp)
+		if !keep {
+			defer os.RemoveAll(temp)
+		}
 		folder = filepath.Join(temp, "repo.git")
+	} else {
+		keep = true
 	}
 	folder, err := filepath.Abs(folder)
 	if err != nil {
@@ -52,17 +57,19 @@ func run(ctx context.Context, folder string, out io.Writer) error {
 	if err := play(ctx, repo, out); err != nil {
 		return err
 	}
-	fmt.Fprint(out, next)
 	if keep {
-		fmt.Fprintf(out, "\nThe repository is %s; look at it with: git -C %s log --stat --all\n", folder, folder)
+		fmt.Fprintf(out, "\nThe repository stays: %s; look at it with: git -C %s log -p --all\n", folder, folder)
 	} else {
-		fmt.Fprintln(out, "\nThe repository was in a temporary folder and is gone. --repo DIR keeps it.")
+		fmt.Fprintln(out, "\nThe repository is gone again; --keep keeps it.")
 	}
+	fmt.Fprintln(out, next)
 	return nil
 }
 
-// next says where to look next.
+// next says where to read on.
 const next = `
-Next: examples/quickstart/story.go embeds the Mirror in 80 lines, examples/quickstart/manifests has
-its rules, and examples/mirror runs against a cluster: go -C examples/mirror run . --help
-`
+Where to look next:
+  examples/quickstart/manifests   the rules of this story
+  examples/mirror                 the same for your cluster; --dry-run shows what it would write
+  README.md                       what it needs, and the library in thirty lines
+  docs/rules.md                   which objects a rule selects`

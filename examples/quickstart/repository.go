@@ -59,14 +59,21 @@ func (r repository) show(ctx context.Context) error {
 	return nil
 }
 
-// change prints the newest commit of a branch that changed a file, with its message and the diff.
-func (r repository) change(ctx context.Context, branch, path string) error {
-	return r.git(ctx, nil, indent{r.out, "    "}, "--git-dir", r.dir, "log", "-1", "-p", "--no-color", "--format=%an <%ae>%n%n%B", branch, "--", path)
+// owner prints the file by which a folder belongs to a destination.
+func (r repository) owner(ctx context.Context) error {
+	fmt.Fprintln(r.out, "\n  .kubescribe says who owns a folder, so that nobody else writes there. That of clusters/prod:")
+	return r.git(ctx, nil, indent{r.out, "    "}, "--git-dir", r.dir, "show", "main:clusters/prod/.kubescribe")
 }
 
-// print prints a file of a branch.
-func (r repository) print(ctx context.Context, branch, path string) error {
-	return r.git(ctx, nil, indent{r.out, "    "}, "--git-dir", r.dir, "show", branch+":"+path)
+// changed prints the message of the newest commit of main, and what has become of a file since
+// another one.
+func (r repository) changed(ctx context.Context, since, path string) error {
+	fmt.Fprintln(r.out, "\n  The message of the newest commit of main:")
+	if err := r.git(ctx, nil, indent{r.out, "    "}, "--git-dir", r.dir, "log", "-1", "--format=%B", "main"); err != nil {
+		return err
+	}
+	fmt.Fprintln(r.out, "  What has changed in "+path+":")
+	return r.git(ctx, nil, indent{r.out, "    "}, "--git-dir", r.dir, "diff", since, "main", "--", path)
 }
 
 // tips returns the commits that the branches are at.

@@ -51,9 +51,16 @@ func play(ctx context.Context, repo repository, out io.Writer) error {
 	if err := repo.show(ctx); err != nil {
 		return err
 	}
+	if err := repo.owner(ctx); err != nil {
+		return err
+	}
+	before, err := repo.tips(ctx)
+	if err != nil {
+		return err
+	}
 
 	fmt.Fprintln(out, "\n2. Live: settings changes, web is scaled, experiment makes room for experiment-2.")
-	if err := live(ctx, client, repo); err != nil {
+	if err := live(ctx, client, repo, before); err != nil {
 		return err
 	}
 	if err := stop(); err != nil {
@@ -62,8 +69,7 @@ func play(ctx context.Context, repo repository, out io.Writer) error {
 	if err := repo.show(ctx); err != nil {
 		return err
 	}
-	fmt.Fprint(out, "\n  What changed in settings.yaml, as git shows it:\n\n")
-	if err := repo.change(ctx, "main", "clusters/prod/default/configmaps/settings.yaml"); err != nil {
+	if err := repo.changed(ctx, before[0], "clusters/prod/default/configmaps/settings.yaml"); err != nil {
 		return err
 	}
 
@@ -81,11 +87,7 @@ func play(ctx context.Context, repo repository, out io.Writer) error {
 	if err := stop(); err != nil {
 		return err
 	}
-	if err := repo.show(ctx); err != nil {
-		return err
-	}
-	fmt.Fprint(out, "\nEach folder has a .kubescribe, which says whose it is: nobody else's files are ever removed.\n\n")
-	return repo.print(ctx, "main", "clusters/prod/.kubescribe")
+	return repo.show(ctx)
 }
 
 // start runs a Mirror until stop is called.
@@ -106,12 +108,8 @@ func start(ctx context.Context, config *rest.Config, rules kubescribe.Rules, rep
 	return m, func() error { cancel(); return <-ended }, nil
 }
 
-// live changes objects while a Mirror runs and waits until both branches show it.
-func live(ctx context.Context, client dynamic.Interface, repo repository) error {
-	before, err := repo.tips(ctx)
-	if err != nil {
-		return err
-	}
+// live changes objects while a Mirror runs and waits until both branches have moved on from before.
+func live(ctx context.Context, client dynamic.Interface, repo repository, before []string) error {
 	if err := apply(ctx, client, configMap("settings", "green", "prod"), deployment("web", 3), configMap("experiment-2", "on", "dev")); err != nil {
 		return err
 	}
