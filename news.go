@@ -106,9 +106,12 @@ func (n *news) lookAt(ref destination.Ref, st *DestinationStatus) {
 	n.seeding.count(st)
 	before, told := n.told[ref]
 	now := verdictOn(st)
-	if now.said = before.said && now.lineErr == ""; now.synced && !now.said {
-		now.said = true
-		n.log.Info("in sync", "destination", ref, "tip", st.Tip)
+	if now.said = before.said; now.lineErr != "" {
+		now.said = ""
+	}
+	if now.synced && now.said != now.reason {
+		now.said = now.reason
+		n.say(ref, st)
 	}
 	if !told || !reflect.DeepEqual(before, now) {
 		n.told[ref] = now
@@ -116,10 +119,20 @@ func (n *news) lookAt(ref destination.Ref, st *DestinationStatus) {
 	}
 }
 
+// say has the log tell that a destination is in sync, and what somebody has to decide all the same.
+func (n *news) say(ref destination.Ref, st *DestinationStatus) {
+	ready, reason, message := st.Ready()
+	if ready {
+		n.log.Info("in sync", "destination", ref, "tip", st.Tip)
+		return
+	}
+	n.log.Info("in sync but for what somebody has to decide", "destination", ref, "reason", reason, "message", message, "tip", st.Tip)
+}
+
 // verdict is what of a status OnStatus is told the change of. It leaves out what changes with every
 // event: the numbers of what waits.
 type verdict struct {
-	said                     bool // the log says that it is in sync
+	said                     Reason // with which the log says that it is in sync; "": it does not
 	synced, approved, parked bool
 	err, lineErr, watchErr   string
 	branchErr, pruned        string

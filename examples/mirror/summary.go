@@ -44,8 +44,11 @@ func (f *flags) comment() string {
 
 func describe(w io.Writer, ref destination.Ref, st kubescribe.DestinationStatus) {
 	state := "in sync"
-	if _, reason, _ := st.Ready(); !st.Synced {
+	switch ready, reason, _ := st.Ready(); {
+	case !st.Synced:
 		state = fmt.Sprintf("NOT in sync (%s)", reason)
+	case !ready:
+		state = fmt.Sprintf("in sync but for what somebody has to decide (%s)", reason)
 	}
 	fmt.Fprintf(w, "%s: %s, %s at %s\n", ref, state, st.Destination.Branch, short(st.Tip))
 	if st.Err != nil {
@@ -54,12 +57,7 @@ func describe(w io.Writer, ref destination.Ref, st kubescribe.DestinationStatus)
 	describeFaults(w, "  ", st)
 	describeKept(w, "  ", ref, st)
 	describeFiltered(w, "  ", st)
-	for _, s := range slices.Concat(st.Skipped, refusedAsSkipped(st)) {
-		fmt.Fprintf(w, "  left out: %s: %v\n", s.Resource.ID, s.Err)
-	}
-	if more := st.Watch.RefusedCount - len(st.Watch.Refused) + st.SkippedCount - len(st.Skipped); more > 0 {
-		fmt.Fprintf(w, "  left out: and %d more\n", more)
-	}
+	describeLeftOut(w, st)
 	for _, part := range st.Watch.Incomplete {
 		fmt.Fprintf(w, "  not listed: %s: %v\n", part.Collection, part.Err)
 	}
@@ -69,6 +67,21 @@ func describe(w io.Writer, ref destination.Ref, st kubescribe.DestinationStatus)
 func describeFaults(w io.Writer, prefix string, st kubescribe.DestinationStatus) {
 	for _, fault := range st.Watch.Faults {
 		fmt.Fprintf(w, "%sfault: %v\n", prefix, fault)
+	}
+}
+
+// maxLeftOut is the number of objects that are named. The log and the status page name more.
+const maxLeftOut = 10
+
+// describeLeftOut prints the objects that cannot be written.
+func describeLeftOut(w io.Writer, st kubescribe.DestinationStatus) {
+	known := slices.Concat(st.Skipped, refusedAsSkipped(st))
+	named := known[:min(len(known), maxLeftOut)]
+	for _, s := range named {
+		fmt.Fprintf(w, "  left out: %s: %s\n", s.Resource.ID, gitsink.Brief(s.Err))
+	}
+	if more := st.Watch.RefusedCount + st.SkippedCount - len(named); more > 0 {
+		fmt.Fprintf(w, "  left out: and %d more\n", more)
 	}
 }
 
