@@ -39,7 +39,8 @@ type StatusHandlerOptions struct {
 //   - queue: lines, waiting, inHand, bytes, parked, as in queue.Stats.
 //   - destinations: a list of objects with namespace, name, ready, reason, message, repository
 //     (without user and password), branch, folder, tip, lastCommit, lastSeed, synced, approved,
-//     rules, invalidRules (names) and error, as in DestinationStatus, and those that follow.
+//     rules, invalidRules (names), error, branchError and pruneOrdered, as in DestinationStatus,
+//     and those that follow.
 //   - line: waiting, inHand, bytes, oldest, lagSeconds (since oldest), attempts, parked (since
 //     when), nextTry, permanent and error, as in queue.KeyStats.
 //   - watch: collections, complete, waiting, seedDue and error, as in source.DestinationStatus.

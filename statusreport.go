@@ -65,6 +65,8 @@ type destinationReport struct {
 	Rules        int                     `json:"rules"`
 	InvalidRules []string                `json:"invalidRules,omitempty"`
 	Error        string                  `json:"error,omitempty"`
+	BranchError  string                  `json:"branchError,omitempty"`
+	PruneOrdered bool                    `json:"pruneOrdered,omitempty"`
 	Line         lineReport              `json:"line"`
 	Watch        watchReport             `json:"watch"`
 	Held         *filesReport            `json:"held,omitempty"`
@@ -186,7 +188,7 @@ func (r *reporter) destination(one *judged) destinationReport {
 		Ready: one.ready, Reason: one.reason, Message: shown(one.message),
 		Repository: shown(d.RemoteBranch().Repository), Branch: shown(d.Branch), Folder: shown(d.BaseFolder), Known: d.Branch != "",
 		Tip: shown(st.Tip), LastCommit: utc(st.LastCommit), LastSeed: utc(st.LastSeed), Synced: st.Synced, Approved: st.Approved,
-		Rules: st.Rules, Error: gitsink.Brief(st.Err), Line: r.line(&st.Line),
+		Rules: st.Rules, Error: gitsink.Brief(st.Err), BranchError: gitsink.Brief(st.BranchErr), PruneOrdered: st.PruneOrdered, Line: r.line(&st.Line),
 		Watch:     watchReport{st.Watch.Streams, st.Watch.Complete, st.Watch.Waiting, st.Watch.SeedDue, gitsink.Brief(st.Watch.Err)},
 		Uncovered: filesOf(st.Uncovered), Excluded: filesOf(st.Excluded),
 		LeftOut: reportedLeftOut(st), NotListed: notListedOf(st), Faults: faultsOf(st.Watch.Faults),
