@@ -15,8 +15,8 @@ import (
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 )
 
-// What a user sees who has made a mistake, word by word: testdata/words has a file for each. UPDATE=1
-// writes them anew.
+// What a user sees who has made a mistake, word by word: testdata/words has a file for each.
+// UPDATE=1 writes them anew.
 func TestTheWordsThatAUserSees(t *testing.T) {
 	notShort(t)
 	for name, c := range map[string]struct {
