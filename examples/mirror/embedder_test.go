@@ -32,11 +32,14 @@ func (f *fixture) embeds(opts kubescribe.Options, rules kubescribe.Rules) export
 	require.NoError(f.t, err)
 	_ = m.SetRules(rules) // which may be a fault
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- m.Start(ctx) }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = m.Start(ctx) // some faults leave events behind
+	}()
 	f.t.Cleanup(func() {
 		cancel()
-		_ = <-ended // some faults leave events behind
+		<-ended
 	})
 	return func() string {
 		answer := httptest.NewRecorder()

@@ -114,7 +114,10 @@ var faults = map[string]fault{
 			f, _, metrics := follows(t, good)
 			f.git.Down()
 			f.configMap("a", "two")
-			return ages(t, metrics, "kubescribe_queue_oldest_seconds", metrics.reason(t, "ServerUnavailable"))
+			metrics.reason(t, "ServerUnavailable")
+			return ages(t, metrics, "kubescribe_queue_oldest_seconds", metrics.until(t, func(s scrape) bool {
+				return s.sum("kubescribe_queue_oldest_seconds") > 0 // the change is not in hand
+			}))
 		},
 	},
 	"a push hangs while changes come": {

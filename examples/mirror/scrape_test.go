@@ -74,11 +74,19 @@ func nameOf(series string) string {
 // exporter answers a scrape with text.
 type exporter func() string
 
-// until scrapes until that shows something, and returns what it was then.
-func (from exporter) until(t *testing.T, shows func(scrape) bool) (s scrape) {
+// until scrapes until that shows something, and returns what it was then. It scrapes on the
+// goroutine of the test, so that a scrape that fails ends it and says why.
+func (from exporter) until(t *testing.T, shows func(scrape) bool) scrape {
 	t.Helper()
-	require.Eventually(t, func() bool { s = readScrape(t, from()); return shows(s) }, time.Minute, 50*time.Millisecond, "no scrape shows it")
-	return s
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-ticker.C {
+		s := readScrape(t, from())
+		if shows(s) {
+			return s
+		}
+		require.True(t, time.Now().Before(deadline), "no scrape shows it, the last was %v", s.values)
+	}
 }
 
 // reason waits until a destination is not ready for a reason.
