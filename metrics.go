@@ -231,7 +231,7 @@ func named(name string, others ...attribute.KeyValue) []attribute.KeyValue {
 var allReasons = func() []Reason {
 	all := []Reason{
 		ReasonInSync, ReasonWriting, ReasonSeeding, ReasonNoRules, ReasonRuleInvalid, ReasonTypeNotServed, ReasonForbidden,
-		ReasonListingFailed, ReasonFolderExcluded, ReasonFolderNotAdopted, ReasonDeletionsHeld, ReasonObjectsLeftOut,
+		ReasonListingFailed, ReasonNotFollowed, ReasonFolderExcluded, ReasonFolderNotAdopted, ReasonDeletionsHeld, ReasonObjectsLeftOut,
 	}
 	for _, reason := range gitsink.Reasons() {
 		if !slices.Contains(all, Reason(reason)) {

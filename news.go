@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -173,7 +174,7 @@ func verdictOn(st *DestinationStatus) verdict {
 	for _, s := range st.Skipped {
 		v.skipped = append(v.skipped, s.Resource.ID.String()+": "+text(s.Err))
 	}
-	for _, part := range st.Watch.Incomplete {
+	for _, part := range slices.Concat(st.Watch.Incomplete, st.Watch.NotFollowed) {
 		v.incomplete = append(v.incomplete, fmt.Sprint(part.Collection, ": ", part.Err))
 	}
 	for _, fault := range st.Watch.Faults {

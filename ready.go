@@ -32,6 +32,9 @@ const (
 	ReasonForbidden Reason = "Forbidden"
 	// ReasonListingFailed: a type or an object cannot be read for another reason.
 	ReasonListingFailed Reason = "ListingFailed"
+	// ReasonNotFollowed: the watch of a type has failed for half a minute, so that what has changed
+	// since is not known.
+	ReasonNotFollowed Reason = "NotFollowed"
 	// ReasonFolderExcluded: a folder below has an owner file of its own; what may be an orphan
 	// there stays.
 	ReasonFolderExcluded Reason = "FolderExcluded"
@@ -108,6 +111,9 @@ func (s *DestinationStatus) judgeReading() (Reason, string) {
 	}
 	if s.Watch.Err != nil {
 		return ReasonListingFailed, gitsink.Brief(s.Watch.Err)
+	}
+	if parts := s.Watch.NotFollowed; len(parts) > 0 {
+		return ReasonNotFollowed, fmt.Sprintf("%s: %s%s", parts[0].Collection, gitsink.Brief(parts[0].Err), more(len(parts)))
 	}
 	return "", ""
 }

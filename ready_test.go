@@ -52,6 +52,9 @@ func verdicts() map[Reason]func(*DestinationStatus) {
 		ReasonListingFailed: func(st *DestinationStatus) {
 			st.Watch.Incomplete = []source.Incomplete{{Collection: pods, Err: errors.New("too slow")}}
 		},
+		ReasonNotFollowed: func(st *DestinationStatus) {
+			st.Watch.NotFollowed = []source.Incomplete{{Collection: pods, Err: errors.New("connection refused")}}
+		},
 		ReasonFolderExcluded:   func(st *DestinationStatus) { st.Excluded = orphan.NewFound([]string{"apps/"}) },
 		ReasonFolderNotAdopted: func(st *DestinationStatus) { st.Unadopted = []string{"a.yaml"} },
 		ReasonDeletionsHeld: func(st *DestinationStatus) {

@@ -288,8 +288,9 @@ func reportedLeftOut(st *DestinationStatus) *listOf[leftOutReport] {
 }
 
 func notListedOf(st *DestinationStatus) *listOf[unlistedReport] {
-	list := listOf[unlistedReport]{Count: len(st.Watch.Incomplete)}
-	for _, one := range firstOf(st.Watch.Incomplete) {
+	parts := slices.Concat(st.Watch.Incomplete, st.Watch.NotFollowed)
+	list := listOf[unlistedReport]{Count: len(parts)}
+	for _, one := range firstOf(parts) {
 		list.Items = append(list.Items, unlistedReport{shown(one.Collection.String()), gitsink.Brief(one.Err)})
 	}
 	return list.orNil()

@@ -3,6 +3,7 @@ package source
 import (
 	"maps"
 	"slices"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -30,6 +31,8 @@ type feed struct {
 	era      uint64 // of the rewinds, when the last listing of everything began
 	complete bool   // everything is listed, and the ledger has followed the watch since
 	err      error  // why the reflector cannot go on
+	// halted is since when it cannot though everything is listed; zero: it can.
+	halted time.Time
 
 	stale map[string]uint64 // namespaces whose objects have to be matched again, and since when
 	walk  *walk             // that goes through the objects; nil: none does
@@ -152,7 +155,7 @@ func (l *ledger) listed(f *feed, li listing, author event.Author) {
 	// What became stale after the listing began is listed once more.
 	maps.DeleteFunc(f.stale, func(namespace string, since uint64) bool { return li.has(namespace) && since <= li.since })
 	if li.namespace == everywhere {
-		f.complete, f.err, f.ended = true, nil, li.since
+		f.complete, f.err, f.ended, f.halted = true, nil, li.since, time.Time{}
 	}
 	for to, reach := range f.reach {
 		if li.namespace == everywhere || reach.has(li.namespace) {
@@ -166,8 +169,17 @@ func (l *ledger) listed(f *feed, li listing, author event.Author) {
 // itself when it is complete.
 func (l *ledger) follows(f *feed) {
 	if f.complete {
-		f.err = nil
+		f.err, f.halted = nil, time.Time{}
 	}
+}
+
+// notFollowedAfter is how long a watch may fail before its collection counts as not followed: an
+// API server that is replaced takes some seconds.
+const notFollowedAfter = 30 * time.Second
+
+// notFollowed reports whether the cluster may have changed for a while and nobody has told.
+func (f *feed) notFollowed(now time.Time) bool {
+	return f.complete && !f.halted.IsZero() && now.Sub(f.halted) >= notFollowedAfter
 }
 
 // failed takes note that a reflector stands still. It will try again.
@@ -181,6 +193,9 @@ func (l *ledger) failed(f *feed, err error) {
 	awaited := f.awaited()
 	f.err, f.ended = err, f.begun
 	f.complete = f.complete && transient(err)
+	if f.halted.IsZero() {
+		f.halted = l.now()
+	}
 	if f.refused() {
 		l.accessChanged = true
 	}

@@ -151,12 +151,12 @@ func (r *refusals) list() (list []Refused) {
 }
 
 // leftOut is what the log says of a target.
-type leftOut struct{ notListed, refused int }
+type leftOut struct{ notListed, notFollowed, refused int }
 
 // tell has the log say what is left out for a target, if that is not what it said last.
 func (l *ledger) tell(to *target) {
 	st := l.status(to)
-	now := leftOut{len(st.Incomplete), st.RefusedCount}
+	now := leftOut{len(st.Incomplete), len(st.NotFollowed), st.RefusedCount}
 	switch {
 	case now == to.told || to.gone:
 		return
@@ -165,13 +165,13 @@ func (l *ledger) tell(to *target) {
 	default:
 		var first string
 		var reason error
-		if now.notListed > 0 {
-			first, reason = st.Incomplete[0].Collection.String(), st.Incomplete[0].Err
+		if unread := slices.Concat(st.Incomplete, st.NotFollowed); len(unread) > 0 {
+			first, reason = unread[0].Collection.String(), unread[0].Err
 		} else {
 			first, reason = st.Refused[0].ID.String(), st.Refused[0].Err
 		}
 		l.note(0, "some of what the rules ask for is left out", "destination", to.destination.Ref,
-			"collectionsNotListed", now.notListed, "objectsRefused", now.refused, "first", first, "reason", reason.Error())
+			"collectionsNotListed", now.notListed, "collectionsNotFollowed", now.notFollowed, "objectsRefused", now.refused, "first", first, "reason", reason.Error())
 	}
 	to.told = now
 }

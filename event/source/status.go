@@ -16,18 +16,22 @@ type DestinationStatus struct {
 	Streams    int          // the number of collections that feed it
 	Complete   int          // of these, the number that is listed and followed
 	Incomplete []Incomplete // of the others, those that have failed
-	Waiting    int          // objects marked to be fetched and sent when there is room
-	SeedDue    bool         // a seed is not over, or the rules have just changed
-	Seeds      uint64       // SeedSyncs sent
-	Err        error        // why waiting objects cannot be fetched at the moment
-	Refused    []Refused    // objects that cannot be written, the first hundred
+	// NotFollowed are those of the complete ones whose watch has failed for half a minute: what has
+	// changed since is not known.
+	NotFollowed []Incomplete
+	Waiting     int       // objects marked to be fetched and sent when there is room
+	SeedDue     bool      // a seed is not over, or the rules have just changed
+	Seeds       uint64    // SeedSyncs sent
+	Err         error     // why waiting objects cannot be fetched at the moment
+	Refused     []Refused // objects that cannot be written, the first hundred
 	// RefusedCount is the number of all of them.
 	RefusedCount int
 	// Faults are types that rules of the destination name and do not get. They may be served later.
 	Faults []*ruleset.TypeError
 }
 
-// Incomplete is a part of the cluster that could not be listed. Nothing of it is deleted.
+// Incomplete is a part of the cluster that could not be listed, or is not followed. Nothing of it
+// is deleted meanwhile.
 type Incomplete struct {
 	Collection event.Collection
 	Err        error
@@ -54,33 +58,41 @@ func (w *Watcher) Status(ref destination.Ref) (st DestinationStatus, ok bool) {
 }
 
 func (l *ledger) status(to *target) DestinationStatus {
+	now := l.now()
 	settled := l.observed == l.desired.Load() && to.ready()
 	st := DestinationStatus{Waiting: to.backlog.count, SeedDue: to.seedDue() || !settled, Seeds: to.seeds, Err: to.fault}
 	for f := range to.feeds {
 		st.Streams += len(f.reach[to])
 		if f.complete {
 			st.Complete += len(f.reach[to])
+			if f.notFollowed(now) {
+				st.NotFollowed = append(st.NotFollowed, collectionsOf(f.of, f.reach[to], f.err)...)
+			}
 		} else {
-			st.incomplete(f.of, f.reach[to], f.err)
+			st.Incomplete = append(st.Incomplete, collectionsOf(f.of, f.reach[to], f.err)...)
 		}
 	}
 	for _, g := range l.gaps {
 		st.Streams += len(g.reach[to])
-		st.incomplete(g.of, g.reach[to], g.err)
+		st.Incomplete = append(st.Incomplete, collectionsOf(g.of, g.reach[to], g.err)...)
 	}
-	slices.SortFunc(st.Incomplete, func(a, b Incomplete) int { return cmp.Compare(a.Collection.String(), b.Collection.String()) })
+	for _, parts := range [][]Incomplete{st.Incomplete, st.NotFollowed} {
+		slices.SortFunc(parts, func(a, b Incomplete) int { return cmp.Compare(a.Collection.String(), b.Collection.String()) })
+	}
 	st.Refused, st.RefusedCount = to.refused.list(), to.refused.count()
 	st.Faults = l.discovered.rules[to.destination.Ref]
 	return st
 }
 
-func (s *DestinationStatus) incomplete(of ruleset.Type, r reach, err error) {
+// collectionsOf returns the parts of a reach that cannot be read; none without an error.
+func collectionsOf(of ruleset.Type, r reach, err error) (parts []Incomplete) {
 	if err == nil {
-		return
+		return nil
 	}
 	for namespace := range r {
-		s.Incomplete = append(s.Incomplete, Incomplete{collectionOf(of, namespace), err})
+		parts = append(parts, Incomplete{collectionOf(of, namespace), err})
 	}
+	return parts
 }
 
 // Err returns what is wrong with discovery, as groups that did not answer. It is nil if all is

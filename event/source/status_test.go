@@ -2,10 +2,12 @@ package source
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr/funcr"
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
@@ -118,4 +120,29 @@ func TestALoggerIsCalledWithoutTheWatchersLock(t *testing.T) {
 	case <-time.After(wait):
 		require.Fail(t, "nothing was logged")
 	}
+}
+
+func TestACollectionWhoseWatchFailsForHalfAMinuteIsNotFollowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, to, s := newRig(t, newLines(-1), rule("prod", "prod", "configmaps"))
+		d.begin(s)
+		d.completed(t.Context(), s)
+		gone := apierrors.NewServiceUnavailable("gone")
+		notFollowed := func() []Incomplete { return d.ledger.status(to).NotFollowed }
+		d.failed(s, gone)
+		time.Sleep(notFollowedAfter - time.Second)
+		d.failed(s, gone)
+		require.Empty(t, notFollowed(), "an API server may be replaced")
+		time.Sleep(time.Second)
+		require.Equal(t, []Incomplete{{event.Collection{Resource: "configmaps", All: true}, gone}}, notFollowed(), "since the first failure")
+		require.Equal(t, 1, d.ledger.status(to).Complete)
+		d.ledger.follows(s)
+		require.Empty(t, notFollowed())
+		d.failed(s, gone)
+		time.Sleep(notFollowedAfter)
+		require.Len(t, notFollowed(), 1)
+		d.begin(s)
+		d.completed(t.Context(), s)
+		require.Empty(t, notFollowed(), "a listing ends it, too")
+	})
 }

@@ -242,11 +242,13 @@ var faults = map[string]fault{
 		}),
 	},
 	"the API server is gone": {
-		end: []string{"KubescribeClusterNotFollowed"},
+		end: []string{"KubescribeClusterNotFollowed", "KubescribeNotReady"},
 		record: func(t *testing.T) recording {
 			f, _, metrics := follows(t, good)
 			f.cluster.Close()
-			return fixed(metrics.until(t, func(s scrape) bool { return s.sum("kubescribe_source_collections", `state="failing"`) == 1 }))
+			return fixed(metrics.until(t, func(s scrape) bool {
+				return s.sum("kubescribe_source_collections", `state="failing"`) == 1 && s.sum("kubescribe_destinations", `reason="NotFollowed"`) == 1
+			}))
 		},
 	},
 	"watches fail again and again": {

@@ -61,6 +61,9 @@ func describe(w io.Writer, ref destination.Ref, st kubescribe.DestinationStatus)
 	for _, part := range st.Watch.Incomplete {
 		fmt.Fprintf(w, "  not listed: %s: %v\n", part.Collection, part.Err)
 	}
+	for _, part := range st.Watch.NotFollowed {
+		fmt.Fprintf(w, "  not followed: %s: %v\n", part.Collection, part.Err)
+	}
 }
 
 // describeFaults prints the types that rules name and do not get.
