@@ -170,6 +170,7 @@ func (m *Mirror) runOptions(ctx context.Context) *queue.RunOptions {
 func (m *Mirror) handler(w *gitsink.Writer) queue.Handler {
 	return func(ctx context.Context, b queue.Batch) error {
 		b.Lease = leaderLease{b.Lease, m}
+		m.linkOrigins(ctx, b)
 		err := w.Handle(ctx, b)
 		m.measures.landed(ctx, m.destinations(), b, err)
 		m.trace(ctx, err)

@@ -43,6 +43,8 @@ func TestThePageOnTracesHasTheSpansOfAMirrorAndNothingElse(t *testing.T) {
 	stop := start(t, m)
 	require.Eventually(t, failed.Load, 30*time.Second, time.Millisecond)
 	require.Eventually(t, func() bool { return m.Status().Destinations[prodRef].Synced }, 30*time.Second, time.Millisecond)
+	configMap(t, c, "a", "two") // which a watch tells
+	require.Eventually(t, func() bool { return strings.Contains(repo.Tree("main")["prod/default/configmaps/a.yaml"], "two") }, 30*time.Second, time.Millisecond)
 	require.NoError(t, stop())
 
 	attributes := map[string][]string{}
@@ -70,6 +72,13 @@ func TestThePageOnTracesHasTheSpansOfAMirrorAndNothingElse(t *testing.T) {
 	require.False(t, batch.Parent.IsValid(), "a batch is a trace of its own")
 	require.True(t, push.Failed)
 	require.Equal(t, gitsink.ReasonPushRejected, push.Attributes["kubescribe.outcome"].AsString())
+	linked := map[string]bool{}
+	for _, b := range r.Named("kubescribe.batch") {
+		for _, link := range b.Links {
+			linked[byID[link.SpanID().String()].Name] = true
+		}
+	}
+	require.Equal(t, map[string]bool{"kubescribe.list": true, "kubescribe.watch": true}, linked, "batches are linked to where their events came from")
 	reasons := slices.IndexFunc(r.Spans(), func(s spanstest.Span) bool {
 		return s.Attributes["kubescribe.reason"].AsString() == gitsink.ReasonPushRejected && len(s.Errors) == 1 && strings.Contains(s.Errors[0], "not now")
 	})

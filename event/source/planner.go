@@ -179,7 +179,7 @@ func (p *planner) reflector(f *feed, h handler) *reflector {
 	return &reflector{
 		of: f.of, namespace: f.namespace, client: clientFor(p.client, f.of), handler: h, wake: f.wake,
 		lists: p.lists, page: p.opts.PageSize, initialEvents: p.opts.InitialEvents, paging: &p.paging,
-		listedAt: map[string]string{}, meters: p.meters, tracer: p.tracer,
+		listedAt: map[string]string{}, meters: p.meters, tracer: p.tracer, origins: p.origins,
 	}
 }
 

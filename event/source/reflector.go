@@ -32,6 +32,7 @@ type reflector struct {
 	pause     pause
 	meters    *meters
 	tracer    *spans.Tracer
+	origins   *origins
 
 	initialEvents bool // listings come by watches
 	paging        *paging
@@ -193,6 +194,7 @@ func (r *reflector) watch(ctx context.Context, at *resumePoint) (time.Duration, 
 	if span.Traced() {
 		span.Set(spans.Resource.String(groupResource(r.of).String()), spans.Namespace.String(r.namespace))
 	}
+	r.origins.note(r.of, r.namespace, span, false)
 	lived, err := r.watchOnce(inside, at)
 	outcome := outcomeOf(ctx, err)
 	r.meters.watched(outcome)

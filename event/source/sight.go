@@ -17,17 +17,20 @@ type sight struct {
 }
 
 // look begins a listing. What it asks the server is asked in the context that look returns.
-func look(ctx context.Context, m *meters, t *spans.Tracer, kind string, of ruleset.Type, namespace string) (context.Context, sight) {
+func look(
+	ctx context.Context, m *meters, t *spans.Tracer, o *origins, kind string, of ruleset.Type, namespace string,
+) (context.Context, sight) {
 	s := sight{meters: m, kind: kind, began: time.Now()}
 	ctx, s.span = t.Root(ctx, "kubescribe.list")
 	if s.span.Traced() {
 		s.span.Set(spans.Kind.String(kind), spans.Resource.String(groupResource(of).String()), spans.Namespace.String(namespace))
 	}
+	o.note(of, namespace, s.span, true)
 	return ctx, s
 }
 
 func (r *reflector) look(ctx context.Context, kind, namespace string) (context.Context, sight) {
-	return look(ctx, r.meters, r.tracer, kind, r.of, namespace)
+	return look(ctx, r.meters, r.tracer, r.origins, kind, r.of, namespace)
 }
 
 // ended ends it. The text of an error may hold the URL of the API server, so a trace has the

@@ -64,7 +64,7 @@ func (k *walk) run(ctx context.Context) {
 	for {
 		var asked uint64
 		k.update(func(l *ledger) { asked = k.begin(l) })
-		inside, of := look(ctx, k.meters, k.tracer, walks, k.from.of, k.from.namespace)
+		inside, of := look(ctx, k.meters, k.tracer, k.origins, walks, k.from.of, k.from.namespace)
 		err := k.pass(inside, &asked)
 		of.ended(ctx, err)
 		var over bool

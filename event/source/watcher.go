@@ -112,6 +112,7 @@ type Watcher struct {
 	reader    *reader
 	meters    *meters
 	tracer    *spans.Tracer
+	origins   *origins
 	lists     chan struct{}
 	paging    paging
 
@@ -147,6 +148,7 @@ func New(client dynamic.Interface, d Discovery, out Queue, opts *Options) *Watch
 		meters:     newMeters(opts.MeterProvider),
 		tracer:     spans.New(opts.TracerProvider, scope),
 	}
+	w.origins = newOrigins(w.tracer)
 	if w.meters != nil {
 		w.client, w.discovery = countedClient{client, &w.meters.requests}, countedDiscovery{d, &w.meters.requests}
 	}

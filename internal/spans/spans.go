@@ -84,6 +84,21 @@ func (s Span) Link(ctx context.Context) {
 	}
 }
 
+// Context returns what others link to.
+func (s Span) Context() trace.SpanContext {
+	if s.span == nil {
+		return trace.SpanContext{}
+	}
+	return s.span.SpanContext()
+}
+
+// LinkTo names another span as one that this span is for, too.
+func (s Span) LinkTo(other trace.SpanContext) {
+	if s.Traced() && other.IsValid() {
+		s.span.AddLink(trace.Link{SpanContext: other})
+	}
+}
+
 // Record adds an error as a text that may be shown.
 func (s Span) Record(text string) {
 	if s.Traced() {
