@@ -46,8 +46,8 @@ func (o *origins) note(of ruleset.Type, namespace string, span spans.Span, liste
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	key := feedKey{groupResource(of), namespace}
-	known := append(o.of[key], origin{span.Context(), time.Now(), listed})
-	o.of[key] = known[max(len(known)-maxOrigins, 0):]
+	o.of[key] = append(o.of[key], origin{span.Context(), time.Now(), listed})
+	o.of[key] = o.of[key][max(len(o.of[key])-maxOrigins, 0):]
 }
 
 // Origin returns the span of the listing or the watch that told of the change of an event, as far
