@@ -121,7 +121,7 @@ func measureQueues(ctx context.Context, s queueSettings, progress func(string, .
 // all alike, after one that is not counted.
 func measureThrough(ctx context.Context, s queueSettings, keys int) ([]queueRow, error) {
 	events := queueEvents(keys, s.events)
-	systems := lineups()
+	systems := append(lineups(), lineupMaker{systemMetered, newMeteredQueue})
 	walls, cpus := make([][]float64, len(systems)), make([][]float64, len(systems))
 	queues := make([]lineup, len(systems))
 	for i, system := range systems {

@@ -38,7 +38,7 @@ type lineupMaker struct {
 }
 
 func lineups() []lineupMaker {
-	return []lineupMaker{{systemSharded, newSharded}, {systemMetered, newMeteredQueue}, {systemWorkqueue, newWorkqueue}, {systemChannels, newChannels}}
+	return []lineupMaker{{systemSharded, newSharded}, {systemWorkqueue, newWorkqueue}, {systemChannels, newChannels}}
 }
 
 // queueEvents are so many events for each of so many destinations, in turns, with one content for

@@ -32,9 +32,9 @@ func TestSmokeRunOfTheQueuesMeasuresEachSystemInEachCase(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{
-		"through kubescribe 10", "through workqueue 10", "through channels 10",
+		"through kubescribe 10", "through workqueue 10", "through channels 10", "through metered 10",
 		"waiting kubescribe 10", "waiting workqueue 10", "waiting channels 10",
-		"through kubescribe 100", "through workqueue 100", "through channels 100",
+		"through kubescribe 100", "through workqueue 100", "through channels 100", "through metered 100",
 		"waiting kubescribe 100", "waiting workqueue 100", "waiting channels 100",
 		"flood kubescribe 2", "flood workqueue 2", "flood channels 2",
 		"hung runner 100", "hung pool of 64 100",
