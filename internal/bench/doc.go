@@ -24,8 +24,8 @@
 //     event/source with a queue whose consumer drops what it gets and by client-go's informer, and
 //     by the library as a whole, whose repositories answer, hang, or hold everything already.
 //
-// metered is kubescribe with a MeterProvider of OpenTelemetry's SDK: in the case through of queue, and
-// in the case push with -metered.
+// metered is kubescribe with a MeterProvider of OpenTelemetry's SDK: in the case through of queue,
+// and in the case push with -metered.
 //
 // Where there are events, kubescribe is the library as its users have it: queue, Runner, Writer and
 // sink. Pushes are not paced, and a line is due with as many events as a round brings.
