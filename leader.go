@@ -2,8 +2,15 @@ package kubescribe
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
 	"github.com/kubescribe/kubescribe/queue"
@@ -23,6 +30,24 @@ func HoldsLease(lock resourcelock.Interface) func(context.Context) bool {
 		}
 		return time.Since(record.RenewTime.Time) < time.Duration(record.LeaseDurationSeconds)*time.Second
 	}
+}
+
+// NewLease returns the lock of a Lease, with an identity of its own made of the name of the host
+// and a random part. Give the same lock to the leader election (LeaderElectionConfig of client-go,
+// or LeaderElectionResourceLockInterface of a controller-runtime manager) and to HoldsLease.
+func NewLease(config *rest.Config, lease types.NamespacedName) (resourcelock.Interface, error) {
+	config = rest.CopyConfig(config)
+	config.ContentType = runtime.ContentTypeJSON // not every server takes protobuf
+	client, err := coordinationv1.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("kubescribe: %w", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("kubescribe: the name of the host: %w", err)
+	}
+	return resourcelock.New(resourcelock.LeasesResourceLock, lease.Namespace, lease.Name, nil, client,
+		resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())})
 }
 
 // leaderLease is the lease of a batch that is held only while the Mirror leads.

@@ -8,9 +8,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
 	"github.com/kubescribe/kubescribe"
+	"github.com/kubescribe/kubescribe/event/source/clustertest"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/internal/testsize"
 )
@@ -65,4 +67,24 @@ func TestALockOfTheFutureIsHeldWhileItNamesUs(t *testing.T) {
 	// The clock was set back; had the lock run out, another would be in it.
 	l.off.Store(int64(24 * time.Hour))
 	require.True(t, kubescribe.HoldsLease(l)(t.Context()))
+}
+
+func TestALeaseIsHeldByWhoseLockItNames(t *testing.T) {
+	t.Parallel()
+	c := cluster(t)
+	require.NoError(t, c.AddType(clustertest.Type{
+		Group: "coordination.k8s.io", Versions: []string{"v1"}, Kind: "Lease", Resource: "leases", Namespaced: true,
+	}))
+	name := types.NamespacedName{Namespace: "default", Name: "mirror"}
+	mine, err := kubescribe.NewLease(c.Config(), name)
+	require.NoError(t, err)
+	theirs, err := kubescribe.NewLease(c.Config(), name)
+	require.NoError(t, err)
+	require.NotEqual(t, mine.Identity(), theirs.Identity())
+	require.False(t, kubescribe.HoldsLease(mine)(t.Context()), "there is none")
+	require.NoError(t, mine.Create(t.Context(), resourcelock.LeaderElectionRecord{
+		HolderIdentity: mine.Identity(), LeaseDurationSeconds: 60, RenewTime: metav1.Now(), AcquireTime: metav1.Now(),
+	}))
+	require.True(t, kubescribe.HoldsLease(mine)(t.Context()))
+	require.False(t, kubescribe.HoldsLease(theirs)(t.Context()))
 }

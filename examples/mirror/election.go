@@ -3,19 +3,17 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/uuid"
-	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
+
+	"github.com/kubescribe/kubescribe"
 )
 
 // leaseName is the name of the Lease by which one of several processes leads.
@@ -38,18 +36,7 @@ type election struct {
 }
 
 func newElection(cluster *rest.Config, namespace string) (*election, error) {
-	cluster = rest.CopyConfig(cluster)
-	cluster.ContentType = runtime.ContentTypeJSON // not every server takes protobuf
-	client, err := coordinationv1.NewForConfig(cluster)
-	if err != nil {
-		return nil, fmt.Errorf("kubeconfig: %w", err)
-	}
-	host, err := os.Hostname()
-	if err != nil {
-		return nil, err
-	}
-	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, namespace, leaseName, nil, client,
-		resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())})
+	lock, err := kubescribe.NewLease(cluster, types.NamespacedName{Namespace: namespace, Name: leaseName})
 	return &election{lock: lock}, err
 }
 
