@@ -235,11 +235,22 @@ func (w *walk) judge(held map[walkDest]map[string]string) {
 	for place, files := range held {
 		_, dest, _ := strings.Cut(place.Folder, "/")
 		nobody := !slices.ContainsFunc(w.rulesSeen, func(r walkRules) bool { return r.Dests[dest] == place })
-		if nobody && w.before != nil && !maps.Equal(files, w.before[place]) {
+		if nobody && w.before != nil && !maps.Equal(files, w.before[place]) && !w.cameWithItsBranch(place) {
 			faults = append(faults, fmt.Sprintf("%v was changed though it belongs to nobody", place))
 		}
 	}
 	w.noFaults(faults)
+}
+
+// cameWithItsBranch reports whether a folder is as it was in the branch main when its own branch
+// began there since the last quiet point: a missing branch starts with all files of the default
+// branch.
+func (w *walk) cameWithItsBranch(place walkDest) bool {
+	if w.tips[place.Branch] != "" || place.Branch == "main" {
+		return false
+	}
+	began := strings.TrimSpace(w.repo.Git("merge-base", "main", place.Branch))
+	return w.repo.Git("diff", "--name-only", began, place.Branch, "--", place.Folder) == ""
 }
 
 // mistaken tells why the deletion of a file was wrong: whatever the Mirror knew at any time since
