@@ -34,7 +34,8 @@ type Options struct {
 	Handover time.Duration
 	// Watchdog is the time in which each branch is looked at once, to notice that somebody else has
 	// changed a folder or deleted the branch while nothing changes in the cluster. A look is one
-	// request if the branch is where it was left; the looks are spread over the time. What was
+	// request if the branch is where it was left, and one for each of our folders in it if it has
+	// moved since that was looked at; the looks are spread over the time. What was
 	// changed is made good. Negative: never. Default: 5 min.
 	Watchdog time.Duration
 	// DrainTimeout bounds what Start does after its context has ended: push what was accepted.

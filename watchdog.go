@@ -2,7 +2,6 @@ package kubescribe
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -93,66 +92,65 @@ func (w *watchdog) branches() (all [][]destination.Destination) {
 	return all
 }
 
-// look looks at a branch by one of its destinations. If the branch has moved, each folder of ours
-// in it may have been changed, so it is looked at by the others, too.
+// look looks at a branch by its destinations. One that knows the tip by now has seen what is
+// there; each other one has to look itself, also if its last look failed: nobody else looks at its
+// folder.
 func (w *watchdog) look(ctx context.Context, of []destination.Destination) {
-	tips := map[string]bool{}
-	quiet := slices.DeleteFunc(slices.Clone(of), func(d destination.Destination) bool {
+	var tip string
+	for _, d := range of {
 		st, ok := w.DestinationStatus(d.Ref)
-		tips[st.Tip] = true // also of one that is being written to: its commits are ours
-		return !ok || !st.idle || st.LastSeed.IsZero() || st.Line.Err != nil || st.Destination != d
-	})
-	for _, d := range quiet {
-		if tip, ok := w.lookAt(ctx, d); ok && tips[tip] {
-			w.seen(quiet, nil)
-			return
+		switch {
+		case !ok || !st.idle || st.LastSeed.IsZero() || st.Line.Err != nil || st.Destination != d:
+		case tip != "" && st.Tip == tip:
+			w.seen(d, nil)
+		default:
+			if now := w.lookAt(ctx, d, st.Tip); now != "" {
+				tip = now
+			}
 		}
 	}
 }
 
-// lookAt looks at the folder of a destination, and has it compared if somebody else has changed it.
-// It returns the tip of the branch, unless that cannot be read.
-func (w *watchdog) lookAt(ctx context.Context, d destination.Destination) (tip string, ok bool) {
+// lookAt looks at the folder of a destination whose branch was at a tip, and has it compared if
+// somebody else has changed it. It returns the tip of the branch; "" if there is none, or if it
+// cannot be read.
+func (w *watchdog) lookAt(ctx context.Context, d destination.Destination, was string) (tip string) {
 	if !w.isLeader(ctx) {
-		return "", false
+		return ""
 	}
 	bounded, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	result, err := w.sink.Apply(bounded, d, func(context.Context, gitsink.Tree) ([]gitsink.Commit, error) { return nil, nil })
 	if ctx.Err() != nil {
-		return "", false
+		return ""
 	}
-	w.seen([]destination.Destination{d}, err)
+	w.seen(d, err)
 	if err != nil {
-		return "", false
+		return ""
 	}
 	w.mu.Lock()
 	st := w.written[d.Ref]
 	current := st.Destination == d
-	gone := current && st.Tip != "" && result.Tip == ""
-	if current {
+	if current && st.Tip == was { // else something was written meanwhile, and that tip is newer
 		st.Tip = result.Tip
 		w.written[d.Ref] = st
 	}
 	w.mu.Unlock()
-	if current && (result.Foreign || gone) {
+	if current && (result.Foreign || was != "" && result.Tip == "") {
 		w.compareAnew(d.Ref)
 	}
-	return result.Tip, true
+	return result.Tip
 }
 
-// seen takes note of how the last look at destinations has ended.
-func (w *watchdog) seen(of []destination.Destination, err error) {
+// seen takes note of how the last look at a destination has ended.
+func (w *watchdog) seen(d destination.Destination, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, d := range of {
-		if now, _ := w.set.Get(d.Ref); now != d {
-			continue
-		}
-		if err == nil {
-			delete(w.unseen, d.Ref)
-		} else {
-			w.unseen[d.Ref] = err
-		}
+	switch now, _ := w.set.Get(d.Ref); {
+	case now != d:
+	case err == nil:
+		delete(w.unseen, d.Ref)
+	default:
+		w.unseen[d.Ref] = err
 	}
 }

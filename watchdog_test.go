@@ -1,6 +1,8 @@
 package kubescribe_test
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
+	"github.com/kubescribe/kubescribe/gitsink/gogit"
 )
 
 const watchdogOften = 50 * time.Millisecond
@@ -85,4 +88,43 @@ func TestARemoteThatCannotBeReachedShowsThoughNothingIsToBeWritten(t *testing.T)
 	st = until(t, m, func(st kubescribe.DestinationStatus) bool { return st.BranchErr == nil })
 	ready, _, _ = st.Ready()
 	require.True(t, ready)
+}
+
+// failing is a sink whose next calls for a destination fail.
+type failing struct {
+	gitsink.GitSink
+	of   destination.Ref
+	left atomic.Int64
+}
+
+func (s *failing) Apply(ctx context.Context, d destination.Destination, plan gitsink.Plan) (gitsink.Result, error) {
+	if d.Ref == s.of && s.left.Add(-1) >= 0 {
+		return gitsink.Result{}, &gitsink.Error{Op: "fetch", Destination: d, Err: gitsink.ErrUnavailable}
+	}
+	return s.GitSink.Apply(ctx, d, plan)
+}
+
+// The other destination of the branch has seen the commit by then, but not this folder.
+func TestAFolderWhoseLookFailedIsLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	c, repo := cluster(t), gitservertest.NewServer(t, nil).NewRepo("r")
+	configMap(t, c, "a", "one")
+	for _, of := range []destination.Ref{prodRef, devRef} {
+		opts := quick(kubescribe.Options{Watchdog: watchdogOften})
+		inner := gogit.New(&opts.Git)
+		sink := &failing{GitSink: inner, of: of}
+		opts.GitSink = sink
+		m, err := kubescribe.New(c.Config(), opts)
+		require.NoError(t, err)
+		require.NoError(t, m.SetRules(rulesFor(repo, prodRef, devRef)))
+		stop := start(t, m)
+		synced(t, m)
+		ours := repo.Tree("main")
+		file := of.Name + "/default/configmaps/a.yaml"
+		sink.left.Store(2)
+		repo.Commit("main", map[string]gitservertest.File{file: {Content: "mine\n"}}, "By hand")
+		require.Eventually(t, func() bool { return repo.Tree("main")[file] == ours[file] }, 20*time.Second, 10*time.Millisecond, of)
+		require.NoError(t, stop())
+		require.NoError(t, inner.Close())
+	}
 }

@@ -78,11 +78,7 @@ func (s Span) Set(attributes ...attribute.KeyValue) {
 }
 
 // Link names the span of another context as one that this span is for, too.
-func (s Span) Link(ctx context.Context) {
-	if other := trace.SpanContextFromContext(ctx); s.Traced() && other.IsValid() {
-		s.span.AddLink(trace.Link{SpanContext: other})
-	}
-}
+func (s Span) Link(ctx context.Context) { s.LinkTo(trace.SpanContextFromContext(ctx)) }
 
 // Context returns what others link to.
 func (s Span) Context() trace.SpanContext {
