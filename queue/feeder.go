@@ -40,14 +40,17 @@ type Reader func(ctx context.Context, d destination.Destination, id event.ID) (e
 // feederLine is what waits for one destination.
 type feederLine struct {
 	marks  map[event.ID]*feederMark
-	seed   *event.Event // goes out when no mark is left
-	served bool         // a goroutine is at it
+	seed   *event.Event  // goes out when no mark is left
+	served bool          // a goroutine is at it
+	more   chan struct{} // capacity 1: another object was marked
 }
 
 // feederMark is an object that waits.
 type feederMark struct {
-	told    uint64       // how often it was offered since it was marked
-	removal *event.Event // a Delete that found no room
+	told    uint64        // how often it was offered since it was marked
+	removal *event.Event  // a Delete that found no room
+	pause   time.Duration // after the last failure
+	due     time.Time     // when it may be tried again after that
 }
 
 // FeederOptions change what a Feeder does. Nil and the zero value mean the defaults.
@@ -92,7 +95,7 @@ func (f *Feeder) Offer(e event.Event) error {
 func (f *Feeder) keep(e event.Event) {
 	line := f.lines[e.Destination]
 	if line == nil {
-		line = &feederLine{marks: map[event.ID]*feederMark{}}
+		line = &feederLine{marks: map[event.ID]*feederMark{}, more: make(chan struct{}, 1)}
 		f.lines[e.Destination] = line
 	}
 	if e.Operation == event.SeedSync {
@@ -101,9 +104,11 @@ func (f *Feeder) keep(e event.Event) {
 		line.marks[e.Resource.ID] = &feederMark{}
 		line.marks[e.Resource.ID].note(e)
 	}
-	select {
-	case f.wake <- struct{}{}:
-	default:
+	for _, c := range []chan struct{}{f.wake, line.more} {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -172,26 +177,22 @@ const (
 
 // serve sends what waits for a destination until nothing does.
 func (f *Feeder) serve(ctx context.Context, d destination.Destination, line *feederLine) {
-	pause := feederPause
 	for {
 		if f.out.Room(ctx, d) != nil { // ctx has ended, or the queue is shut down
 			f.leave(line)
 			return
 		}
-		over, err := f.send(ctx, d, line)
+		over, wait := f.send(ctx, d, line)
 		switch {
 		case over:
 			return
-		case err == nil:
-			pause = feederPause
-			continue
+		case wait > 0:
+			select {
+			case <-ctx.Done():
+			case <-line.more:
+			case <-time.After(wait):
+			}
 		}
-		f.log.Error(err, "An object that waits cannot be sent", "destination", d, "nextTry", pause.String())
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, maxFeederPause)
 	}
 }
 
@@ -202,71 +203,90 @@ func (f *Feeder) leave(line *feederLine) {
 	line.served = false
 }
 
-// send sends one of what waits. It reports whether nothing is left.
-func (f *Feeder) send(ctx context.Context, d destination.Destination, line *feederLine) (over bool, err error) {
-	id, mark, told := f.next(d, line)
-	if mark == nil {
+// send sends one of what waits. It reports whether nothing is left, and how long all that is left
+// has to wait after it failed. An object that fails holds up no other, but for the SeedSync.
+func (f *Feeder) send(ctx context.Context, d destination.Destination, line *feederLine) (over bool, wait time.Duration) {
+	id, mark, told, wait := f.next(d, line)
+	switch {
+	case wait > 0:
+		return false, wait
+	case mark == nil:
 		return f.finish(d, line)
 	}
 	e, err := f.read(ctx, d, id)
 	if err == nil && (e.Destination != d || e.Resource.ID != id) {
 		err = fmt.Errorf("queue: Feeder was given the event %s in place of %s for %s", e, id, d.Ref)
 	}
-	if err != nil {
-		return false, err
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.lines[d] != line {
-		return true, nil // it was forgotten
+		return true, 0 // it was forgotten
 	}
-	// An older file would keep what is IfAbsent from being written, so its removal goes first.
+	if err == nil {
+		err = f.add(mark, e)
+	}
+	switch {
+	case errors.Is(err, ErrFull):
+	case err != nil:
+		mark.pause = min(max(2*mark.pause, feederPause), maxFeederPause)
+		mark.due = time.Now().Add(mark.pause)
+		f.log.Error(err, "An object that waits cannot be sent", "destination", d, "object", id.String(), "nextTry", mark.due)
+	case mark.told == told: // else it may have changed since it was read
+		delete(line.marks, id)
+	}
+	return false, 0
+}
+
+// add offers the event of a marked object. An older file would keep what is IfAbsent from being
+// written, so its removal goes first. The caller holds mu.
+func (f *Feeder) add(mark *feederMark, e event.Event) error {
 	if mark.removal != nil && e.Writes() && e.Precondition != event.Always {
 		if err := f.out.TryAdd(*mark.removal); err != nil {
-			return false, ignoreFull(err)
+			return err
 		}
 		mark.removal = nil
 	}
-	err = f.out.TryAdd(e)
-	if err == nil && mark.told == told { // else it may have changed since it was read
-		delete(line.marks, id)
-	}
-	return false, ignoreFull(err)
+	return f.out.TryAdd(e)
 }
 
-func ignoreFull(err error) error {
-	if errors.Is(err, ErrFull) {
-		return nil
-	}
-	return err
-}
-
-// next returns a marked object, and how often it was offered.
-func (f *Feeder) next(d destination.Destination, line *feederLine) (id event.ID, mark *feederMark, told uint64) {
+// next returns a marked object that may be tried, and how often it was offered; else how long all
+// marked ones have to wait.
+func (f *Feeder) next(d destination.Destination, line *feederLine) (id event.ID, mark *feederMark, told uint64, wait time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.lines[d] == line {
-		for id, mark = range line.marks {
-			return id, mark, mark.told
+	if f.lines[d] != line {
+		return id, nil, 0, 0
+	}
+	now := time.Now()
+	for id, mark := range line.marks {
+		left := mark.due.Sub(now)
+		if left <= 0 {
+			return id, mark, mark.told, 0
+		}
+		if wait == 0 || left < wait {
+			wait = left
 		}
 	}
-	return id, nil, 0
+	return id, nil, 0, wait
 }
 
 // finish sends the SeedSync that waits, and drops the line if nothing has come in meanwhile.
-func (f *Feeder) finish(d destination.Destination, line *feederLine) (over bool, err error) {
+func (f *Feeder) finish(d destination.Destination, line *feederLine) (over bool, wait time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
 	case f.lines[d] != line:
-		return true, nil // it was forgotten
+		return true, 0 // it was forgotten
 	case len(line.marks) > 0:
-		return false, nil
+		return false, 0
 	case line.seed != nil:
-		if err := f.out.TryAdd(*line.seed); err != nil {
-			return false, ignoreFull(err)
+		if err := f.out.TryAdd(*line.seed); errors.Is(err, ErrFull) {
+			return false, 0
+		} else if err != nil {
+			f.log.Error(err, "A SeedSync that waits cannot be sent", "destination", d)
+			return false, feederPause
 		}
 	}
 	delete(f.lines, d)
-	return true, nil
+	return true, 0
 }

@@ -27,6 +27,7 @@ type informed struct {
 	ifAbsent bool
 	reads    int
 	fail     error  // of the Reader
+	poison   string // an object that is never read
 	during   func() // is called when an object was read and not yet sent
 }
 
@@ -56,6 +57,9 @@ func (s *informed) read(_ context.Context, d destination.Destination, id event.I
 	s.mu.Lock()
 	s.reads++
 	e, err, during := s.event(d, id), s.fail, s.during
+	if id.Name == s.poison {
+		err = errors.New("never")
+	}
 	s.during = nil
 	s.mu.Unlock()
 	if during != nil {
@@ -175,6 +179,27 @@ func TestAnObjectThatCannotBeReadIsTriedAgain(t *testing.T) {
 		require.Less(t, reads, 20, "with growing pauses")
 		s.take(t, files)
 		require.Equal(t, map[string]string{"a": "1", "b": "1"}, files)
+	})
+}
+
+func TestAnObjectThatIsNeverReadHoldsUpNoOther(t *testing.T) {
+	feeding(t, 1, func(t *testing.T, s *informed) {
+		d, files := fed("prod"), map[string]string{}
+		s.poison = "bad"
+		s.set(t, d, "first", "1")
+		s.set(t, d, "bad", "1")
+		s.take(t, files)
+		time.Sleep(10 * time.Minute) // its pause is a minute by now
+		for i := range 5 {
+			s.set(t, d, fmt.Sprint("o", i), "1")
+		}
+		began := time.Now()
+		for len(files) < 6 {
+			s.take(t, files)
+		}
+		require.Less(t, time.Since(began), time.Second)
+		waiting, _ := s.Waiting(d)
+		require.Equal(t, 1, waiting)
 	})
 }
 
