@@ -48,9 +48,11 @@ func (m *Mirror) logLeftOut(before, now gitsink.Status) {
 	case now.SkippedCount == 0 && before.SkippedCount > 0:
 		log.Info("every object can be written again")
 	case now.SkippedCount > 0 && !sameSkipped(before, now):
-		first := now.Skipped[0]
-		log.Info("objects left out, since they cannot be written", "count", now.SkippedCount,
-			"first", first.Resource.ID.String(), "reason", first.Err.Error())
+		var first, reason string
+		if len(now.Skipped) > 0 { // those that were named may be written by now, and others not
+			first, reason = now.Skipped[0].Resource.ID.String(), now.Skipped[0].Err.Error()
+		}
+		log.Info("objects left out, since they cannot be written", "count", now.SkippedCount, "first", first, "reason", reason)
 	}
 }
 

@@ -286,3 +286,20 @@ func TestTheLogSaysWhatIsLeftOutWheneverThatChanges(t *testing.T) {
 	require.Contains(t, leaves(), "every object can be written again")
 	require.NotContains(t, leaves(), "again")
 }
+
+// Of more than a hundred objects the first are named. When these are written others are left, of
+// which no more than the number is known.
+func TestObjectsThatAreLeftOutAndNotNamedAreToldAllTheSame(t *testing.T) {
+	t.Parallel()
+	m := newReported(t)
+	m.watcher = source.New(nil, nil, nil, nil)
+	st := inSync()
+	st.SkippedCount = 50
+	ready, reason, message := st.Ready()
+	require.False(t, ready)
+	require.Equal(t, ReasonObjectsLeftOut, reason)
+	require.Contains(t, message, "50 objects")
+	m.logs.take()
+	m.logLeftOut(gitsink.Status{}, st.Status)
+	require.Contains(t, m.logs.take(), `"count"=50`)
+}

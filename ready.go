@@ -134,6 +134,8 @@ func (s *DestinationStatus) judgeFolder() (Reason, string) {
 	case len(s.Skipped) > 0:
 		one := s.Skipped[0]
 		return ReasonObjectsLeftOut, fmt.Sprintf("%s: %s%s", one.Resource.ID, gitsink.Brief(one.Err), more(left))
+	case left > 0: // of which the first hundred were written since
+		return ReasonObjectsLeftOut, fmt.Sprintf("%d objects cannot be written", left)
 	}
 	return "", ""
 }
