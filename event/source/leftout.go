@@ -163,15 +163,14 @@ func (l *ledger) tell(to *target) {
 	case now == leftOut{}:
 		l.note(0, "nothing is left out any more", "destination", to.destination.Ref)
 	default:
-		var first string
-		var reason error
+		var first, reason string
 		if unread := slices.Concat(st.Incomplete, st.NotFollowed); len(unread) > 0 {
-			first, reason = unread[0].Collection.String(), unread[0].Err
-		} else {
-			first, reason = st.Refused[0].ID.String(), st.Refused[0].Err
+			first, reason = unread[0].Collection.String(), unread[0].Err.Error()
+		} else if len(st.Refused) > 0 { // else of those that are left no more than the number is known
+			first, reason = st.Refused[0].ID.String(), st.Refused[0].Err.Error()
 		}
 		l.note(0, "some of what the rules ask for is left out", "destination", to.destination.Ref,
-			"collectionsNotListed", now.notListed, "collectionsNotFollowed", now.notFollowed, "objectsRefused", now.refused, "first", first, "reason", reason.Error())
+			"collectionsNotListed", now.notListed, "collectionsNotFollowed", now.notFollowed, "objectsRefused", now.refused, "first", first, "reason", reason)
 	}
 	to.told = now
 }

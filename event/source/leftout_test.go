@@ -140,3 +140,17 @@ func TestRefusedObjectsAreCountedAndTheFirstNamed(t *testing.T) {
 	require.True(t, r.add(id(maxRefused+1), errBroken), "there is room to say why")
 	require.Equal(t, maxRefused+40, r.count())
 }
+
+// The first hundred are named. When these can be written, others are left that nobody can name.
+func TestRefusedObjectsThatAreNotNamedAreToldAllTheSame(t *testing.T) {
+	d, to, _ := newRig(t, newLines(-1), rule("prod", "prod", "secrets"))
+	id := func(i int) event.ID { return event.ID{Resource: "secrets", Name: fmt.Sprint(i)} }
+	for i := range maxRefused + 1 {
+		to.refused.add(id(i), event.ErrSecret)
+	}
+	for i := range maxRefused {
+		to.refused.remove(id(i))
+	}
+	d.ledger.tell(to)
+	require.Equal(t, leftOut{refused: 1}, to.told)
+}
