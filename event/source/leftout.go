@@ -166,7 +166,7 @@ func (l *ledger) tell(to *target) {
 		var first, reason string
 		if unread := slices.Concat(st.Incomplete, st.NotFollowed); len(unread) > 0 {
 			first, reason = unread[0].Collection.String(), unread[0].Err.Error()
-		} else if len(st.Refused) > 0 { // else of those that are left no more than the number is known
+		} else if len(st.Refused) > 0 { // else no more than their number is known
 			first, reason = st.Refused[0].ID.String(), st.Refused[0].Err.Error()
 		}
 		l.note(0, "some of what the rules ask for is left out", "destination", to.destination.Ref,
