@@ -35,12 +35,12 @@ import (
 // sealed is an Encryptor.
 type sealed struct{}
 
-func (sealed) Encrypt(context.Context, destination.Destination, event.Resource, []byte) ([]byte, error) {
+func (sealed) Encrypt(context.Context, event.Plaintext) ([]byte, error) {
 	return []byte("sealed\n"), nil
 }
 
-func (sealed) Same(_ context.Context, _ destination.Destination, _ event.Resource, stored, _ []byte) (bool, error) {
-	return string(stored) == "sealed\n", nil
+func (sealed) Same(_ context.Context, p event.Plaintext) (bool, error) {
+	return string(p.Stored) == "sealed\n", nil
 }
 
 // elsewhere is a Layout of somebody's own.

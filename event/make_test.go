@@ -26,12 +26,12 @@ var (
 // refusing fails the test when it is asked: nothing in this package may make ciphertext.
 type refusing struct{ t *testing.T }
 
-func (r refusing) Encrypt(context.Context, destination.Destination, event.Resource, []byte) ([]byte, error) {
+func (r refusing) Encrypt(context.Context, event.Plaintext) ([]byte, error) {
 	r.t.Error("Encrypt was called")
 	return nil, nil
 }
 
-func (r refusing) Same(context.Context, destination.Destination, event.Resource, []byte, []byte) (bool, error) {
+func (r refusing) Same(context.Context, event.Plaintext) (bool, error) {
 	r.t.Error("Same was called")
 	return false, nil
 }

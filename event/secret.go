@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/internal/opaque"
 )
 
 // ErrSecret is matched by the error for a core v1 Secret without an Encryptor.
@@ -26,14 +29,52 @@ func SaysSecret(content []byte) bool {
 	return bytes.HasPrefix(content, []byte("apiVersion: v1\n")) && bytes.Contains(content, []byte("\nkind: Secret\n"))
 }
 
-// Encryptor encrypts the content of Secrets on its way into a file. Implementations must be safe
-// for concurrent use, must not keep or change their arguments, and must not put plain text into an
+// Encryptor encrypts what is sensitive on its way into a file. Implementations must be safe for
+// concurrent use, must not keep or change their arguments, and must not put plain text into an
 // error.
 type Encryptor interface {
-	// Encrypt returns what is stored instead of plain, the canonical YAML of r.
-	Encrypt(ctx context.Context, d destination.Destination, r Resource, plain []byte) ([]byte, error)
-	// Same reports whether stored is a valid encryption of plain for this destination, under the
-	// keys in use today. Ciphertext differs each time: without Same every restart would commit
-	// every Secret again. Content that cannot be decrypted is not the same.
-	Same(ctx context.Context, d destination.Destination, r Resource, stored, plain []byte) (bool, error)
+	// Encrypt returns what is stored instead of the content. It may take from p.Stored what is
+	// still good, so that what did not change stays as it is.
+	Encrypt(ctx context.Context, p Plaintext) ([]byte, error)
+	// Same reports whether p.Stored is a valid encryption of the content for this destination,
+	// under the keys in use today. Ciphertext differs each time: without Same every restart would
+	// commit every Secret again. What cannot be decrypted is not the same.
+	Same(ctx context.Context, p Plaintext) (bool, error)
 }
+
+// Plaintext is what an Encryptor encrypts. Its contents show in no log and no error, however it is
+// printed.
+type Plaintext struct {
+	Destination destination.Destination
+	Resource    Resource
+	// Path is that of the file from the root of the repository, with slashes.
+	Path string
+	// Content is the canonical YAML of the object.
+	Content []byte
+	// Fields are JSON pointers (RFC 6901) to what must not be stored in plain. Without any, that
+	// is data and stringData of a Secret, and of any other object all but apiVersion, kind and
+	// metadata.
+	Fields []string
+	// Stored is the file as it stands; nil if there is none.
+	Stored []byte
+}
+
+// String names the object and where it goes.
+func (p Plaintext) String() string {
+	return fmt.Sprintf("%s for %s", p.Resource.ID, p.Destination.Ref)
+}
+
+// GoString is String, so that not even %#v shows the contents.
+func (p Plaintext) GoString() string { return p.String() }
+
+// MarshalLog implements logr.Marshaler with String.
+func (p Plaintext) MarshalLog() any { return p.String() }
+
+// Format implements fmt.Formatter with String, whatever the verb.
+func (p Plaintext) Format(f fmt.State, verb rune) { opaque.Format(f, verb, p.String()) }
+
+// LogValue implements slog.LogValuer with String.
+func (p Plaintext) LogValue() slog.Value { return opaque.LogValue(p.String()) }
+
+// MarshalJSON implements json.Marshaler with String.
+func (p Plaintext) MarshalJSON() ([]byte, error) { return opaque.MarshalJSON(p.String()) }

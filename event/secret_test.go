@@ -1,6 +1,8 @@
 package event_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -63,4 +65,18 @@ func TestContentSaysItselfThatItIsASecret(t *testing.T) {
 	} {
 		require.False(t, event.SaysSecret(encode(object)))
 	}
+}
+
+func TestNoPrintedFormOfAPlaintextShowsItsContents(t *testing.T) {
+	p := event.Plaintext{Destination: team, Resource: web, Path: "p", Content: []byte("hunter2"), Stored: []byte("hunter1")}
+	const name = "deployments.apps/default/web for team-a/main"
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
+		require.Equal(t, name, fmt.Sprintf(verb, p))
+		require.NotContains(t, fmt.Sprintf(verb, struct{ inside *event.Plaintext }{&p}), "hunter")
+	}
+	require.Equal(t, name, p.MarshalLog())
+	require.Equal(t, name, p.LogValue().String())
+	marshalled, err := json.Marshal(&p)
+	require.NoError(t, err)
+	require.JSONEq(t, `"`+name+`"`, string(marshalled))
 }

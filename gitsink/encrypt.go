@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	slashpath "path"
 
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/internal/panics"
@@ -30,32 +31,43 @@ func (p *planRun) content(ctx context.Context, e event.Event, path string, exist
 	}
 	_, changed := p.overlay[path] // then the stored file is not what stands there any more
 	if stored, ok := p.stored[path]; ok && exists && !changed {
-		equal, err := p.encrypts(ctx, e, stored)
+		equal, err := p.encrypts(ctx, p.plaintext(e, path, stored))
 		if err != nil || equal {
 			return nil, err
 		}
+		return p.encrypt(ctx, p.plaintext(e, path, stored))
 	}
-	return p.encrypt(ctx, e)
+	return p.encrypt(ctx, p.plaintext(e, path, nil))
 }
 
-// encrypts reports whether stored is an encryption of the event's content.
-func (p *planRun) encrypts(ctx context.Context, e event.Event, stored []byte) (same bool, err error) {
+func (p *planRun) plaintext(e event.Event, path string, stored []byte) event.Plaintext {
+	return event.Plaintext{
+		Destination: p.to,
+		Resource:    e.Resource,
+		Path:        slashpath.Join(p.to.BaseFolder, path),
+		Content:     e.Content.Bytes(),
+		Stored:      stored,
+	}
+}
+
+// encrypts reports whether the stored file is an encryption of the content.
+func (p *planRun) encrypts(ctx context.Context, plain event.Plaintext) (same bool, err error) {
 	defer recoverEncryptor(&err)
-	return p.writer.opts.Encryptor.Same(ctx, p.to, e.Resource, stored, e.Content.Bytes())
+	return p.writer.opts.Encryptor.Same(ctx, plain)
 }
 
-// encrypt returns the ciphertext of the event's content. It refuses an empty one, which would pass
+// encrypt returns the ciphertext of a content. It refuses an empty one, which would pass
 // for a file that is as it should be, so that the Secret would be lost in silence, and the plain
 // text itself, which would be pushed.
-func (p *planRun) encrypt(ctx context.Context, e event.Event) (encrypted *event.Content, err error) {
+func (p *planRun) encrypt(ctx context.Context, plain event.Plaintext) (encrypted *event.Content, err error) {
 	defer recoverEncryptor(&err)
-	data, err := p.writer.opts.Encryptor.Encrypt(ctx, p.to, e.Resource, e.Content.Bytes())
+	data, err := p.writer.opts.Encryptor.Encrypt(ctx, plain)
 	switch {
 	case err != nil:
 		return nil, err
 	case len(bytes.TrimSpace(data)) == 0:
 		return nil, fmt.Errorf("%w: it returned nothing and no error", ErrEncryptor)
-	case bytes.Contains(data, bytes.TrimSpace(e.Content.Bytes())):
+	case bytes.Contains(data, bytes.TrimSpace(plain.Content)):
 		return nil, fmt.Errorf("%w: it returned the plain text", ErrEncryptor)
 	}
 	return event.NewContent(data), nil

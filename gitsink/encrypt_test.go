@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/queue"
 )
@@ -20,12 +19,12 @@ type misbehaving struct {
 	same    func(stored, plain []byte) (bool, error)
 }
 
-func (m misbehaving) Encrypt(_ context.Context, _ destination.Destination, _ event.Resource, plain []byte) ([]byte, error) {
-	return m.encrypt(plain)
+func (m misbehaving) Encrypt(_ context.Context, p event.Plaintext) ([]byte, error) {
+	return m.encrypt(p.Content)
 }
 
-func (m misbehaving) Same(_ context.Context, _ destination.Destination, _ event.Resource, stored, plain []byte) (bool, error) {
-	return m.same(stored, plain)
+func (m misbehaving) Same(_ context.Context, p event.Plaintext) (bool, error) {
+	return m.same(p.Stored, p.Content)
 }
 
 func secretNamed(name string) event.Event {
@@ -81,4 +80,30 @@ func TestWriterRefusesASecretOfAnotherResource(t *testing.T) {
 			require.Equal(t, []string{"ns/configmaps/neighbour.yaml"}, sink.names("prod"))
 		})
 	}
+}
+
+// told is an Encryptor that keeps what it was asked.
+type told struct{ asked []event.Plaintext }
+
+func (e *told) Encrypt(_ context.Context, p event.Plaintext) ([]byte, error) {
+	e.asked = append(e.asked, p)
+	return []byte(fmt.Sprintf("sealed: %x\n", p.Content)), nil
+}
+
+func (*told) Same(context.Context, event.Plaintext) (bool, error) { return false, nil }
+
+func TestAnEncryptorIsToldTheFileAndWhatStandsInIt(t *testing.T) {
+	sink, enc := &memorySink{}, &told{}
+	w, _ := newTestWriter(t, sink, &WriterOptions{Encryptor: enc})
+	require.NoError(t, w.Handle(t.Context(), batch(secretNamed("s"))))
+	require.NoError(t, w.Handle(t.Context(), batch(secretNamed("s"))))
+	require.Len(t, enc.asked, 2)
+	first, second := enc.asked[0], enc.asked[1]
+	require.Equal(t, "clusters/prod/ns/secrets/s.yaml", first.Path)
+	require.Equal(t, first.Path, second.Path)
+	require.Nil(t, first.Stored)
+	require.Equal(t, fmt.Sprintf("sealed: %x\n", plainSecret), string(second.Stored))
+	require.Equal(t, plainSecret, string(second.Content))
+	require.Equal(t, secretNamed("s").Resource, second.Resource)
+	require.Equal(t, "prod", second.Destination.Ref.Name)
 }

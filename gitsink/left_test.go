@@ -99,7 +99,7 @@ func TestOnlyAFolderCanHaveAnOwnerOrStandInTheWay(t *testing.T) {
 // doubtful is an Encryptor that cannot compare.
 type doubtful struct{ reverser }
 
-func (*doubtful) Same(context.Context, destination.Destination, event.Resource, []byte, []byte) (bool, error) {
+func (*doubtful) Same(context.Context, event.Plaintext) (bool, error) {
 	return false, errors.New("the key service does not answer")
 }
 

@@ -349,18 +349,18 @@ type reverser struct {
 	fail  int
 }
 
-func (r *reverser) Encrypt(_ context.Context, _ destination.Destination, _ event.Resource, plain []byte) ([]byte, error) {
+func (r *reverser) Encrypt(_ context.Context, p event.Plaintext) ([]byte, error) {
 	if r.fail > 0 {
 		r.fail--
 		return nil, errors.New("the key service does not answer")
 	}
 	r.calls++
-	return []byte(fmt.Sprintf("%d:%x", r.calls, plain)), nil
+	return []byte(fmt.Sprintf("%d:%x", r.calls, p.Content)), nil
 }
 
-func (r *reverser) Same(_ context.Context, _ destination.Destination, _ event.Resource, stored, plain []byte) (bool, error) {
-	_, sum, _ := strings.Cut(string(stored), ":")
-	return sum == fmt.Sprintf("%x", plain), nil
+func (r *reverser) Same(_ context.Context, p event.Plaintext) (bool, error) {
+	_, sum, _ := strings.Cut(string(p.Stored), ":")
+	return sum == fmt.Sprintf("%x", p.Content), nil
 }
 
 func TestWriterEncryptsSecretsAndDoesNotCommitTheSameOneAgain(t *testing.T) {
@@ -552,7 +552,7 @@ type interrupted struct {
 	cancel context.CancelFunc
 }
 
-func (i *interrupted) Encrypt(ctx context.Context, _ destination.Destination, _ event.Resource, _ []byte) ([]byte, error) {
+func (i *interrupted) Encrypt(ctx context.Context, _ event.Plaintext) ([]byte, error) {
 	i.cancel()
 	return nil, ctx.Err()
 }

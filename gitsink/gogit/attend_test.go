@@ -190,13 +190,13 @@ func TestAPanicOfOptionsIsAnErrorOfItsCall(t *testing.T) {
 // deafEncryptor ignores its context.
 type deafEncryptor struct{ asked, release chan struct{} }
 
-func (e deafEncryptor) Encrypt(context.Context, destination.Destination, event.Resource, []byte) ([]byte, error) {
+func (e deafEncryptor) Encrypt(context.Context, event.Plaintext) ([]byte, error) {
 	close(e.asked)
 	<-e.release
 	return nil, errors.New("too late")
 }
 
-func (e deafEncryptor) Same(context.Context, destination.Destination, event.Resource, []byte, []byte) (bool, error) {
+func (e deafEncryptor) Same(context.Context, event.Plaintext) (bool, error) {
 	return false, nil
 }
 

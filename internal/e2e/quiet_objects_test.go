@@ -24,7 +24,6 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 
-	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/internal/testenv"
@@ -200,16 +199,16 @@ const (
 // quietSeal stands in for encryption: the same text looks different each time.
 type quietSeal struct{}
 
-func (quietSeal) Encrypt(_ context.Context, _ destination.Destination, _ event.Resource, plain []byte) ([]byte, error) {
+func (quietSeal) Encrypt(_ context.Context, p event.Plaintext) ([]byte, error) {
 	nonce := make([]byte, quietNonce)
 	_, _ = rand.Read(nonce) // never fails
-	return []byte(quietSealed + base64.StdEncoding.EncodeToString(append(nonce, plain...)) + "\n"), nil
+	return []byte(quietSealed + base64.StdEncoding.EncodeToString(append(nonce, p.Content...)) + "\n"), nil
 }
 
-func (quietSeal) Same(_ context.Context, _ destination.Destination, _ event.Resource, stored, plain []byte) (bool, error) {
-	text, ok := bytes.CutPrefix(stored, []byte(quietSealed))
+func (quietSeal) Same(_ context.Context, p event.Plaintext) (bool, error) {
+	text, ok := bytes.CutPrefix(p.Stored, []byte(quietSealed))
 	had, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
-	return ok && err == nil && len(had) >= quietNonce && bytes.Equal(had[quietNonce:], plain), nil
+	return ok && err == nil && len(had) >= quietNonce && bytes.Equal(had[quietNonce:], p.Content), nil
 }
 
 // papers returns what types of certificates.k8s.io ask for: a request in PEM and one in DER, in

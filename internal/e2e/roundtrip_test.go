@@ -26,7 +26,6 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/gitsink/gitservertest"
 	"github.com/kubescribe/kubescribe/internal/testenv"
@@ -303,13 +302,13 @@ func (s *site) applyFile(served map[schema.GroupVersionKind]metav1.APIResource, 
 // reversible stands in for encryption: what is in the files is no plain text, and can be restored.
 type reversible struct{}
 
-func (reversible) Encrypt(_ context.Context, _ destination.Destination, _ event.Resource, plain []byte) ([]byte, error) {
-	return []byte("sealed: " + base64.StdEncoding.EncodeToString(plain) + "\n"), nil
+func (reversible) Encrypt(_ context.Context, p event.Plaintext) ([]byte, error) {
+	return []byte("sealed: " + base64.StdEncoding.EncodeToString(p.Content) + "\n"), nil
 }
 
-func (r reversible) Same(ctx context.Context, d destination.Destination, resource event.Resource, stored, plain []byte) (bool, error) {
-	again, err := r.Encrypt(ctx, d, resource, plain)
-	return bytes.Equal(stored, again), err
+func (r reversible) Same(ctx context.Context, p event.Plaintext) (bool, error) {
+	again, err := r.Encrypt(ctx, p)
+	return bytes.Equal(p.Stored, again), err
 }
 
 // open undoes reversible.
