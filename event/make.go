@@ -86,7 +86,7 @@ func ContentOf(obj *unstructured.Unstructured, opts *Options) (*Content, error) 
 	if gvk.Group == "" && gvk.Kind == "Secret" && (opts == nil || opts.Encryptor == nil) {
 		return nil, fmt.Errorf("%w: set an Encryptor", ErrSecret)
 	}
-	data, err := Encode(Sanitize(obj))
+	data, err := encode(obj, sanitize)
 	if err != nil {
 		return nil, err
 	}

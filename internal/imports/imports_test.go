@@ -21,7 +21,7 @@ const module = "github.com/kubescribe/kubescribe"
 // this module, sorted.
 var library = map[string][]string{
 	"destination":              {"internal/opaque"},
-	"event":                    {"destination", "internal/opaque", "internal/quote"},
+	"event":                    {"destination", "internal/canonical", "internal/opaque", "internal/quote"},
 	"ruleset":                  {"destination", "event", "internal/compiled"},
 	"queue":                    {"destination", "event", "internal/meter", "internal/panics", "internal/spans"},
 	"queue/queuetest":          {"destination", "event", "queue"},
@@ -44,6 +44,8 @@ var others = map[string][]string{
 	"gitsink/gogit/internal/object":    {"destination", "gitsink"},
 	"gitsink/gogit/internal/smart":     {"destination", "gitsink", "gitsink/gogit/internal/object", "internal/opaque"},
 	"gitsink/internal/loopback":        {},
+	"internal/canonical":               {},
+	"internal/canonical/canonicaltest": {},
 	"internal/compiled":                {"destination", "event"},
 	"internal/doctable":                {},
 	"internal/e2e/trial":               {".", "destination", "gitsink", "gitsink/gogit", "queue", "ruleset/manifest"},

@@ -1,4 +1,4 @@
-package event
+package canonicaltest
 
 // sanitizers remove what the server assigns in objects of one kind, by kind[.group]. They see the
 // metadata as the server sent it.
