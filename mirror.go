@@ -68,8 +68,9 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 		config.WarningHandlerWithContext = &warnings{log: o.Logger, said: map[string]struct{}{}}
 	}
 	client, errClient := dynamic.NewForConfig(config)
+	reads, errReads := source.NewClient(config)
 	disco, errDisco := discovery.NewDiscoveryClientForConfig(config)
-	if err := cmp.Or(errClient, errDisco); err != nil {
+	if err := cmp.Or(errClient, errReads, errDisco); err != nil {
 		return nil, fmt.Errorf("kubescribe: %w", err)
 	}
 	m := &Mirror{
@@ -94,7 +95,7 @@ func New(config *rest.Config, opts *Options) (*Mirror, error) {
 		m.ownsSink = true
 		m.sink = gogit.New(&o.Git)
 	}
-	m.watcher = source.New(client, disco, m.queue, &o.Source)
+	m.watcher = source.New(reads, disco, m.queue, &o.Source)
 	return m, nil
 }
 

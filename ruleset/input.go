@@ -15,14 +15,15 @@ import (
 type Input struct {
 	// Resource has the version that the object was read in; its Namespace is "" at cluster scope.
 	Resource event.Resource
-	// Labels are those of the object, NamespaceLabels of its namespace: nil at cluster scope.
+	// Labels are those of the object, NamespaceLabels of its namespace: nil at cluster scope. A
+	// Watcher leaves out what no rule for the type looks at.
 	Labels, NamespaceLabels map[string]string
 	// Controlled is set if the object has a controller owner.
 	Controlled bool
 	// Managers are the field managers that made this change. None: unknown, or a delete.
 	Managers []string
 	// Object is the whole object, as in unstructured.Unstructured. Only Conditions and
-	// Exclusion.Managers look at it.
+	// Exclusion.Managers look at it; where there are none a Watcher leaves it out.
 	Object map[string]any
 }
 

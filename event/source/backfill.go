@@ -6,8 +6,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // backfill brings a target what found no room in the queue, and its SeedSyncs. It alone waits for
@@ -73,18 +71,16 @@ func (b backfill) serveOnce(ctx context.Context) error {
 // get fetches one object and offers it.
 func (b backfill) get(ctx context.Context, from *feed, key objectKey) error {
 	asked := b.moment()
-	obj, err := clientFor(b.client, from.of).Namespace(key.name.Namespace).Get(ctx, key.name.Name, metav1.GetOptions{})
+	err := clientFor(b.client, from.of, key.name.Namespace).get(ctx, key.name.Name, func(obj *object) {
+		if f, wanted := b.readWanted(ctx, from, obj); wanted {
+			b.update(func(l *ledger) { l.fetched(from, f, asked) })
+		}
+	})
 	if apierrors.IsNotFound(err) {
 		b.update(func(l *ledger) { l.notFound(b.to, key) })
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	if f, wanted := b.readWanted(ctx, from, obj); wanted {
-		b.update(func(l *ledger) { l.fetched(from, f, asked) })
-	}
-	return nil
+	return err
 }
 
 // fetched is an object that a backfill or a walk has read.
@@ -94,15 +90,16 @@ type fetched struct {
 }
 
 // readWanted encodes an object if anybody waits for it.
-func (w *Watcher) readWanted(ctx context.Context, from *feed, obj *unstructured.Unstructured) (f fetched, wanted bool) {
+func (w *Watcher) readWanted(ctx context.Context, from *feed, obj *object) (f fetched, wanted bool) {
 	w.read(func(l *ledger) {
 		tl := l.types[groupResource(from.of)]
-		wanted = tl != nil && l.waits(objectKey{tl, nameOf(obj)})
+		wanted = tl != nil && l.waits(objectKey{tl, obj.name})
 	})
 	if !wanted {
 		return fetched{}, false
 	}
-	return fetched{w.reader.read(ctx, from.of, obj, listed), obj.GetDeletionTimestamp() != nil}, true
+	dying := obj.dying() // reading takes what is not content out of the object
+	return fetched{w.reader.read(ctx, from.of, obj, listed), dying}, true
 }
 
 // moment returns that of the ledger's clock.

@@ -5,7 +5,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 )
@@ -25,7 +24,7 @@ func TestWhatAwaitsARelistHoldsUpNoOtherType(t *testing.T) {
 func TestWhatTheServerDoesNotFindIsDroppedAndRemembered(t *testing.T) {
 	cluster := clustertest.New(nil)
 	t.Cleanup(cluster.Close)
-	client, err := dynamic.NewForConfig(cluster.Config())
+	client, err := NewClient(cluster.Config())
 	require.NoError(t, err)
 	out := newLines(0)
 	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))

@@ -7,7 +7,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
@@ -46,7 +45,7 @@ func Example() {
 	}))
 
 	lines := queue.NewSharded(nil)
-	watcher := source.New(must(dynamic.NewForConfig(cluster.Config())), must(discovery.NewDiscoveryClientForConfig(cluster.Config())), lines, nil)
+	watcher := source.New(must(source.NewClient(cluster.Config())), must(discovery.NewDiscoveryClientForConfig(cluster.Config())), lines, nil)
 	watcher.SetRules(set, rules)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -10,7 +10,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
@@ -68,7 +67,7 @@ func TestALaterPageIsAsOldAsTheFirst(t *testing.T) {
 	cluster := clustertest.New(nil)
 	t.Logf("clustertest.Options{Seed: %d}", cluster.Seed())
 	t.Cleanup(cluster.Close)
-	client, err := dynamic.NewForConfig(cluster.Config())
+	client, err := NewClient(cluster.Config())
 	require.NoError(t, err)
 	out := newLines(0)
 	d, to, s := newRig(t, out, rule("prod", "prod", "configmaps"))

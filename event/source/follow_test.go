@@ -19,8 +19,9 @@ import (
 // pagesOf is an API server's answers to list.
 type pagesOf struct {
 	dynamic.ResourceInterface
-	page func(n int) (token string)
-	n    int
+	page  func(n int) (token string)
+	n     int
+	items []unstructured.Unstructured
 }
 
 func (p *pagesOf) List(context.Context, metav1.ListOptions) (*unstructured.UnstructuredList, error) {
@@ -28,14 +29,15 @@ func (p *pagesOf) List(context.Context, metav1.ListOptions) (*unstructured.Unstr
 	list := &unstructured.UnstructuredList{Object: map[string]any{}}
 	list.SetContinue(p.page(p.n))
 	list.SetResourceVersion("7")
+	list.Items = p.items
 	return list, nil
 }
 
 func TestAListingHasABoundInPages(t *testing.T) {
-	none := func([]unstructured.Unstructured) error { return nil }
+	none := func(*object) error { return nil }
 	places := make(chan struct{}, 1)
 	endless := &pagesOf{page: strconv.Itoa}
-	_, err := eachPage(t.Context(), places, endless, 1, none)
+	_, err := eachPage(t.Context(), places, dynamicCollection{endless}, 1, none)
 	require.ErrorIs(t, err, ErrEndless)
 	require.Equal(t, maxPages+1, endless.n)
 	long := &pagesOf{page: func(n int) string {
@@ -44,15 +46,15 @@ func TestAListingHasABoundInPages(t *testing.T) {
 		}
 		return strconv.Itoa(n)
 	}}
-	_, err = eachPage(t.Context(), places, long, 1, none)
+	_, err = eachPage(t.Context(), places, dynamicCollection{long}, 1, none)
 	require.NoError(t, err)
 }
 
 func TestAListingThatIsCompleteIsNotTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		last := &pagesOf{page: func(int) string { return "" }}
-		version, err := eachPage(t.Context(), make(chan struct{}, 1), last, 1, func([]unstructured.Unstructured) error {
-			time.Sleep(listBound + time.Second) // a page's objects wait for somebody
+		last := &pagesOf{page: func(int) string { return "" }, items: []unstructured.Unstructured{*configMap("default", "a", "1")}}
+		version, err := eachPage(t.Context(), make(chan struct{}, 1), dynamicCollection{last}, 1, func(*object) error {
+			time.Sleep(listBound + time.Second) // an object of the page waits for somebody
 			return nil
 		})
 		require.NoError(t, err)
@@ -82,10 +84,10 @@ func TestANewNamespaceIsNoReasonToListAnything(t *testing.T) {
 	told := make(chan struct{}, 1)
 	n := newNamespaces(nil, told)
 	n.release()
-	team := func(name string) *unstructured.Unstructured {
-		obj := object("v1", "Namespace", "", name, map[string]any{})
+	team := func(name string) *object {
+		obj := newObject("v1", "Namespace", "", name, map[string]any{})
 		obj.SetLabels(map[string]string{"team": "a"})
-		return obj
+		return read(t, obj)
 	}
 	n.upsert(team("new"), added)
 	require.Empty(t, told, "its objects come after it")

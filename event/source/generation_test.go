@@ -40,13 +40,13 @@ func (f *fixture) listings() (taken func() []string) {
 }
 
 func service(namespace, name string) *unstructured.Unstructured {
-	return object("v1", "Service", namespace, name, map[string]any{"spec": map[string]any{"type": "ClusterIP"}})
+	return newObject("v1", "Service", namespace, name, map[string]any{"spec": map[string]any{"type": "ClusterIP"}})
 }
 
 func TestARuleChangeListsOnlyWhatItChanges(t *testing.T) {
 	f := newFixture(t, -1, &Options{Collapse: 1})
 	for _, ns := range []string{"one", "two", "three"} {
-		f.apply(object("v1", "Namespace", "", ns, map[string]any{}), configMap(ns, "a", "1"), service(ns, "s"))
+		f.apply(newObject("v1", "Namespace", "", ns, map[string]any{}), configMap(ns, "a", "1"), service(ns, "s"))
 	}
 	prod, dev, old := spec("prod", "main"), spec("dev", "dev"), spec("old", "old")
 	services := rule("services", "prod", "services")
@@ -94,8 +94,8 @@ func TestARuleChangeListsOnlyWhatItChanges(t *testing.T) {
 
 func TestLabelsOfANamespaceListOnlyWhatTheyMove(t *testing.T) {
 	f := newFixture(t, -1, nil)
-	team := object("v1", "Namespace", "", "team", map[string]any{})
-	f.apply(team, object("v1", "Namespace", "", "other", map[string]any{}))
+	team := newObject("v1", "Namespace", "", "team", map[string]any{})
+	f.apply(team, newObject("v1", "Namespace", "", "other", map[string]any{}))
 	f.apply(configMap("team", "a", "1"), configMap("other", "a", "1"), service("team", "s"))
 	selective := rule("maps", "prod", "configmaps")
 	selective.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"env": "prod"}}
@@ -120,7 +120,7 @@ func TestLabelsOfANamespaceListOnlyWhatTheyMove(t *testing.T) {
 func TestNothingIsSweptOfANamespaceThatHasStillToBeListed(t *testing.T) {
 	f := newFixture(t, -1, &Options{Collapse: 1})
 	for _, ns := range []string{"one", "two", "three"} {
-		f.apply(object("v1", "Namespace", "", ns, map[string]any{}), configMap(ns, "a", "1"))
+		f.apply(newObject("v1", "Namespace", "", ns, map[string]any{}), configMap(ns, "a", "1"))
 	}
 	f.setRules([]destination.Spec{spec("prod", "main")}, inNamespaces("prod", "one", "two")...)
 	f.seeded("prod")
@@ -150,7 +150,7 @@ func TestNothingIsSweptOfANamespaceThatHasStillToBeListed(t *testing.T) {
 func TestANamespaceThatIsBeingListedAnewIsListedOnceMoreForRulesThatComeMeanwhile(t *testing.T) {
 	f := newFixture(t, -1, &Options{Collapse: 1})
 	for _, ns := range []string{"one", "two", "three"} {
-		f.apply(object("v1", "Namespace", "", ns, map[string]any{}))
+		f.apply(newObject("v1", "Namespace", "", ns, map[string]any{}))
 	}
 	for _, name := range []string{"a", "b", "c", "d"} {
 		f.apply(configMap("three", name, "1"))
@@ -187,7 +187,7 @@ func TestANamespaceThatIsBeingListedAnewIsListedOnceMoreForRulesThatComeMeanwhil
 func TestAnObjectThatNoRuleWantsAnyMoreIsNotTakenForDeletedBeforeDiscoveryAnswers(t *testing.T) {
 	f := newFixture(t, -1, &Options{Collapse: 1})
 	for _, ns := range []string{"one", "two", "three"} {
-		f.apply(object("v1", "Namespace", "", ns, map[string]any{}), configMap(ns, "a", "1"))
+		f.apply(newObject("v1", "Namespace", "", ns, map[string]any{}), configMap(ns, "a", "1"))
 	}
 	f.setRules([]destination.Spec{spec("prod", "main")}, inNamespaces("prod", "one", "two", "three")...)
 	f.seeded("prod")
@@ -213,10 +213,10 @@ func TestAnObjectThatNoRuleWantsAnyMoreIsNotTakenForDeletedBeforeDiscoveryAnswer
 // not come through.
 func TestAWatchThatIsBehindAListingOfTheNamespaceIsNotHeard(t *testing.T) {
 	r := &reflector{listedAt: map[string]string{"team": "20"}}
-	at := func(namespace, version string) *unstructured.Unstructured {
+	at := func(namespace, version string) *object {
 		obj := configMap(namespace, "a", "1")
 		obj.SetResourceVersion(version)
-		return obj
+		return read(t, obj)
 	}
 	require.True(t, r.overtaken(at("team", "9")))
 	require.True(t, r.overtaken(at("team", "20")))
@@ -230,7 +230,7 @@ func TestAWatchThatIsBehindAListingOfTheNamespaceIsNotHeard(t *testing.T) {
 func TestAForbiddenWatchOfAllNamespacesDoesNotStarveRulesOfSingleOnes(t *testing.T) {
 	f := newFixture(t, -1, &Options{Rediscover: time.Hour})
 	for _, ns := range []string{"one", "two"} {
-		f.apply(object("v1", "Namespace", "", ns, map[string]any{}), configMap(ns, "a", "1"))
+		f.apply(newObject("v1", "Namespace", "", ns, map[string]any{}), configMap(ns, "a", "1"))
 	}
 	var forbidden atomic.Bool
 	forbidden.Store(true)
@@ -302,7 +302,7 @@ func TestObjectsThatCannotBeFetchedHoldUpNoOthers(t *testing.T) {
 
 func TestARuleThatChangesInItsOneNamespaceIsAskedAgain(t *testing.T) {
 	f := newFixture(t, -1, nil)
-	f.apply(object("v1", "Namespace", "", "one", map[string]any{}), configMap("one", "a", "1"))
+	f.apply(newObject("v1", "Namespace", "", "one", map[string]any{}), configMap("one", "a", "1"))
 	rules := inNamespaces("prod", "one")
 	f.setRules([]destination.Spec{spec("prod", "main")}, rules...)
 	f.seeded("prod")
@@ -328,7 +328,7 @@ func (f *fixture) idle(to string) func() bool {
 func TestAForbiddenListingOfARelabelledNamespaceHoldsUpNoSweep(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, -1, nil)
-	team := object("v1", "Namespace", "", "team", map[string]any{})
+	team := newObject("v1", "Namespace", "", "team", map[string]any{})
 	f.apply(team, configMap("team", "a", "1"))
 	selective := rule("maps", "prod", "configmaps")
 	selective.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"env": "prod"}}
@@ -349,8 +349,8 @@ func TestAForbiddenListingOfARelabelledNamespaceHoldsUpNoSweep(t *testing.T) {
 
 func TestARelabelledNamespaceOfAForbiddenWatchIsNotWaitedFor(t *testing.T) {
 	f := newFixture(t, -1, nil)
-	one := object("v1", "Namespace", "", "one", map[string]any{})
-	two := object("v1", "Namespace", "", "two", map[string]any{})
+	one := newObject("v1", "Namespace", "", "one", map[string]any{})
+	two := newObject("v1", "Namespace", "", "two", map[string]any{})
 	f.apply(one, two, configMap("one", "a", "1"))
 	f.forbid("configmaps", "")
 	selective := rule("prod", "prod", "configmaps")
@@ -377,7 +377,7 @@ func TestADeleteThatWaitsIsSentAlthoughItsTypeHasGone(t *testing.T) {
 		require.NoError(t, f.cluster.AddType(clustertest.Type{Group: "example.com", Versions: []string{"v1"}, Resource: "widgets", Kind: "Widget", Namespaced: true}))
 		widgets := configMaps.GroupVersion().WithResource("widgets")
 		widgets.Group = "example.com"
-		f.apply(object("example.com/v1", "Widget", "default", "w", map[string]any{}), configMap("default", "a", "1"))
+		f.apply(newObject("example.com/v1", "Widget", "default", "w", map[string]any{}), configMap("default", "a", "1"))
 		r := rule("prod", "prod", "widgets", "configmaps")
 		r.Resources[0].APIGroups = nil
 		f.setRules([]destination.Spec{spec("prod", "main")}, r)

@@ -3,8 +3,6 @@ package source
 import (
 	"context"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/kubescribe/kubescribe/event"
 )
 
@@ -19,8 +17,8 @@ func (h feedHandler) began() (li listing) {
 	return li
 }
 
-func (h feedHandler) upsert(ctx context.Context, obj *unstructured.Unstructured, how arrival) {
-	if obj.GetDeletionTimestamp() != nil {
+func (h feedHandler) upsert(ctx context.Context, obj *object, how arrival) {
+	if obj.dying() {
 		h.delete(ctx, obj, how)
 		return
 	}
@@ -28,12 +26,12 @@ func (h feedHandler) upsert(ctx context.Context, obj *unstructured.Unstructured,
 	h.update(func(l *ledger) { l.upsert(h.feed, c) })
 }
 
-func (h feedHandler) delete(ctx context.Context, obj *unstructured.Unstructured, how arrival) {
+func (h feedHandler) delete(ctx context.Context, obj *object, how arrival) {
 	var author event.Author
 	if how != listed {
 		author = h.reader.author(ctx, obj, event.Delete)
 	}
-	h.update(func(l *ledger) { l.delete(h.feed, nameOf(obj), author) })
+	h.update(func(l *ledger) { l.delete(h.feed, obj.name, author) })
 }
 
 func (h feedHandler) listed(ctx context.Context, li listing) {
@@ -61,11 +59,11 @@ type labelHandler struct {
 	labels *namespaces
 }
 
-func (h labelHandler) upsert(_ context.Context, obj *unstructured.Unstructured, how arrival) {
+func (h labelHandler) upsert(_ context.Context, obj *object, how arrival) {
 	h.labels.upsert(obj, how)
 }
 
-func (h labelHandler) delete(_ context.Context, obj *unstructured.Unstructured, _ arrival) {
+func (h labelHandler) delete(_ context.Context, obj *object, _ arrival) {
 	h.labels.delete(obj)
 }
 

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
@@ -159,7 +158,7 @@ func newFixture(t *testing.T, room int, opts *Options) *fixture {
 	f.pages.all = map[string]int{}
 	f.cluster.Fail(f.pages.count)
 	config := f.cluster.Config()
-	client, err := dynamic.NewForConfig(config)
+	client, err := NewClient(config)
 	require.NoError(t, err)
 	disco, err := discovery.NewDiscoveryClientForConfig(config)
 	require.NoError(t, err)
@@ -212,10 +211,10 @@ func rule(name, to string, resources ...string) ruleset.Rule {
 }
 
 func configMap(namespace, name, value string) *unstructured.Unstructured {
-	return object("v1", "ConfigMap", namespace, name, map[string]any{"data": map[string]any{"key": value}})
+	return newObject("v1", "ConfigMap", namespace, name, map[string]any{"data": map[string]any{"key": value}})
 }
 
-func object(apiVersion, kind, namespace, name string, rest map[string]any) *unstructured.Unstructured {
+func newObject(apiVersion, kind, namespace, name string, rest map[string]any) *unstructured.Unstructured {
 	u := &unstructured.Unstructured{Object: rest}
 	u.SetAPIVersion(apiVersion)
 	u.SetKind(kind)

@@ -15,7 +15,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/dynamic"
 	clientrest "k8s.io/client-go/rest"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -110,7 +109,7 @@ func lists(answer string) func(http.ResponseWriter, *http.Request) {
 func (s *hostileServer) start(t *testing.T) *fixture {
 	t.Helper()
 	server := httptest.NewServer(s)
-	client, err := dynamic.NewForConfig(&clientrest.Config{Host: server.URL, QPS: -1})
+	client, err := NewClient(&clientrest.Config{Host: server.URL, QPS: -1})
 	require.NoError(t, err)
 	f := &fixture{t: t, lines: newLines(-1), files: map[string]string{}}
 	f.watcher = New(client, s, f.lines, &Options{Lists: 1, PageSize: 10, Resync: -1})
@@ -153,7 +152,10 @@ func TestAHostileServerHoldsUpNoOtherType(t *testing.T) {
 	}{
 		"a listing that comes back to its first page": {page(func(int64) string { return "again" }), "continue token comes again", ""},
 		"a listing in a circle":                       {page(func(n int64) string { return fmt.Sprint(n % 7) }), "continue token comes again", ""},
-		"a list that is no JSON":                      {&hostileServer{list: lists(`{"items":[`), watch: hang}, "couldn", ""},
+		"a list that breaks off":                      {&hostileServer{list: lists(`{"items":[`), watch: hang}, "breaks off", ""},
+		"a list that is no JSON":                      {&hostileServer{list: lists(`{"items":[}`), watch: hang}, "is no JSON", ""},
+		"an object where a list was asked for":        {&hostileServer{list: lists(widgetItem("a", "50", "x")), watch: hang}, "not a list", ""},
+		"an object of more than a bound":              {&hostileServer{list: lists(widgetList("100", "", widgetItem("a", "50", strings.Repeat("x", 3*maxObject)))), watch: hang}, "more than 16 MiB", ""},
 		"an object of another kind": {&hostileServer{list: lists(widgetList("100", "",
 			strings.Replace(widgetItem("a", "50", "x"), `"Widget"`, `"Secret"`, 1))), watch: hang}, "not of the type", ""},
 		"an object of another group": {&hostileServer{list: lists(widgetList("100", "",

@@ -9,7 +9,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 )
 
@@ -85,7 +84,7 @@ func (r *reflector) initial(ctx context.Context) (li listing, at resumePoint, er
 	opts.SendInitialEvents, opts.ResourceVersionMatch = &yes, metav1.ResourceVersionMatchNotOlderThan
 	open, cancel := context.WithCancel(ctx)
 	late := time.AfterFunc(openTimeout, cancel) // a server may answer with the first event
-	w, err := r.in(r.namespace).Watch(open, opts)
+	w, err := r.in(r.namespace).watch(open, opts)
 	if !late.Stop() && ctx.Err() == nil {
 		// client-go may have waited for a busy server, so nothing is known of what it can do.
 		err = errBrokenOff
@@ -148,25 +147,24 @@ func (r *reflector) initialListing(ctx context.Context, w apiwatch.Interface) (v
 }
 
 // initialEvent delivers one event. It returns a resource version if that was the last one.
-func (r *reflector) initialEvent(ctx context.Context, e apiwatch.Event) (string, error) {
+func (r *reflector) initialEvent(ctx context.Context, e apiwatch.Event) (version string, err error) {
 	if e.Type == apiwatch.Error {
 		return "", apierrors.FromObject(e.Object)
 	}
-	obj, ok := e.Object.(*unstructured.Unstructured)
-	if !ok {
-		return "", fmt.Errorf("the watch sent a %T", e.Object)
-	}
-	switch e.Type {
-	case apiwatch.Added:
-		r.handler.upsert(ctx, obj, listed)
-	case apiwatch.Modified:
-		r.handler.upsert(ctx, obj, modified)
-	case apiwatch.Deleted:
-		r.handler.delete(ctx, obj, removed)
-	case apiwatch.Bookmark:
-		if obj.GetAnnotations()[metav1.InitialEventsAnnotationKey] == "true" {
-			return obj.GetResourceVersion(), nil
+	err = with(e.Object, func(obj *object) error {
+		switch e.Type {
+		case apiwatch.Added:
+			r.handler.upsert(ctx, obj, listed)
+		case apiwatch.Modified:
+			r.handler.upsert(ctx, obj, modified)
+		case apiwatch.Deleted:
+			r.handler.delete(ctx, obj, removed)
+		case apiwatch.Bookmark:
+			if obj.text("metadata", "annotations", metav1.InitialEventsAnnotationKey) == "true" {
+				version = obj.version
+			}
 		}
-	}
-	return "", nil
+		return nil
+	})
+	return version, err
 }

@@ -60,7 +60,7 @@ func TestChangesAmongTheInitialEventsAreHeard(t *testing.T) {
 		f.send(apiwatch.Bookmark, "5")
 		f.send(apiwatch.Deleted, "6")
 		require.Equal(t, []string{"modified a", "deleted a"}, f.delivered(), "not every bookmark ends the listing")
-		end := object("v1", "ConfigMap", "", "", map[string]any{})
+		end := newObject("v1", "ConfigMap", "", "", map[string]any{})
 		end.SetResourceVersion("7")
 		end.SetAnnotations(map[string]string{metav1.InitialEventsAnnotationKey: "true"})
 		f.api.watches[0].events <- apiwatch.Event{Type: apiwatch.Bookmark, Object: end}

@@ -277,7 +277,7 @@ func (a *gatedAPI) initialEvents(q *gatedRequest) (events []happening) {
 	for _, obj := range a.state(q.resource, q.ns, a.version) {
 		events = append(events, happening{a.version, q.resource, apiwatch.Added, &obj})
 	}
-	end := object("v1", "ConfigMap", "", "", map[string]any{})
+	end := newObject("v1", "ConfigMap", "", "", map[string]any{})
 	end.SetResourceVersion(strconv.Itoa(a.version))
 	end.SetAnnotations(map[string]string{metav1.InitialEventsAnnotationKey: "true"})
 	if a.initial == ignoresInitial {

@@ -252,11 +252,11 @@ func (c *core) adopt() {
 		}
 		c.labels, c.names, c.l.labels = nil, nil, nil
 	} else if c.labels == nil {
-		c.names = newNamespaces(presentAPI{api: c.api, core: c}, c.moved)
+		c.names = newNamespaces(dynamicCollection{presentAPI{api: c.api, core: c}}, c.moved)
 		c.l.labels = c.l.newFeed(namespaceType, "")
 		c.labels = &coreReflector{core: c, f: c.l.labels, labels: c.names}
 	}
-	c.reader.match.Store(&matcher{next.ruleSet, c.names})
+	c.reader.match.Store(&matcher{rules: next.ruleSet, namespaces: c.names})
 	for _, d := range c.l.adopt(next, stale) {
 		c.waiting = slices.DeleteFunc(c.waiting, func(e queued) bool { return e.Destination == d })
 	}
@@ -485,15 +485,16 @@ func (r *coreReflector) upsert(obj *unstructured.Unstructured, how arrival) {
 	var tell func()
 	switch {
 	case r.labels != nil && how == removed:
-		r.labels.delete(obj)
+		loaded(obj, r.labels.delete)
 		return
 	case r.labels != nil:
-		r.labels.upsert(obj, how)
+		loaded(obj, func(o *object) { r.labels.upsert(o, how) })
 		return
 	case how == removed:
 		tell = func() { r.l.delete(r.f, nameOf(obj), event.Author{}) }
 	default:
-		c := r.reader.read(context.Background(), r.f.of, obj, how)
+		var c change
+		loaded(obj, func(o *object) { c = r.reader.read(context.Background(), r.f.of, o, how) })
 		tell = func() { r.l.upsert(r.f, c) }
 	}
 	if r.chance.IntN(2) == 0 {
@@ -622,7 +623,8 @@ func (b *coreBackfill) fetched(obj *unstructured.Unstructured) {
 	if !b.l.waits(objectKey{b.l.typeOf(b.r.from.of), nameOf(obj)}) {
 		return
 	}
-	f := fetched{b.reader.read(context.Background(), b.r.from.of, obj, listed), obj.GetDeletionTimestamp() != nil}
+	f := fetched{dying: obj.GetDeletionTimestamp() != nil}
+	loaded(obj, func(o *object) { f.change = b.reader.read(context.Background(), b.r.from.of, o, listed) })
 	b.held = append(b.held, func() { b.l.fetched(b.r.from, f, b.asked) })
 }
 

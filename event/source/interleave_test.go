@@ -114,7 +114,7 @@ func newSchedule(t *testing.T, seed uint64) *schedule {
 	s := newModel(t, seed)
 	s.current = func() bool { return true } // each step waits for that
 	s.api.initial = initialMode(s.chance.IntN(int(initialModes)))
-	s.system = New(s.api, s.api, s, &Options{
+	s.system = New(FromDynamic(s.api), s.api, s, &Options{
 		PageSize: 1, Collapse: s.chance.IntN(2) + 1, Resync: -1, InitialEvents: s.chance.IntN(2) == 0,
 	})
 	return s
@@ -236,7 +236,7 @@ func (s *schedule) write() {
 }
 
 func (s *schedule) label(ns string) {
-	obj := object("v1", "Namespace", "", ns, map[string]any{})
+	obj := newObject("v1", "Namespace", "", ns, map[string]any{})
 	if s.chance.IntN(2) == 0 {
 		obj.SetLabels(map[string]string{"team": "a"})
 	}

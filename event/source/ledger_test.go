@@ -31,7 +31,7 @@ func TestAnEventSaysAllThatItsSinkNeeds(t *testing.T) {
 	r.Resources[0].APIGroups = []string{"apps"}
 	d, to, s := newRig(t, out, r)
 	s.of = ruleset.Type{Group: "apps", Version: "v1", Resource: "deployments", Kind: "Deployment", Namespaced: true}
-	obj := object("apps/v1", "Deployment", "default", "a", map[string]any{"spec": map[string]any{"replicas": int64(1)}})
+	obj := newObject("apps/v1", "Deployment", "default", "a", map[string]any{"spec": map[string]any{"replicas": int64(1)}})
 	d.object(t.Context(), s, obj, added)
 	d.deleted(t.Context(), s, obj, removed)
 	d.object(t.Context(), s, obj, added)

@@ -47,7 +47,7 @@ func TestATypeThatARuleNamesAndTheClusterLacksIsAFaultUntilItIsThere(t *testing.
 // Of a group that discovery cannot read nothing is known. It is no fault of the rule.
 func TestATypeOfAGroupThatCannotBeReadIsNoFaultOfTheRule(t *testing.T) {
 	var log logged
-	d := New(newGatedAPI(), nil, newLines(-1), &Options{Logger: log.logger()})
+	d := New(FromDynamic(newGatedAPI()), nil, newLines(-1), &Options{Logger: log.logger()})
 	configMaps := schema.GroupResource{Resource: "configmaps"}
 	named := func(groups ...string) error {
 		return &ruleset.TypeError{Groups: groups, Meant: []schema.GroupResource{configMaps}, Err: ruleset.ErrNotServed}

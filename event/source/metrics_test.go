@@ -106,8 +106,8 @@ func TestAWatcherWithoutAMeterProviderMeasuresNothing(t *testing.T) {
 		m.watched(outcomeOK)
 		m.turn()
 	}))
-	_, counted := New(newGatedAPI(), nil, newLines(1), nil).client.(countedClient)
-	require.False(t, counted)
+	of := clientFor(New(FromDynamic(newGatedAPI()), nil, newLines(1), nil).client, namespaceType, "")
+	require.IsType(t, dynamicCollection{}, of, "no request is counted")
 }
 
 // What an update of an object costs, from the reflector to the queue, without and with metrics.
@@ -115,7 +115,7 @@ func BenchmarkUpdateOfAnObject(b *testing.B) {
 	for name, provider := range map[string]metric.MeterProvider{"unmeasured": nil, "measured": noop.NewMeterProvider()} {
 		b.Run(name, func(b *testing.B) {
 			l := newLedger(func(event.Event) error { return nil })
-			w := New(newGatedAPI(), nil, newLines(-1), &Options{MeterProvider: provider})
+			w := New(FromDynamic(newGatedAPI()), nil, newLines(-1), &Options{MeterProvider: provider})
 			w.ledger = l
 			d := destination.Destination{Ref: ref("prod"), Repository: "https://git.example/r", Branch: "main"}
 			to := l.newTarget(d)

@@ -5,10 +5,6 @@ import (
 	"maps"
 	"sync"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/dynamic"
-
 	"github.com/kubescribe/kubescribe/ruleset"
 )
 
@@ -17,7 +13,7 @@ var namespaceType = ruleset.Type{Version: "v1", Resource: "namespaces", Kind: "N
 // namespaces keeps the labels of all namespaces, for rules with a namespaceSelector. It has a lock
 // of its own, since objects are matched without the Watcher's. Its reflector feeds no target.
 type namespaces struct {
-	client  dynamic.ResourceInterface
+	all     collection
 	changed chan<- struct{} // there are moves
 	ready   chan struct{}   // closed when all labels are known
 
@@ -28,9 +24,9 @@ type namespaces struct {
 	moves  map[string][]map[string]string // the labels that a namespace has had since take
 }
 
-func newNamespaces(client dynamic.ResourceInterface, changed chan<- struct{}) *namespaces {
+func newNamespaces(all collection, changed chan<- struct{}) *namespaces {
 	return &namespaces{
-		client: client, changed: changed, ready: make(chan struct{}),
+		all: all, changed: changed, ready: make(chan struct{}),
 		known: map[string]map[string]string{}, missed: map[string]bool{}, moves: map[string][]map[string]string{},
 	}
 }
@@ -47,30 +43,29 @@ func (n *namespaces) labels(ctx context.Context, name string) map[string]string 
 	if ok {
 		return labels
 	}
-	obj, err := n.client.Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
+	if err := n.all.get(ctx, name, func(obj *object) { labels = n.put(obj) }); err != nil {
 		n.mu.Lock()
 		n.missed[name] = true // its objects are listed again when the reflector tells the labels
 		n.mu.Unlock()
 		return nil
 	}
-	return n.put(obj)
+	return labels
 }
 
 // put remembers the labels of a namespace and returns them.
-func (n *namespaces) put(obj *unstructured.Unstructured) map[string]string {
-	labels := obj.GetLabels()
+func (n *namespaces) put(obj *object) map[string]string {
+	labels := obj.labels()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.known[obj.GetName()] = labels
+	n.known[obj.name.Name] = labels
 	return labels
 }
 
 // upsert takes what the reflector says of a namespace.
-func (n *namespaces) upsert(obj *unstructured.Unstructured, how arrival) {
+func (n *namespaces) upsert(obj *object, how arrival) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	name, labels := obj.GetName(), obj.GetLabels()
+	name, labels := obj.name.Name, obj.labels()
 	old, known := n.known[name]
 	missed := n.missed[name]
 	delete(n.missed, name)
@@ -111,10 +106,10 @@ func ready(c <-chan struct{}) bool {
 	}
 }
 
-func (n *namespaces) delete(obj *unstructured.Unstructured) {
+func (n *namespaces) delete(obj *object) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	delete(n.known, obj.GetName())
+	delete(n.known, obj.name.Name)
 }
 
 // release lets the reflectors begin that wait for the labels: they are known, or no rule looks at

@@ -5,8 +5,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 )
@@ -17,13 +15,13 @@ func TestANamespaceThatCouldNotBeReadIsMadeGoodWhenItsReflectorTellsIt(t *testin
 	cluster := clustertest.New(nil)
 	t.Logf("clustertest.Options{Seed: %d}", cluster.Seed())
 	defer cluster.Close()
-	client, err := dynamic.NewForConfig(cluster.Config())
+	client, err := NewClient(cluster.Config())
 	require.NoError(t, err)
 	changed := make(chan struct{}, 1)
-	n := newNamespaces(clientFor(client, namespaceType), changed)
+	n := newNamespaces(clientFor(client, namespaceType, ""), changed)
 	n.release()
 
-	ns := object("v1", "Namespace", "", "team", map[string]any{})
+	ns := newObject("v1", "Namespace", "", "team", map[string]any{})
 	ns.SetLabels(map[string]string{"env": "prod"})
 	require.NoError(t, cluster.Apply(ns))
 	remove := cluster.Fail(func(clustertest.FaultRequest) *clustertest.Fault {
@@ -32,26 +30,26 @@ func TestANamespaceThatCouldNotBeReadIsMadeGoodWhenItsReflectorTellsIt(t *testin
 	require.Empty(t, n.labels(t.Context(), "team"))
 	remove()
 	require.Empty(t, changed)
-	other := object("v1", "Namespace", "", "other", map[string]any{})
+	other := newObject("v1", "Namespace", "", "other", map[string]any{})
 	other.SetLabels(map[string]string{"env": "dev"})
 	require.NoError(t, cluster.Apply(other))
 	require.Equal(t, "dev", n.labels(t.Context(), "other")["env"], "its reflector is behind that of its objects")
-	n.upsert(ns, added)
+	n.upsert(read(t, ns), added)
 	require.Len(t, changed, 1)
 	require.Equal(t, "prod", n.labels(t.Context(), "team")["env"])
 
 	<-changed
-	n.upsert(ns, modified)
+	n.upsert(read(t, ns), modified)
 	require.Empty(t, changed, "nothing new")
 }
 
 func TestOnlyLabelsThatChangeMoveObjects(t *testing.T) {
 	changed := make(chan struct{}, 1)
 	n := newNamespaces(nil, changed)
-	team := func(env string) *unstructured.Unstructured {
-		ns := object("v1", "Namespace", "", "team", map[string]any{})
+	team := func(env string) *object {
+		ns := newObject("v1", "Namespace", "", "team", map[string]any{})
 		ns.SetLabels(map[string]string{"env": env})
-		return ns
+		return read(t, ns)
 	}
 	env := func(env string) map[string]string { return map[string]string{"env": env} }
 	n.upsert(team("a"), listed)

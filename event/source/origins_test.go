@@ -16,7 +16,7 @@ import (
 func TestTheOriginOfAnEventIsTheNewestListingOrWatchThatHadBegun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		recorder := &spanstest.Recorder{}
-		w := New(newGatedAPI(), nil, newLines(-1), &Options{TracerProvider: recorder})
+		w := New(FromDynamic(newGatedAPI()), nil, newLines(-1), &Options{TracerProvider: recorder})
 		of := ruleset.Type{Version: "v1", Resource: "configmaps", Kind: "ConfigMap", Namespaced: true}
 		begin := func(namespace string, listed bool) string {
 			_, span := w.tracer.Root(t.Context(), "of the test")
@@ -55,7 +55,7 @@ func TestTheOriginOfAnEventIsTheNewestListingOrWatchThatHadBegun(t *testing.T) {
 }
 
 func TestWhereNobodyTracesNothingIsRemembered(t *testing.T) {
-	w := New(newGatedAPI(), nil, newLines(-1), nil)
+	w := New(FromDynamic(newGatedAPI()), nil, newLines(-1), nil)
 	w.origins.note(ruleset.Type{Resource: "configmaps"}, "", spans.Span{}, true)
 	require.Nil(t, w.origins)
 	require.False(t, w.Origin(event.Event{Operation: event.Update, Time: time.Now()}).IsValid())

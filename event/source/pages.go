@@ -8,8 +8,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/dynamic"
 )
 
 // The bounds of a listing in pages. The API server's own continue tokens live for about five
@@ -26,30 +24,32 @@ var ErrEndless = errors.New("source: the listing has no end")
 
 var tokenSeed = maphash.MakeSeed()
 
-// eachPage lists in pages, gives each to f, and returns the resource version of the listing. An
-// unset resource version asks for a consistent read: only then does "not in the listing" mean "does
-// not exist".
+// eachPage lists in pages, gives each object to f, and returns the resource version of the listing.
+// An unset resource version asks for a consistent read: only then does "not in the listing" mean
+// "does not exist".
 //
 // A page takes a turn while it is read and handed over. Other listings have theirs between two
 // pages, so one without an end does not hold them up.
 func eachPage(
-	ctx context.Context, turns chan struct{}, c dynamic.ResourceInterface, limit int64, f func([]unstructured.Unstructured) error,
+	ctx context.Context, turns chan struct{}, c collection, limit int64, f func(*object) error,
 ) (version string, err error) {
-	bounded, cancel := context.WithTimeoutCause(ctx, listBound, fmt.Errorf("%w within %s", ErrEndless, listBound))
+	limited, cancel := context.WithTimeoutCause(ctx, listBound, fmt.Errorf("%w within %s", ErrEndless, listBound))
 	defer cancel()
 	defer func() {
-		if cause := context.Cause(bounded); err != nil && errors.Is(cause, ErrEndless) {
+		if cause := context.Cause(limited); err != nil && errors.Is(cause, ErrEndless) {
 			err = cause
 		}
 	}()
 	opts, seen := metav1.ListOptions{Limit: limit}, tokens{}
 	for {
-		if opts.Continue, version, err = onePage(bounded, turns, c, opts, f); err != nil || opts.Continue == "" {
-			return version, err
+		got, err := onePage(limited, turns, c, opts, f)
+		if err != nil || got.next == "" {
+			return got.version, err
 		}
-		if err := seen.add(opts.Continue); err != nil {
+		if err := seen.add(got.next); err != nil {
 			return "", err
 		}
+		opts.Continue = got.next
 	}
 }
 
@@ -69,19 +69,13 @@ func (t tokens) add(token string) error {
 	return nil
 }
 
-func onePage(
-	ctx context.Context, turns chan struct{}, c dynamic.ResourceInterface, opts metav1.ListOptions, f func([]unstructured.Unstructured) error,
-) (next, version string, err error) {
+func onePage(ctx context.Context, turns chan struct{}, c collection, opts metav1.ListOptions, f func(*object) error) (page, error) {
 	leave, err := enter(ctx, turns)
 	if err != nil {
-		return "", "", err
+		return page{}, err
 	}
 	defer leave()
-	list, err := c.List(ctx, opts)
-	if err != nil {
-		return "", "", err
-	}
-	return list.GetContinue(), list.GetResourceVersion(), f(list.Items)
+	return c.list(ctx, opts, f)
 }
 
 // enter waits for a turn; leave ends it.

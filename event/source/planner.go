@@ -153,7 +153,7 @@ func (p *planner) apply(ctx context.Context, next plan, obsolete []*feed) {
 	end(p.probes, ended)
 	for of, w := range next.gaps {
 		if p.probes[of] == nil {
-			ask := &probe{client: clientFor(p.client, w.Resource), answer: func(err error) {
+			ask := &probe{of: clientFor(p.client, w.Resource, ""), answer: func(err error) {
 				p.update(func(l *ledger) { l.probed(of, err) })
 			}}
 			p.probes[of] = run(ctx, w.Resource, ask.run)
@@ -177,7 +177,7 @@ func (p *planner) start(ctx context.Context, f *feed, h handler, ready <-chan st
 
 func (p *planner) reflector(f *feed, h handler) *reflector {
 	return &reflector{
-		of: f.of, namespace: f.namespace, client: clientFor(p.client, f.of), handler: h, wake: f.wake,
+		of: f.of, namespace: f.namespace, client: p.client, handler: h, wake: f.wake,
 		lists: p.lists, page: p.opts.PageSize, initialEvents: p.opts.InitialEvents, paging: &p.paging,
 		listedAt: map[string]string{}, meters: p.meters, tracer: p.tracer, origins: p.origins,
 	}
@@ -192,7 +192,7 @@ func (p *planner) followLabels(ctx context.Context, rs *ruleset.RuleSet) *namesp
 	case p.labels != nil:
 		return p.reader.match.Load().namespaces
 	}
-	n := newNamespaces(clientFor(p.client, namespaceType), p.relabelled)
+	n := newNamespaces(clientFor(p.client, namespaceType, ""), p.relabelled)
 	p.update(func(l *ledger) {
 		l.labels = l.newFeed(namespaceType, "")
 		p.labels = l.labels

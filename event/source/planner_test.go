@@ -39,7 +39,7 @@ func TestLabelsThatChangeConcernTheReflectorsOfTheirNamespaceAlone(t *testing.T)
 	} {
 		d, to, s := newRig(t, newLines(-1), selective)
 		n := newNamespaces(nil, make(chan struct{}, 1))
-		d.reader.match.Store(&matcher{d.reader.match.Load().rules, n})
+		d.reader.match.Store(&matcher{rules: d.reader.match.Load().rules, namespaces: n})
 		s.namespace = c.namespace
 		n.moved("team", nil, map[string]string{"env": "prod"})
 		newPlanner(d.Watcher).relabel()
@@ -129,7 +129,7 @@ func TestWhatHasNoGroupVersionIsNotTakenForTheCoreGroup(t *testing.T) {
 
 func TestTheLabelsOfNamespacesAreListedOnce(t *testing.T) {
 	f := newFixture(t, -1, nil)
-	f.apply(object("v1", "Namespace", "", "default", map[string]any{}))
+	f.apply(newObject("v1", "Namespace", "", "default", map[string]any{}))
 	selective := rule("maps", "prod", "configmaps")
 	selective.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "x", Operator: "DoesNotExist"}}}
 	f.setRules([]destination.Spec{spec("prod", "main")}, selective)
@@ -149,7 +149,7 @@ func TestTheLabelsOfNamespacesAreListedOnce(t *testing.T) {
 func TestOfReflectorsOfOneNamespaceThoseAloneListAgainWhoseRulesChange(t *testing.T) {
 	f := newFixture(t, -1, nil)
 	for _, ns := range []string{"one", "two"} {
-		f.apply(object("v1", "Namespace", "", ns, map[string]any{}), configMap(ns, "a", "1"))
+		f.apply(newObject("v1", "Namespace", "", ns, map[string]any{}), configMap(ns, "a", "1"))
 	}
 	in := func(ns string, also ...string) ruleset.Rule {
 		r := rule(ns, "prod", append(also, "configmaps")...)
@@ -182,7 +182,7 @@ func TestADestinationThatMovesAndLosesItsRulesHasNothingListed(t *testing.T) {
 // is allowed by now. Rules of one namespace change, which is no matter of the one that asks.
 func TestAProbeIsNotWaitedForWhenRulesOfANamespaceChange(t *testing.T) {
 	f := newFixture(t, -1, &Options{Resync: -1})
-	f.apply(object("v1", "Namespace", "", "one", map[string]any{}), configMap("one", "a", "1"))
+	f.apply(newObject("v1", "Namespace", "", "one", map[string]any{}), configMap("one", "a", "1"))
 	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
 		if r.Resource == configMaps && r.Namespace == "" {
 			return &clustertest.Fault{Error: apierrors.NewForbidden(configMaps.GroupResource(), "", nil)}

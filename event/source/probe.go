@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/dynamic"
 )
 
 // errRefused stands in for what the server says until a probe has asked for the first time.
@@ -13,7 +12,7 @@ var errRefused = errors.New("the API server refuses to list all namespaces")
 
 // probe asks again and again whether the server allows a listing of all namespaces that it refused.
 type probe struct {
-	client dynamic.ResourceInterface
+	of     collection
 	answer func(error) // nil: it is allowed
 	pause  pause
 }
@@ -21,7 +20,7 @@ type probe struct {
 // run asks until the server allows it or ctx ends.
 func (p *probe) run(ctx context.Context) {
 	for {
-		_, err := p.client.List(ctx, metav1.ListOptions{Limit: 1})
+		_, err := p.of.list(ctx, metav1.ListOptions{Limit: 1}, drop)
 		if ctx.Err() != nil {
 			return
 		}

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/internal/compiled"
 	"github.com/kubescribe/kubescribe/internal/quote"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
@@ -30,12 +31,24 @@ type reader struct {
 type matcher struct {
 	rules      *ruleset.RuleSet
 	namespaces *namespaces // nil if no rule looks at the labels of namespaces
+	looks      sync.Map    // schema.GroupResource -> compiled.Looks
+}
+
+// looksAt returns what rules look at in objects of a type. It remembers, since it is asked for each
+// object.
+func (m *matcher) looksAt(t ruleset.Type) compiled.Looks {
+	key := groupResource(t)
+	known, ok := m.looks.Load(key)
+	if !ok {
+		known, _ = m.looks.LoadOrStore(key, m.rules.Compiled().LooksAt(t.Group, t.Resource))
+	}
+	return known.(compiled.Looks)
 }
 
 // read returns an object as the ledger takes it.
-func (r *reader) read(ctx context.Context, t ruleset.Type, obj *unstructured.Unstructured, how arrival) change {
+func (r *reader) read(ctx context.Context, t ruleset.Type, obj *object, how arrival) change {
 	c := change{
-		resource:  resourceOf(t, nameOf(obj)),
+		resource:  resourceOf(t, obj.name),
 		operation: event.Update,
 		listed:    how == listed,
 	}
@@ -43,10 +56,7 @@ func (r *reader) read(ctx context.Context, t ruleset.Type, obj *unstructured.Uns
 		c.operation = event.Create
 	}
 	by := r.match.Load()
-	input := ruleset.NewInput(t, obj, by.namespaces.labels(ctx, obj.GetNamespace()))
-	if how != listed { // a listing cannot tell who made which change
-		input.Managers, _ = ruleset.LastManagers(obj)
-	}
+	input := r.input(ctx, by, t, obj, how)
 	if c.matches = by.rules.Match(input); len(c.matches) == 0 {
 		return c
 	}
@@ -58,22 +68,51 @@ func (r *reader) read(ctx context.Context, t ruleset.Type, obj *unstructured.Uns
 	if how != listed {
 		c.author = r.author(ctx, obj, c.operation)
 	}
-	if c.refused = mismatch(t, obj); c.refused == nil {
-		c.content, c.refused = event.ContentOf(obj, r.opts.eventOptions())
-	}
+	c.content, c.refused = r.content(t, obj)
 	return c
 }
 
-func nameOf(obj *unstructured.Unstructured) types.NamespacedName {
-	return types.NamespacedName{Namespace: obj.GetNamespace(), Name: obj.GetName()}
+// input returns an object as rules see it. What no rule looks at is not decoded.
+func (r *reader) input(ctx context.Context, by *matcher, t ruleset.Type, obj *object, how arrival) ruleset.Input {
+	input := ruleset.Input{
+		Resource:        resourceOf(t, obj.name),
+		NamespaceLabels: by.namespaces.labels(ctx, obj.name.Namespace),
+		Controlled:      obj.controlled(),
+	}
+	looks := by.looksAt(t)
+	if looks.Labels {
+		input.Labels = obj.labels()
+	}
+	if looks.Whole {
+		input.Object = obj.unstructured().Object
+	}
+	if looks.Managers && how != listed { // a listing cannot tell who made which change
+		input.Managers = obj.lastManagers()
+	}
+	return input
+}
+
+// content returns what the file of an object is to hold, or why there must be none.
+func (r *reader) content(t ruleset.Type, obj *object) (*event.Content, error) {
+	if err := mismatch(t, obj); err != nil {
+		return nil, err
+	}
+	if t.Group == "" && t.Kind == "Secret" && r.opts.Encryptor == nil {
+		return nil, fmt.Errorf("%w: set an Encryptor", event.ErrSecret)
+	}
+	return obj.content()
 }
 
 // author returns who made a change; of a delete that nobody saw, obj is nil.
-func (r *reader) author(ctx context.Context, obj *unstructured.Unstructured, op event.Operation) event.Author {
+func (r *reader) author(ctx context.Context, obj *object, op event.Operation) event.Author {
 	if r.opts.Attribute == nil {
 		return event.Author{}
 	}
-	return r.opts.Attribute(ctx, obj, op)
+	var whole *unstructured.Unstructured
+	if obj != nil {
+		whole = obj.unstructured()
+	}
+	return r.opts.Attribute(ctx, whole, op)
 }
 
 // ErrMismatch is matched by the error for an object that is of another kind or version than the
@@ -81,9 +120,9 @@ func (r *reader) author(ctx context.Context, obj *unstructured.Unstructured, op 
 // what it is called decides whether it is encrypted, so it is refused.
 var ErrMismatch = errors.New("source: the object is not of the type that was asked for")
 
-func mismatch(t ruleset.Type, obj *unstructured.Unstructured) error {
+func mismatch(t ruleset.Type, obj *object) error {
 	want := schema.GroupVersionKind{Group: t.Group, Version: t.Version, Kind: t.Kind}
-	if got := obj.GroupVersionKind(); got != want {
+	if got := obj.kind(); got != want {
 		return fmt.Errorf("%w: it says %s, the type is %s", ErrMismatch, quote.Name(got.Kind+"."+got.GroupVersion().String()), want.Kind+"."+want.GroupVersion().String())
 	}
 	return nil

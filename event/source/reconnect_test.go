@@ -202,7 +202,7 @@ func TestAProbeAsksWithPausesUntilItIsAllowed(t *testing.T) {
 		f.next()
 		f.cancel() // the reflector
 		f.delivered()
-		p := &probe{client: f.reflector.client, answer: func(err error) {
+		p := &probe{of: clientFor(f.reflector.client, f.reflector.of, ""), answer: func(err error) {
 			if err == nil {
 				f.note("allowed")
 			} else {
@@ -229,7 +229,7 @@ func TestTheEndOfAProbeIsNoAnswer(t *testing.T) {
 		f.cancel() // the reflector
 		f.delivered()
 		ctx, cancel := context.WithCancel(t.Context())
-		p := &probe{client: f.reflector.client, answer: func(error) { f.note("answered") }}
+		p := &probe{of: clientFor(f.reflector.client, f.reflector.of, ""), answer: func(error) { f.note("answered") }}
 		go p.run(ctx)
 		f.asked("list")
 		cancel()
@@ -313,7 +313,7 @@ func (slowPages) List(ctx context.Context, _ metav1.ListOptions) (*unstructured.
 func TestAListingHasABoundInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		_, err := eachPage(t.Context(), make(chan struct{}, 1), slowPages{}, 1, nil)
+		_, err := eachPage(t.Context(), make(chan struct{}, 1), dynamicCollection{slowPages{}}, 1, nil)
 		require.ErrorIs(t, err, ErrEndless)
 		require.Equal(t, listBound, time.Since(began))
 	})

@@ -18,7 +18,6 @@ import (
 	"golang.org/x/tools/txtar"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/dynamic"
 	clientrest "k8s.io/client-go/rest"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -128,7 +127,7 @@ func (r *recording) play() string {
 	r.t.Helper()
 	server := httptest.NewServer(r)
 	r.t.Cleanup(server.Close)
-	client, err := dynamic.NewForConfig(&clientrest.Config{Host: server.URL, QPS: -1})
+	client, err := NewClient(&clientrest.Config{Host: server.URL, QPS: -1})
 	require.NoError(r.t, err)
 	out := r.out
 	watcher := New(client, r, out, nil)

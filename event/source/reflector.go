@@ -9,10 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/kubescribe/kubescribe/internal/spans"
 	"github.com/kubescribe/kubescribe/ruleset"
@@ -24,7 +21,7 @@ import (
 type reflector struct {
 	of        ruleset.Type
 	namespace string // "": all, or cluster scope
-	client    dynamic.NamespaceableResourceInterface
+	client    *Client
 	handler   handler
 	wake      <-chan struct{} // something is due
 	lists     chan struct{}   // a place in it is the right to list
@@ -49,8 +46,8 @@ type handler interface {
 	// began is called when a listing of everything begins.
 	began() listing
 	// upsert delivers an object that lives, delete one that does not.
-	upsert(ctx context.Context, obj *unstructured.Unstructured, how arrival)
-	delete(ctx context.Context, obj *unstructured.Unstructured, how arrival)
+	upsert(ctx context.Context, obj *object, how arrival)
+	delete(ctx context.Context, obj *object, how arrival)
 	// listed is called when a listing is complete: what it did not deliver is dead.
 	listed(ctx context.Context, li listing)
 	// due returns what has to be listed again.
@@ -61,14 +58,8 @@ type handler interface {
 	follows()
 }
 
-// in returns the client for one namespace; "" is all of them, or cluster scope.
-func (r *reflector) in(namespace string) dynamic.ResourceInterface {
-	return r.client.Namespace(namespace)
-}
-
-func clientFor(client dynamic.Interface, t ruleset.Type) dynamic.NamespaceableResourceInterface {
-	return client.Resource(schema.GroupVersionResource{Group: t.Group, Version: t.Version, Resource: t.Resource})
-}
+// in returns the collection of one namespace; "" is all of them, or cluster scope.
+func (r *reflector) in(namespace string) collection { return clientFor(r.client, r.of, namespace) }
 
 // errRelist ends a watch whose reflector has to list everything once more.
 var errRelist = errors.New("everything is to be listed again")
@@ -141,10 +132,8 @@ func (r *reflector) list(ctx context.Context) (at resumePoint, err error) {
 func (r *reflector) pages(ctx context.Context) (listing, resumePoint, error) {
 	li := r.begin()
 	asked := time.Now()
-	version, err := eachPage(ctx, r.lists, r.in(r.namespace), r.page, func(items []unstructured.Unstructured) error {
-		for i := range items {
-			r.handler.upsert(ctx, &items[i], listed)
-		}
+	version, err := eachPage(ctx, r.lists, r.in(r.namespace), r.page, func(obj *object) error {
+		r.handler.upsert(ctx, obj, listed)
 		return ctx.Err()
 	})
 	return li, resumePoint{version: version, asked: asked}, err
@@ -217,7 +206,7 @@ func (r *reflector) watchOnce(ctx context.Context, at *resumePoint) (time.Durati
 		// would not arrive either.
 		open, cancel := context.WithTimeout(ctx, time.Duration(*opts.TimeoutSeconds)*time.Second+watchGrace)
 		defer cancel()
-		if w, err = r.in(r.namespace).Watch(open, opts); err != nil {
+		if w, err = r.in(r.namespace).watch(open, opts); err != nil {
 			return 0, err
 		}
 	}
@@ -278,23 +267,32 @@ func (r *reflector) deliver(ctx context.Context, w apiwatch.Interface, version *
 		if e.Type == apiwatch.Error {
 			return apierrors.FromObject(e.Object)
 		}
-		obj, ok := e.Object.(*unstructured.Unstructured)
-		if !ok {
-			return &startOver{fmt.Errorf("the watch sent a %T", e.Object)}
-		}
-		if older(obj.GetResourceVersion(), *version) {
-			return errWentBack
-		}
+		err := with(e.Object, func(obj *object) error { return r.hear(ctx, e.Type, obj, version) })
 		switch {
-		case r.overtaken(obj):
-		case e.Type == apiwatch.Added:
-			r.handler.upsert(ctx, obj, added)
-		case e.Type == apiwatch.Modified:
-			r.handler.upsert(ctx, obj, modified)
-		case e.Type == apiwatch.Deleted:
-			r.handler.delete(ctx, obj, removed)
+		case errors.Is(err, errNoObject): // it may have been a delete
+			return &startOver{err}
+		case err != nil:
+			return err
 		}
-		*version = obj.GetResourceVersion()
-		r.saw(*version)
 	}
+}
+
+// hear hands over what one event of a watch says.
+func (r *reflector) hear(ctx context.Context, kind apiwatch.EventType, obj *object, version *string) error {
+	if older(obj.version, *version) {
+		return errWentBack
+	}
+	at := obj.version // the handler may keep nothing of the object
+	switch {
+	case r.overtaken(obj):
+	case kind == apiwatch.Added:
+		r.handler.upsert(ctx, obj, added)
+	case kind == apiwatch.Modified:
+		r.handler.upsert(ctx, obj, modified)
+	case kind == apiwatch.Deleted:
+		r.handler.delete(ctx, obj, removed)
+	}
+	*version = at
+	r.saw(at)
+	return nil
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kubescribe/kubescribe/ruleset"
@@ -47,7 +46,7 @@ func (f *solo) start(byWatch bool, paging *paging) {
 	resource := ruleset.Type{Version: "v1", Resource: "configmaps", Kind: "ConfigMap", Namespaced: true}
 	f.wake = make(chan struct{}, 1)
 	r := &reflector{
-		of: resource, client: clientFor(f.api, resource), handler: f, wake: f.wake, lists: make(chan struct{}, 1), page: 2,
+		of: resource, client: FromDynamic(f.api), handler: f, wake: f.wake, lists: make(chan struct{}, 1), page: 2,
 		initialEvents: byWatch, paging: paging, listedAt: map[string]string{},
 	}
 	ctx, cancel := context.WithCancel(f.t.Context())
@@ -74,12 +73,12 @@ func (f *solo) began() listing {
 	return listing{namespace: everywhere}
 }
 
-func (f *solo) upsert(_ context.Context, obj *unstructured.Unstructured, how arrival) {
-	f.note([...]string{"listed ", "added ", "modified "}[how] + obj.GetName())
+func (f *solo) upsert(_ context.Context, obj *object, how arrival) {
+	f.note([...]string{"listed ", "added ", "modified "}[how] + obj.name.Name)
 }
 
-func (f *solo) delete(_ context.Context, obj *unstructured.Unstructured, _ arrival) {
-	f.note("deleted " + obj.GetName())
+func (f *solo) delete(_ context.Context, obj *object, _ arrival) {
+	f.note("deleted " + obj.name.Name)
 }
 
 func (f *solo) listed(_ context.Context, li listing) {
@@ -282,7 +281,7 @@ func TestABookmarkMovesThePlaceFromWhichAWatchGoesOn(t *testing.T) {
 		f.answer("list", nil)
 		f.answer("list", nil)
 		require.Equal(t, "3", f.answer("watch", nil).options.ResourceVersion)
-		bookmark := object("v1", "ConfigMap", "", "", map[string]any{})
+		bookmark := newObject("v1", "ConfigMap", "", "", map[string]any{})
 		bookmark.SetResourceVersion("17")
 		f.api.watches[0].events <- apiwatch.Event{Type: apiwatch.Bookmark, Object: bookmark}
 		f.cut()

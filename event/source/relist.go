@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 )
 
@@ -19,10 +18,8 @@ func (r *reflector) relist(ctx context.Context) error {
 	}
 	for _, li := range single {
 		inside, of := r.look(ctx, listsNamespace, li.namespace)
-		version, err := eachPage(inside, r.lists, r.in(li.namespace), r.page, func(items []unstructured.Unstructured) error {
-			for i := range items {
-				r.handler.upsert(ctx, &items[i], listed)
-			}
+		version, err := eachPage(inside, r.lists, r.in(li.namespace), r.page, func(obj *object) error {
+			r.handler.upsert(ctx, obj, listed)
 			return ctx.Err()
 		})
 		if err == nil {
@@ -41,15 +38,15 @@ func (r *reflector) relist(ctx context.Context) error {
 // overtaken reports whether a watch's event is about a time that a relist of its namespace has
 // overtaken. It would bring back what is over. Where resource versions cannot be compared it comes
 // through, and those that follow put it right.
-func (r *reflector) overtaken(obj *unstructured.Unstructured) bool {
-	version, ok := r.listedAt[obj.GetNamespace()]
+func (r *reflector) overtaken(obj *object) bool {
+	version, ok := r.listedAt[obj.name.Namespace]
 	if !ok {
 		return false
 	}
-	order, err := resourceversion.CompareResourceVersion(obj.GetResourceVersion(), version)
+	order, err := resourceversion.CompareResourceVersion(obj.version, version)
 	if err == nil && order <= 0 {
 		return true
 	}
-	delete(r.listedAt, obj.GetNamespace())
+	delete(r.listedAt, obj.name.Namespace)
 	return false
 }

@@ -8,11 +8,9 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/dynamic"
 )
 
 // Where somebody measures, the clients of a Watcher count what they ask the API server. They look
@@ -59,51 +57,32 @@ func classOf(err error) int {
 	return classNone
 }
 
-// countedClient counts the requests of a client.
-type countedClient struct {
-	dynamic.Interface
-	requests *requests
+// countedClient returns a client that counts its requests.
+func countedClient(c *Client, r *requests) *Client {
+	return &Client{func(of schema.GroupVersionResource, namespace string) collection {
+		return countedCollection{c.in(of, namespace), r}
+	}}
 }
 
-// Resource implements dynamic.Interface.
-func (c countedClient) Resource(of schema.GroupVersionResource) dynamic.NamespaceableResourceInterface {
-	all := c.Interface.Resource(of)
-	return countedType{countedCollection{all, c.requests}, all}
-}
-
-type countedType struct {
-	countedCollection
-	all dynamic.NamespaceableResourceInterface
-}
-
-// Namespace implements dynamic.NamespaceableResourceInterface.
-func (c countedType) Namespace(name string) dynamic.ResourceInterface {
-	return countedCollection{c.all.Namespace(name), c.requests}
-}
-
-// countedCollection counts what a Watcher asks: nothing else of the interface is called.
 type countedCollection struct {
-	dynamic.ResourceInterface
+	collection
 	requests *requests
 }
 
-// Get implements dynamic.ResourceInterface.
-func (c countedCollection) Get(ctx context.Context, name string, opts metav1.GetOptions, sub ...string) (*unstructured.Unstructured, error) {
-	obj, err := c.ResourceInterface.Get(ctx, name, opts, sub...)
-	c.requests.ended(verbGet, err)
-	return obj, err
-}
-
-// List implements dynamic.ResourceInterface.
-func (c countedCollection) List(ctx context.Context, opts metav1.ListOptions) (*unstructured.UnstructuredList, error) {
-	list, err := c.ResourceInterface.List(ctx, opts)
+func (c countedCollection) list(ctx context.Context, opts metav1.ListOptions, f func(*object) error) (page, error) {
+	got, err := c.collection.list(ctx, opts, f)
 	c.requests.ended(verbList, err)
-	return list, err
+	return got, err
 }
 
-// Watch implements dynamic.ResourceInterface.
-func (c countedCollection) Watch(ctx context.Context, opts metav1.ListOptions) (apiwatch.Interface, error) {
-	w, err := c.ResourceInterface.Watch(ctx, opts)
+func (c countedCollection) get(ctx context.Context, name string, f func(*object)) error {
+	err := c.collection.get(ctx, name, f)
+	c.requests.ended(verbGet, err)
+	return err
+}
+
+func (c countedCollection) watch(ctx context.Context, opts metav1.ListOptions) (apiwatch.Interface, error) {
+	w, err := c.collection.watch(ctx, opts)
 	c.requests.ended(verbWatch, err)
 	return w, err
 }

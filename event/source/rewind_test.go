@@ -256,7 +256,7 @@ func TestTheClockIsComparedWithTheNewestThatWasTold(t *testing.T) {
 		f.answer("list", nil)
 		f.answer("watch", nil)
 		for range 5 {
-			f.api.write("namespaces", apiwatch.Added, object("v1", "Namespace", "", "n", map[string]any{}))
+			f.api.write("namespaces", apiwatch.Added, newObject("v1", "Namespace", "", "n", map[string]any{}))
 		}
 		f.cut()
 		f.answer("watch", nil)
@@ -285,7 +285,7 @@ func (d rig) relist(t *testing.T, s *feed, there *unstructured.Unstructured, new
 	t.Helper()
 	api := newGatedAPI()
 	api.write("configmaps", apiwatch.Added, there)
-	d.client, d.opts.PageSize = api, 1
+	d.client, d.opts.PageSize = FromDynamic(api), 1
 	r := newPlanner(d.Watcher).reflector(s, feedHandler{d.Watcher, s})
 	r.newest = newest
 	d.ledger.outdate(s, "default")
@@ -300,7 +300,7 @@ func (d rig) relist(t *testing.T, s *feed, there *unstructured.Unstructured, new
 // The labels of namespaces decide what is wanted, so they are listed, too.
 func TestResyncOfADestinationListsTheLabelsOfNamespaces(t *testing.T) {
 	f := newFixture(t, -1, (&logged{}).options())
-	f.apply(object("v1", "Namespace", "", "default", map[string]any{}))
+	f.apply(newObject("v1", "Namespace", "", "default", map[string]any{}))
 	selective := rule("prod", "prod", "configmaps")
 	selective.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "team", Operator: metav1.LabelSelectorOpDoesNotExist}}}
 	f.setRules([]destination.Spec{spec("prod", "main")}, selective)

@@ -28,7 +28,7 @@ func newRig(t *testing.T, out *lines, r ruleset.Rule) (rig, *target, *feed) {
 func newRigWith(t *testing.T, out *lines, opts *Options, r ruleset.Rule) (rig, *target, *feed) {
 	t.Helper()
 	rules := compiledRules(t, []destination.Spec{spec("prod", "main")}, r)
-	d := rig{New(newGatedAPI(), nil, out, opts)}
+	d := rig{New(FromDynamic(newGatedAPI()), nil, out, opts)}
 	d.reader.match.Store(&matcher{rules: rules.ruleSet})
 	d.ledger.adopted = rules
 	d.ledger.desired.Store(rules)
@@ -37,6 +37,26 @@ func newRigWith(t *testing.T, out *lines, opts *Options, r ruleset.Rule) (rig, *
 	d.ledger.cover(s, map[*target]reach{to: {everywhere: false}})
 	to.settled()
 	return d, to, s
+}
+
+// loaded has f read an object.
+func loaded(obj *unstructured.Unstructured, f func(*object)) {
+	if err := withLoaded(obj.Object, func(o *object) error { f(o); return nil }); err != nil {
+		panic(err) // tests make objects of JSON
+	}
+}
+
+// read returns an object that stays.
+func read(t *testing.T, obj *unstructured.Unstructured) *object {
+	t.Helper()
+	o := &object{}
+	require.NoError(t, o.doc.Load(obj.Object))
+	o.identify()
+	return o
+}
+
+func nameOf(obj *unstructured.Unstructured) types.NamespacedName {
+	return types.NamespacedName{Namespace: obj.GetNamespace(), Name: obj.GetName()}
 }
 
 // target adds a target of some rules.
@@ -76,11 +96,11 @@ func (d rig) keyed(s *feed, name string) objectKey {
 }
 
 func (d rig) object(ctx context.Context, s *feed, obj *unstructured.Unstructured, how arrival) {
-	feedHandler{d.Watcher, s}.upsert(ctx, obj, how)
+	loaded(obj, func(o *object) { feedHandler{d.Watcher, s}.upsert(ctx, o, how) })
 }
 
 func (d rig) deleted(ctx context.Context, s *feed, obj *unstructured.Unstructured, how arrival) {
-	feedHandler{d.Watcher, s}.delete(ctx, obj, how)
+	loaded(obj, func(o *object) { feedHandler{d.Watcher, s}.delete(ctx, o, how) })
 }
 
 func (d rig) begin(s *feed) listing { return feedHandler{d.Watcher, s}.began() }
@@ -107,7 +127,9 @@ func (d rig) now() uint64 { return d.moment() }
 // offer does what a backfill does that has fetched an object, and reports whether the target had
 // room for it.
 func (d rig) offer(ctx context.Context, to *target, s *feed, obj *unstructured.Unstructured, asked uint64) bool {
-	f, wanted := d.readWanted(ctx, s, obj)
+	var f fetched
+	var wanted bool
+	loaded(obj, func(o *object) { f, wanted = d.readWanted(ctx, s, o) })
 	return !wanted || !slices.Contains(d.ledger.fetched(s, f, asked), to)
 }
 

@@ -8,9 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
@@ -25,7 +23,7 @@ func (d rig) clustered(t *testing.T) *clustertest.Cluster {
 	cluster := clustertest.New(nil)
 	t.Logf("clustertest.Options{Seed: %d}", cluster.Seed())
 	t.Cleanup(cluster.Close)
-	client, err := dynamic.NewForConfig(cluster.Config())
+	client, err := NewClient(cluster.Config())
 	require.NoError(t, err)
 	d.client = client
 	return cluster
@@ -110,7 +108,7 @@ func TestAPageTellsWhoHadNoRoomForSomeOfIt(t *testing.T) {
 	d, to, s := newRig(t, newLines(0), rule("prod", "prod", "configmaps"))
 	var page []fetched
 	for i := range 30 { // in any order
-		f := fetched{change: d.reader.read(t.Context(), s.of, configMap("default", fmt.Sprint(i), "1"), listed)}
+		f := fetched{change: d.reader.read(t.Context(), s.of, read(t, configMap("default", fmt.Sprint(i), "1")), listed)}
 		page = append(page, f)
 	}
 	d.object(t.Context(), s, configMap("default", "7", "1"), added)
@@ -142,7 +140,7 @@ func TestAPageThatIsNotTakenEndsTheListing(t *testing.T) {
 		require.NoError(t, cluster.Apply(configMap("default", name, "1")))
 	}
 	full, pages := errors.New("full"), 0
-	_, err := eachPage(t.Context(), d.lists, clientFor(d.client, s.of), 1, func([]unstructured.Unstructured) error { pages++; return full })
+	_, err := eachPage(t.Context(), d.lists, clientFor(d.client, s.of, ""), 1, func(*object) error { pages++; return full })
 	require.ErrorIs(t, err, full)
 	require.Equal(t, 1, pages)
 }

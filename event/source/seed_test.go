@@ -18,7 +18,7 @@ func TestASeedWaitsForAListingWithoutAnEndNoLongerThanTwoLooks(t *testing.T) {
 	d.begin(endless)
 	d.begin(s)
 	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
-	d.object(t.Context(), endless, object("v1", "Service", "default", "half", nil), listed)
+	d.object(t.Context(), endless, newObject("v1", "Service", "default", "half", nil), listed)
 	d.completed(t.Context(), s)
 	d.ledger.hurrySeeds()
 	d.ledger.sync(to)
@@ -87,7 +87,7 @@ func TestTheFileOfASecretCountsAsDifferent(t *testing.T) {
 	d, to, s := newRigWith(t, newLines(-1), &Options{Encryptor: plainly{}}, rule("prod", "prod", "secrets", "configmaps"))
 	secrets := d.feed("secrets", "", to)
 	secrets.of.Kind = "Secret"
-	d.object(t.Context(), secrets, object("v1", "Secret", "default", "a", map[string]any{}), listed)
+	d.object(t.Context(), secrets, newObject("v1", "Secret", "default", "a", map[string]any{}), listed)
 	d.object(t.Context(), s, configMap("default", "a", "1"), listed)
 	d.snapshot(t, to, func(v event.Snapshot) {
 		known := map[string]bool{}

@@ -31,7 +31,7 @@ func inNamespaces(to string, namespaces ...string) []ruleset.Rule {
 func TestRulesOfManyNamespacesShareOneWatchAndReceiveNothingElse(t *testing.T) {
 	f := newFixture(t, -1, &Options{Collapse: 2})
 	for _, ns := range []string{"one", "two", "three", "other"} {
-		f.apply(object("v1", "Namespace", "", ns, map[string]any{}))
+		f.apply(newObject("v1", "Namespace", "", ns, map[string]any{}))
 		f.apply(configMap(ns, "a", "1"))
 	}
 	rules := append(inNamespaces("prod", "one", "two", "three"), inNamespaces("dev", "one")...)
@@ -54,7 +54,7 @@ func TestRulesOfManyNamespacesShareOneWatchAndReceiveNothingElse(t *testing.T) {
 
 func TestSingleNamespacesAreWatchedOneByOneWhereTheServerRefusesAll(t *testing.T) {
 	f := newFixture(t, -1, &Options{Collapse: 1, Rediscover: time.Hour})
-	f.apply(object("v1", "Namespace", "", "one", map[string]any{}), object("v1", "Namespace", "", "two", map[string]any{}))
+	f.apply(newObject("v1", "Namespace", "", "one", map[string]any{}), newObject("v1", "Namespace", "", "two", map[string]any{}))
 	f.apply(configMap("one", "a", "1"), configMap("two", "a", "1"))
 	var refused atomic.Int32
 	f.cluster.Fail(func(r clustertest.FaultRequest) *clustertest.Fault {
@@ -150,7 +150,7 @@ func TestAWildcardTakesInTypesThatAppearLater(t *testing.T) {
 	require.NoError(t, f.cluster.AddType(clustertest.Type{
 		Group: "example.com", Versions: []string{"v1", "v1beta1"}, Resource: "widgets", Kind: "Widget", Namespaced: true,
 	}))
-	f.apply(object("example.com/v1", "Widget", "default", "w", map[string]any{"spec": map[string]any{"size": int64(3)}}))
+	f.apply(newObject("example.com/v1", "Widget", "default", "w", map[string]any{"spec": map[string]any{"size": int64(3)}}))
 	got := f.next()
 	require.Equal(t, "widgets.example.com/default/w", got.Resource.ID.String())
 	require.Equal(t, "v1", got.Resource.Version, "once, in the version that the server prefers")

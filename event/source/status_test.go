@@ -111,7 +111,7 @@ func TestALoggerIsCalledWithoutTheWatchersLock(t *testing.T) {
 		}
 	}, funcr.Options{Verbosity: 1})
 	f = newFixture(t, -1, &Options{Logger: logger})
-	f.apply(object("v1", "Secret", "default", "x", map[string]any{}))
+	f.apply(newObject("v1", "Secret", "default", "x", map[string]any{}))
 	f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "secrets"))
 	select {
 	case got := <-said:

@@ -18,7 +18,7 @@ import (
 )
 
 func widget(version, namespace, name string) *unstructured.Unstructured {
-	return object("example.com/"+version, "Widget", namespace, name, map[string]any{"spec": map[string]any{"size": int64(3)}})
+	return newObject("example.com/"+version, "Widget", namespace, name, map[string]any{"spec": map[string]any{"size": int64(3)}})
 }
 
 // onWidgets is a fixture with one ConfigMap and one Widget, both mirrored to prod.
@@ -155,7 +155,7 @@ func TestATypeThatCannotBeListedIsNotSwept(t *testing.T) {
 func TestANamespaceThatRBACForbidsIsNotSweptAndTheOthersAre(t *testing.T) {
 	f := newFixture(t, -1, nil)
 	for _, ns := range []string{"one", "two"} {
-		f.apply(object("v1", "Namespace", "", ns, map[string]any{}), configMap(ns, "a", "1"))
+		f.apply(newObject("v1", "Namespace", "", ns, map[string]any{}), configMap(ns, "a", "1"))
 	}
 	allow := f.forbid("configmaps", "two")
 	f.setRules([]destination.Spec{spec("prod", "main")}, inNamespaces("prod", "one", "two")...)

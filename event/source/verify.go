@@ -21,15 +21,18 @@ const fastestRestore = time.Second
 // what was told before. A restore ends the watch, so that a later one is found when that is opened
 // again.
 func (r *reflector) verify(ctx context.Context) error {
-	list, err := r.in(r.namespace).List(ctx, metav1.ListOptions{Limit: 1, FieldSelector: "metadata.name=" + askedName})
+	answer, err := r.in(r.namespace).list(ctx, metav1.ListOptions{Limit: 1, FieldSelector: "metadata.name=" + askedName}, drop)
 	switch {
 	case unanswerable(err):
 		return nil
 	case err != nil:
 		return err
 	}
-	return r.compare(list.GetResourceVersion())
+	return r.compare(answer.version)
 }
+
+// drop is for lists of which the objects do not matter.
+func drop(*object) error { return nil }
 
 // compare returns errWentBack if a resource version that the server gives as its present is behind
 // what the reflector was told before.

@@ -9,7 +9,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // walk goes through the objects of a feed, page by page, and offers them to all targets that wait
@@ -187,41 +186,35 @@ func (k *walk) page(ctx context.Context, opts metav1.ListOptions, asked uint64) 
 	return next, err
 }
 
-// serve reads a page and offers it until all members have what they wait for, or some of them are
-// left behind. If none has room for long, it returns errAgain.
+// serve reads those objects of a page that anybody waits for, and offers them until all members
+// have what they wait for, or some of them are left behind. If none has room for long, it returns
+// errAgain.
 func (k *walk) serve(ctx context.Context, rooms *rooms, opts metav1.ListOptions, asked uint64) (next string, err error) {
-	list, err := clientFor(k.client, k.from.of).Namespace(k.from.namespace).List(ctx, opts)
+	var wanted []fetched
+	got, err := clientFor(k.client, k.from.of, k.from.namespace).list(ctx, opts, func(obj *object) error {
+		if f, waits := k.readWanted(ctx, k.from, obj); waits {
+			wanted = append(wanted, f)
+		}
+		return ctx.Err()
+	})
 	if err != nil {
 		return "", err
 	}
-	next = list.GetContinue()
-	page := k.wanted(ctx, list.Items)
-	list = nil // a page is in memory once
 	for {
-		full := k.offer(page, asked)
+		full := k.offer(wanted, asked)
 		if len(full) == 0 {
-			return next, nil
+			return got.next, nil
 		}
 		rooms.await(full)
 		switch err := rooms.wait(ctx, time.After(patience)); {
 		case errors.Is(err, errNoRoom) && k.leaveBehind(full):
-			return next, nil
+			return got.next, nil
 		case errors.Is(err, errNoRoom):
 			return "", errAgain
 		case err != nil:
 			return "", err
 		}
 	}
-}
-
-// wanted returns those objects of a page that anybody waits for, encoded.
-func (k *walk) wanted(ctx context.Context, items []unstructured.Unstructured) (page []fetched) {
-	for i := range items {
-		if f, wanted := k.readWanted(ctx, k.from, &items[i]); wanted {
-			page = append(page, f)
-		}
-	}
-	return page
 }
 
 // offer offers a page to all who wait for some of it, and returns the members that had no room.

@@ -12,7 +12,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
@@ -38,12 +37,12 @@ type Options struct {
 	// PageSize is the number of objects asked for in one request of a listing. Default: 250.
 	PageSize int64
 	// InitialEvents asks for listings by watch ("Streaming lists" in the Kubernetes API concepts).
-	// One object at a time is in memory then, not a page of them, which pays where objects are
-	// large. Servers that cannot do it are asked for pages; one that just ignores the question,
-	// after ten seconds. Default: pages.
+	// It saves the API server work, and the listing is as new as its last event. Servers that
+	// cannot do it are asked for pages; one that just ignores the question, after ten seconds.
+	// Default: pages.
 	InitialEvents bool
-	// Lists is the number of listings that run at the same time. Each holds a page in memory.
-	// Default: 4.
+	// Lists is the number of listings that run at the same time. A walk for destinations that wait
+	// holds the contents of a page in memory. Default: 4.
 	Lists int
 	// Rediscover is the time after which the server is asked again which types it serves.
 	// Default: 30 s.
@@ -74,8 +73,6 @@ type Options struct {
 	Logger logr.Logger
 }
 
-func (o *Options) eventOptions() *event.Options { return &event.Options{Encryptor: o.Encryptor} }
-
 // collapses reports whether so many namespaces of a type share one watch.
 func (o *Options) collapses(namespaces int) bool { return o.Collapse >= 0 && namespaces > o.Collapse }
 
@@ -105,7 +102,7 @@ func (o *Options) withDefaults() *Options {
 // Watcher follows a cluster and puts an event into the line of every destination that a change
 // concerns. Make it with New. All methods may be called concurrently.
 type Watcher struct {
-	client    dynamic.Interface
+	client    *Client
 	discovery Discovery
 	out       Queue
 	opts      *Options
@@ -131,7 +128,7 @@ type Watcher struct {
 // New returns a Watcher that does nothing before Start and SetRules are called. opts may be nil.
 // The clients should not limit the rate of requests themselves (rest.Config.QPS = -1): the API
 // server's Priority and Fairness does, and knows better.
-func New(client dynamic.Interface, d Discovery, out Queue, opts *Options) *Watcher {
+func New(client *Client, d Discovery, out Queue, opts *Options) *Watcher {
 	opts = opts.withDefaults()
 	w := &Watcher{
 		client:     client,
@@ -150,7 +147,7 @@ func New(client dynamic.Interface, d Discovery, out Queue, opts *Options) *Watch
 	}
 	w.origins = newOrigins(w.tracer)
 	if w.meters != nil {
-		w.client, w.discovery = countedClient{client, &w.meters.requests}, countedDiscovery{d, &w.meters.requests}
+		w.client, w.discovery = countedClient(client, &w.meters.requests), countedDiscovery{d, &w.meters.requests}
 	}
 	w.ledger = newLedger(func(e event.Event) error { return w.out.TryAdd(e) })
 	w.ledger.inventory = func(to *target, at uint64) event.Inventory { return inventory{w, to, at} }

@@ -185,7 +185,7 @@ func TestAnObjectThatIsBeingDeletedCountsAsDeleted(t *testing.T) {
 
 func TestASecretIsRefusedAndNamedAndStaysAlive(t *testing.T) {
 	f := newFixture(t, -1, nil)
-	f.apply(object("v1", "Secret", "default", "s", map[string]any{"data": map[string]any{"password": "aHVudGVyMg=="}}))
+	f.apply(newObject("v1", "Secret", "default", "s", map[string]any{"data": map[string]any{"password": "aHVudGVyMg=="}}))
 	f.setRules([]destination.Spec{spec("prod", "main")}, rule("prod", "prod", "secrets"))
 	e := f.next()
 	require.Equal(t, event.SeedSync, e.Operation)
@@ -213,7 +213,7 @@ func TestAnObjectThatLeavesTheSelectorIsDeleted(t *testing.T) {
 
 func TestANamespaceWhoseLabelsChangeMovesItsObjects(t *testing.T) {
 	f := newFixture(t, -1, nil)
-	ns := object("v1", "Namespace", "", "team", map[string]any{})
+	ns := newObject("v1", "Namespace", "", "team", map[string]any{})
 	f.apply(ns)
 	f.apply(configMap("team", "a", "1"))
 	r := rule("prod", "prod", "configmaps")
@@ -238,7 +238,7 @@ func TestATypeThatAppearsLaterIsFollowed(t *testing.T) {
 	f.seeded("prod")
 	require.True(t, f.wrong(), "the type is missing")
 	require.NoError(t, f.cluster.AddType(clustertest.Type{Group: "example.com", Versions: []string{"v1"}, Resource: "widgets", Kind: "Widget", Namespaced: true}))
-	f.apply(object("example.com/v1", "Widget", "default", "w", map[string]any{"spec": map[string]any{"size": int64(3)}}))
+	f.apply(newObject("example.com/v1", "Widget", "default", "w", map[string]any{"spec": map[string]any{"size": int64(3)}}))
 	require.Equal(t, "widgets.example.com/default/w", f.next().Resource.ID.String())
 	f.seeded("prod")
 	require.False(t, f.wrong())
@@ -253,7 +253,7 @@ func TestATypeThatAppearsLaterIsFollowed(t *testing.T) {
 
 func TestRulesThatChangeWhileRunning(t *testing.T) {
 	f := newFixture(t, -1, nil)
-	f.apply(configMap("default", "a", "1"), object("v1", "Service", "default", "s", map[string]any{"spec": map[string]any{"type": "ClusterIP"}}))
+	f.apply(configMap("default", "a", "1"), newObject("v1", "Service", "default", "s", map[string]any{"spec": map[string]any{"type": "ClusterIP"}}))
 	f.setRules([]destination.Spec{spec("prod", "main"), spec("dev", "dev")},
 		rule("prod", "prod", "configmaps", "services"), rule("dev", "dev", "configmaps"))
 	f.seeded("prod", "dev")

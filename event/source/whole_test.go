@@ -73,7 +73,7 @@ func wholly(t *testing.T, room int, opts *Options, f func(*testing.T, *whole)) {
 		w := &whole{api: newGatedAPI(), ended: make(chan error, 1), blocks: func(string) {}}
 		w.fixture = fixture{t: t, lines: newLines(room), files: map[string]string{}}
 		w.api.initial = servesInitial
-		w.watcher = New(slow{w.api, w.lines, w}, w, slow{w.api, w.lines, w}, opts)
+		w.watcher = New(FromDynamic(slow{w.api, w.lines, w}), w, slow{w.api, w.lines, w}, opts)
 		ctx, cancel := context.WithCancel(t.Context())
 		w.cancel = cancel
 		go w.serve(ctx)
@@ -314,7 +314,7 @@ func TestNothingIsListedBeforeTheLabelsAreKnownThatARuleLooksAt(t *testing.T) {
 		}
 		r := rule("prod", "prod", "configmaps")
 		r.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"env": "prod"}}
-		ns := object("v1", "Namespace", "", "team", map[string]any{})
+		ns := newObject("v1", "Namespace", "", "team", map[string]any{})
 		ns.SetLabels(map[string]string{"env": "prod"})
 		w.write(apiwatch.Added, ns, configMap("team", "a", "1"))
 		w.setRules([]destination.Spec{spec("prod", "main")}, r)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 
 	library "github.com/kubescribe/kubescribe"
@@ -50,7 +49,7 @@ type watcherFollower struct {
 }
 
 func newWatcherFollower(job watchJob, config *rest.Config) (follower, error) {
-	client, err := dynamic.NewForConfig(config)
+	client, err := source.NewClient(config)
 	if err != nil {
 		return nil, err
 	}

@@ -110,3 +110,26 @@ func For(group, resource string, indexes ...Index) []*Rule {
 	slices.SortFunc(rules, func(a, b *Rule) int { return cmp.Compare(a.Order, b.Order) })
 	return slices.Compact(rules)
 }
+
+// Looks says what rules look at in objects beside names and owners.
+type Looks struct {
+	Labels   bool // of the object
+	Whole    bool // for a condition, or all of its field managers
+	Managers bool // those of the last change
+}
+
+// LooksAt returns what the rules look at in objects of a type. A Namespace is selected by its own
+// labels.
+func (s *Rules) LooksAt(group, resource string) (l Looks) {
+	for _, r := range For(group, resource, s.Index) {
+		l.Whole = l.Whole || r.Condition != nil
+		l.Labels = l.Labels || r.Condition != nil || r.ObjectSelector != nil || r.NamespaceSelector != nil && resource == "namespaces"
+		l.Managers = l.Managers || r.Condition != nil || len(r.IgnoreManagers) > 0
+		for i := range r.Exclude {
+			if e := &r.Exclude[i]; Allows(e.Groups, group) && Allows(e.Resources, resource) {
+				l.Labels, l.Whole = l.Labels || e.Objects != nil, l.Whole || e.Managers != nil
+			}
+		}
+	}
+	return l
+}

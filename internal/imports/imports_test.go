@@ -26,7 +26,7 @@ var library = map[string][]string{
 	"queue":                    {"destination", "event", "internal/meter", "internal/panics", "internal/spans"},
 	"queue/queuetest":          {"destination", "event", "queue"},
 	"orphan":                   {"event"},
-	"event/source":             {"destination", "event", "internal/compiled", "internal/meter", "internal/quote", "internal/spans", "queue", "ruleset"},
+	"event/source":             {"destination", "event", "internal/canonical", "internal/compiled", "internal/meter", "internal/quote", "internal/spans", "queue", "ruleset"},
 	"event/source/clustertest": {},
 	"ruleset/manifest":         {"destination", "event", "orphan", "ruleset"},
 	"gitsink":                  {"destination", "event", "internal/gitattr", "internal/opaque", "internal/panics", "internal/quote", "orphan", "queue"},
