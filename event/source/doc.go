@@ -5,10 +5,10 @@
 // event for every destination that wants it, and the event goes into the line of that destination
 // in a queue. When all reflectors of a destination have listed what they can, it gets a SeedSync:
 // its sink says which files differ from what was listed, and these alone are sent. There is no
-// cache of objects. A ledger holds the digest of each object and who has a file of it, and what
-// has to be sent is fetched again, once for all destinations. Lists and watches are read as they
-// arrive, one object at a time, and what no rule looks at is not decoded. So a dead remote costs a bit for each
-// object that it misses, and holds up nobody else.
+// cache of objects. A ledger holds the digest of each object and who has a file of it, and what has
+// to be sent is fetched again, once for all destinations. Lists and watches are read as they
+// arrive, one object at a time, and what no rule looks at is not decoded. So a dead remote costs a
+// bit for each object that it misses, and holds up nobody else.
 //
 // # Guarantees
 //
@@ -70,9 +70,9 @@
 // The ledger holds for each wanted object its name, the digest of its content and a shared pointer
 // to its owners, about 130 bytes. A destination holds a bit for each object of a type for which it
 // waits, a bit more for deletes, and one for what was sent since its last SeedSync. A listing has
-// one object in memory, a walk the contents of a page, Options.Lists of them at a time. While a seed compares, up to
-// 4 MiB of what its listings found of types of a thousand objects at most are kept, so that a small
-// cluster is read once (kept.go).
+// one object in memory, a walk the contents of a page, Options.Lists of them at a time. While a
+// seed compares, up to 4 MiB of what its listings found of types of a thousand objects at most are
+// kept, so that a small cluster is read once (kept.go).
 //
 // # Metrics
 //
