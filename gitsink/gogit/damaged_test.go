@@ -74,7 +74,7 @@ func inBand(data []byte) string {
 
 func aPack(t testing.TB) []byte {
 	t.Helper()
-	pack := object.EncodePack(object.SHA1, blobs(0, 15, 100), nil)
+	pack := object.EncodePack(object.SHA1, blobs(0, 15, 100), nil).Bytes()
 	return pack
 }
 

@@ -115,7 +115,7 @@ func (g *pushGroup) send(receiver *session, ch *pushStack) verdict {
 	began := time.Now()
 	traced, span := g.tracePush(ch)
 	got, err := bounded(traced, g.remote.sink.opts.TransferTimeout, func(ctx context.Context) (answer, error) {
-		report, words, err := receiver.Push(ctx, smart.Update{Ref: g.remote.ref, Old: ch.old, New: ch.tip}, pack)
+		report, words, err := receiver.Push(ctx, smart.Update{Ref: g.remote.ref, Old: ch.old, New: ch.tip}, pack...)
 		return answer{report, words}, err
 	})
 	v := g.remote.judge(got.report, err, got.words)

@@ -121,7 +121,7 @@ func (ch *pushStack) add(c *call, d *builtCommits) {
 	for _, o := range d.objects {
 		switch o.Kind {
 		case plumbing.TreeObject:
-			ch.trees[o.Hash] = string(o.Data)
+			ch.trees[o.Hash] = o.Text()
 		case plumbing.BlobObject:
 			ch.blobs[o.Hash] = o.Data
 		}

@@ -137,7 +137,7 @@ func (m *modelServer) upload(body []byte) []byte {
 			m.t.Errorf("a want: %v", err)
 		}
 	}
-	pack := object.EncodePack(object.SHA1, objects, nil)
+	pack := object.EncodePack(object.SHA1, objects, nil).Bytes()
 	return append([]byte(pkt("NAK\n")), pack...)
 }
 

@@ -68,7 +68,7 @@ func (s *shelf) RoundTrip(r *http.Request) (*http.Response, error) {
 		s.reach(hash, filter, &pack)
 	}
 	s.asked = append(s.asked, strings.TrimSpace(fmt.Sprintf("%s %s %s", strings.Join(names, ","), filter, depth)))
-	packed := object.EncodePack(object.SHA1, pack, nil)
+	packed := object.EncodePack(object.SHA1, pack, nil).Bytes()
 	if err != nil {
 		return nil, err
 	}

@@ -267,7 +267,7 @@ func TestAnIncrementSaysWhatIsThere(t *testing.T) {
 func TestAPackWithoutTheWantedCommitIsOfNoUse(t *testing.T) {
 	t.Parallel()
 	m := newModelServer(t, nil)
-	pack := object.EncodePack(object.SHA1, nil, nil)
+	pack := object.EncodePack(object.SHA1, nil, nil).Bytes()
 	g := standing(t, &Options{Transport: answers(func(r *http.Request, _ string) (int, string) {
 		if r.Method == http.MethodGet {
 			return http.StatusOK, advertises(r, "ofs-delta", "refs/heads/main", m.tip.String())

@@ -293,8 +293,8 @@ func TestAPushAsksForWhatTheServerOffersAndNamesTheOldValue(t *testing.T) {
 		ch.objects = ch.objects[:len(ch.objects)-1]
 		require.Contains(t, string(w.sent[0]), ch.old.String()+" "+ch.tip.String()+" refs/heads/main")
 		require.Equal(t, c.bands, strings.Contains(string(w.sent[0]), "side-band-64k"), capabilities)
-		want := object.EncodePack(object.SHA1, ch.objects, map[bool]func(object.ID) (string, bool){true: ch.store.Lookup}[c.thin])
-		require.Len(t, w.sent[1], len(want), capabilities)
+		want := object.EncodePack(object.SHA1, ch.objects, map[bool]func(object.ID) (string, bool){true: ch.store.Lookup}[c.thin]).Bytes()
+		require.Len(t, bytes.Join(w.sent[1:], nil), len(want), capabilities)
 		require.Equal(t, c.thin, len(want) < 1000, "of a folder of a hundred files: %s", capabilities)
 	}
 }

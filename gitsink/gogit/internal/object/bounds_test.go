@@ -79,7 +79,7 @@ func TestWhatIsMissingIsFoundAtAnyDepth(t *testing.T) {
 // FuzzUnpack reads whatever a server may send for a pack: an error or objects that are what their
 // names say, within the limits.
 func FuzzUnpack(f *testing.F) {
-	pack := EncodePack(SHA1, blobs(0, 15, 100), nil)
+	pack := EncodePack(SHA1, blobs(0, 15, 100), nil).Bytes()
 	f.Add(pack, true)
 	f.Add(gogittest.DeltaChain(5), false)
 	f.Fuzz(func(t *testing.T, pack []byte, keep bool) {

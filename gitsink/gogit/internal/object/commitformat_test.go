@@ -77,7 +77,7 @@ func TestThePackHoldsEachObjectOnce(t *testing.T) {
 	commit := New(SHA1, plumbing.CommitObject, []byte("tree "+someHash+"\n"))
 	objects := []Object{blob, tree, blob, commit, tree}
 
-	whole := EncodePack(SHA1, objects, nil)
+	whole := EncodePack(SHA1, objects, nil).Bytes()
 	require.Equal(t, "PACK\x00\x00\x00\x02\x00\x00\x00\x03", string(whole[:packHeader]))
 	got, err := Unpack(SHA1, bytes.NewReader(whole), Limits{1 << 20, 1 << 20}, true)
 	require.NoError(t, err)
@@ -89,7 +89,7 @@ func TestThePackHoldsEachObjectOnce(t *testing.T) {
 	require.Equal(t, want, got)
 
 	has := func(h ID) (string, bool) { return old, h == tree.From }
-	thin := EncodePack(SHA1, objects, has)
+	thin := EncodePack(SHA1, objects, has).Bytes()
 	require.Contains(t, string(thin), tree.From.raw(), "the base of the delta")
 	got, err = Unpack(SHA1, bytes.NewReader(thin), Limits{1 << 20, 1 << 20}, true)
 	require.NoError(t, err)
@@ -97,12 +97,12 @@ func TestThePackHoldsEachObjectOnce(t *testing.T) {
 	require.Equal(t, want.Commits, got.Commits)
 	require.Equal(t, want.Blobs, got.Blobs)
 	base := New(SHA1, plumbing.TreeObject, []byte(old))
-	thin = EncodePack(SHA1, append(objects, base), has)
+	thin = EncodePack(SHA1, append(objects, base), has).Bytes()
 	got, err = Unpack(SHA1, bytes.NewReader(thin), Limits{1 << 20, 1 << 20}, true)
 	require.NoError(t, err)
 	require.Equal(t, string(tree.Data), maps.Collect(got.Trees.All())[tree.Hash])
 
-	empty := EncodePack(SHA1, nil, nil)
+	empty := EncodePack(SHA1, nil, nil).Bytes()
 	require.Len(t, empty, packHeader+20)
 }
 

@@ -11,7 +11,10 @@ import (
 
 // deflater compresses what goes into packs. It holds most of a megabyte, which costs more to make
 // than a small push to compress; so there are a few for all, and who finds none waits.
-type deflater struct{ w *zlib.Writer }
+type deflater struct {
+	w  *zlib.Writer
+	to bytes.Buffer // of deflated
+}
 
 // deflaters are those that are free; the nil ones are not made yet.
 var deflaters = func() chan *deflater {
@@ -30,11 +33,14 @@ func takeDeflater() *deflater {
 		return d
 	}
 	w, _ := zlib.NewWriterLevel(io.Discard, zlib.BestSpeed) // the level is valid
-	return &deflater{w}
+	return &deflater{w: w}
 }
 
 func (d *deflater) giveBack() {
-	d.w.Reset(io.Discard) // so as not to hold the pack
+	d.w.Reset(io.Discard) // so as not to hold what it wrote to
+	if d.to.Cap() > keptDeflated {
+		d.to = bytes.Buffer{}
+	}
 	deflaters <- d
 }
 
@@ -46,10 +52,13 @@ func (d *deflater) deflate(to *bytes.Buffer, data []byte) {
 }
 
 func (d *deflater) deflated(data []byte) []byte {
-	var to bytes.Buffer
-	d.deflate(&to, data)
-	return bytes.Clone(to.Bytes())
+	d.to.Reset()
+	d.deflate(&d.to, data)
+	return bytes.Clone(d.to.Bytes())
 }
+
+// keptDeflated is the size up to which a deflater keeps the memory that it wrote into.
+const keptDeflated = 1 << 20
 
 const (
 	recentSeen     = 4096    // contents of which it is known that they were compressed lately

@@ -93,7 +93,7 @@ func TestAContentThatWasWrittenOverIsAnother(t *testing.T) {
 			data[at] = i
 		}
 		blob := New(SHA1, plumbing.BlobObject, data)
-		pack := EncodePack(SHA1, []Object{blob}, nil)
+		pack := EncodePack(SHA1, []Object{blob}, nil).Bytes()
 		r, err := zlib.NewReader(bytes.NewReader(pack[packHeader+2:]))
 		require.NoError(t, err)
 		got, err := io.ReadAll(r)

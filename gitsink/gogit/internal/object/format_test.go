@@ -111,7 +111,7 @@ func TestPacksOfEachFormatAreThoseOfGit(t *testing.T) {
 		}
 		send := func(root, parent ID, objects []Object) Object {
 			commit := New(f, plumbing.CommitObject, EncodeCommit(root, parent, gitsink.Commit{Message: "m"}, gitsink.Signature{Name: "o"}, time.Unix(1_800_000_000, 0)))
-			pack := EncodePack(f, append(objects, commit), store.Lookup)
+			pack := EncodePack(f, append(objects, commit), store.Lookup).Bytes()
 			gitIn(t, folder, string(pack), "index-pack", "--stdin", "--fix-thin", "--strict")
 			gitIn(t, folder, "", "update-ref", "refs/heads/main", commit.Hash.String())
 			gitIn(t, folder, "", "fsck", "--strict", "--no-dangling")
@@ -126,7 +126,7 @@ func TestPacksOfEachFormatAreThoseOfGit(t *testing.T) {
 		first := send(root, ID{}, objects)
 		require.NoError(t, e.Apply("dir/file-100", gitsink.Change{Path: "dir/file-100", Data: []byte("new")}))
 		root, objects = e.Commit()
-		thin := EncodePack(f, objects, store.Lookup)
+		thin := EncodePack(f, objects, store.Lookup).Bytes()
 		require.Less(t, len(thin), 600, "the folder goes as a delta")
 		second := send(root, first.Hash, objects)
 		got, err := RootOf(f, gitIn(t, folder, "", "cat-file", "commit", "main"))
@@ -167,7 +167,7 @@ func TestASignatureStandsWhereItsFormatHasIt(t *testing.T) {
 // of both. A delta whose base would lie in the pack's header is an error for us, as for git, but
 // not for go-git.
 func FuzzPackReader(f *testing.F) {
-	pack := EncodePack(SHA1, blobs(0, 15, 100), nil)
+	pack := EncodePack(SHA1, blobs(0, 15, 100), nil).Bytes()
 	f.Add(pack)
 	f.Add(gogittest.DeltaChain(3))
 	f.Add(pack[:len(pack)-1])

@@ -82,15 +82,6 @@ func (f Format) Name(kind plumbing.ObjectType, data []byte) ID {
 	return id
 }
 
-// sum appends the hash of data to it, as a pack ends.
-func (f Format) sum(data []byte) []byte {
-	h := f.hasher()
-	h.Write(data) // a hash never fails
-	data = h.Sum(data)
-	hashers[f].Put(h)
-	return data
-}
-
 // EmptyTree returns the name of the tree without entries.
 func (f Format) EmptyTree() ID { return f.Name(plumbing.TreeObject, nil) }
 

@@ -29,7 +29,7 @@ func blobs(sizes ...int) []Object {
 
 func TestGitReadsPacksOfObjectsOfAnySize(t *testing.T) {
 	objects := blobs(0, 1, 15, 16, 17, 2047, 2048, 2049, 1<<18, 1<<18+1, 3<<20)
-	pack := EncodePack(SHA1, append(objects, objects...), nil) // each twice
+	pack := EncodePack(SHA1, append(objects, objects...), nil).Bytes() // each twice
 
 	dir := t.TempDir()
 	git := func(stdin []byte, args ...string) string {
@@ -53,13 +53,13 @@ func TestGitReadsPacksOfObjectsOfAnySize(t *testing.T) {
 
 func TestAHundredLanesThatPushAtOnceShareAFewCompressors(t *testing.T) {
 	objects := blobs(1000)
-	want := EncodePack(SHA1, objects, nil)
+	want := EncodePack(SHA1, objects, nil).Bytes()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	var lanes sync.WaitGroup
 	for range 100 {
 		lanes.Go(func() {
-			if got := EncodePack(SHA1, objects, nil); !bytes.Equal(want, got) {
+			if got := EncodePack(SHA1, objects, nil).Bytes(); !bytes.Equal(want, got) {
 				t.Errorf("%d bytes", len(got))
 			}
 		})

@@ -164,6 +164,8 @@ const (
 	// pushedBlobs is kept of one push. Few of its files are ever read: those of a base folder's
 	// owner, attributes, and what is encrypted.
 	pushedBlobs = 64 << 10
+	manyBlobs   = 64
+	fewOfMany   = 4
 )
 
 // blobCache keeps small files that were read or written lately, in two generations.
@@ -186,11 +188,12 @@ func (c *blobCache) Get(hash ID) (string, bool) {
 	return data, ok
 }
 
-// PutPushed keeps the smallest of the files that were pushed.
+// PutPushed keeps the smallest of the files that were pushed: of a seed a few, since it would
+// fill the memory of each lane with the same objects.
 func (c *blobCache) PutPushed(blobs map[ID][]byte) {
 	left := pushedBlobs
-	for _, hash := range slices.SortedFunc(maps.Keys(blobs), func(a, b ID) int { return len(blobs[a]) - len(blobs[b]) }) {
-		if left -= len(blobs[hash]) + objectOverhead; left < 0 {
+	for i, hash := range slices.SortedFunc(maps.Keys(blobs), func(a, b ID) int { return len(blobs[a]) - len(blobs[b]) }) {
+		if left -= len(blobs[hash]) + objectOverhead; left < 0 || i == fewOfMany && len(blobs) > manyBlobs {
 			return
 		}
 		c.Put(hash, string(blobs[hash])) // the plan's data is the caller's

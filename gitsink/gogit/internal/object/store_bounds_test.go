@@ -212,16 +212,21 @@ func TestSmallFilesAreKeptForTwoGenerations(t *testing.T) {
 
 func TestOfAPushTheSmallestFilesAreKept(t *testing.T) {
 	t.Parallel()
-	var s Store
-	small, pushed := New(SHA1, plumbing.BlobObject, []byte("owner")), map[ID][]byte{}
-	pushed[small.Hash] = small.Data
-	for _, o := range blobs(slices.Repeat([]int{1000}, 200)...) {
-		pushed[o.Hash] = o.Data
+	for _, c := range []struct{ files, size, atMost, moreThan int }{
+		{manyBlobs - 1, 2000, pushedBlobs, pushedBlobs - 2000 - objectOverhead},
+		{manyBlobs, 2000, fewOfMany * (2000 + objectOverhead), 0}, // a seed
+	} {
+		var s Store
+		small, pushed := New(SHA1, plumbing.BlobObject, []byte("owner")), map[ID][]byte{}
+		pushed[small.Hash] = small.Data
+		for _, o := range blobs(slices.Repeat([]int{c.size}, c.files)...) {
+			pushed[o.Hash] = o.Data
+		}
+		s.Blobs.PutPushed(pushed)
+		require.LessOrEqual(t, s.Blobs.size(), c.atMost)
+		require.Greater(t, s.Blobs.size(), c.moreThan)
+		data, ok := s.Blobs.Get(small.Hash)
+		require.True(t, ok)
+		require.Equal(t, "owner", data)
 	}
-	s.Blobs.PutPushed(pushed)
-	require.LessOrEqual(t, s.Blobs.size(), pushedBlobs)
-	require.Greater(t, s.Blobs.size(), pushedBlobs-1000-objectOverhead)
-	data, ok := s.Blobs.Get(small.Hash)
-	require.True(t, ok)
-	require.Equal(t, "owner", data)
 }

@@ -101,8 +101,8 @@ func (s *Session) Fetch(ctx context.Context, req FetchRequest, take func(pack io
 
 // Push sends an update and a pack to the service receive-pack, and returns its report: nil if
 // none came, for which there is an error then. words is what hooks and the like said.
-func (s *Session) Push(ctx context.Context, u Update, pack []byte) (report *packp.ReportStatus, words string, err error) {
-	answer, err := s.conn.Exchange(ctx, u.encode(s.Refs), pack)
+func (s *Session) Push(ctx context.Context, u Update, pack ...[]byte) (report *packp.ReportStatus, words string, err error) {
+	answer, err := s.conn.Exchange(ctx, append([][]byte{u.encode(s.Refs)}, pack...)...)
 	if err != nil {
 		return nil, "", s.conn.Explain(err)
 	}

@@ -1,6 +1,7 @@
 package smart
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -39,11 +40,11 @@ func (s *pipeConn) Exchange(ctx context.Context, parts ...[]byte) (io.ReadCloser
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
+		in := bufio.NewWriterSize(s.in, 32<<10) // a pack has many short parts
 		for _, part := range parts {
-			if _, err := s.in.Write(part); err != nil {
-				break // the answer says why
-			}
+			_, _ = in.Write(part)
 		}
+		_ = in.Flush() // the answer says why one of them failed
 		_ = s.in.Close()
 	}()
 	return &pipeAnswer{s.out, stop, func() {
