@@ -41,7 +41,7 @@ func (t *thinner) thin(o Object) (base ID, delta []byte) {
 // treeDelta is what makes one tree of another (gitformat-pack(5), "Deltified representation");
 // nil if one is damaged. Entries that are in both are copied, the others inserted.
 func treeDelta(f Format, old, tree string) []byte {
-	d := &deltaWriter{}
+	d := &deltaWriter{tree: tree}
 	d.size(len(old))
 	d.size(len(tree))
 	at := 0 // of what is left of old
@@ -50,7 +50,7 @@ func treeDelta(f Format, old, tree string) []byte {
 		if !ok {
 			return nil
 		}
-		raw := left[:len(left)-len(after)]
+		from, raw := len(tree)-len(left), left[:len(left)-len(after)]
 		left = after
 		for at < len(old) {
 			before, rest, ok := cutEntry(f, old[at:])
@@ -66,7 +66,7 @@ func treeDelta(f Format, old, tree string) []byte {
 			d.copy(at, len(raw))
 			at += len(raw)
 		} else {
-			d.insert(raw)
+			d.insert(from, len(raw))
 		}
 	}
 	d.flush()
@@ -76,9 +76,10 @@ func treeDelta(f Format, old, tree string) []byte {
 // deltaWriter joins what belongs together: a copy that goes on where the last one ended, inserts
 // one after the other.
 type deltaWriter struct {
+	tree     string // that is to be made
 	out      []byte
-	from, n  int    // to be copied
-	inserted string // to be inserted; never both
+	from, n  int    // to be copied, of the other tree
+	inserted string // a part of tree that is to be inserted; never both
 }
 
 func (d *deltaWriter) size(n int) {
@@ -96,11 +97,13 @@ func (d *deltaWriter) copy(from, n int) {
 	d.n += n
 }
 
-func (d *deltaWriter) insert(s string) {
+// insert inserts a part of the tree. One that follows another joins it, since nothing was copied
+// between the two.
+func (d *deltaWriter) insert(from, n int) {
 	if d.n > 0 {
 		d.flush()
 	}
-	d.inserted += s
+	d.inserted = d.tree[from-len(d.inserted) : from+n]
 }
 
 const (

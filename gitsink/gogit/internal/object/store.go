@@ -44,10 +44,10 @@ func (s *Store) Memory() int64 {
 	return s.Size + int64(s.Blobs.size()) + int64(s.closed.Len())*objectOverhead/2
 }
 
-// Add takes a tree in.
+// Add takes a tree in. Large ones that other stores have as well are in memory once.
 func (s *Store) Add(hash ID, tree string) {
 	if !s.Trees.Has(hash) {
-		s.Trees.Set(hash, tree)
+		s.Trees.Set(hash, shared.tree(hash, tree))
 		s.Size += int64(len(tree)) + objectOverhead
 	}
 }
@@ -160,7 +160,7 @@ func (s *Store) sweep() {
 
 const (
 	cachedBlob = 64 << 10  // a larger file is not worth keeping
-	youngBlobs = 512 << 10 // and twice that is all that is kept
+	youngBlobs = 128 << 10 // and twice that is all that is kept
 	// pushedBlobs is kept of one push. Few of its files are ever read: those of a base folder's
 	// owner, attributes, and what is encrypted.
 	pushedBlobs = 64 << 10

@@ -259,10 +259,10 @@ func TestDeltasAreWrittenAsGitReadsThem(t *testing.T) {
 		"copies that join":               {func(d *deltaWriter) { d.copy(5, 5); d.copy(10, 2) }, "\x91\x05\x07"},
 		"copies that do not":             {func(d *deltaWriter) { d.copy(5, 5); d.copy(11, 2) }, "\x91\x05\x05\x91\x0b\x02"},
 		"a copy after one that was cut":  {func(d *deltaWriter) { d.copy(5, 5); d.copy(0, 2) }, "\x91\x05\x05\x90\x02"},
-		"an insert before the beginning": {func(d *deltaWriter) { d.insert("x"); d.copy(0, 2) }, "\x01x\x90\x02"},
-		"inserts around a copy":          {func(d *deltaWriter) { d.insert("x"); d.insert("y"); d.copy(2, 2); d.insert("z") }, "\x02xy\x91\x02\x02\x01z"},
-		"all that an insert can carry":   {func(d *deltaWriter) { d.insert(strings.Repeat("x", maxInsert)) }, "\x7f" + strings.Repeat("x", 127)},
-		"more than that":                 {func(d *deltaWriter) { d.insert(strings.Repeat("x", maxInsert+1)) }, "\x7f" + strings.Repeat("x", 127) + "\x01x"},
+		"an insert before the beginning": {func(d *deltaWriter) { d.tree = "xcc"; d.insert(0, 1); d.copy(0, 2) }, "\x01x\x90\x02"},
+		"inserts around a copy":          {func(d *deltaWriter) { d.tree = "xyccz"; d.insert(0, 1); d.insert(1, 1); d.copy(2, 2); d.insert(4, 1) }, "\x02xy\x91\x02\x02\x01z"},
+		"all that an insert can carry":   {func(d *deltaWriter) { d.tree = strings.Repeat("x", maxInsert); d.insert(0, maxInsert) }, "\x7f" + strings.Repeat("x", 127)},
+		"more than that":                 {func(d *deltaWriter) { d.tree = strings.Repeat("x", maxInsert+1); d.insert(0, maxInsert+1) }, "\x7f" + strings.Repeat("x", 127) + "\x01x"},
 	} {
 		d := &deltaWriter{}
 		test.write(d)

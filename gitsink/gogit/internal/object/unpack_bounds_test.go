@@ -48,10 +48,10 @@ func refDelta(base ID, delta string) packed {
 
 // insertDelta makes a short text of a base of so many bytes.
 func insertDelta(base int, text string) string {
-	d := &deltaWriter{}
+	d := &deltaWriter{tree: text}
 	d.size(base)
 	d.size(len(text))
-	d.insert(text)
+	d.insert(0, len(text))
 	d.flush()
 	return string(d.out)
 }
