@@ -46,7 +46,8 @@ func (d *Document) records() records {
 	}
 	d.managers = r.managers
 	// What is no JSON says nothing.
-	if _, err := r.applied.parse(d.Text(d.Get(root, "metadata", "annotations", lastAppliedConfiguration))); err != nil {
+	d.appliedText = append(d.appliedText[:0], d.Text(d.Get(root, "metadata", "annotations", lastAppliedConfiguration))...)
+	if _, err := r.applied.parse(d.appliedText); err != nil {
 		r.applied.Reset()
 	}
 	return r

@@ -1,8 +1,11 @@
 package canonical
 
 import (
+	"bytes"
 	"iter"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Kind is the kind of a value, in the words of JSON and YAML.
@@ -38,9 +41,14 @@ type Document struct {
 	scratch []byte // text that does not stand in the source as it is
 	foreign []any  // what Foreign nodes are
 
+	decoder jsontext.Decoder
+	input   bytes.Buffer // of the decoder
+
 	order    []Node    // of link
-	managers []Node    // of recordsOf
-	applied  *Document // of recordsOf
+	managers []Node    // of records
+	applied  *Document // of records
+
+	appliedText []byte // what applied points into
 }
 
 type node struct {
@@ -57,6 +65,16 @@ const root Node = 1
 // Reset forgets the object, and all that it refers to. It keeps memory for the next one, but not
 // that of an object of unusual size.
 func (d *Document) Reset() {
+	d.forget()
+	if d.input = (bytes.Buffer{}); d.decoder.InputOffset() > 0 {
+		d.decoder.Reset(&d.input)
+	}
+	if d.applied != nil {
+		d.applied.Reset()
+	}
+}
+
+func (d *Document) forget() {
 	clear(d.nodes)
 	clear(d.foreign)
 	d.nodes, d.foreign, d.scratch, d.source = d.nodes[:0], d.foreign[:0], d.scratch[:0], ""
@@ -66,9 +84,6 @@ func (d *Document) Reset() {
 	if cap(d.nodes) > keptNodes {
 		d.nodes, d.order = nil, nil
 	}
-	if d.applied != nil {
-		d.applied.Reset()
-	}
 }
 
 const (
@@ -77,7 +92,7 @@ const (
 )
 
 func (d *Document) begin() {
-	d.Reset()
+	d.forget()
 	d.nodes = append(d.nodes, node{})
 }
 
