@@ -18,8 +18,8 @@ import (
 const maxDepth = 10_000
 
 var (
-	errDepth = fmt.Errorf("canonical: the object is nested deeper than %d maps and lists", maxDepth)
-	errRange = errors.New("canonical: a number is out of the range of a float64")
+	errDepth = fmt.Errorf("the object is nested deeper than %d maps and lists", maxDepth)
+	errRange = errors.New("a number is out of the range of a float64")
 )
 
 // Parse reads one JSON object, as client-go's dynamic client reads it: of members with one name the
@@ -41,7 +41,7 @@ func (d *Document) Parse(data []byte) error {
 func (d *Document) parse(data []byte) (inRange bool, err error) {
 	d.begin()
 	if len(data) > math.MaxInt32 {
-		return false, errors.New("canonical: an object of more than 2 GiB")
+		return false, errors.New("an object of more than 2 GiB")
 	}
 	d.source = view(data)
 	d.input = *bytes.NewBuffer(data)
@@ -52,13 +52,13 @@ func (d *Document) parse(data []byte) (inRange bool, err error) {
 			_, err = p.in.ReadToken()
 			return false, p.fail(err)
 		}
-		return false, errors.New("canonical: no JSON object: it does not begin with {")
+		return false, errors.New("no JSON object: it does not begin with {")
 	}
 	if _, err = p.value(0); err != nil {
 		return false, err
 	}
 	if _, err = p.in.ReadToken(); err != io.EOF { //nolint:errorlint // the decoder returns it as it is
-		return false, errors.New("canonical: no JSON object: there is more behind it")
+		return false, errors.New("no JSON object: there is more behind it")
 	}
 	return p.inRange, nil
 }
@@ -78,9 +78,9 @@ type parser struct {
 func (p *parser) fail(err error) error {
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("canonical: no JSON object: a mistake at byte %d", syntax.ByteOffset)
+		return fmt.Errorf("no JSON object: a mistake at byte %d", syntax.ByteOffset)
 	}
-	return errors.New("canonical: no JSON object: it ends too early")
+	return errors.New("no JSON object: it ends too early")
 }
 
 // value reads a value that stands in depth maps and lists.

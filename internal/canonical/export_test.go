@@ -1,0 +1,8 @@
+package canonical
+
+import "unsafe"
+
+// Held returns the number of bytes that the document keeps for the next object.
+func (d *Document) Held() int {
+	return cap(d.scratch) + cap(d.nodes)*int(unsafe.Sizeof(node{})) + cap(d.order)*int(unsafe.Sizeof(Node(0)))
+}
