@@ -1,10 +1,13 @@
 package canonical_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
@@ -105,7 +108,51 @@ func TestAnotherObjectOfThatSizeAsksForNoMemory(t *testing.T) {
 // A document that has had a large object does not hold its memory for ever.
 func TestTheMemoryOfAnUnusualObjectIsGivenBack(t *testing.T) {
 	var d canonical.Document
-	require.NoError(t, d.Parse([]byte(fmt.Sprintf(`{"a":"%s","b":[%s1]}`, strings.Repeat(`\n`, 2<<20), strings.Repeat("1,", 1<<20)))))
+	large := fmt.Sprintf(`{"a":"%s","b":[%s1]}`, strings.Repeat(`\n`, 2<<20), strings.Repeat("1,", 1<<20))
+	require.NoError(t, d.Parse([]byte(large)))
+	require.Greater(t, d.Held(), 3<<20)
 	d.Reset()
-	require.Less(t, d.Held(), 1<<20)
+	require.Less(t, d.Held(), 2<<20)
+
+	applied, err := json.Marshal(map[string]any{"kubectl.kubernetes.io/last-applied-configuration": large})
+	require.NoError(t, err)
+	require.NoError(t, d.Parse([]byte(`{"apiVersion":"v1","kind":"Service","metadata":{"annotations":`+string(applied)+`}}`)))
+	d.Sanitize()
+	require.Greater(t, d.Held(), 3<<20)
+	d.Reset()
+	require.Less(t, d.Held(), 2<<20)
+}
+
+func TestNothingOfAnObjectIsHeldAfterReset(t *testing.T) {
+	var d canonical.Document
+	text := []byte(`{"a":"` + strings.Repeat("x", 1000) + `"}`)
+	parsed := weak.Make(&text[0])
+	require.NoError(t, d.Parse(text))
+	d.Reset()
+	text = nil
+	runtime.GC()
+	require.Nil(t, parsed.Value(), "what was parsed")
+
+	value := &struct{ a [1000]byte }{}
+	loaded := weak.Make(value)
+	require.NoError(t, d.Load(map[string]any{"a": value}))
+	d.Reset()
+	value = nil
+	runtime.GC()
+	require.Nil(t, loaded.Value(), "what was loaded")
+	runtime.KeepAlive(&d)
+}
+
+func TestAnErrorOfParseSaysWhereTheMistakeIs(t *testing.T) {
+	for text, want := range map[string]string{
+		``: "ends too early", ` `: "ends too early", `{`: "ends too early", `{"a"`: "ends too early", `{"a":`: "ends too early", `{"a":1`: "ends too early", `{"a":[1`: "ends too early",
+		`{"a":"x`: "ends too early", `{"a":"\`: "ends too early", `{"a":tr`: "ends too early", `{"a":-`: "ends too early", `{"a":{"b":[{}`: "ends too early",
+		`[]`: "begin with {", `null`: "begin with {", `"a"`: "begin with {", `1`: "begin with {", `{}{}`: "more behind", `{} x`: "more behind", `{}]`: "more behind",
+		`x`: "at byte 0", `{x`: "at byte 1", `{"a" 1}`: "at byte 5", `{"a":x}`: "at byte 5", `{"a":1]`: "at byte 6", `{"a":[1}`: "at byte 7", `{"a":1,}`: "at byte 6", `{"a":01}`: "at byte 6",
+		`{"a":"\x"}`: "at byte 6", `{"a":1e999}`: "out of the range", `{"a":{"b":[1e999]},"c":1}`: "out of the range",
+	} {
+		var d canonical.Document
+		require.ErrorContains(t, d.Parse([]byte(text)), want, text)
+		require.Zero(t, d.Root())
+	}
 }

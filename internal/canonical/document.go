@@ -3,7 +3,6 @@ package canonical
 import (
 	"bytes"
 	"iter"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -71,6 +70,9 @@ func (d *Document) Reset() {
 	}
 	if d.applied != nil {
 		d.applied.Reset()
+	}
+	if cap(d.appliedText) > keptBytes {
+		d.appliedText = nil
 	}
 }
 
@@ -234,7 +236,7 @@ func (d *Document) set(key, text string) {
 	if n == 0 {
 		n = d.add(String)
 		before := &d.nodes[root].child
-		for *before != 0 && strings.Compare(d.nodes[*before].key, key) < 0 {
+		for *before != 0 && d.nodes[*before].key < key {
 			before = &d.nodes[*before].next
 		}
 		d.nodes[n].next = *before

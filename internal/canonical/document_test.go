@@ -39,6 +39,10 @@ func TestADocumentIsLookedInto(t *testing.T) {
 		names = append(names, name)
 	}
 	require.Equal(t, []string{"a", "b"}, names)
+	for name := range d.Each(d.Root()) {
+		require.Equal(t, "a", name)
+		break
+	}
 	var kinds []canonical.Kind
 	for _, n := range d.Each(d.Get(d.Root(), "b", "c")) {
 		kinds = append(kinds, d.Kind(n))
