@@ -87,7 +87,7 @@ var (
 	}
 )
 
-// TestWhatIsRemovedIsWhatWasRemovedBefore has, for each rule, what it may find in every combination.
+// TestWhatIsRemovedIsWhatWasRemovedBefore has what each rule may find, in every combination.
 func TestWhatIsRemovedIsWhatWasRemovedBefore(t *testing.T) {
 	t.Parallel()
 	var c compared
