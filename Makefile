@@ -138,7 +138,7 @@ soak: ## the proofs and the end-to-end tests at full size
 	$(call against-api-server,KUBESCRIBE_SOAK=1 go test -v -count=1 -timeout $(SOAK_TIMEOUT) ./internal/e2e/...)
 
 # The core, quick packages first.
-CORE ?= queue event/source gitsink orphan destination event ruleset internal/compiled . gitsink/gogit/internal/object gitsink/gogit/internal/smart gitsink/gogit
+CORE ?= queue event/source gitsink orphan destination event internal/canonical ruleset internal/compiled . gitsink/gogit/internal/object gitsink/gogit/internal/smart gitsink/gogit
 # More of the command line; see internal/mutants/doc.go.
 MUTANTS ?=
 

@@ -5,8 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"log/slog"
+	"strconv"
 
 	"github.com/kubescribe/kubescribe/internal/opaque"
 )
@@ -30,16 +30,17 @@ func NewContent(data []byte) *Content {
 	}{data: data} // one allocation
 	c := &both.Content
 	c.data = &both.data
-	nameBlob(sha1.New(), data).Sum(c.sha1[:0])
-	nameBlob(sha256.New(), data).Sum(c.sha256[:0])
+	// Names of blobs, as gitformat-pack(5) and hash-object have them.
+	var room [32]byte
+	header := append(strconv.AppendInt(append(room[:0], "blob "...), int64(len(data)), 10), 0)
+	short, long := sha1.New(), sha256.New()
+	short.Write(header)
+	short.Write(data)
+	short.Sum(c.sha1[:0])
+	long.Write(header)
+	long.Write(data)
+	long.Sum(c.sha256[:0])
 	return c
-}
-
-// nameBlob has h compute the name of a blob, as gitformat-pack(5) and hash-object have it.
-func nameBlob(h hash.Hash, data []byte) hash.Hash {
-	fmt.Fprintf(h, "blob %d\x00", len(data))
-	h.Write(data)
-	return h
 }
 
 // Bytes returns the content, which must not be changed.

@@ -198,6 +198,16 @@ func TestEncodeRefusesWhatJSONCannotHoldAndDoesNotQuoteIt(t *testing.T) {
 	require.Error(t, err)
 }
 
+func TestAnObjectThatContainsItselfIsRefused(t *testing.T) {
+	obj := object(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}`)
+	obj.Object["data"] = []any{obj.Object}
+	require.Nil(t, event.Sanitize(obj))
+	_, err := event.Encode(obj)
+	require.ErrorContains(t, err, "nested deeper")
+	_, err = event.ContentOf(obj, nil)
+	require.ErrorContains(t, err, "nested deeper")
+}
+
 // FuzzEncode states that both YAML versions read any JSON object back, and that equal objects have
 // equal bytes.
 func FuzzEncode(f *testing.F) {

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/internal/canonical"
 )
 
 // Options add to FromObject and ContentOf what the object does not say. Nil and the zero value mean
@@ -86,7 +87,7 @@ func ContentOf(obj *unstructured.Unstructured, opts *Options) (*Content, error) 
 	if gvk.Group == "" && gvk.Kind == "Secret" && (opts == nil || opts.Encryptor == nil) {
 		return nil, fmt.Errorf("%w: set an Encryptor", ErrSecret)
 	}
-	data, err := encode(obj, sanitize)
+	data, err := encode(obj, (*canonical.Document).Sanitize)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +124,7 @@ func typedContent(r Resource, obj runtime.Object, opts *Options) (*Content, erro
 		return nil, fmt.Errorf("event: cannot convert %T", obj)
 	}
 	gv := schema.GroupVersion{Group: r.Group, Version: r.Version}.String()
-	if own := text(object, "apiVersion"); own != "" && own != gv {
+	if own, _ := object["apiVersion"].(string); own != "" && own != gv {
 		return nil, fmt.Errorf("event: the object's apiVersion is %q, not %q as its resource says", own, gv)
 	}
 	object = maps.Clone(object) // it may be the caller's

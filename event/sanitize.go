@@ -1,10 +1,6 @@
 package event
 
-import (
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
-	"github.com/kubescribe/kubescribe/internal/canonical"
-)
+import "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 // Sanitize returns a copy of obj without what the server owns. It does not change obj. It works by
 // a deny list: whatever is not named here stays, also empty values, defaults, and fields of unknown
@@ -35,6 +31,9 @@ import (
 //   - StatefulSet: status of volumeClaimTemplates
 //
 // What admission adds to Pods is kept.
+//
+// Of an object that is nested deeper than 10,000 maps and lists, as one is that contains itself,
+// Sanitize returns nil, which Encode refuses.
 func Sanitize(obj *unstructured.Unstructured) *unstructured.Unstructured {
 	if obj == nil {
 		return nil
@@ -46,12 +45,4 @@ func Sanitize(obj *unstructured.Unstructured) *unstructured.Unstructured {
 	}
 	m.document.Sanitize()
 	return &unstructured.Unstructured{Object: m.document.Object()}
-}
-
-func sanitize(d *canonical.Document) { d.Sanitize() }
-
-// text returns the string at a field of an object, "" if there is none.
-func text(m map[string]any, field string) string {
-	s, _ := m[field].(string)
-	return s
 }

@@ -2,6 +2,7 @@ package canonical
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -46,7 +47,8 @@ func (d *Document) records() records {
 	}
 	d.managers = r.managers
 	// What is no JSON says nothing.
-	if _, err := r.applied.parse(d.Text(d.Get(root, "metadata", "annotations", lastAppliedConfiguration))); err != nil {
+	d.appliedText = append(d.appliedText[:0], d.Text(d.Get(root, "metadata", "annotations", lastAppliedConfiguration))...)
+	if _, err := r.applied.parse(d.appliedText); err != nil {
 		r.applied.Reset()
 	}
 	return r
@@ -86,7 +88,7 @@ func (r *records) authoredPort(port Node) bool {
 	d.scratch = append(d.scratch, `,"protocol":"`...)
 	d.scratch = d.appendPlain(d.scratch, protocol)
 	d.scratch = append(d.scratch, `"}`...)
-	key := string(d.scratch[start:])
+	key := view(d.scratch[start:])
 	for _, fields := range r.managers {
 		if d.Get(fields, "f:spec", "f:ports", key, "f:nodePort") != 0 {
 			return true
@@ -112,8 +114,13 @@ func (r *records) authoredPort(port Node) bool {
 
 // appendPlain appends a value of a key in FieldsV1.
 func (d *Document) appendPlain(b []byte, n Node) []byte {
-	if d.Kind(n) == String {
-		return append(b, d.Text(n)...)
+	switch d.Kind(n) {
+	case String:
+		return append(b, d.nodes[n].text...)
+	case Number:
+		if whole, _, isWhole := number(d.nodes[n].text); isWhole {
+			return strconv.AppendInt(b, whole, 10)
+		}
 	}
 	return fmt.Append(b, d.Value(n))
 }

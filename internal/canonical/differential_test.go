@@ -1,6 +1,7 @@
 package canonical_test
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"testing"
@@ -67,7 +68,7 @@ func (c *compared) same(how string, obj *unstructured.Unstructured) error {
 	got, err := c.document.AppendYAML(c.yaml[:0])
 	c.yaml = got
 	if (err == nil) != (refused == nil) {
-		return fmt.Errorf("%s, errors: %v and %v", how, err, refused)
+		return fmt.Errorf("%s: one of the two refuses it: %w", how, errors.Join(err, refused))
 	}
 	if string(got) != string(want) {
 		return fmt.Errorf("%s: %s", how, cmp.Diff(string(want), string(got)))

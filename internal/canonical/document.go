@@ -1,8 +1,10 @@
 package canonical
 
 import (
+	"bytes"
 	"iter"
-	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Kind is the kind of a value, in the words of JSON and YAML.
@@ -38,9 +40,14 @@ type Document struct {
 	scratch []byte // text that does not stand in the source as it is
 	foreign []any  // what Foreign nodes are
 
+	decoder jsontext.Decoder
+	input   bytes.Buffer // of the decoder
+
 	order    []Node    // of link
-	managers []Node    // of recordsOf
-	applied  *Document // of recordsOf
+	managers []Node    // of records
+	applied  *Document // of records
+
+	appliedText []byte // what applied points into
 }
 
 type node struct {
@@ -57,6 +64,19 @@ const root Node = 1
 // Reset forgets the object, and all that it refers to. It keeps memory for the next one, but not
 // that of an object of unusual size.
 func (d *Document) Reset() {
+	d.forget()
+	if d.input = (bytes.Buffer{}); d.decoder.InputOffset() > 0 {
+		d.decoder.Reset(&d.input)
+	}
+	if d.applied != nil {
+		d.applied.Reset()
+	}
+	if cap(d.appliedText) > keptBytes {
+		d.appliedText = nil
+	}
+}
+
+func (d *Document) forget() {
 	clear(d.nodes)
 	clear(d.foreign)
 	d.nodes, d.foreign, d.scratch, d.source = d.nodes[:0], d.foreign[:0], d.scratch[:0], ""
@@ -66,9 +86,6 @@ func (d *Document) Reset() {
 	if cap(d.nodes) > keptNodes {
 		d.nodes, d.order = nil, nil
 	}
-	if d.applied != nil {
-		d.applied.Reset()
-	}
 }
 
 const (
@@ -77,7 +94,7 @@ const (
 )
 
 func (d *Document) begin() {
-	d.Reset()
+	d.forget()
 	d.nodes = append(d.nodes, node{})
 }
 
@@ -219,7 +236,7 @@ func (d *Document) set(key, text string) {
 	if n == 0 {
 		n = d.add(String)
 		before := &d.nodes[root].child
-		for *before != 0 && strings.Compare(d.nodes[*before].key, key) < 0 {
+		for *before != 0 && d.nodes[*before].key < key {
 			before = &d.nodes[*before].next
 		}
 		d.nodes[n].next = *before

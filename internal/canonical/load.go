@@ -1,11 +1,9 @@
 package canonical
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
-	"unsafe"
 )
 
 // Load reads an object from what client-go decodes into. The document points to its texts, but not
@@ -25,7 +23,7 @@ func (d *Document) Load(obj map[string]any) error {
 
 func (d *Document) load(v any, depth int) (Node, error) {
 	if depth > maxDepth {
-		return 0, fmt.Errorf("canonical: the object is nested deeper than %d", maxDepth)
+		return 0, errDepth
 	}
 	switch v := v.(type) {
 	case map[string]any:
@@ -63,7 +61,7 @@ func (d *Document) loadNumber(scratch []byte) Node {
 	digits := scratch[len(d.scratch):]
 	d.scratch = scratch
 	n := d.add(Number)
-	d.nodes[n].text = unsafe.String(unsafe.SliceData(digits), len(digits))
+	d.nodes[n].text = view(digits)
 	return n
 }
 

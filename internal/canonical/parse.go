@@ -1,24 +1,33 @@
 package canonical
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 	"unsafe"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxDepth is how deep maps and lists may stand in each other. It is the bound of Kubernetes.
 const maxDepth = 10_000
 
-var errRange = errors.New("canonical: a number is out of the range of a float64")
+var (
+	errDepth = fmt.Errorf("the object is nested deeper than %d maps and lists", maxDepth)
+	errRange = errors.New("a number is out of the range of a float64")
+)
 
 // Parse reads one JSON object, as client-go's dynamic client reads it: of members with one name the
 // last counts, what is not UTF-8 becomes U+FFFD, and a number out of range is an error, as is
 // nesting deeper than 10,000 maps and lists. Nothing may change data before the next Parse, Load or
 // Reset: the document points into it. No error quotes data.
 func (d *Document) Parse(data []byte) error {
-	inRange, err := d.parse(unsafe.String(unsafe.SliceData(data), len(data)))
+	inRange, err := d.parse(data)
 	if err == nil && !inRange {
 		err = errRange
 	}
@@ -29,69 +38,62 @@ func (d *Document) Parse(data []byte) error {
 }
 
 // parse reports whether all numbers are in range. One that is not stands there as a null.
-func (d *Document) parse(s string) (inRange bool, err error) {
+func (d *Document) parse(data []byte) (inRange bool, err error) {
 	d.begin()
-	if len(s) > math.MaxInt32 {
-		return false, errors.New("canonical: an object of more than 2 GiB")
+	if len(data) > math.MaxInt32 {
+		return false, errors.New("an object of more than 2 GiB")
 	}
-	d.source = s
-	p := parser{d: d, s: s, inRange: true}
-	p.blanks()
-	if p.at == len(s) || s[p.at] != '{' {
-		return false, p.fail("a JSON object begins with {")
+	d.source = view(data)
+	d.input = *bytes.NewBuffer(data)
+	d.decoder.Reset(&d.input, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	p := parser{d: d, in: &d.decoder, s: d.source, inRange: true}
+	if kind := p.in.PeekKind(); kind != '{' {
+		if kind == 0 {
+			_, err = p.in.ReadToken()
+			return false, p.fail(err)
+		}
+		return false, errors.New("no JSON object: it does not begin with {")
 	}
 	if _, err = p.value(0); err != nil {
 		return false, err
 	}
-	if p.blanks(); p.at < len(s) {
-		return false, p.fail("there is more behind the object")
+	if _, err = p.in.ReadToken(); err != io.EOF { //nolint:errorlint // the decoder returns it as it is
+		return false, errors.New("no JSON object: there is more behind it")
 	}
 	return p.inRange, nil
 }
 
-// parser reads the text s into the nodes of d.
+// view returns b as a string without a copy of it. Nothing may change b as long as it is used.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// parser makes the tokens of the text s the nodes of d.
 type parser struct {
 	d       *Document
+	in      *jsontext.Decoder
 	s       string
-	at      int
 	inRange bool
 }
 
-func (p *parser) fail(what string) error {
-	if p.at >= len(p.s) {
-		return errors.New("canonical: no JSON object: it ends too early")
+// fail returns the error for one of the decoder, which could quote names.
+func (p *parser) fail(err error) error {
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("no JSON object: a mistake at byte %d", syntax.ByteOffset)
 	}
-	return fmt.Errorf("canonical: no JSON object, at byte %d: %s", p.at, what)
-}
-
-func (p *parser) blanks() {
-	for p.at < len(p.s) && (p.s[p.at] == ' ' || p.s[p.at] == '\n' || p.s[p.at] == '\t' || p.s[p.at] == '\r') {
-		p.at++
-	}
-}
-
-// take steps over blanks, c, and the blanks behind it, and reports whether c was there.
-func (p *parser) take(c byte) bool {
-	p.blanks()
-	if p.at == len(p.s) || p.s[p.at] != c {
-		return false
-	}
-	p.at++
-	p.blanks()
-	return true
+	return errors.New("no JSON object: it ends too early")
 }
 
 // value reads a value that stands in depth maps and lists.
 func (p *parser) value(depth int) (Node, error) {
-	if p.at == len(p.s) {
-		return 0, p.fail("")
-	}
-	switch c := p.s[p.at]; c {
+	switch kind := p.in.PeekKind(); kind {
 	case '{', '[':
 		if depth++; depth > maxDepth {
-			return 0, fmt.Errorf("canonical: the object is nested deeper than %d", maxDepth)
+			return 0, errDepth
 		}
-		if c == '[' {
+		if _, err := p.in.ReadToken(); err != nil {
+			return 0, p.fail(err)
+		}
+		if kind == '[' {
 			n := p.d.add(List)
 			return n, p.elements(n, depth)
 		}
@@ -99,39 +101,33 @@ func (p *parser) value(depth int) (Node, error) {
 		return n, p.members(n, depth)
 	case '"':
 		text, err := p.text()
-		if err != nil {
-			return 0, err
-		}
 		n := p.d.add(String)
 		p.d.nodes[n].text = text
-		return n, nil
-	case 'n':
-		return p.word("null", Null)
-	case 't':
-		return p.word("true", True)
-	case 'f':
-		return p.word("false", False)
-	default:
+		return n, err
+	case '0':
 		return p.number()
+	default:
+		token, err := p.in.ReadToken()
+		if err != nil {
+			return 0, p.fail(err)
+		}
+		switch token.Kind() {
+		case 'n':
+			return p.d.add(Null), nil
+		case 't':
+			return p.d.add(True), nil
+		default:
+			return p.d.add(False), nil
+		}
 	}
 }
 
 func (p *parser) members(n Node, depth int) error {
-	p.at++
-	if p.take('}') {
-		return nil
-	}
 	last, sorted := Node(0), true
-	for {
-		if p.at == len(p.s) || p.s[p.at] != '"' {
-			return p.fail("the name of a member is missing")
-		}
+	for p.in.PeekKind() == '"' {
 		key, err := p.text()
 		if err != nil {
 			return err
-		}
-		if !p.take(':') {
-			return p.fail("a colon is missing")
 		}
 		c, err := p.value(depth)
 		if err != nil {
@@ -145,26 +141,20 @@ func (p *parser) members(n Node, depth int) error {
 			nodes[last].next = c
 			sorted = sorted && nodes[last].key < key
 		}
-		if last = c; p.take(',') {
-			continue
-		}
-		if !p.take('}') {
-			return p.fail("a map goes on with a comma or ends with }")
-		}
-		if !sorted {
-			p.d.link(n)
-		}
-		return nil
+		last = c
 	}
+	if _, err := p.in.ReadToken(); err != nil {
+		return p.fail(err)
+	}
+	if !sorted {
+		p.d.link(n)
+	}
+	return nil
 }
 
 func (p *parser) elements(n Node, depth int) error {
-	p.at++
-	if p.take(']') {
-		return nil
-	}
 	last := Node(0)
-	for {
+	for kind := p.in.PeekKind(); kind != ']' && kind != 0; kind = p.in.PeekKind() {
 		c, err := p.value(depth)
 		if err != nil {
 			return err
@@ -174,72 +164,54 @@ func (p *parser) elements(n Node, depth int) error {
 		} else {
 			p.d.nodes[last].next = c
 		}
-		if last = c; p.take(',') {
-			continue
-		}
-		if !p.take(']') {
-			return p.fail("a list goes on with a comma or ends with ]")
-		}
-		return nil
+		last = c
 	}
+	if _, err := p.in.ReadToken(); err != nil {
+		return p.fail(err)
+	}
+	return nil
 }
 
-func (p *parser) word(word string, kind Kind) (Node, error) {
-	if len(p.s)-p.at < len(word) || p.s[p.at:p.at+len(word)] != word {
-		return 0, p.fail("a value is missing")
+// read reads a text with its quotes, or a number, and returns where it stands in the source.
+func (p *parser) read() (string, error) {
+	value, err := p.in.ReadValue()
+	if err != nil {
+		return "", p.fail(err)
 	}
-	p.at += len(word)
-	return p.d.add(kind), nil
+	end := int(p.in.InputOffset())
+	return p.s[end-len(value) : end], nil
 }
 
-// number reads a number by the grammar of JSON.
-func (p *parser) number() (Node, error) {
-	start := p.at
-	if p.s[p.at] == '-' {
-		p.at++
+// text reads a text. It stands in the source as it is, or is put into the scratch.
+func (p *parser) text() (string, error) {
+	quoted, err := p.read()
+	if err != nil {
+		return "", err
 	}
-	whole := p.at
-	if p.digits() == 0 {
-		return 0, p.fail("a value is missing")
+	if strings.IndexByte(quoted, '\\') < 0 && utf8.ValidString(quoted) {
+		return quoted[1 : len(quoted)-1], nil
 	}
-	if p.s[whole] == '0' && p.at > whole+1 {
-		p.at = whole + 1
-		return 0, p.fail("a number begins with a zero")
-	}
-	if p.at < len(p.s) && p.s[p.at] == '.' {
-		if p.at++; p.digits() == 0 {
-			return 0, p.fail("a digit is missing")
-		}
-	}
-	far := p.at-start > shortNumber
-	if p.at < len(p.s) && p.s[p.at]|0x20 == 'e' {
-		far = true
-		if p.at++; p.at < len(p.s) && (p.s[p.at] == '+' || p.s[p.at] == '-') {
-			p.at++
-		}
-		if p.digits() == 0 {
-			return 0, p.fail("a digit is missing")
-		}
-	}
-	text := p.s[start:p.at]
-	if far {
-		if _, err := strconv.ParseFloat(text, 64); err != nil {
-			p.inRange = false
-			return p.d.add(Null), nil
-		}
-	}
-	n := p.d.add(Number)
-	p.d.nodes[n].text = text
-	return n, nil
+	start := len(p.d.scratch)
+	// The error is that of text which is not UTF-8.
+	p.d.scratch, _ = jsontext.AppendUnquote(p.d.scratch, quoted)
+	return view(p.d.scratch[start:]), nil
 }
 
 // shortNumber is the length up to which a number without an exponent is surely in range.
 const shortNumber = 300
 
-func (p *parser) digits() (count int) {
-	for p.at < len(p.s) && '0' <= p.s[p.at] && p.s[p.at] <= '9' {
-		p.at++
-		count++
+func (p *parser) number() (Node, error) {
+	digits, err := p.read()
+	if err != nil {
+		return 0, err
 	}
-	return count
+	if len(digits) > shortNumber || strings.ContainsAny(digits, "eE") {
+		if _, err := strconv.ParseFloat(digits, 64); err != nil {
+			p.inRange = false
+			return p.d.add(Null), nil
+		}
+	}
+	n := p.d.add(Number)
+	p.d.nodes[n].text = digits
+	return n, nil
 }

@@ -18,7 +18,7 @@ const (
 	maxYAML = 64 << 20
 )
 
-var errTooLarge = fmt.Errorf("canonical: the object's YAML has more than %d MiB", maxYAML>>20)
+var errTooLarge = fmt.Errorf("the object's YAML has more than %d MiB", maxYAML>>20)
 
 // AppendYAML appends the object as canonical YAML: one document in block style, two spaces of
 // indentation, lists not indented, keys in byte order, a line break at the end. The errors are
@@ -26,7 +26,7 @@ var errTooLarge = fmt.Errorf("canonical: the object's YAML has more than %d MiB"
 // an object whose YAML has more than 64 MiB. None of them quotes a value.
 func (d *Document) AppendYAML(dst []byte) ([]byte, error) {
 	if d.Root() == 0 {
-		return dst, errors.New("canonical: there is no object to write")
+		return dst, errors.New("there is no object to write")
 	}
 	w := writer{d: d, b: dst, start: len(dst)}
 	if d.first(root) == 0 {

@@ -1,0 +1,87 @@
+package canonical_test
+
+import (
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubescribe/kubescribe/internal/testsize"
+)
+
+// few draws a short text of the characters.
+func few(r *rand.Rand, characters string) string {
+	var b strings.Builder
+	for range 1 + r.IntN(9) {
+		b.WriteByte(characters[r.IntN(len(characters))])
+	}
+	return b.String()
+}
+
+// TestWhatCouldBeReadAsSomethingElseIsQuotedAsBefore draws texts of few characters, so that most of
+// what the rules tell apart comes up.
+func TestWhatCouldBeReadAsSomethingElseIsQuotedAsBefore(t *testing.T) {
+	t.Parallel()
+	r := testsize.Chance(t)
+	var c compared
+	for range (testsize.Sizes{Short: 20, Usual: 100, Long: 500, Soak: 50_000}).Pick() {
+		object := map[string]any{}
+		for i := range 200 {
+			s := few(r, []string{"01", "0189+-._eE:,", "0xXoObB17fF_+-", "2019-01-1tT \n:", ".inNfFaA+-", "nNoOyYeEsS", "trueTRUEfalsFALS", "nulNUL~=<", "-: #?\t'\"a\n", "01_eE.+-"}[r.IntN(10)])
+			object[strconv.Itoa(i)+"k"] = s
+			object[s] = []any{s}
+		}
+		text, err := json.Marshal(object)
+		require.NoError(t, err)
+		if err := c.check(text); err != nil {
+			require.NoError(t, err, "%q", text)
+		}
+	}
+}
+
+// TestEveryCharacterIsWrittenAsBefore has each one alone, between others, in lines and in a key.
+func TestEveryCharacterIsWrittenAsBefore(t *testing.T) {
+	t.Parallel()
+	testsize.Sampled(t)
+	var c compared
+	for begin := rune(0); begin <= 0x10ffff; begin += 0x200 {
+		if alike := begin%0x10000 != 0 && begin%0x10000 < 0xfe00; begin >= 0x3400 && begin < 0xd600 || begin >= 0xe200 && begin < 0xf800 || begin > 0xffff && alike {
+			continue
+		}
+		object := map[string]any{}
+		for r := begin; r < begin+0x200; r++ {
+			s := string(r)
+			object["a"+s+"b"] = []any{s, s + "a", "a" + s, "a" + s + "b", "a\nb" + s + "c\n", "a \nb" + s + "\nc", s + s}
+		}
+		text, err := json.Marshal(object)
+		require.NoError(t, err)
+		if err := c.check(text); err != nil {
+			require.NoError(t, err, "from %U on", begin)
+		}
+	}
+}
+
+func TestFloatsAreWrittenAsBefore(t *testing.T) {
+	t.Parallel()
+	r := testsize.Chance(t)
+	var c compared
+	for range (testsize.Sizes{Usual: 20, Long: 200}).Pick() {
+		var floats []any
+		for range 500 {
+			f := math.Float64frombits(r.Uint64())
+			if r.IntN(2) == 0 {
+				f = r.NormFloat64() * math.Pow(10, float64(r.IntN(60)-30))
+			}
+			if !math.IsNaN(f) && !math.IsInf(f, 0) {
+				floats = append(floats, f)
+			}
+		}
+		text, err := json.Marshal(map[string]any{"a": floats})
+		require.NoError(t, err)
+		require.NoError(t, c.check(text))
+	}
+}
