@@ -34,8 +34,8 @@ const (
 //	_cluster/namespaces_shop.yaml
 //
 // Without a namespace, "", it is for objects of cluster scope, which stand at the top then. Names
-// are escaped as those of DefaultLayout. A resource with its group is cut to 160 bytes, and a name
-// to what is left of 200. The Name holds the namespace: a layout for another one is another layout.
+// are escaped as those of DefaultLayout. A resource with its group is cut to 191 bytes, and a name
+// to what is left of 231. The Name holds the namespace: a layout for another one is another layout.
 func FlatLayout(namespace string) Layout { return flatLayout{namespace} }
 
 type flatLayout struct{ namespace string }
@@ -92,8 +92,9 @@ func (f flatLayout) Collection(path string) (Collection, bool) {
 // {namespace} is _cluster for objects without one, {group} is _core for the core group, and
 // {resource.group} is services or deployments.apps. A template needs {namespace}, {name}, and
 // {resource.group} or both {resource} and {group}, each once. Two words in one component are set
-// apart by one of _+=@, which no word has in it. Words are escaped as by DefaultLayout and cut to
-// 200 bytes for each component.
+// apart by one of _ + = @ and the comma, which no word has in it. Words are escaped as by
+// DefaultLayout. Each is cut to 200 bytes, or to its share of 231 where it stands in a component
+// with others: then the type of a resource and a group of more than 63 bytes each may be cut.
 //
 // There is no {kind}: a deletion may come without the kind of the object, and a path must be known
 // then too. Nor is there a {version}, since a new version of a type moves no file.

@@ -120,8 +120,8 @@ func TestWhatIsNoLayoutIsRefusedWithTheReason(t *testing.T) {
 		"{namespace}/{resource.group}/{name}/kustomization.yaml":                            "means something to other tools",
 		strings.Repeat("a/", 8) + "{namespace}/{resource.group}/{name}.yaml":                "more than 7 folders",
 		strings.Repeat("a", 200) + "{namespace}/{resource.group}/{name}.yaml":               "more than 200",
-		"{namespace}/{resource.group}/{name}" + "." + strings.Repeat("a", 40) + ".yaml":     "more than 40",
-		"{namespace}/{resource.group}/" + strings.Repeat("a", 39) + "-" + "{name}.yaml":     "more than 40",
+		"{namespace}/{resource.group}/{name}" + "." + strings.Repeat("a", 24) + ".yaml":     "more than 24",
+		"{namespace}/{resource.group}/" + strings.Repeat("a", 24) + "-" + "{name}.yaml":     "more than 24",
 		"\x00{namespace}/{resource.group}/{name}.yaml":                                      "but not",
 		"ä/{namespace}/{resource.group}/{name}.yaml":                                        "text in it may have a-z",
 		"{namespace}/{resource.group}/{name}.yaml\n{namespace}/{resource.group}/{name}.yml": "text in it may have a-z",
@@ -144,7 +144,7 @@ func TestALongNameBesideOtherWordsIsCutAndItsCollectionIsTold(t *testing.T) {
 		require.Equal(t, scopeOf(r), collection)
 		require.NotEqual(t, path, flat.Path(resource(group, "deployments", "shop", long+"n")))
 	}
-	path := flat.Path(resource(strings.Repeat("g", 160), "deployments", "shop", "x"))
+	path := flat.Path(resource(strings.Repeat("g", 190), "deployments", "shop", "x"))
 	require.LessOrEqual(t, len(path), 255)
 	_, ok := flat.Collection(path)
 	require.False(t, ok, "the type was cut")

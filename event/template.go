@@ -17,9 +17,15 @@ const (
 	coreGroup = "_core"
 	// apart has the characters that set two words in one component apart: no escaped word has one.
 	apart = "_+=@,"
-	// minName is what is left to a name that shares its component with other words, in bytes.
-	minName = 40
+	// maxShared is the length of all words of a component that has several, in bytes. Of that at
+	// least minName is left to a name.
+	maxShared = 231
+	minName   = 40
 )
+
+// shares are the bytes that each word has in a component that has several: enough for a namespace,
+// and for a group and a resource of 63 bytes each. What is left goes to the type or the group.
+var shares = map[word]int{wordNamespace: 64, wordGroup: 64, wordResource: 63, wordType: 127}
 
 // template is a Layout that is written as a path with words in it. Text between words stands in
 // each path as it is; parseTemplate makes sure that it can be told from the words.
@@ -31,14 +37,16 @@ type template struct {
 // component is a part of a path between two slashes.
 type component struct {
 	parts []part
-	most  int // the bytes of each word but the name
 	named bool
+	// nameMost is the bytes of the name together with the words beside it.
+	nameMost int
 }
 
 // part is a word or text.
 type part struct {
 	word word // "": text
 	text string
+	most int // the bytes of a word; not of a name
 }
 
 // Name implements Layout.
@@ -58,10 +66,10 @@ func (t *template) Path(r Resource) string {
 
 // write adds the component of an object to a path.
 func (c *component) write(b *strings.Builder, id ID) {
-	nameMost := maxComponent
+	nameMost := c.nameMost
 	for _, p := range c.parts {
 		if c.named && p.word != "" && p.word != wordName {
-			nameMost -= len(shorten(p.word.of(id), c.most))
+			nameMost -= len(shorten(p.word.of(id), p.most))
 		}
 	}
 	for _, p := range c.parts {
@@ -71,7 +79,34 @@ func (c *component) write(b *strings.Builder, id ID) {
 		case wordName:
 			b.WriteString(shorten(escape(id.Name), nameMost))
 		default:
-			b.WriteString(shorten(p.word.of(id), c.most))
+			b.WriteString(shorten(p.word.of(id), p.most))
+		}
+	}
+}
+
+// share sets how long each word may be.
+func (c *component) share() {
+	count, left := 0, maxShared
+	for _, p := range c.parts {
+		if p.word != "" {
+			count++
+			left -= shares[p.word]
+		}
+	}
+	if c.nameMost = maxShared; count <= 1 {
+		c.nameMost = maxComponent
+	}
+	if c.named {
+		left -= minName
+	}
+	for i := range c.parts {
+		switch p := &c.parts[i]; {
+		case count == 1:
+			p.most = maxComponent
+		case p.word == wordType, p.word == wordGroup:
+			p.most = shares[p.word] + left
+		default:
+			p.most = shares[p.word]
 		}
 	}
 }
@@ -115,7 +150,7 @@ func (t *template) Collection(path string) (found Collection, ok bool) {
 // read adds what a component of a path says to found. It reports whether write could have written
 // it, and what it says is whole.
 func (c *component) read(here string, found *Collection) bool {
-	name, nameMost := "", maxComponent
+	name, nameMost := "", c.nameMost
 	for i, p := range c.parts {
 		if p.word == "" {
 			var ok bool
@@ -134,7 +169,7 @@ func (c *component) read(here string, found *Collection) bool {
 			name = escaped
 			continue
 		}
-		if nameMost -= len(escaped); !p.word.read(escaped, c.most, found) {
+		if nameMost -= len(escaped); !p.word.read(escaped, p.most, found) {
 			return false
 		}
 	}

@@ -14,7 +14,7 @@ var ErrLayout = errors.New("event: not a layout")
 const (
 	maxTemplate   = 200
 	maxComponents = 8
-	maxText       = 40 // in one component
+	maxText       = 24 // in one component
 )
 
 // refusedWords say of words that other tools have, or that come to mind, why they are none here and
@@ -97,14 +97,14 @@ func (t *template) checkFile() error {
 
 // parseComponent compiles what stands between two slashes, and adds its words to those seen.
 func parseComponent(written string, seen *[]word) (c component, err error) {
-	texts, count := 0, 0
+	texts := 0
 	for rest := written; rest != ""; {
 		var p part
 		if p, rest, err = parsePart(rest); err != nil {
 			return c, err
 		}
 		if p.word != "" {
-			if count++; slices.Contains(*seen, p.word) {
+			if slices.Contains(*seen, p.word) {
 				return c, fmt.Errorf("it has {%s} twice", p.word)
 			}
 			*seen = append(*seen, p.word)
@@ -119,10 +119,7 @@ func parseComponent(written string, seen *[]word) (c component, err error) {
 	case texts > maxText:
 		return c, fmt.Errorf("the text in %q has %d bytes, more than %d", written, texts, maxText)
 	}
-	c.most = maxComponent / max(count, 1)
-	if c.named && count > 1 {
-		c.most = (maxComponent - minName) / (count - 1)
-	}
+	c.share()
 	return c, c.checkTexts(written)
 }
 
