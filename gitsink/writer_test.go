@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -44,6 +45,7 @@ func (s *memorySink) Apply(ctx context.Context, d destination.Destination, plan 
 		return Result{}, &Error{Op: "push", Destination: d, Err: s.err}
 	}
 	files := s.folder(d.Ref.Name)
+	given := maps.Clone(files)
 	tree, err := FolderTree(files)
 	if err != nil {
 		return Result{}, err
@@ -57,6 +59,8 @@ func (s *memorySink) Apply(ctx context.Context, d destination.Destination, plan 
 		for _, change := range c.Changes {
 			if change.Remove {
 				delete(files, change.Path)
+			} else if change.From != "" {
+				files[change.Path] = given[change.From]
 			} else {
 				files[change.Path] = &fstest.MapFile{Data: change.Data, Mode: 0o644}
 			}
