@@ -173,7 +173,7 @@ func (c *component) checkTexts(written string) error {
 		case p.word == "":
 		case i > 0 && c.parts[i-1].word != "":
 			return fmt.Errorf("{%s}{%s} stand together, and nobody could tell them apart: set them apart with one of %s", c.parts[i-1].word, p.word, apart)
-		case i > 0 && !strings.Contains("-"+apart, lastByte(c.parts[i-1].text)):
+		case i > 0 && !strings.ContainsAny(lastByte(c.parts[i-1].text), "-"+apart):
 			return fmt.Errorf("the text before {%s} in %q has to end with one of -%s", p.word, written, apart)
 		}
 		if p.word == "" || i == len(c.parts)-1 {
@@ -182,9 +182,9 @@ func (c *component) checkTexts(written string) error {
 		next, between := c.parts[i+1].text, i < len(c.parts)-2
 		switch {
 		case next == "": // two words, which the next one refuses
-		case between && !strings.Contains(apart, next[:1]):
+		case between && !strings.ContainsAny(next[:1], apart):
 			return fmt.Errorf("{%s} in %q has to be followed by one of %s: both it and what comes then may have any other character", p.word, written, apart)
-		case !strings.Contains(".-"+apart, next[:1]):
+		case !strings.ContainsAny(next[:1], ".-"+apart):
 			return fmt.Errorf("the text behind {%s} in %q has to begin with one of .-%s", p.word, written, apart)
 		}
 	}

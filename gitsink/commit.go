@@ -18,8 +18,8 @@ type Commit struct {
 	Author, Committer Signature // a zero Author is the Committer, a zero Committer the sink's
 }
 
-// Change writes, copies or removes one file. The changes of a commit are applied in order. To remove
-// what is not there is no fault.
+// Change writes, copies or removes one file. The changes of a commit are applied in order. To
+// remove what is not there is no fault.
 type Change struct {
 	Path   string // slash path relative to the base folder; one that leaves it is ErrPath
 	Data   []byte

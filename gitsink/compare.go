@@ -111,6 +111,12 @@ func foldersAbove(path string) iter.Seq[string] {
 	}
 }
 
+// has reports whether a file is there.
+func (f *fileNames) has(path string) bool {
+	_, is := f.known[maphash.String(f.seed, path)]
+	return is
+}
+
 // take returns the name of a file's content, and forgets the file.
 func (f *fileNames) take(path string) (name blobName, exists bool) {
 	key := maphash.String(f.seed, path)
@@ -122,7 +128,7 @@ func (f *fileNames) take(path string) (name blobName, exists bool) {
 // compare tells a Snapshot which files differ from what they are to hold, and may be written. It
 // reports whether files are left that no living object has.
 func (p *planRun) compare(ctx context.Context, f *fileNames, live event.Snapshot) (left bool, err error) {
-	layout := p.writer.opts.Layout
+	layout := p.layout
 	for o := range live.Objects() {
 		if ctx.Err() != nil {
 			return false, context.Cause(ctx)
@@ -142,16 +148,15 @@ func (p *planRun) compare(ctx context.Context, f *fileNames, live event.Snapshot
 	return p.mayBeOurs(f), nil
 }
 
-// mayBeOurs reports whether any of the files could have been written by our layout.
+// mayBeOurs reports whether any of the files could have been written by our layout, or a former
+// one.
 func (p *planRun) mayBeOurs(left *fileNames) bool {
 	if left.take(OwnerFile); len(left.known) == 0 {
 		return false
 	}
 	for path := range p.paths() {
-		if _, is := left.take(path); is {
-			if _, ours := p.writer.opts.Layout.Collection(path); ours {
-				return true
-			}
+		if left.has(path) && p.ours(path) {
+			return true
 		}
 	}
 	return false

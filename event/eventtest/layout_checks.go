@@ -171,7 +171,7 @@ func eachPath(layout event.Layout, fault func(path string) error) error {
 // faultOfPath says what a file system or Git has against a path.
 func faultOfPath(p string) error {
 	if path.Clean(p) != p {
-		return errors.New("it is not clean: write it without //, . and ..")
+		return errors.New("it is not clean: path.Clean makes another one of it")
 	}
 	if err := destination.ValidatePath(p); err != nil {
 		return err

@@ -138,8 +138,8 @@ func checkPaths(folder string, commits []gitsink.Commit) error {
 	return errors.Join(faults...)
 }
 
-// applyChanges returns the files after the changes; nil if the changes change nothing. given are the
-// files that the plan was given, from which it copies.
+// applyChanges returns the files after the changes; nil if the changes change nothing. given are
+// the files that the plan was given, from which it copies.
 func applyChanges(given, files map[string]gitservertest.File, folder string, changes []gitsink.Change) (map[string]gitservertest.File, error) {
 	after := maps.Clone(files)
 	if after == nil {
