@@ -182,7 +182,9 @@ func (m *Mirror) revoke(set destination.Set) {
 func (m *Mirror) policy(d destination.Destination) gitsink.Policy {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p := gitsink.Policy{Orphans: m.orphans[d.Ref], Token: m.lastApproval}
+	p := gitsink.Policy{
+		Orphans: m.orphans[d.Ref], Layout: m.layouts[d.Ref], Kustomization: m.kustomizations[d.Ref], Token: m.lastApproval,
+	}
 	a := m.approvals[d.Ref]
 	if a == nil || a.to != d { // a plan for what the destination was has none of the new approvals
 		return p

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/event/source"
 	"github.com/kubescribe/kubescribe/gitsink"
 	"github.com/kubescribe/kubescribe/gitsink/gogit"
@@ -40,15 +41,17 @@ type Mirror struct {
 	rules   *ruleset.RuleSet
 	named   []destination.Ref // of SetRules, whether they are valid or not
 	// repositories are those of SetRules, with the destinations that refer to each.
-	repositories map[destination.Ref][]destination.Ref
-	namedRules   []types.NamespacedName // of SetRules, each once, whether they are valid or not
-	ruled        map[destination.Ref]ruled
-	orphans      map[destination.Ref]orphan.Options
-	written      map[destination.Ref]gitsink.Status // what the reports of the writer add up to
-	pruned       map[destination.Ref]gitsink.Pruned // what became of the last order to prune
-	unseen       map[destination.Ref]error          // why the last look at the branch failed
-	approvals    map[destination.Ref]*approvals
-	lastApproval uint64 // the number of the last one
+	repositories   map[destination.Ref][]destination.Ref
+	namedRules     []types.NamespacedName // of SetRules, each once, whether they are valid or not
+	ruled          map[destination.Ref]ruled
+	orphans        map[destination.Ref]orphan.Options
+	layouts        map[destination.Ref]event.Layout
+	kustomizations map[destination.Ref]bool
+	written        map[destination.Ref]gitsink.Status // what the reports of the writer add up to
+	pruned         map[destination.Ref]gitsink.Pruned // what became of the last order to prune
+	unseen         map[destination.Ref]error          // why the last look at the branch failed
+	approvals      map[destination.Ref]*approvals
+	lastApproval   uint64 // the number of the last one
 }
 
 // New returns a Mirror of the cluster that config leads to. If config sets no limit on the rate of

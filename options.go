@@ -68,7 +68,8 @@ type Options struct {
 	// of package source.
 	Source source.Options
 	// Write has the options of the gitsink.Writer: layout, encryption, commits and their messages.
-	// The Mirror sets Policy, from Rules.Orphans, Approve, Adopt and Prune. When OnReport is called
+	// The Mirror sets Policy, from Rules.Orphans, Layouts and Kustomizations, Approve, Adopt and
+	// Prune. When OnReport is called
 	// the status has what the report says. Default: the defaults of package gitsink.
 	Write gitsink.WriterOptions
 
@@ -108,7 +109,7 @@ func (o *Options) validate() error {
 		{o.Run.DrainTimeout != 0, "Run.DrainTimeout is set by the Mirror: set DrainTimeout"},
 		{o.Run.EndTimeout != 0, "Run.EndTimeout is set by the Mirror: Start ends ten seconds after DrainTimeout"},
 		{o.Source.Encryptor != nil, "Source.Encryptor is set by the Mirror: set Write.Encryptor, which both use"},
-		{o.Write.Policy != nil, "Write.Policy is set by the Mirror: use Rules.Orphans, Approve, Adopt and Prune"},
+		{o.Write.Policy != nil, "Write.Policy is set by the Mirror: use Rules.Orphans, Layouts and Kustomizations, Approve, Adopt and Prune"},
 	} {
 		if own.set {
 			faults = append(faults, errors.New(own.refuse))

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/orphan"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
@@ -22,9 +23,15 @@ type Rules struct {
 	Rules        []ruleset.Rule
 	// Orphans has the options of destinations that do not want the defaults.
 	Orphans map[destination.Ref]orphan.Options
+	// Layouts has the layouts of destinations that do not have Options.Write.Layout. The files of a
+	// folder that was begun with another one are moved when it is adopted; until then the
+	// destination is not written to, and its status says so. See docs/layouts.md.
+	Layouts map[destination.Ref]event.Layout
+	// Kustomizations has the destinations in whose folders a kustomization.yaml lists what is there.
+	Kustomizations map[destination.Ref]bool
 }
 
-// SetRules replaces all rules, before Start or while it runs. The map Orphans is not kept. Nothing
+// SetRules replaces all rules, before Start or while it runs. The maps are not kept. Nothing
 // is listed before the first call. Faulty destinations and rules are left out; the error names them
 // all and takes nothing from the others. A destination whose repository, branch or folder changed
 // is seeded anew; what it wrote elsewhere stays there. One whose Orphans are faulty is not written
@@ -36,6 +43,7 @@ func (m *Mirror) SetRules(r Rules) error {
 	m.mu.Lock()
 	same := m.ruled != nil && sameDestinations(m.set, set) && len(compiled.Compiled().ChangedDestinations(m.rules.Compiled())) == 0
 	m.set, m.rules, m.orphans = set, compiled, maps.Clone(r.Orphans)
+	arranged := m.arrange(r)
 	m.named, m.ruled, m.repositories = namesOf(r.Destinations), ruledBy(set, compiled, r.Rules), usersOf(r)
 	m.namedRules = namesOfRules(r.Rules)
 	for ref, w := range m.written {
@@ -50,7 +58,31 @@ func (m *Mirror) SetRules(r Rules) error {
 		m.watcher.SetRules(set, compiled)
 	}
 	m.mu.Unlock()
+	for _, d := range arranged {
+		m.queue.Wake(d)
+		_ = m.watcher.Sweep(d.Ref) // it is seeded anyway if the Watcher does not know it yet
+	}
 	return errors.Join(errSet, errRules, errOrphans)
+}
+
+// arrange takes how files are arranged from the rules, and returns the destinations for which that
+// has changed. The caller holds mu.
+func (m *Mirror) arrange(r Rules) (changed []destination.Destination) {
+	for d := range m.set.All() {
+		if layoutName(m.layouts[d.Ref]) != layoutName(r.Layouts[d.Ref]) || m.kustomizations[d.Ref] != r.Kustomizations[d.Ref] {
+			changed = append(changed, d)
+		}
+	}
+	m.layouts, m.kustomizations = maps.Clone(r.Layouts), maps.Clone(r.Kustomizations)
+	return changed
+}
+
+// layoutName returns the name of a layout; "" is that of the default.
+func layoutName(l event.Layout) string {
+	if l == nil {
+		return ""
+	}
+	return l.Name()
 }
 
 // Compiled returns the valid destinations and the rules in force: those of the last SetRules, or

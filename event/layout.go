@@ -1,21 +1,19 @@
 package event
 
-import (
-	"crypto/sha256"
-	"encoding/hex"
-	"net/url"
-	"strings"
-)
+import "strings"
 
 // Layout maps each object to the path of its file. An implementation must be pure: the same
 // Resource has the same Path for ever, since files written yesterday are recognised by it. All
-// methods may be called concurrently.
+// methods may be called concurrently. Package eventtest checks a layout of your own.
 type Layout interface {
 	// Name identifies the layout in the ownership file of a folder. A folder is written only with
-	// the layout that it was begun with.
+	// the layout that it was begun with, unless somebody allows its files to be moved to another.
+	// It is one line of printable text, and another one if a path of any object is.
 	Name() string
 	// Path returns the slash-separated path below the base folder. Two different IDs never have the
-	// same path, also on a file system that ignores case. Version and Kind play no part.
+	// same path, also on a file system that ignores case, and no path is a folder of another.
+	// Version and Kind play no part. Each path is one that Git and every file system take, and no
+	// file that a tool takes for its instructions, as kustomization.yaml.
 	Path(Resource) string
 	// Collection returns the type and namespace that a path belongs to, if this layout wrote it.
 	// False means that it did not, or that the path does not say. Collection(Path(r)) is the
@@ -49,9 +47,6 @@ type defaultLayout struct{}
 const (
 	clusterFolder = "_cluster"
 	extension     = ".yaml"
-	maxComponent  = 200
-	hashBytes     = sha256.Size / 2
-	hashDigits    = 2 * hashBytes
 )
 
 // Name implements Layout.
@@ -61,9 +56,10 @@ func (defaultLayout) Name() string { return "default/v1" }
 func (defaultLayout) Path(r Resource) string {
 	folder := clusterFolder
 	if r.Namespace != "" {
-		folder = shorten(escape(r.Namespace))
+		folder = shorten(escape(r.Namespace), maxComponent)
 	}
-	return folder + "/" + shorten(typeComponent(r.Resource, r.Group)) + "/" + shorten(escape(r.Name)) + extension
+	return folder + "/" + shorten(typeComponent(r.Resource, r.Group), maxComponent) + "/" +
+		shorten(escape(r.Name), maxComponent) + extension
 }
 
 // Collection implements Layout.
@@ -71,128 +67,16 @@ func (defaultLayout) Collection(path string) (Collection, bool) {
 	folder, rest, _ := strings.Cut(path, "/")
 	typ, file, _ := strings.Cut(rest, "/")
 	name, isYAML := strings.CutSuffix(file, extension)
-	if !isYAML || !isName(name) {
+	if !isYAML || !isName(name, maxComponent) {
 		return Collection{}, false
 	}
 	var namespace string
 	if folder != clusterFolder {
 		var ok bool
-		if namespace, ok = unescape(folder); !ok {
+		if namespace, ok = unescape(folder, maxComponent); !ok {
 			return Collection{}, false
 		}
 	}
-	resource, group, ok := splitType(typ)
+	resource, group, ok := splitType(typ, maxComponent)
 	return Collection{Group: group, Resource: resource, Namespace: namespace}, ok
-}
-
-// typeComponent joins resource and group by the first dot of the component: a dot inside resource
-// is escaped.
-func typeComponent(resource, group string) string {
-	s := strings.ReplaceAll(escape(resource), ".", "%2E")
-	if group != "" {
-		s += "." + escape(group)
-	}
-	return s
-}
-
-func splitType(component string) (resource, group string, ok bool) {
-	if len(component) > maxComponent {
-		return "", "", false
-	}
-	before, after, _ := strings.Cut(component, ".")
-	// what is no escape is "", which is written as no other component
-	resource, _ = url.PathUnescape(before)
-	group, _ = url.PathUnescape(after)
-	return resource, group, typeComponent(resource, group) == component
-}
-
-// isName reports whether a name can have been written as component, in whole or cut.
-func isName(component string) bool {
-	head, hash, cut := strings.Cut(component, "~")
-	if !cut {
-		_, ok := unescape(component)
-		return ok
-	}
-	if len(hash) != hashDigits || strings.Trim(hash, "0123456789abcdef") != "" {
-		return false
-	}
-	if len(component) > maxComponent || len(component) < maxComponent-len("%X") {
-		return false
-	}
-	// something followed, so that a dot at the end of head is not the last
-	_, ok := unescape(head + "-")
-	return ok
-}
-
-// shorten cuts an escaped component that is too long, but never an escape in two.
-func shorten(component string) string {
-	if len(component) <= maxComponent {
-		return component
-	}
-	head := component[:maxComponent-len("~")-hashDigits]
-	if i := strings.LastIndexByte(head, '%'); i > len(head)-len("%XX") {
-		head = head[:i]
-	}
-	sum := sha256.Sum256([]byte(component))
-	return head + "~" + hex.EncodeToString(sum[:hashBytes])
-}
-
-// escape writes s as a component. Escaped text holds neither "_" nor "~", and no letters in the
-// other case.
-func escape(s string) string {
-	if s == "" {
-		return "_" // in no valid event; it keeps paths well-formed all the same
-	}
-	first := 0
-	if isReserved(s) {
-		first = 1
-	}
-	if first == 0 && strings.IndexFunc(s, isEscaped) < 0 && s[0] != '.' && s[len(s)-1] != '.' {
-		return s
-	}
-	const digits = "0123456789ABCDEF"
-	escaped := make([]byte, 0, len(s)+8)
-	for i := range len(s) {
-		c := s[i]
-		edge := c == '.' && (i == 0 || i == len(s)-1)
-		if i < first || edge || isEscaped(rune(c)) {
-			escaped = append(escaped, '%', digits[c>>4], digits[c&15])
-		} else {
-			escaped = append(escaped, c)
-		}
-	}
-	return string(escaped)
-}
-
-// unescape returns the one string that escape writes as component, if there is one and it was not
-// cut.
-func unescape(component string) (string, bool) {
-	if len(component) > maxComponent {
-		return "", false
-	}
-	// what is no escape is "", which is written as no other component
-	s, _ := url.PathUnescape(component)
-	return s, escape(s) == component
-}
-
-func isEscaped(c rune) bool {
-	return !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '.')
-}
-
-// isReserved reports whether a file of this name plus extension means something to others: Windows
-// opens a device whatever follows the first dot, and kustomize takes kustomization.yaml for its
-// instructions.
-func isReserved(s string) bool {
-	if s == "kustomization" {
-		return true
-	}
-	device, _, _ := strings.Cut(s, ".")
-	switch len(device) {
-	case 3:
-		return device == "con" || device == "prn" || device == "aux" || device == "nul"
-	case 4:
-		port := device[:3]
-		return (port == "com" || port == "lpt") && '0' <= device[3] && device[3] <= '9'
-	}
-	return false
 }

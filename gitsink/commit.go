@@ -18,8 +18,8 @@ type Commit struct {
 	Author, Committer Signature // a zero Author is the Committer, a zero Committer the sink's
 }
 
-// Change writes or removes one file. The changes of a commit are applied in order. To remove what
-// is not there is no fault.
+// Change writes, copies or removes one file. The changes of a commit are applied in order. To
+// remove what is not there is no fault.
 type Change struct {
 	Path   string // slash path relative to the base folder; one that leaves it is ErrPath
 	Data   []byte
@@ -27,6 +27,11 @@ type Change struct {
 	// Content is the same as Data with the names that Git gives to it; nil if they are not known.
 	// It spares a sink the hashing, and may be ignored.
 	Content *event.Content
+	// From is a file of the Tree that the plan was given: the file at Path becomes what that is,
+	// content and mode, whatever was done to it before in the same plan. It stays where it is. To
+	// copy what is not there, or is no file, is ErrPath. A sink need not read the content. Default:
+	// "", so Data is written.
+	From string
 }
 
 func writing(path string, content *event.Content) Change {
@@ -37,6 +42,9 @@ func writing(path string, content *event.Content) Change {
 func (c Change) String() string {
 	if c.Remove {
 		return "remove " + quote.Path(c.Path)
+	}
+	if c.From != "" {
+		return "copy " + quote.Path(c.From) + " to " + quote.Path(c.Path)
 	}
 	return fmt.Sprintf("write %s (%d bytes)", quote.Path(c.Path), len(c.Data))
 }

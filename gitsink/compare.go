@@ -40,7 +40,7 @@ func look(base Tree) *survey {
 // compare tells a Snapshot which files differ from what they are to hold, and may be written. It
 // reports whether files are left that no living object has.
 func (p *planRun) compare(ctx context.Context, f *fileNames, live event.Snapshot) (left bool, err error) {
-	layout := p.writer.opts.Layout
+	layout := p.layout
 	for o := range live.Objects() {
 		if ctx.Err() != nil {
 			return false, context.Cause(ctx)
@@ -60,16 +60,15 @@ func (p *planRun) compare(ctx context.Context, f *fileNames, live event.Snapshot
 	return p.mayBeOurs(f), nil
 }
 
-// mayBeOurs reports whether any of the files could have been written by our layout.
+// mayBeOurs reports whether any of the files could have been written by our layout, or a former
+// one.
 func (p *planRun) mayBeOurs(left *fileNames) bool {
 	if left.take(OwnerFile); left.none() {
 		return false
 	}
 	for path := range p.paths() {
-		if _, is := left.take(path); is {
-			if _, ours := p.writer.opts.Layout.Collection(path); ours {
-				return true
-			}
+		if left.has(path) && p.ours(path) {
+			return true
 		}
 	}
 	return false

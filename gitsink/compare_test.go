@@ -42,7 +42,7 @@ func pathOf(name string) string { return event.DefaultLayout.Path(id(name)) }
 
 // Of each object what its file holds, what it should hold, and when it is written.
 func TestASeedTellsWhatIsMissingOrDifferentAndMayBeWritten(t *testing.T) {
-	live, files := &comparing{}, map[string]string{OwnerFile: string(owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), true}.encode()), pathOf("dead"): "x"}
+	live, files := &comparing{}, map[string]string{OwnerFile: string(owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), true, ""}.encode()), pathOf("dead"): "x"}
 	var want []string
 	for _, c := range []struct {
 		name, holds, ought string
@@ -126,7 +126,7 @@ func (f *flatTree) Paths(string) iter.Seq2[string, Entry] {
 func TestASeedDoesNotAskForWhatCannotBeWritten(t *testing.T) {
 	live := &comparing{}
 	tree := stub(map[string]string{
-		OwnerFile:             string(owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), true}.encode()),
+		OwnerFile:             string(owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), true, ""}.encode()),
 		"ns/configmaps/owned": "x",
 	})
 	tree.entries[pathOf("link")] = Entry{Mode: ModeSymlink, Hash: nameOf("x")}

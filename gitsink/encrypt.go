@@ -30,6 +30,7 @@ func (p *planRun) content(ctx context.Context, e event.Event, path string, exist
 		return nil, fmt.Errorf("%w: no Encryptor is configured", event.ErrSecret)
 	}
 	_, changed := p.overlay[path] // then the stored file is not what stands there any more
+	changed = changed && p.moves[path] == ""
 	if stored, ok := p.stored[path]; ok && exists && !changed {
 		equal, err := p.encrypts(ctx, p.plaintext(e, path, stored))
 		if err != nil || equal {

@@ -116,30 +116,35 @@ func (f *fileNames) index(key uint64) (i int, there bool) {
 
 // has reports whether there is a file.
 func (f *fileNames) has(path string) bool {
-	key := f.key(path)
-	if _, is := f.added[key]; is {
-		return true
-	}
-	_, is := f.index(key)
+	_, is := f.get(path)
 	return is
 }
 
-// take returns the name of a file's content, and forgets the file.
-func (f *fileNames) take(path string) (name blobName, exists bool) {
+// get returns the name of a file's content.
+func (f *fileNames) get(path string) (name blobName, exists bool) {
 	key := f.key(path)
 	if name, exists = f.added[key]; exists {
-		delete(f.added, key)
 		return name, true
 	}
 	i, exists := f.index(key)
 	if !exists {
 		return blobName{}, false
 	}
-	f.taken[i/64] |= 1 << (i % 64)
-	f.left--
-	name.begin = f.found[i].begin
-	name.sha256 = f.sha256 && name.begin != blobBegin{}
-	return name, true
+	begin := f.found[i].begin
+	return blobName{begin, f.sha256 && begin != blobBegin{}}, true
+}
+
+// take is get, and forgets the file.
+func (f *fileNames) take(path string) (name blobName, exists bool) {
+	name, exists = f.get(path)
+	key := f.key(path)
+	if _, added := f.added[key]; added {
+		delete(f.added, key)
+	} else if i, found := f.index(key); found {
+		f.taken[i/64] |= 1 << (i % 64)
+		f.left--
+	}
+	return name, exists
 }
 
 // none reports whether no file is left.

@@ -165,7 +165,7 @@ func (p *planRun) findFiltered(ctx context.Context, paths []string, all bool) er
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if _, ours := p.writer.opts.Layout.Collection(path); !ours || !p.exists(path) {
+		if !p.ours(path) || !p.exists(path) {
 			continue
 		}
 		f, ok := p.filters.of(path)

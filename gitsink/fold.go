@@ -16,6 +16,9 @@ func (p *planRun) fold(ctx context.Context, e event.Event) error {
 	path := p.path(e)
 	entry, exists := p.entry(path)
 	if e.Operation == event.Delete {
+		if err := p.deleteFormer(ctx, e, path); err != nil {
+			return err
+		}
 		owner, owned := ownedFolder(p.base, path)
 		switch {
 		case !exists || !entry.isFile():

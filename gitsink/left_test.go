@@ -66,7 +66,7 @@ func TestAnAdoptionIsCommittedByTheCommitter(t *testing.T) {
 }
 
 func TestAnOwnerFileThatIsOursIsNotWrittenAgain(t *testing.T) {
-	us := owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), false}
+	us := owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), false, ""}
 	for name, text := range map[string][]byte{"as we write it": us.encode(), "in other words": append(us.encode(), "# a note\n"...)} {
 		sink := &memorySink{}
 		sink.folder("prod")[OwnerFile] = &fstest.MapFile{Data: text}
@@ -76,12 +76,12 @@ func TestAnOwnerFileThatIsOursIsNotWrittenAgain(t *testing.T) {
 	}
 	tree, err := FolderTree(fstest.MapFS{OwnerFile: {Data: us.encode()}})
 	require.NoError(t, err)
-	c, err := checkOwnership(t.Context(), refusing{tree}, us.as(true), false)
+	c, err := unnamed.checkOwnership(t.Context(), refusing{tree}, us.as(true), false)
 	require.NoError(t, err, "it is known by its hash, and need not be read")
 	require.False(t, c.owner.Adopted)
 	tree, err = FolderTree(fstest.MapFS{OwnerFile: {Data: []byte("x: [")}})
 	require.NoError(t, err)
-	_, err = checkOwnership(t.Context(), tree, us, false)
+	_, err = unnamed.checkOwnership(t.Context(), tree, us, false)
 	require.ErrorContains(t, err, "cannot be read")
 }
 
@@ -145,7 +145,7 @@ func (r reading) Read(ctx context.Context, paths ...string) (map[string][]byte, 
 
 func TestOnlyStoredSecretsThatAreWrittenAreReadAllAtOnce(t *testing.T) {
 	files := fstest.MapFS{
-		OwnerFile:                  {Data: owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), true}.encode()},
+		OwnerFile:                  {Data: owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), true, ""}.encode()},
 		"ns/secrets/s.yaml":        {Data: []byte("x")},
 		"ns/secrets/gone.yaml":     {Data: []byte("x")},
 		"ns/configmaps/known.yaml": {Data: []byte("x")},
@@ -176,6 +176,9 @@ func TestWhatABatchDeletesIsNoOrphanOfIt(t *testing.T) {
 	require.Len(t, sink.commits[1].Changes, 2)
 	require.Equal(t, []string{"ns/configmaps/b.yaml"}, sink.names("prod"))
 }
+
+// unnamed is a Writer that has no options of its own.
+var unnamed = &Writer{opts: (*WriterOptions)(nil).withDefaults()}
 
 // renamed is a Layout of another name.
 type renamed struct{ event.Layout }

@@ -31,6 +31,9 @@ func message(to destination.Destination, c pendingCommit) string {
 	case len(c.events) == 1 && c.removed == 0:
 		fmt.Fprintf(&b, "%s %s\n", verb(c.events[0]), shown(c.events[0].Resource.ID))
 		return b.String()
+	case c.moved > 0:
+		fmt.Fprintf(&b, "Move %s in %s to the layout %s\n", files(c.moved), folderName(to), quote.Words(c.layout))
+		return b.String()
 	case c.pruned > 0:
 		fmt.Fprintf(&b, "Remove %s that no rule covers any more from %s\n", files(c.pruned), folderName(to))
 		return b.String()

@@ -27,8 +27,12 @@ func (c CommitPer) Validate() error {
 
 // WriterOptions change what a Writer does. Nil and the zero value mean the defaults.
 type WriterOptions struct {
-	// Layout says in which file an object is kept. Default: event.DefaultLayout.
+	// Layout says in which file an object is kept, where the Policy of a destination has no other.
+	// Default: event.DefaultLayout.
 	Layout event.Layout
+	// Layouts are others that a folder may have been begun with, so that its files can be moved
+	// when somebody adopts it. Those of package event are known. Default: none.
+	Layouts []event.Layout
 	// Encryptor encrypts Secrets; without one they are left out and reported. Default: none.
 	Encryptor event.Encryptor
 	// Message makes the commit message of the events that changed something. Default: what

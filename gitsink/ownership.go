@@ -33,6 +33,9 @@ type owner struct {
 	// Adopted is false while files of others may be among those that the layout could have written:
 	// nothing is swept or pruned then.
 	Adopted bool `json:"adopted"`
+	// Former are the names of layouts from which files of ours may be left, a line each: they are
+	// moved, or removed as orphans, as soon as it is known what becomes of them.
+	Former string `json:"former,omitempty"`
 }
 
 const ownerNote = "# Written by kubescribe. The source named below owns this folder: it writes and removes files here.\n"
@@ -58,7 +61,7 @@ type ownership struct {
 
 // checkOwnership compares the folder's OwnerFile with us, who want to write. It returns an error
 // that matches ErrOwned if the folder belongs to another owner.
-func checkOwnership(ctx context.Context, base Tree, us owner, adopt bool) (ownership, error) {
+func (w *Writer) checkOwnership(ctx context.Context, base Tree, us owner, adopt bool) (ownership, error) {
 	entry, found := base.Entry(OwnerFile)
 	switch {
 	case found && entry.Mode != ModeFile:
@@ -70,32 +73,44 @@ func checkOwnership(ctx context.Context, base Tree, us owner, adopt bool) (owner
 		return ownership{owner: us.as(true)}, nil
 	case !adopt && us.as(false).content().Names(entry.Hash):
 		return ownership{owner: us.as(false)}, nil
-	case adopt:
-		return ownership{owner: us.as(true), write: true, urgent: true}, nil
 	}
-	return readOwnership(ctx, base, us)
+	return w.readOwnership(ctx, base, us, adopt)
 }
 
 // readOwnership reads an OwnerFile that is not, byte for byte, what we would have written.
-func readOwnership(ctx context.Context, base Tree, us owner) (ownership, error) {
+func (w *Writer) readOwnership(ctx context.Context, base Tree, us owner, adopt bool) (ownership, error) {
 	files, err := base.Read(ctx, OwnerFile)
 	if err != nil {
 		return ownership{}, err
 	}
 	them, err := decodeOwner(files[OwnerFile])
-	if err != nil {
-		return ownership{}, fmt.Errorf("%w: %s cannot be read (%w); adopt the folder to take it over", ErrOwned, OwnerFile, err)
+	former := us.Former
+	if err == nil {
+		former = us.formerOf(them)
 	}
+	taken := us.as(true)
+	taken.Former = former
 	switch {
-	case them.as(us.Adopted) == us:
+	case err != nil && adopt:
+		return ownership{owner: taken, write: true, urgent: true}, nil
+	case err != nil:
+		return ownership{}, fmt.Errorf("%w: %s cannot be read (%w); adopt the folder to take it over", ErrOwned, OwnerFile, err)
+	case them.isLike(us) && (them.Adopted || !adopt):
 		return ownership{owner: them}, nil
+	case adopt:
+		if _, err := w.formerLayouts(taken); err != nil {
+			return ownership{}, err
+		}
+		return ownership{owner: taken, write: true, urgent: true}, nil
 	// We have moved here.
 	case them.Source == us.Source && them.Destination == us.Destination && them.Layout == us.Layout:
-		return ownership{owner: us.as(them.Adopted), write: true}, nil
+		return ownership{owner: taken.as(them.Adopted), write: true}, nil
 	case them.Branch != us.Branch && them.Branch != "":
 		// The branch was made from theirs, or theirs was merged into it. The folder is theirs on
 		// their branch only, but here it is not ours either before it is adopted.
-		return ownership{owner: us.as(false), write: true}, nil
+		return ownership{owner: taken.as(false), write: true}, nil
+	case them.Source == us.Source && them.Destination == us.Destination:
+		return ownership{}, w.refuseLayout(them, us)
 	}
 	return ownership{}, fmt.Errorf("%w: %s says source %s, destination %s, layout %s; we are source %q, destination %q, layout %q; "+
 		"adopt the folder to take it over", ErrOwned, OwnerFile, quoted(them.Source), them.shownTo(us), quoted(them.Layout),
@@ -127,7 +142,9 @@ func decodeOwner(data []byte) (o owner, err error) {
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml3.MappingNode {
 		return o, errors.New("it is no mapping")
 	}
-	fields := map[string]*string{"source": &o.Source, "destination": &o.Destination, "branch": &o.Branch, "layout": &o.Layout, "adopted": new(string)}
+	fields := map[string]*string{
+		"source": &o.Source, "destination": &o.Destination, "branch": &o.Branch, "layout": &o.Layout, "former": &o.Former, "adopted": new(string),
+	}
 	pairs := doc.Content[0].Content
 	for i := 0; i+1 < len(pairs); i += 2 {
 		name, value := pairs[i], pairs[i+1]
@@ -165,8 +182,14 @@ func (o owner) as(adopted bool) owner {
 	return o
 }
 
-func (w *Writer) owner(d destination.Destination) owner {
-	return owner{Source: w.source, Destination: d.Ref.String(), Branch: d.Branch, Layout: w.opts.Layout.Name()}
+func (w *Writer) owner(d destination.Destination, layout event.Layout) owner {
+	return owner{Source: w.source, Destination: d.Ref.String(), Branch: d.Branch, Layout: layout.Name()}
+}
+
+// isLike reports whether two are the same but for what becomes of the folder.
+func (o owner) isLike(other owner) bool {
+	o.Adopted, o.Former = other.Adopted, other.Former
+	return o == other
 }
 
 // ownedFolder returns the OwnerFile of a folder below ours that a path lies in, if there is one.

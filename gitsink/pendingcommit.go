@@ -10,8 +10,10 @@ import (
 type pendingCommit struct {
 	changes []Change
 	events  []event.Event
-	removed int // the number of orphans among the changes
-	pruned  int // the number of files that no rule covers
+	removed int    // the number of orphans among the changes
+	pruned  int    // the number of files that no rule covers
+	moved   int    // the number of files that another layout had elsewhere
+	layout  string // to which they are moved
 }
 
 // add puts a change into the commit that its event belongs to.
@@ -29,9 +31,10 @@ func (p *planRun) add(e event.Event, c Change, entry *Entry) {
 	p.pending.events = append(p.pending.events, e)
 	p.pending.changes = append(p.pending.changes, c)
 	p.overlay[c.Path] = entry
+	delete(p.moves, c.Path)
 }
 
-// flush makes a Commit of what is pending. The first one carries the OwnerFile.
+// flush makes a Commit of what is pending.
 func (p *planRun) flush() {
 	pending := p.pending
 	p.pending = pendingCommit{}
@@ -42,9 +45,6 @@ func (p *planRun) flush() {
 	c := Commit{Changes: pending.changes, Message: message(p.to, pending), Author: author(pending.events), Committer: opts.Committer}
 	if opts.Message != nil {
 		c.Message = opts.Message(p.to, slices.Clone(pending.events))
-	}
-	if p.ownership.write && len(p.commits) == 0 {
-		c.Changes = append(c.Changes, p.ownership.owner.change())
 	}
 	p.commits = append(p.commits, c)
 }

@@ -21,8 +21,13 @@ type planRun struct {
 	base      Tree
 	ownership ownership
 	filters   filters
+	layout    event.Layout
+	former    []event.Layout    // from which files may be left
 	stored    map[string][]byte // encrypted files as they stand
 	overlay   map[string]*Entry // what the run has made of a path so far; nil: removed
+	moves     map[string]string // the old paths of files that stand at new ones as they were
+	judged    map[string]event.Layout
+	remnants  map[string]remnant
 
 	pending pendingCommit
 	commits []Commit
@@ -48,15 +53,20 @@ func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree
 	if err := policy.Orphans.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", queue.ErrPermanent, err)
 	}
-	ownership, err := checkOwnership(ctx, base, w.owner(to), policy.Adopt)
+	if policy.Layout == nil {
+		policy.Layout = w.opts.Layout
+	}
+	ownership, err := w.checkOwnership(ctx, base, w.owner(to, policy.Layout), policy.Adopt)
 	if err != nil {
 		return nil, err
 	}
-	p := &planRun{writer: w, to: to, policy: policy, base: base, ownership: ownership, overlay: map[string]*Entry{}, excluded: map[string]bool{}}
-	p.report.Adopted = ownership.owner.Adopted
-	if err := p.readStored(ctx, events); err != nil {
+	p := &planRun{
+		writer: w, to: to, policy: policy, base: base, ownership: ownership, layout: policy.Layout, overlay: map[string]*Entry{}, excluded: map[string]bool{},
+	}
+	if p.former, err = w.formerLayouts(ownership.owner); err != nil {
 		return nil, err
 	}
+	p.report.Adopted = ownership.owner.Adopted
 	seedSync := slices.IndexFunc(events, func(e event.Event) bool { return e.Operation == event.SeedSync })
 	var seen *survey
 	paths := p.written(events)
@@ -66,6 +76,14 @@ func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree
 		attributes, p.foreign = seen.attributes, seen.foreign
 	}
 	if p.filters, err = readFilters(ctx, base, to.BaseFolder, attributes); err != nil {
+		return nil, err
+	}
+	if seedSync >= 0 {
+		if err := p.move(ctx, seen, events[seedSync].Inventory); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.readStored(ctx, events); err != nil {
 		return nil, err
 	}
 	for _, e := range events {
@@ -93,10 +111,19 @@ func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree
 	}
 	p.report.Excluded = orphan.NewFound(slices.Sorted(maps.Keys(p.excluded)))
 	p.flush()
-	if len(p.commits) == 0 && ownership.urgent {
-		p.commits = []Commit{{Message: "Adopt " + folderName(to), Committer: w.opts.Committer, Changes: []Change{ownership.owner.change()}}}
-	}
+	p.writeOwner()
 	return p, nil
+}
+
+// writeOwner adds the OwnerFile to the first commit, or makes one of its own if it cannot wait.
+func (p *planRun) writeOwner() {
+	switch {
+	case !p.ownership.write:
+	case len(p.commits) > 0:
+		p.commits[0].Changes = append(p.commits[0].Changes, p.ownership.owner.change())
+	case p.ownership.urgent:
+		p.commits = []Commit{{Message: "Adopt " + folderName(p.to), Committer: p.writer.opts.Committer, Changes: []Change{p.ownership.owner.change()}}}
+	}
 }
 
 // landed returns the report of a run whose commits, if it made any, are on the branch.
@@ -122,13 +149,21 @@ func (p *planRun) readStored(ctx context.Context, events []event.Event) (err err
 	var paths []string
 	for _, e := range events {
 		if e.Writes() && event.IsSecret(e.Resource.ID) {
-			if path := p.path(e); p.exists(path) {
+			switch path := p.path(e); {
+			case p.moves[path] != "":
+				paths = append(paths, p.moves[path])
+			case p.exists(path):
 				paths = append(paths, path)
 			}
 		}
 	}
 	if len(paths) > 0 {
 		p.stored, err = p.base.Read(ctx, paths...)
+	}
+	for path, old := range p.moves {
+		if data, ok := p.stored[old]; ok {
+			p.stored[path] = data
+		}
 	}
 	return err
 }
@@ -143,7 +178,7 @@ func (p *planRun) written(events []event.Event) (paths []string) {
 	return paths
 }
 
-func (p *planRun) path(e event.Event) string { return p.writer.opts.Layout.Path(e.Resource) }
+func (p *planRun) path(e event.Event) string { return p.layout.Path(e.Resource) }
 
 // entry returns what stands at a path at this point of the run.
 func (p *planRun) entry(path string) (Entry, bool) {

@@ -1,6 +1,9 @@
 package gitsink
 
-import "github.com/kubescribe/kubescribe/orphan"
+import (
+	"github.com/kubescribe/kubescribe/event"
+	"github.com/kubescribe/kubescribe/orphan"
+)
 
 // Policy is what somebody allows in the folder of a destination. The zero value is the default: the
 // limits of package orphan, and nothing beyond them.
@@ -14,8 +17,16 @@ type Policy struct {
 	Orphans orphan.Options
 	// Approval lets the sweep of a SeedSync pass the limit. Default: none.
 	Approval orphan.Approval
-	// Adopt takes over a folder that is not ours. Default: false.
+	// Adopt takes over a folder that is not ours. The files of one that was begun with another
+	// layout are moved. Default: false.
 	Adopt bool
+	// Layout is that of the folder. Default: WriterOptions.Layout.
+	Layout event.Layout
+	// Kustomization keeps a kustomization.yaml in each folder with files of ours that lists them and
+	// the folders below, so that kustomize and Flux can build the base folder. One that somebody
+	// else wrote is left as it is, and reported. Default: false, and those that are ours are removed
+	// by the next SeedSync.
+	Kustomization bool
 	// Prune orders the removal of the files that no rule covers any more, and is the approval for
 	// it. It counts where there is a SeedSync. Default: nil, so they stay and are reported.
 	Prune *orphan.Approval

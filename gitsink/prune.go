@@ -60,7 +60,7 @@ func (p *planRun) prune(ctx context.Context, uncovered []string) error {
 func (p *planRun) recognise(ctx context.Context, paths []string) (ours []string, err error) {
 	for chunk := range slices.Chunk(paths, readAtOnce) {
 		err := readFiles(ctx, p.base, chunk, func(path string, data []byte) {
-			if isManifestOf(p.writer.opts.Layout, path, data) {
+			if slices.ContainsFunc(p.layouts(), func(l event.Layout) bool { return isManifestOf(l, path, data) }) {
 				ours = append(ours, path)
 			}
 		})

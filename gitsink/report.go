@@ -8,6 +8,7 @@ type Report struct {
 	Result  Result
 	Adopted bool // the folder is ours
 	Removed int  // the number of orphans that were removed
+	Moved   int  // the number of files that were moved from another layout
 	// Different is the number of objects whose file a SeedSync found missing or different. They are
 	// on their way, and files without an object go when they are written.
 	Different int

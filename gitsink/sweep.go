@@ -19,13 +19,17 @@ func (p *planRun) seed(ctx context.Context, seen *survey, inventory event.Invent
 	err := inventory.View(func(live event.Snapshot) (err error) {
 		p.seen, p.sweepable = live, covers(live)
 		left, err := p.compare(ctx, names, live)
+		p.findRemnants(names, live)
 		if p.swept = live.MaySweep(); err == nil && p.swept && left {
 			orphans, uncovered, err = p.search(live)
 		}
 		return err
 	})
-	if err != nil || !p.swept {
+	switch {
+	case err != nil:
 		return err
+	case !p.swept:
+		return p.endMove(ctx)
 	}
 	p.report.Uncovered = orphan.NewFound(uncovered)
 	if !p.ownership.owner.Adopted {
@@ -39,17 +43,20 @@ func (p *planRun) seed(ctx context.Context, seen *survey, inventory event.Invent
 		}
 		p.pending.removed, p.report.Removed = len(orphans), len(orphans)
 	}
-	return p.prune(ctx, uncovered)
+	if err := p.prune(ctx, uncovered); err != nil {
+		return err
+	}
+	return p.endMove(ctx)
 }
 
 // search returns the orphans that may go, and the files that no rule covers any more. In a folder
 // that is not adopted no orphan goes, so the limit does not count there, and all that would go are
 // reported.
 func (p *planRun) search(live event.Snapshot) (orphans, uncovered []string, err error) {
-	layout, approval := p.writer.opts.Layout, p.policy.Approval
+	layout, approval := p.sweptLayout(live), p.policy.Approval
 	approval.All = approval.All || !p.ownership.owner.Adopted
-	uncovered = orphan.Uncovered(p.paths(), layout, live)
-	orphans, err = orphan.Find(p.paths(), layout, live, &p.policy.Orphans, approval)
+	uncovered = orphan.Uncovered(p.unmoved(), layout, live)
+	orphans, err = orphan.Find(p.unmoved(), layout, live, &p.policy.Orphans, approval)
 	if errors.As(err, &p.report.Held) {
 		return nil, uncovered, nil
 	}
@@ -85,7 +92,7 @@ func (p *planRun) paths() iter.Seq[string] {
 				continue
 			}
 			if folder, owned := outermost(path, p.foreign); owned {
-				if c, ours := p.writer.opts.Layout.Collection(path); ours && p.sweepable(c) {
+				if p.isSweepable(path) {
 					p.excluded[folder] = true
 				}
 				continue

@@ -128,9 +128,9 @@ func TestAFolderIsAdoptedByACommitOfItsOwnIfNothingElseIsToBeDone(t *testing.T) 
 	}{
 		"nothing is there":     {nil, 0},
 		"files are there":      {map[string]string{"README.md": "x"}, 1},
-		"it is ours":           {map[string]string{OwnerFile: string(owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), true}.encode())}, 0},
-		"ours, not adopted":    {map[string]string{OwnerFile: string(owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), false}.encode())}, 1},
-		"it is somebody's":     {map[string]string{OwnerFile: string(owner{"cluster-2", "default/prod", "main", event.DefaultLayout.Name(), true}.encode())}, 1},
+		"it is ours":           {map[string]string{OwnerFile: string(owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), true, ""}.encode())}, 0},
+		"ours, not adopted":    {map[string]string{OwnerFile: string(owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), false, ""}.encode())}, 1},
+		"it is somebody's":     {map[string]string{OwnerFile: string(owner{"cluster-2", "default/prod", "main", event.DefaultLayout.Name(), true, ""}.encode())}, 1},
 		"nobody can read that": {map[string]string{OwnerFile: "x: ["}, 1},
 	} {
 		sink := &memorySink{}
@@ -143,13 +143,13 @@ func TestAFolderIsAdoptedByACommitOfItsOwnIfNothingElseIsToBeDone(t *testing.T) 
 		require.True(t, (*reports)[0].Adopted, name)
 		if c.commits > 0 {
 			require.Equal(t, "Adopt clusters/prod", sink.commits[0].Message)
-			require.Equal(t, []Change{owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), true}.change()}, sink.commits[0].Changes)
+			require.Equal(t, []Change{owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), true, ""}.change()}, sink.commits[0].Changes)
 		}
 	}
 }
 
 func TestAnOwnerIsWhoWritesAsWhatWhereAndHow(t *testing.T) {
-	us := owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), false}
+	us := owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), false, ""}
 	for name, change := range map[string]func(*owner){
 		"source":      func(o *owner) { o.Source = "cluster-2" },
 		"destination": func(o *owner) { o.Destination = "default/dev" },
@@ -168,7 +168,7 @@ func TestAnOwnerIsWhoWritesAsWhatWhereAndHow(t *testing.T) {
 	require.NoError(t, w.Handle(t.Context(), batch(write("prod", "a", "1"))))
 	require.False(t, (*reports)[0].Adopted)
 	require.Len(t, sink.commits[0].Changes, 1)
-	require.Equal(t, us, w.owner(to("prod")))
+	require.Equal(t, us, w.owner(to("prod"), event.DefaultLayout))
 }
 
 func TestAFileKeepsItsModeAndIsNotWrittenAgain(t *testing.T) {
@@ -266,14 +266,14 @@ func TestAPlanThatCannotReadWritesNothing(t *testing.T) {
 	secret.Resource.Resource = "secrets"
 	files := fstest.MapFS{
 		"ns/secrets/s.yaml": {Data: []byte("x")},
-		OwnerFile:           {Data: append(owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), true}.encode(), '\n')},
+		OwnerFile:           {Data: append(owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), true, ""}.encode(), '\n')},
 	}
 	tree, err := FolderTree(files)
 	require.NoError(t, err)
 	w, _ := newTestWriter(t, &memorySink{}, &WriterOptions{Encryptor: &reverser{}})
 	_, err = w.plan(t.Context(), to("prod"), refusing{tree}, []event.Event{write("prod", "a", "1")})
 	require.ErrorIs(t, err, ErrUnavailable, "whose folder it is")
-	files[OwnerFile] = &fstest.MapFile{Data: owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), true}.encode()}
+	files[OwnerFile] = &fstest.MapFile{Data: owner{"cluster-1", "default/prod", "main", event.DefaultLayout.Name(), true, ""}.encode()}
 	tree, err = FolderTree(files)
 	require.NoError(t, err)
 	_, err = w.plan(t.Context(), to("prod"), refusing{tree}, []event.Event{secret})

@@ -267,14 +267,14 @@ func TestWhatAnErrorSaysOfAnOwnerIsBoundedAndNamesNoStrangers(t *testing.T) {
 
 	written := us.as(true)
 	formatted := stub(map[string]string{OwnerFile: "{destination: team/prod, adopted: true}\n"})
-	got, err := checkOwnership(t.Context(), formatted, us, false)
+	got, err := unnamed.checkOwnership(t.Context(), formatted, us, false)
 	require.NoError(t, err)
 	require.Equal(t, ownership{owner: written}, got)
 
 	tree := stub(map[string]string{OwnerFile: "source: a\n"})
 	for mode, want := range map[Mode]error{ModeSymlink: ErrPath, ModeExecutable: ErrPath, ModeFile: ErrOwned} {
 		tree.entries[OwnerFile] = Entry{Mode: mode}
-		_, err := checkOwnership(t.Context(), tree, us, false)
+		_, err := unnamed.checkOwnership(t.Context(), tree, us, false)
 		require.ErrorIs(t, err, want)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -44,6 +45,7 @@ func (s *memorySink) Apply(ctx context.Context, d destination.Destination, plan 
 		return Result{}, &Error{Op: "push", Destination: d, Err: s.err}
 	}
 	files := s.folder(d.Ref.Name)
+	given := maps.Clone(files)
 	tree, err := FolderTree(files)
 	if err != nil {
 		return Result{}, err
@@ -55,9 +57,12 @@ func (s *memorySink) Apply(ctx context.Context, d destination.Destination, plan 
 	var result Result
 	for _, c := range commits {
 		for _, change := range c.Changes {
-			if change.Remove {
+			switch {
+			case change.Remove:
 				delete(files, change.Path)
-			} else {
+			case change.From != "":
+				files[change.Path] = given[change.From]
+			default:
 				files[change.Path] = &fstest.MapFile{Data: change.Data, Mode: 0o644}
 			}
 		}
@@ -270,7 +275,7 @@ func TestWriterAcceptsAnOwnerFileThatSaysTheSameInOtherWords(t *testing.T) {
 // A branch was made from another one, or that was merged into ours: the OwnerFile came along.
 func TestWriterTakesAnOwnerFileOfAnotherBranchForACopy(t *testing.T) {
 	ownerFile := func(source, destination, branch string) *fstest.MapFile {
-		return &fstest.MapFile{Data: owner{source, destination, branch, event.DefaultLayout.Name(), true}.encode()}
+		return &fstest.MapFile{Data: owner{source, destination, branch, event.DefaultLayout.Name(), true, ""}.encode()}
 	}
 	for _, other := range []string{"cluster-1", "cluster-2"} {
 		sink := &memorySink{}
@@ -535,7 +540,7 @@ func TestGroupingNeverReordersTheChangesOfAnObject(t *testing.T) {
 // The destination had a folder with files of others on its old branch, and adopted nothing there.
 func TestADestinationThatMovesToACopyOfItsBranchAdoptsNothingByThat(t *testing.T) {
 	sink := &memorySink{}
-	theirs := owner{"cluster-1", "default/prod", "elsewhere", event.DefaultLayout.Name(), false}
+	theirs := owner{"cluster-1", "default/prod", "elsewhere", event.DefaultLayout.Name(), false, ""}
 	sink.folder("prod")[OwnerFile] = &fstest.MapFile{Data: theirs.encode()}
 	sink.folder("prod")["ns/configmaps/theirs.yaml"] = &fstest.MapFile{Data: []byte("x")}
 	w, reports := newTestWriter(t, sink, nil)

@@ -48,12 +48,36 @@ func draft(root, version, baseFolder string, commits []gitsink.Commit) (string, 
 			if err := destination.ValidatePath(change.Path); err != nil {
 				return next, fmt.Errorf("%w: %q: %w", gitsink.ErrPath, change.Path, err)
 			}
-			if err := apply(files, path.Join(baseFolder, change.Path), change); err != nil {
+			if err := replay(filepath.Join(version, "files"), files, baseFolder, change); err != nil {
 				return next, err
 			}
 		}
 	}
 	return next, os.MkdirAll(files, 0o755)
+}
+
+// replay makes a change in the files of a draft. What it copies it takes from the version that the
+// plan was given: plain folders know no file by its hash.
+func replay(version, draft, baseFolder string, change gitsink.Change) error {
+	name := path.Join(baseFolder, change.Path)
+	if change.Remove || change.From == "" {
+		return apply(draft, name, change)
+	}
+	from := filepath.Join(version, baseFolder, change.From)
+	info, err := os.Lstat(from)
+	if err == nil {
+		err = inTheWay(version, path.Join(baseFolder, change.From), true)
+	}
+	if err == nil {
+		change.Data, err = os.ReadFile(from)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %q cannot be copied", gitsink.ErrPath, change.From)
+	}
+	if err := apply(draft, name, change); err != nil {
+		return err
+	}
+	return os.Chmod(filepath.Join(draft, name), info.Mode().Perm())
 }
 
 // apply makes one change.

@@ -54,6 +54,9 @@ func show(ctx context.Context, w io.Writer, dst destination.Destination, base gi
 		var paths []string
 		for _, change := range c.Changes {
 			paths = append(paths, change.Path)
+			if change.From != "" {
+				paths = append(paths, change.From)
+			}
 		}
 		stored, err := base.Read(ctx, paths...)
 		if err != nil {
@@ -61,6 +64,9 @@ func show(ctx context.Context, w io.Writer, dst destination.Destination, base gi
 		}
 		p := patch{message: c.Message}
 		for _, change := range c.Changes {
+			if change.From != "" {
+				change.Data = stored[change.From]
+			}
 			p.files = append(p.files, newFilePatch(dst, change, stored))
 		}
 		if err := diff.NewUnifiedEncoder(w, diff.DefaultContextLines).Encode(p); err != nil {

@@ -70,7 +70,8 @@ func (f *flags) mirror(ctx context.Context, stdout, stderr io.Writer) (int, erro
 }
 
 func rulesOf(m *manifest.Config) kubescribe.Rules {
-	return kubescribe.Rules{Repositories: m.Repositories, Destinations: m.Destinations, Rules: m.Rules, Orphans: m.Orphans}
+	return kubescribe.Rules{Repositories: m.Repositories, Destinations: m.Destinations, Rules: m.Rules, Orphans: m.Orphans,
+		Layouts: m.Layouts, Kustomizations: m.Kustomizations}
 }
 
 // addressOf returns the address of the API server, without credentials.

@@ -133,9 +133,11 @@ func load(folder string) (kubescribe.Rules, error) {
 		config.Repositories[i].URL = "file://" + folder
 	}
 	return kubescribe.Rules{
-		Repositories: config.Repositories,
-		Destinations: config.Destinations,
-		Rules:        config.Rules,
-		Orphans:      config.Orphans,
+		Repositories:   config.Repositories,
+		Destinations:   config.Destinations,
+		Rules:          config.Rules,
+		Orphans:        config.Orphans,
+		Layouts:        config.Layouts,
+		Kustomizations: config.Kustomizations,
 	}, nil
 }

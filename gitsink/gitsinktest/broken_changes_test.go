@@ -49,11 +49,14 @@ func careless(f func(files map[string]gitservertest.File, folder string, change 
 	}}.make
 }
 
-// set writes or removes, whatever the path.
+// set writes or removes, whatever the path. It copies what is there by now.
 func set(files map[string]gitservertest.File, path string, change gitsink.Change) {
-	if change.Remove {
+	switch {
+	case change.Remove:
 		delete(files, path)
-	} else {
+	case change.From != "":
+		files[path] = files[change.From]
+	default:
 		files[path] = gitservertest.File{Mode: files[path].Mode, Content: string(change.Data)}
 	}
 }
@@ -71,7 +74,72 @@ func eachChange(edit func([]gitsink.Change) []gitsink.Change) maker {
 
 var errNoFile = fmt.Errorf("%w: no such file", gitsink.ErrPath)
 
+// copying applies copies with f, and all else as it should be.
+func copying(f func(given, files map[string]gitservertest.File, folder string, change gitsink.Change)) maker {
+	return flaw{build: func(base fakeBase, folder string, commits []gitsink.Commit) (fakeChain, error) {
+		given := base.files()
+		return careful(base, commits, func(files map[string]gitservertest.File, change gitsink.Change) {
+			if change.From != "" && !change.Remove {
+				f(given, files, folder, change)
+			} else {
+				set(files, join(folder, change.Path), change)
+			}
+		}), nil
+	}}.make
+}
+
+// careful makes commits of changes that f applies.
+func careful(base fakeBase, commits []gitsink.Commit, f func(map[string]gitservertest.File, gitsink.Change)) fakeChain {
+	chain := fakeChain{last: base.commit}
+	for _, c := range commits {
+		files := maps.Clone(fakeBase{commit: chain.last}.files())
+		for _, change := range c.Changes {
+			f(files, change)
+		}
+		chain.last, chain.moves = newFakeCommit(chain.last, files, c, time.Now()), true
+		chain.commits = append(chain.commits, chain.last)
+	}
+	return chain
+}
+
 var brokenChanges = []broken{
+	{
+		name: "a copy is empty",
+		by:   map[string]string{"a copy has the content and the mode of its file": "want"},
+		make: copying(func(_, files map[string]gitservertest.File, folder string, change gitsink.Change) {
+			files[join(folder, change.Path)] = gitservertest.File{}
+		}),
+	},
+	{
+		name: "a copy keeps the mode of what was there",
+		by:   map[string]string{"a copy has the content and the mode of its file": "want"},
+		make: copying(func(given, files map[string]gitservertest.File, folder string, change gitsink.Change) {
+			path := join(folder, change.Path)
+			files[path] = gitservertest.File{Mode: files[path].Mode, Content: given[join(folder, change.From)].Content}
+		}),
+	},
+	{
+		name: "a copy takes the file away",
+		by:   map[string]string{"a copy has the content and the mode of its file": "is not there"},
+		make: copying(func(given, files map[string]gitservertest.File, folder string, change gitsink.Change) {
+			files[join(folder, change.Path)] = given[join(folder, change.From)]
+			delete(files, join(folder, change.From))
+		}),
+	},
+	{
+		name: "a copy is of what the plan has made of the file",
+		by:   map[string]string{"a copy is of the tree that the plan was given": "want"},
+		make: copying(func(_, files map[string]gitservertest.File, folder string, change gitsink.Change) {
+			files[join(folder, change.Path)] = files[join(folder, change.From)]
+		}),
+	},
+	{
+		name: "a copy of nothing is an empty file",
+		by:   map[string]string{"what is no file is not copied": "want an error that matches"},
+		make: copying(func(given, files map[string]gitservertest.File, folder string, change gitsink.Change) {
+			files[join(folder, change.Path)] = given[join(folder, change.From)]
+		}),
+	},
 	{
 		name: "it writes text",
 		by:   map[string]string{"what a plan writes is what the store holds": `base/binary`},

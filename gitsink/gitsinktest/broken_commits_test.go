@@ -32,7 +32,7 @@ func always(base fakeBase, folder string, commits []gitsink.Commit) (fakeChain, 
 	}
 	chain := fakeChain{last: base.commit}
 	for _, c := range commits {
-		files, err := applyChanges(fakeBase{commit: chain.last}.files(), folder, c.Changes)
+		files, err := applyChanges(base.files(), fakeBase{commit: chain.last}.files(), folder, c.Changes)
 		if err != nil {
 			return fakeChain{}, err
 		}

@@ -78,8 +78,61 @@ var changeChecks = []check{
 		},
 	},
 	{
+		name:    "a copy has the content and the mode of its file",
+		promise: "the file at Path becomes what that is, content and mode",
+		run: func(ctx context.Context, e *env) error {
+			e.Observer.Commit("main", map[string]gitservertest.File{
+				"base/run": {Mode: gitservertest.ModeExecutable, Content: "1"}, "base/deep/a": {Content: "a"}, "base/old": {Content: "old"},
+			}, "outside")
+			copies := []gitsink.Change{{Path: "new/run", From: "run"}, {Path: "a", From: "deep/a"}, {Path: "old", From: "run"}}
+			if _, err := e.sink().Apply(ctx, e.to("base"), propose(gitsink.Commit{Message: "copy", Changes: copies})); err != nil {
+				return err
+			}
+			run := gitservertest.File{Mode: gitservertest.ModeExecutable, Content: "1"}
+			return e.holdsFiles("main", map[string]gitservertest.File{
+				"base/run": run, "base/new/run": run, "base/old": run, "base/deep/a": {Content: "a"}, "base/a": {Content: "a"},
+			})
+		},
+	},
+	{
+		name:    "a copy is of the tree that the plan was given",
+		promise: "whatever was done to it before in the same plan",
+		run: func(ctx context.Context, e *env) error {
+			e.seed("base/a", "1", "base/b", "2", "base/c", "3")
+			s := e.sink()
+			swap := slices.Concat(removals("a", "b"), []gitsink.Change{{Path: "a", From: "b"}, {Path: "b", From: "a"}})
+			_, err := s.Apply(ctx, e.to("base"), propose(
+				gitsink.Commit{Message: "swap", Changes: swap},
+				gitsink.Commit{Message: "and more", Changes: append(writes("c", "4"), gitsink.Change{Path: "d", From: "c"}, gitsink.Change{Path: "e/a", From: "a"})},
+			))
+			return errors.Join(err, e.holds("main", "base/a", "2", "base/b", "1", "base/c", "4", "base/d", "3", "base/e/a", "1"))
+		},
+	},
+	{
+		name:    "what is no file is not copied",
+		promise: "To copy what is not there, or is no file, is ErrPath.",
+		run: func(ctx context.Context, e *env) error {
+			files := map[string]gitservertest.File{
+				"base/a": {Content: "1"}, "base/folder/b": {Content: "2"}, "base/link": {Mode: gitservertest.ModeSymlink, Content: "a"},
+				"base/to": {Mode: gitservertest.ModeSymlink, Content: "folder"}, "other": {Content: "theirs"},
+			}
+			e.Observer.Commit("main", files, "outside")
+			s, d := e.sink(), e.to("base")
+			for _, from := range []string{"none", "folder", "link", "to/b", "a/b", "folder/none"} {
+				_, err := s.Apply(ctx, d, propose(
+					gitsink.Commit{Message: "good", Changes: writes("c", "1")},
+					gitsink.Commit{Message: "bad", Changes: []gitsink.Change{{Path: "d", From: from}}},
+				))
+				if err := refused(d, err, gitsink.ErrPath); err != nil {
+					return fmt.Errorf("from %q: %w", from, err)
+				}
+			}
+			return e.holdsFiles("main", files)
+		},
+	},
+	{
 		name:    "what a plan removes is gone",
-		promise: "Change writes or removes one file.",
+		promise: "Change writes, copies or removes one file.",
 		run: func(ctx context.Context, e *env) error {
 			e.seed("base/a", "1", "base/sub/b", "2", "base/sub/c", "3", "other", "x")
 			s := e.sink()
@@ -255,7 +308,7 @@ var changeChecks = []check{
 	},
 	{
 		name:    "a commit may have many files",
-		promise: "Change writes or removes one file.",
+		promise: "Change writes, copies or removes one file.",
 		run: func(ctx context.Context, e *env) error {
 			var files []string
 			for i := range 1000 {

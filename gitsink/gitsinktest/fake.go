@@ -208,7 +208,7 @@ func (b fakeBase) build(folder string, commits []gitsink.Commit) (fakeChain, err
 	chain := fakeChain{last: b.commit}
 	now := time.Now()
 	for _, c := range commits {
-		files, err := applyChanges(fakeBase{commit: chain.last}.files(), folder, c.Changes)
+		files, err := applyChanges(b.files(), fakeBase{commit: chain.last}.files(), folder, c.Changes)
 		if err != nil {
 			return fakeChain{}, err
 		}

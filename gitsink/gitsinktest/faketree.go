@@ -138,8 +138,9 @@ func checkPaths(folder string, commits []gitsink.Commit) error {
 	return errors.Join(faults...)
 }
 
-// applyChanges returns the files after the changes; nil if the changes change nothing.
-func applyChanges(files map[string]gitservertest.File, folder string, changes []gitsink.Change) (map[string]gitservertest.File, error) {
+// applyChanges returns the files after the changes; nil if the changes change nothing. given are
+// the files that the plan was given, from which it copies.
+func applyChanges(given, files map[string]gitservertest.File, folder string, changes []gitsink.Change) (map[string]gitservertest.File, error) {
 	after := maps.Clone(files)
 	if after == nil {
 		after = map[string]gitservertest.File{}
@@ -149,10 +150,15 @@ func applyChanges(files map[string]gitservertest.File, folder string, changes []
 		if err := inTheWay(after, path, change.Remove); err != nil {
 			return nil, err
 		}
-		if change.Remove {
+		switch from, found := given[join(folder, change.From)]; {
+		case change.Remove:
 			delete(after, path)
-		} else {
+		case change.From == "":
 			after[path] = gitservertest.File{Mode: after[path].Mode, Content: string(change.Data)}
+		case !found || !ordinary(from):
+			return nil, fmt.Errorf("%w: %q: there is no file to copy", gitsink.ErrPath, change.From)
+		default:
+			after[path] = from
 		}
 	}
 	if maps.Equal(files, after) {

@@ -251,7 +251,7 @@ func digestOf(c gitsink.Commit) digest {
 	}
 	fmt.Fprintf(h, "%q\n", c.Message)
 	for _, change := range c.Changes {
-		fmt.Fprintf(h, "%q %t %d\n", change.Path, change.Remove, len(change.Data))
+		fmt.Fprintf(h, "%q %t %q %d\n", change.Path, change.Remove, change.From, len(change.Data))
 		h.Write(change.Data)
 	}
 	return digest(h.Sum(nil))

@@ -90,10 +90,11 @@ func (ch *pushStack) build(folder string, commits []gitsink.Commit, encode encod
 		return nil, err
 	}
 	d := &builtCommits{tip: ch.tip, root: ch.root}
+	given := object.NewFinder(ch) // of what the plan was given, which is below ch.root
 	now := time.Now()
 	for _, commit := range commits {
 		for _, change := range commit.Changes {
-			if err := e.Apply(object.Join(folder, change.Path), change); err != nil {
+			if err := ch.apply(e, given, folder, change); err != nil {
 				return nil, err
 			}
 			d.writes = d.writes || !change.Remove
@@ -112,6 +113,20 @@ func (ch *pushStack) build(folder string, commits []gitsink.Commit, encode encod
 		d.tip, d.root = o.Hash, root
 	}
 	return d, nil
+}
+
+// apply makes a change below a base folder. A copy takes its file by name alone, which the server
+// has: it is reachable from the commit that the plan was given, or is in this push.
+func (ch *pushStack) apply(e *object.Editor, given *object.Finder, folder string, change gitsink.Change) error {
+	path := object.Join(folder, change.Path)
+	if change.Remove || change.From == "" {
+		return e.Apply(path, change)
+	}
+	file, err := given.FileAt(ch.root, object.Join(folder, change.From))
+	if err != nil {
+		return err
+	}
+	return e.Copy(path, file)
 }
 
 // add puts built commits on top of the stack.

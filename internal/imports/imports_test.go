@@ -24,6 +24,7 @@ var library = map[string][]string{
 	"event":                    {"destination", "internal/canonical", "internal/opaque", "internal/quote"},
 	"ruleset":                  {"destination", "event", "internal/compiled"},
 	"queue":                    {"destination", "event", "internal/meter", "internal/panics", "internal/spans"},
+	"event/eventtest":          {"destination", "event"},
 	"queue/queuetest":          {"destination", "event", "queue"},
 	"orphan":                   {"event"},
 	"event/source":             {"destination", "event", "internal/canonical", "internal/compiled", "internal/meter", "internal/quote", "internal/spans", "queue", "ruleset"},
@@ -84,7 +85,7 @@ var reach = map[string][]string{
 	},
 	"go.opentelemetry.io/otel/sdk": {},
 	"testing": {
-		"gitsink/gitservertest", "gitsink/gitsinktest", "gitsink/gogit/internal/gogittest", "gitsink/internal/loopback", "internal/doctable",
+		"event/eventtest", "gitsink/gitservertest", "gitsink/gitsinktest", "gitsink/gogit/internal/gogittest", "gitsink/internal/loopback", "internal/doctable",
 		"internal/kittest", "internal/testenv", "internal/testsize", "queue/queuetest",
 	},
 }

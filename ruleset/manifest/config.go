@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubescribe/kubescribe/destination"
+	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/orphan"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
@@ -22,6 +23,10 @@ type Config struct {
 
 	// Orphans has the GitDestinations with an orphans field.
 	Orphans map[destination.Ref]orphan.Options
+	// Layouts has the GitDestinations with a layout field.
+	Layouts map[destination.Ref]event.Layout
+	// Kustomizations has the GitDestinations whose kustomization field is true.
+	Kustomizations map[destination.Ref]bool
 	// Push has the GitRepoConfigs with a push field.
 	Push map[destination.Ref]Push
 	// Credentials names the Secret of each GitRepoConfig with a secretRef. If Secrets has no such
@@ -63,11 +68,13 @@ func Load(fsys fs.FS) (*Config, error) {
 		return nil, errors.New("manifest: the folder has no file that ends with .yaml, .yml or .json")
 	}
 	l := loader{Config: Config{
-		Orphans:     make(map[destination.Ref]orphan.Options),
-		Push:        make(map[destination.Ref]Push),
-		Credentials: make(map[destination.Ref]types.NamespacedName),
-		Secrets:     make(map[types.NamespacedName]Secret),
-		objects:     make(map[id]*object),
+		Orphans:        make(map[destination.Ref]orphan.Options),
+		Layouts:        make(map[destination.Ref]event.Layout),
+		Kustomizations: make(map[destination.Ref]bool),
+		Push:           make(map[destination.Ref]Push),
+		Credentials:    make(map[destination.Ref]types.NamespacedName),
+		Secrets:        make(map[types.NamespacedName]Secret),
+		objects:        make(map[id]*object),
 	}}
 	for _, file := range files {
 		l.file(fsys, file)

@@ -12,7 +12,7 @@
 // # Kinds
 //
 //	GitRepoConfig     configbutler.ai/v1alpha1  a destination.Repository, credentials, a Push
-//	GitDestination    configbutler.ai/v1alpha1  a destination.Spec and its orphan.Options
+//	GitDestination    configbutler.ai/v1alpha1  a destination.Spec, its orphan.Options and layout
 //	WatchRule         configbutler.ai/v1alpha1  a ruleset.Rule for its own namespace
 //	ClusterWatchRule  configbutler.ai/v1alpha1  a ruleset.Rule without a namespace
 //	Secret            v1                        what the secretRef of a GitRepoConfig may name
@@ -22,7 +22,8 @@
 //	GitRepoConfig.spec:     repoURL, [allowedBranches], [allowedNamespaces], [secretRef.name],
 //	                        [push.interval], [push.maxCommits]
 //	GitDestination.spec:    repoRef.name, [repoRef.namespace], branch, [baseFolder],
-//	                        [allowedNamespaces], [orphans.policy], [orphans.maxFiles]
+//	                        [allowedNamespaces], [orphans.policy], [orphans.maxFiles], [layout],
+//	                        [kustomization]
 //	WatchRule.spec:         destinationRef.name, [destinationRef.namespace], rules,
 //	                        [objectSelector], [exclude], [skip], [skipControlled],
 //	                        [ignoreManagers]
@@ -35,7 +36,9 @@
 //
 // push.interval, "10s" as in time.ParseDuration, is the least time between two pushes and more than
 // 0. push.maxCommits is at least 1. orphans.maxFiles is at least 1, or -1 for no limit. skip lists
-// ready-made exclusions: Events, Leases, Endpoints, RootCA, Generated.
+// ready-made exclusions: Events, Leases, Endpoints, RootCA, Generated. layout is default, by-type,
+// flat/NAMESPACE or a template, as event.ParseLayout reads it. kustomization: true keeps a
+// kustomization.yaml in each folder.
 //
 // A note behind a branch is left out if the branch is not in quotes. It is set off by spaces and an
 // arrow instead of "#": "branch: main ← production" means main.

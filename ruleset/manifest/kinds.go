@@ -2,7 +2,9 @@ package manifest
 
 import (
 	"maps"
+	"strings"
 
+	"go.yaml.in/yaml/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -93,11 +95,15 @@ func atLeastOne(to *int) decode {
 func (l *loader) destination(o *object) {
 	var s destination.Spec
 	var orphans *orphan.Options
+	var layout event.Layout
+	var kustomization bool
 	o.read(fields{"spec": mapping(fields{
 		"repoRef":           ref(&s.RepositoryRef, "name"),
 		"branch":            branch(&s.Branch),
 		"baseFolder":        text(&s.BaseFolder),
 		"allowedNamespaces": sequence(&s.AllowedNamespaces, text),
+		"layout":            layoutOf(&layout),
+		"kustomization":     boolean(&kustomization),
 		"orphans": optional(&orphans, func(to *orphan.Options) decode {
 			return mapping(fields{
 				"policy": oneOf(orphan.Never, orphan.OnDelete, orphan.Always)(&to.Policy),
@@ -112,6 +118,27 @@ func (l *loader) destination(o *object) {
 	l.Destinations = append(l.Destinations, s)
 	if orphans != nil {
 		l.Orphans[o.ref] = *orphans
+	}
+	if layout != nil {
+		l.Layouts[o.ref] = layout
+	}
+	if kustomization {
+		l.Kustomizations[o.ref] = true
+	}
+}
+
+// layoutOf reads a layout by its name, or as a template.
+func layoutOf(to *event.Layout) decode {
+	var name string
+	return func(o *object, path string, n *yaml.Node) {
+		checked(func(s string) string {
+			layout, err := event.ParseLayout(s)
+			if err != nil {
+				return "is no layout: " + strings.TrimPrefix(err.Error(), event.ErrLayout.Error()+": ")
+			}
+			*to = layout
+			return ""
+		})(&name)(o, path, n)
 	}
 }
 

@@ -84,6 +84,10 @@ func dump(c *Config) string {
 		}
 	}
 	dumpMap(&b, "orphans", c.Orphans)
+	for ref, layout := range c.Layouts {
+		fmt.Fprintf(&b, "layout %s: %s\n", ref, layout.Name())
+	}
+	dumpMap(&b, "kustomization", c.Kustomizations)
 	dumpMap(&b, "push", c.Push)
 	dumpMap(&b, "credentials", c.Credentials)
 	dumpMap(&b, "secret", c.Secrets)

@@ -84,7 +84,51 @@ func (e *Editor) Apply(path string, change gitsink.Change) error {
 	if change.Remove {
 		return e.remove(e.root, path, path)
 	}
-	return e.write(e.root, path, path, change)
+	data, hash := change.Data, e.nameOf(change)
+	if data == nil {
+		data = []byte{}
+	}
+	return e.put(e.root, path, path, func(c *child) bool {
+		if c.Raw != "" && c.ID() == hash {
+			return false
+		}
+		c.Raw, c.data = hash.raw(), data
+		return true
+	})
+}
+
+// FileAt returns the file at a path below a tree. Anything else there, or nothing, is a *PathError.
+func (f *Finder) FileAt(root ID, path string) (Entry, error) {
+	dir, name := "", path
+	if i := strings.LastIndexByte(path, '/'); i > 0 {
+		dir, name = path[:i], path[i+1:]
+	}
+	folder, err := f.Folder(root, dir)
+	if err != nil {
+		return Entry{}, err
+	}
+	e, ok, err := f.Entry(folder, name)
+	switch {
+	case err != nil:
+		return Entry{}, err
+	case !ok:
+		return Entry{}, &PathError{Path: path, Reason: "there is no file to copy"}
+	case !e.IsFile():
+		return Entry{}, &PathError{Path: path, Reason: fmt.Sprintf("it is a %s and cannot be copied", e.kind())}
+	}
+	return e, nil
+}
+
+// Copy puts a file that the repository has already at a path, which is relative to the root. It
+// follows symbolic links and submodules no more than Apply.
+func (e *Editor) Copy(path string, from Entry) error {
+	return e.put(e.root, path, path, func(c *child) bool {
+		if c.Raw == from.Raw && c.Mode == from.Mode {
+			return false
+		}
+		c.Raw, c.Mode, c.data = from.Raw, from.Mode, nil
+		return true
+	})
 }
 
 // nameOf returns the name of what a change writes.
@@ -101,9 +145,9 @@ func (e *Editor) nameOf(change gitsink.Change) ID {
 	}
 }
 
-// write puts a file at rest below f, which has the path whole. What is there already makes no
-// change.
-func (e *Editor) write(f *folder, rest, whole string, change gitsink.Change) error {
+// put has a file at rest below f, which has the path whole, be edited. A new one has no Raw yet.
+// edit reports whether it has changed something.
+func (e *Editor) put(f *folder, rest, whole string, edit func(*child) bool) error {
 	name, rest, nested := strings.Cut(rest, "/")
 	c := f.children[name]
 	if err := c.unique(whole); err != nil {
@@ -117,7 +161,7 @@ func (e *Editor) write(f *folder, rest, whole string, change gitsink.Change) err
 		if err := e.open(c, whole); err != nil {
 			return err
 		}
-		if err := e.write(c.folder, rest, whole, change); err != nil {
+		if err := e.put(c.folder, rest, whole, edit); err != nil {
 			return err
 		}
 		if fresh {
@@ -129,18 +173,16 @@ func (e *Editor) write(f *folder, rest, whole string, change gitsink.Change) err
 	if c != nil && !c.IsFile() {
 		return &PathError{Path: whole, Reason: fmt.Sprintf("there is a %s", c.kind())}
 	}
-	data, hash := change.Data, e.nameOf(change)
-	if c != nil && c.ID() == hash {
+	fresh := c == nil
+	if fresh {
+		c = &child{Entry: Entry{Mode: SpelledFile, Name: name}}
+	}
+	if !edit(c) {
 		return nil
 	}
-	if data == nil {
-		data = []byte{}
-	}
-	if c == nil {
-		c = &child{Entry: Entry{Mode: SpelledFile, Name: name}}
+	if fresh {
 		f.add(c)
 	}
-	c.Raw, c.data = hash.raw(), data
 	f.dirty = true
 	return nil
 }

@@ -58,6 +58,9 @@ func checkAttributes(change gitsink.Change) error {
 	if !strings.HasSuffix("/"+change.Path, "/.gitattributes") {
 		return nil
 	}
+	if change.From != "" {
+		return errors.New("a .gitattributes is not made of another file unseen")
+	}
 	if len(change.Data) > maxAttributes {
 		return fmt.Errorf("it has %d bytes, more than the %d that Git reads", len(change.Data), maxAttributes)
 	}
