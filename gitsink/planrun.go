@@ -72,6 +72,7 @@ func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree
 	paths := p.written(events)
 	attributes := attributesOf(base, paths)
 	if seedSync >= 0 {
+		defer w.surveys.enter(ctx)()
 		seen = look(base)
 		attributes, p.foreign = seen.attributes, seen.foreign
 	}

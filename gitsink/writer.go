@@ -15,10 +15,11 @@ import (
 // lays them out in files, encrypts Secrets, and looks for orphans while the plan runs. Create it
 // with NewWriter. It may be used concurrently.
 type Writer struct {
-	sink   GitSink
-	source string
-	opts   WriterOptions
-	strays strays
+	sink    GitSink
+	source  string
+	opts    WriterOptions
+	strays  strays
+	surveys surveys
 }
 
 // NewWriter returns a Writer. The source names the cluster that is written down, in a way that no
@@ -27,7 +28,7 @@ func NewWriter(sink GitSink, source string, opts *WriterOptions) (*Writer, error
 	if source == "" {
 		return nil, errors.New("gitsink: NewWriter: the source is empty; name the cluster, for example by the UID of its kube-system namespace")
 	}
-	w := &Writer{sink: sink, source: source, opts: opts.withDefaults()}
+	w := &Writer{sink: sink, source: source, opts: opts.withDefaults(), surveys: newSurveys()}
 	if err := w.opts.CommitPer.Validate(); err != nil {
 		return nil, err
 	}
