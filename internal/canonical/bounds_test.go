@@ -129,7 +129,6 @@ func TestNothingOfAnObjectIsHeldAfterReset(t *testing.T) {
 	parsed := weak.Make(&text[0])
 	require.NoError(t, d.Parse(text))
 	d.Reset()
-	text = nil
 	runtime.GC()
 	require.Nil(t, parsed.Value(), "what was parsed")
 
@@ -137,7 +136,6 @@ func TestNothingOfAnObjectIsHeldAfterReset(t *testing.T) {
 	loaded := weak.Make(value)
 	require.NoError(t, d.Load(map[string]any{"a": value}))
 	d.Reset()
-	value = nil
 	runtime.GC()
 	require.Nil(t, loaded.Value(), "what was loaded")
 	runtime.KeepAlive(&d)

@@ -61,6 +61,19 @@ func TestADocumentIsLookedInto(t *testing.T) {
 	require.Empty(t, d.Text(d.Root()))
 }
 
+func TestANodeOfAnotherObjectIsNone(t *testing.T) {
+	d := parsed(t, `{"a":1}`)
+	for _, n := range []canonical.Node{-1, 0, 3, 1 << 30} {
+		require.Equal(t, canonical.None, d.Kind(n))
+		require.Zero(t, d.Get(n, "a"))
+		d.Remove(n)
+		d.RemoveField(n, 2, "a", "b")
+		d.RemoveField(n, 2)
+	}
+	d.Remove(d.Root()) // the object itself stays
+	require.Equal(t, "a: 1\n", yamlOf(t, d))
+}
+
 func TestADocumentWithoutAnObjectHasNothing(t *testing.T) {
 	var d canonical.Document
 	for range 2 {

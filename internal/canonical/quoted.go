@@ -51,7 +51,7 @@ func (w *writer) indent(indent int) {
 
 // escaped writes the inside of double quotes; all escapes every character.
 func (w *writer) escaped(s string, all bool) {
-	for s != "" && w.err == nil {
+	for w.err == nil {
 		run := 0
 		for run < len(s) && !all && escapes[s[run]] == 0 {
 			run++

@@ -3,7 +3,6 @@ package canonical
 import (
 	"errors"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -93,12 +92,11 @@ func (r *style) beyondASCII(s string) {
 	}
 }
 
-// needsEscape reports whether a parser may refuse the character, drop it, or take it for the end of
-// a line. Those outside the first plane are written so that whoever has no sign for them can tell
-// them apart.
+// needsEscape reports whether a parser may refuse a character that is no ASCII, drop it, or take it
+// for the end of a line. Those outside the first plane need no escape, but have always had one, and
+// files stay as they are.
 func needsEscape(r rune) bool {
-	return r != '\n' && r != '\t' && unicode.IsControl(r) ||
-		r == '\u2028' || r == '\u2029' || r == '\ufeff' || r == '\ufffe' || r >= '\uffff'
+	return r <= '\u009f' || r == '\u2028' || r == '\u2029' || r == '\ufeff' || r == '\ufffe' || r >= '\uffff'
 }
 
 // isBlock reports whether a text of several lines can be a literal block: some parsers read none of

@@ -28,10 +28,10 @@ func TestWhatCouldBeReadAsSomethingElseIsQuotedAsBefore(t *testing.T) {
 	t.Parallel()
 	r := testsize.Chance(t)
 	var c compared
-	for range (testsize.Sizes{Short: 20, Usual: 100, Long: 500, Soak: 50_000}).Pick() {
+	for range (testsize.Sizes{Short: 10, Usual: 40, Long: 500, Soak: 50_000}).Pick() {
 		object := map[string]any{}
 		for i := range 200 {
-			s := few(r, []string{"01", "0189+-._eE:,", "0xXoObB17fF_+-", "2019-01-1tT \n:", ".inNfFaA+-", "nNoOyYeEsS", "trueTRUEfalsFALS", "nulNUL~=<", "-: #?\t'\"a\n", "01_eE.+-"}[r.IntN(10)])
+			s := few(r, []string{"01", "0189+-._eE:,", "0xXoObB17fF_+-", "2019-01-1tT \n:", ".inNfFaA+-", "nNoOyYeEsS", "trueTRUEfalsFALS", "nulNUL~=<", "-: #?\t'\"a\n", "01_eE.+-", "oOfFnN", "0ob-+17"}[r.IntN(12)])
 			object[strconv.Itoa(i)+"k"] = s
 			object[s] = []any{s}
 		}
