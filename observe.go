@@ -77,6 +77,9 @@ func (m *Mirror) log(r gitsink.Report) {
 		log.Info("files stay, since their folders have an owner of their own",
 			"count", r.Excluded.Count, "sample", r.Excluded.Sample)
 	}
+	if r.Kustomizations != nil && r.Swept() {
+		log.Info("kustomizations of somebody else are left as they are", "count", r.Kustomizations.Count, "sample", r.Kustomizations.Sample)
+	}
 	if r.Uncovered != nil {
 		log.V(1).Info("files that no rule covers any more stay", "count", r.Uncovered.Count, "sample", r.Uncovered.Sample)
 	}

@@ -27,7 +27,8 @@ type Rules struct {
 	// folder that was begun with another one are moved when it is adopted; until then the
 	// destination is not written to, and its status says so. See docs/layouts.md.
 	Layouts map[destination.Ref]event.Layout
-	// Kustomizations has the destinations in whose folders a kustomization.yaml lists what is there.
+	// Kustomizations has the destinations in whose folders a kustomization.yaml lists what is
+	// there, so that kustomize and Flux can build them.
 	Kustomizations map[destination.Ref]bool
 }
 

@@ -44,8 +44,8 @@ type StatusHandlerOptions struct {
 //   - line: waiting, inHand, bytes, oldest, lagSeconds (since oldest), attempts, parked (since
 //     when), nextTry, permanent and error, as in queue.KeyStats.
 //   - watch: collections, complete, waiting, seedDue and error, as in source.DestinationStatus.
-//   - held (with files, of which it is count), unadopted, uncovered, excluded: count, sample (the
-//     first paths) and, for the first two and whoever may act, shown.
+//   - held (with files, of which it is count), unadopted, uncovered, excluded, kustomizations:
+//     count, sample (the first paths) and, for the first two and whoever may act, shown.
 //   - leftOut: count, and items of object and error. notListed: count, and items of collection and
 //     error. faults: count, and items of rule, resource and error. Of each at most a hundred items.
 //   - filtered: lines of a .gitattributes, see gitsink.Filtered.

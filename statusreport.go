@@ -49,34 +49,36 @@ type reasonCount struct {
 }
 
 type destinationReport struct {
-	Namespace    string                  `json:"namespace,omitempty"`
-	Name         string                  `json:"name"`
-	Ready        bool                    `json:"ready"`
-	Reason       Reason                  `json:"reason"`
-	Message      string                  `json:"message"`
-	Repository   string                  `json:"repository,omitempty"`
-	Branch       string                  `json:"branch,omitempty"`
-	Folder       string                  `json:"folder,omitempty"`
-	Tip          string                  `json:"tip,omitempty"`
-	LastCommit   time.Time               `json:"lastCommit,omitzero"`
-	LastSeed     time.Time               `json:"lastSeed,omitzero"`
-	Synced       bool                    `json:"synced"`
-	Approved     bool                    `json:"approved"`
-	Rules        int                     `json:"rules"`
-	InvalidRules []string                `json:"invalidRules,omitempty"`
-	Error        string                  `json:"error,omitempty"`
-	BranchError  string                  `json:"branchError,omitempty"`
-	PruneOrdered bool                    `json:"pruneOrdered,omitempty"`
-	Line         lineReport              `json:"line"`
-	Watch        watchReport             `json:"watch"`
-	Held         *filesReport            `json:"held,omitempty"`
-	Unadopted    *filesReport            `json:"unadopted,omitempty"`
-	Uncovered    *filesReport            `json:"uncovered,omitempty"`
-	Excluded     *filesReport            `json:"excluded,omitempty"`
-	LeftOut      *listOf[leftOutReport]  `json:"leftOut,omitempty"`
-	NotListed    *listOf[unlistedReport] `json:"notListed,omitempty"`
-	Faults       *listOf[faultReport]    `json:"faults,omitempty"`
-	Filtered     []string                `json:"filtered,omitempty"`
+	Namespace    string       `json:"namespace,omitempty"`
+	Name         string       `json:"name"`
+	Ready        bool         `json:"ready"`
+	Reason       Reason       `json:"reason"`
+	Message      string       `json:"message"`
+	Repository   string       `json:"repository,omitempty"`
+	Branch       string       `json:"branch,omitempty"`
+	Folder       string       `json:"folder,omitempty"`
+	Tip          string       `json:"tip,omitempty"`
+	LastCommit   time.Time    `json:"lastCommit,omitzero"`
+	LastSeed     time.Time    `json:"lastSeed,omitzero"`
+	Synced       bool         `json:"synced"`
+	Approved     bool         `json:"approved"`
+	Rules        int          `json:"rules"`
+	InvalidRules []string     `json:"invalidRules,omitempty"`
+	Error        string       `json:"error,omitempty"`
+	BranchError  string       `json:"branchError,omitempty"`
+	PruneOrdered bool         `json:"pruneOrdered,omitempty"`
+	Line         lineReport   `json:"line"`
+	Watch        watchReport  `json:"watch"`
+	Held         *filesReport `json:"held,omitempty"`
+	Unadopted    *filesReport `json:"unadopted,omitempty"`
+	Uncovered    *filesReport `json:"uncovered,omitempty"`
+	Excluded     *filesReport `json:"excluded,omitempty"`
+	// Kustomizations are those of somebody else in the way of ours.
+	Kustomizations *filesReport            `json:"kustomizations,omitempty"`
+	LeftOut        *listOf[leftOutReport]  `json:"leftOut,omitempty"`
+	NotListed      *listOf[unlistedReport] `json:"notListed,omitempty"`
+	Faults         *listOf[faultReport]    `json:"faults,omitempty"`
+	Filtered       []string                `json:"filtered,omitempty"`
 
 	Known bool `json:"-"` // it is valid: something can be done with it
 }
@@ -190,7 +192,7 @@ func (r *reporter) destination(one *judged) destinationReport {
 		Tip: shown(st.Tip), LastCommit: utc(st.LastCommit), LastSeed: utc(st.LastSeed), Synced: st.Synced, Approved: st.Approved,
 		Rules: st.Rules, Error: gitsink.Brief(st.Err), BranchError: gitsink.Brief(st.BranchErr), PruneOrdered: st.PruneOrdered, Line: r.line(&st.Line),
 		Watch:     watchReport{st.Watch.Streams, st.Watch.Complete, st.Watch.Waiting, st.Watch.SeedDue, gitsink.Brief(st.Watch.Err)},
-		Uncovered: filesOf(st.Uncovered), Excluded: filesOf(st.Excluded),
+		Uncovered: filesOf(st.Uncovered), Excluded: filesOf(st.Excluded), Kustomizations: filesOf(st.Kustomizations),
 		LeftOut: reportedLeftOut(st), NotListed: notListedOf(st), Faults: faultsOf(st.Watch.Faults),
 	}
 	if n := len(st.Unadopted); n > 0 {

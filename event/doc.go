@@ -30,7 +30,9 @@
 // # Layout
 //
 // A Layout gives the path of the file of an object, and the collection that a path belongs to.
-// DefaultLayout is {namespace|_cluster}/{resource[.group]}/{name}.yaml.
+// DefaultLayout is {namespace|_cluster}/{resource[.group]}/{name}.yaml. There are ByTypeLayout,
+// FlatLayout for one namespace, and templates: ParseLayout. Each can be made again by its name.
+// Package eventtest checks a layout of your own.
 //
 // # Inventory
 //

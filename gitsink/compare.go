@@ -15,6 +15,8 @@ type survey struct {
 	// their own, each with a slash at its end.
 	attributes []string
 	foreign    map[string]bool
+	// kustomizations are the paths of the KustomizationFiles, whoever wrote them.
+	kustomizations []string
 }
 
 // look walks through a tree.
@@ -29,6 +31,8 @@ func look(base Tree) *survey {
 		switch {
 		case name == gitattr.FileName && e.isFile():
 			s.attributes = append(s.attributes, path)
+		case name == KustomizationFile && e.isFile():
+			s.kustomizations = append(s.kustomizations, path)
 		case name == OwnerFile && folder != "" && e.Mode == ModeFile:
 			s.foreign[folder] = true
 		}

@@ -32,6 +32,12 @@
 //     merging. In a folder that held files when we first wrote to it, nothing is swept or pruned
 //     before it is adopted.
 //   - Only a regular file of at most 4 KiB says whose a folder is: a flat mapping, without aliases.
+//   - A folder that was begun with another layout is refused with ErrOwned. When it is adopted, the
+//     plan of a SeedSync moves the files of living objects, in a commit that needs no content. The
+//     OwnerFile names the former layout until nothing is left of it. A file that two layouts could
+//     have written stays while one of them may mean a living object.
+//   - With Policy.Kustomization each folder with files of ours has a KustomizationFile, which
+//     changes only with a commit that adds or removes a file. Nobody else's is touched.
 //   - A folder below ours that has an OwnerFile of its own is left alone: nothing in it is written,
 //     deleted, swept or pruned. If that keeps files from being deleted or looked at, the Report
 //     names the folder (Excluded).
@@ -66,6 +72,7 @@
 //
 // A GitSink may be anything that can show a tree and take a list of commits. It must call the plan
 // with a tree as new as its store can tell, never call it concurrently with itself, apply the
-// commits of one call all or none, and not keep the tree or the commits. FolderTree makes a Tree of
+// commits of one call all or none, and not keep the tree or the commits. A Change may copy a file
+// of that tree (From), which need not be read. FolderTree makes a Tree of
 // a folder.
 package gitsink

@@ -112,6 +112,9 @@ func (w *Writer) plan(ctx context.Context, to destination.Destination, base Tree
 	}
 	p.report.Excluded = orphan.NewFound(slices.Sorted(maps.Keys(p.excluded)))
 	p.flush()
+	if err := p.kustomize(ctx, seen); err != nil {
+		return nil, err
+	}
 	p.writeOwner()
 	return p, nil
 }

@@ -22,10 +22,10 @@ type Policy struct {
 	Adopt bool
 	// Layout is that of the folder. Default: WriterOptions.Layout.
 	Layout event.Layout
-	// Kustomization keeps a kustomization.yaml in each folder with files of ours that lists them and
+	// Kustomization keeps a KustomizationFile in each folder with files of ours. It lists them and
 	// the folders below, so that kustomize and Flux can build the base folder. One that somebody
-	// else wrote is left as it is, and reported. Default: false, and those that are ours are removed
-	// by the next SeedSync.
+	// else wrote is left as it is, and reported. Default: false, and a SeedSync removes those that
+	// are ours.
 	Kustomization bool
 	// Prune orders the removal of the files that no rule covers any more, and is the approval for
 	// it. It counts where there is a SeedSync. Default: nil, so they stay and are reported.

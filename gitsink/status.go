@@ -32,6 +32,9 @@ type Status struct {
 	// of their own, and in which that kept files of our types and namespaces from being deleted or
 	// looked at. They may have lost their object. Remove that OwnerFile, or those files.
 	Excluded *orphan.Found
+	// Kustomizations are the KustomizationFiles of somebody else that stand where one of ours was
+	// to be (Policy.Kustomization). They are left as they are.
+	Kustomizations *orphan.Found
 	// Skipped are objects that are left out, since they cannot be written: MaxSkipped at most.
 	// SkippedCount is the number of all of them. An object is left out until it is written or gone,
 	// or a sweep finds nothing against it.
@@ -60,7 +63,7 @@ func (s Status) With(found Status) Status {
 	}
 	if swept { // a sweep has looked at all files and folders
 		s.LastSeed, s.Held, s.Unadopted, s.Uncovered = found.LastSeed, found.Held, found.Unadopted, found.Uncovered
-		s.Filtered, s.Excluded = found.Filtered, found.Excluded
+		s.Filtered, s.Excluded, s.Kustomizations = found.Filtered, found.Excluded, found.Kustomizations
 		return s
 	}
 	// A batch of changes looks only at what it meets. That comes beside what is known, and takes
@@ -68,6 +71,9 @@ func (s Status) With(found Status) Status {
 	s.Filtered = withFiltered(s.Filtered, found.Filtered)
 	if found.Excluded != nil && (s.Excluded == nil || s.Excluded.Count < found.Excluded.Count) {
 		s.Excluded = found.Excluded
+	}
+	if found.Kustomizations != nil && (s.Kustomizations == nil || s.Kustomizations.Count < found.Kustomizations.Count) {
+		s.Kustomizations = found.Kustomizations
 	}
 	return s
 }
