@@ -23,7 +23,7 @@ LINT          = $(CACHE)/tools/golangci-lint-$(LINT_VERSION)-$(shell go env GOVE
 # The folders of the modules below the root, also those that are not committed yet.
 NESTED = git ls-files --cached --others --exclude-standard -- '*/go.mod' | xargs -n 1 dirname
 # Modules that only pin programs to build: compiling all that they require would take as long as building the programs.
-TOOLS  = internal/testenv/build internal/testenv/gitea internal/tools
+TOOLS  = internal/testenv/build internal/testenv/gitea internal/testenv/sops internal/tools
 
 .PHONY: help
 help: ## list the targets
@@ -112,6 +112,21 @@ gitea: ## build Gitea into the user's cache, unless it is there, and print its f
 		cp -r "$$source"/{templates,options,public} "$$new"; chmod -R u+w "$$new"; \
 		$$go build -trimpath -tags 'sqlite sqlite_unlock_notify' -ldflags "-s -w -X main.Version=$$version" -o "$$new/gitea" $$module; \
 		rm -rf "$$folder"; mv "$$new" "$$folder"; }; echo "$$folder"
+
+# The judge is built with sops, from the same packages: see internal/testenv/sops. Its source is part of the folder's name.
+.PHONY: sops
+sops: ## build sops and the judge of its tests into the user's cache, unless they are there, and print their folder
+	@go="env GOWORK=off go -C internal/testenv/sops"; module=github.com/getsops/sops/v3; version=$$($$go list -m -f '{{.Version}}' $$module); \
+	source=$$(cat internal/testenv/sops/{main.go,go.sum} | git hash-object --stdin); \
+	folder="$(CACHE)/testenv/sops-$$version-$${source:0:12}"; [[ -x $$folder/sops ]] || { \
+		new="$$folder.$$$$"; mkdir -p "$$new"; trap 'rm -rf "$$new"' EXIT; echo "building $$folder" >&2; \
+		$$go build -trimpath -ldflags '-s -w' -o "$$new/" $$module/cmd/sops; $$go build -trimpath -ldflags '-s -w' -o "$$new/judge" .; \
+		rm -rf "$$folder"; mv "$$new" "$$folder"; }; echo "$$folder"
+
+.PHONY: sops-test
+sops-test: ## the tests of gitsink/sops, judged by SOPS itself, at the size of CI
+	@folder=$$($(MAKE) sops); set -x; cd gitsink/sops; \
+	GOWORK=off KUBESCRIBE_LONG=1 KUBESCRIBE_SOPS=$$folder go test -race -count=1 -timeout $(RACE_TIMEOUT) ./...
 
 .PHONY: gitea-test
 gitea-test: ## the tests against a real Gitea; the first time it is built
