@@ -110,7 +110,7 @@ func (p *plan) write(old *stored) ([]byte, error) {
 		meta.LastModified = time.Now().UTC().Format(time.RFC3339)
 		meta.MAC = sealMAC(aead, mac, meta.LastModified)
 	}
-	file, err := join(object(tree).(map[string]any), meta.object())
+	file, err := join(tree, meta, equal(tree, p.tree))
 	if err != nil {
 		return nil, err
 	}
@@ -120,14 +120,26 @@ func (p *plan) write(old *stored) ([]byte, error) {
 	return p.sign(file, key), nil
 }
 
-// join returns a file of two parts. The metadata stand at the end, as SOPS writes them.
-func join(content, meta map[string]any) ([]byte, error) {
-	top, err := event.Encode(&unstructured.Unstructured{Object: content})
-	if err != nil {
-		return nil, err
+// join returns a file. The metadata stand at the end, as SOPS writes them. Of an object that has
+// nothing to hide they stand behind the first key, where SOPS finds them as well: the Writer takes
+// a file with all of the content in one piece for one that was not encrypted.
+func join(tree branch, meta *metadata, plain bool) ([]byte, error) {
+	parts := []map[string]any{object(tree).(map[string]any), meta.object()}
+	if plain {
+		parts = []map[string]any{object(tree[:1]).(map[string]any), meta.object(), object(tree[1:]).(map[string]any)}
 	}
-	bottom, err := event.Encode(&unstructured.Unstructured{Object: meta})
-	return append(top, bottom...), err
+	var file []byte
+	for _, part := range parts {
+		if len(part) == 0 {
+			continue
+		}
+		text, err := event.Encode(&unstructured.Unstructured{Object: part})
+		if err != nil {
+			return nil, err
+		}
+		file = append(file, text...)
+	}
+	return file, nil
 }
 
 // dataKey returns the data key, with metadata that lock it for the recipients, and what stood

@@ -142,7 +142,7 @@ func requireSameHidden(t testing.TB, want, got []byte) {
 	require.Equal(t, hidden(want), hidden(got))
 }
 
-// requireSameLeaves compares all values. A MAC has no names in it.
+// requireSameLeaves compares all values. A MAC has neither names nor nulls in it.
 func requireSameLeaves(t testing.TB, want, got []byte) {
 	t.Helper()
 	leaves := func(text []byte) []string {
@@ -165,6 +165,7 @@ func leavesOf(v any) (all []string) {
 		for _, value := range v {
 			all = append(all, leavesOf(value)...)
 		}
+	case nil:
 	default:
 		if text := fmt.Sprint(v); text != "" {
 			all = append(all, text)
