@@ -155,14 +155,9 @@ func marked(file []byte) []byte {
 
 func TestADestinationHasKeysOfItsOwn(t *testing.T) {
 	t.Parallel()
-	rings := map[string]*sops.Keyring{}
-	for name, k := range map[string]key{"a": alice, "b": bob} {
-		ring, err := sops.NewKeyring(sops.Keys{Recipients: recipients(k), Identities: identities(k)})
-		require.NoError(t, err)
-		rings[name] = ring
-	}
-	e, err := sops.New(&sops.Options{KeyringFor: ringsOf(rings)})
-	require.NoError(t, err)
+	e := tenants(t, map[string]sops.Keys{
+		"a": {Recipients: recipients(alice), Identities: identities(alice)}, "b": {Recipients: recipients(bob), Identities: identities(bob)},
+	})
 	p := plainSecret(t)
 	p.Destination.Ref = destination.Ref{Namespace: "a", Name: "prod"}
 	file := encrypt(t, e, p)
@@ -172,7 +167,7 @@ func TestADestinationHasKeysOfItsOwn(t *testing.T) {
 	p.Destination.Ref = destination.Ref{Namespace: "b", Name: "prod"}
 	require.False(t, same(t, e, p, file))
 	p.Stored = file
-	_, err = e.Encrypt(t.Context(), p)
+	_, err := e.Encrypt(t.Context(), p)
 	require.ErrorIs(t, err, sops.ErrRecipient)
 	p.Destination.Ref = destination.Ref{Namespace: "c", Name: "prod"}
 	_, err = e.Encrypt(t.Context(), p)
