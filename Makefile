@@ -82,16 +82,20 @@ nested: ## go vet and go test in every nested module
 tidy-check: ## fail if a go.mod or go.sum is not what go mod tidy would write
 	@for dir in . $$($(NESTED)); do echo "== $$dir"; GOWORK=off go -C $$dir mod tidy -diff; done
 
+# The modules that have fuzz targets.
+FUZZED = . gitsink/sops
+
 # go test reports "context deadline exceeded" as a failure when the time is over while a worker is at an input that takes
 # long, as one that runs git does. A failure of the code always comes with an input or a panic.
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME
-	@targets=$$(go test -list '^Fuzz' ./... | awk '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, name[i]; n = 0}'); \
+	@targets=$$(for dir in $(FUZZED); do GOWORK=off go -C $$dir test -list '^Fuzz' ./... | \
+		awk -v dir=$$dir '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print dir, $$2, name[i]; n = 0}' || exit 1; done); \
 	[[ -n $$targets ]] || { echo "go test -list found no fuzz target"; exit 1; }; \
-	while read -r package target; do \
+	while read -r dir package target; do \
 		echo "== $$target ($$package)"; \
 		log=$$(mktemp); \
-		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s -parallel 2 $$package </dev/null 2>&1 | tee "$$log" || { \
+		GOWORK=off go -C $$dir test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s -parallel 2 $$package </dev/null 2>&1 | tee "$$log" || { \
 			grep -q 'context deadline exceeded' "$$log" && ! grep -q 'Failing input\|panic:' "$$log" || { rm -f "$$log"; exit 1; }; \
 			echo "the time was over in the middle of an input: no failure"; }; \
 		rm -f "$$log"; \
@@ -150,6 +154,8 @@ quiet: ## a cluster that is left alone is not written, in two minutes; part of e
 soak: ## the proofs and the end-to-end tests at full size
 	KUBESCRIBE_SOAK=1 go test -v -count=1 -timeout $(SOAK_TIMEOUT) -run Storm ./queue/...
 	KUBESCRIBE_SOAK=1 go test -v -count=1 -timeout $(SOAK_TIMEOUT) ./internal/sinkproof/...
+	@folder=$$($(MAKE) sops); set -x; cd gitsink/sops; \
+	GOWORK=off KUBESCRIBE_SOAK=1 KUBESCRIBE_SOPS=$$folder go test -v -count=1 -timeout $(SOAK_TIMEOUT) ./...
 	$(call against-api-server,KUBESCRIBE_SOAK=1 go test -v -count=1 -timeout $(SOAK_TIMEOUT) ./internal/e2e/...)
 
 # The core, quick packages first.

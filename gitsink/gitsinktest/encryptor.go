@@ -37,9 +37,9 @@ type EncryptorHarness struct {
 type encryptorNeed int
 
 const (
-	otherKeys encryptorNeed = 1 << iota // Other
-	decryption                          // Decrypt
-	otherDestination                    // OtherTo
+	otherKeys        encryptorNeed = 1 << iota // Other
+	decryption                                 // Decrypt
+	otherDestination                           // OtherTo
 )
 
 func (n encryptorNeed) lacks(h EncryptorHarness) string {

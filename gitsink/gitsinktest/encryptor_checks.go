@@ -161,7 +161,7 @@ func decrypts(ctx context.Context, e *encryptorEnv) error {
 		}
 		plain, err := e.Decrypt(e.t, file)
 		if err != nil {
-			return fmt.Errorf("Decrypt of %s: %w", s.Resource.ID, err)
+			return fmt.Errorf("decrypting the file of %s: %w", s.Resource.ID, err)
 		}
 		var got, want any
 		if err := errors.Join(yaml.Unmarshal(plain, &got), yaml.Unmarshal(s.Content, &want)); err != nil {

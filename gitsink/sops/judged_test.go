@@ -59,7 +59,8 @@ func TestWhatSOPSWritesIsTakenForWhatItIs(t *testing.T) {
 		q := question{Op: "encrypt", File: p.Content, Recipients: alice.identity.Recipient(), EncryptedRegex: regexOf(t, encrypt(t, e, p)), MACOnlyEncrypted: true}
 		theirs, err := j.ask(t, q)
 		if err != nil {
-			require.ErrorContains(t, err, "uint64", "%s", p.Content) // SOPS cannot encrypt such numbers
+			// SOPS cannot encrypt such numbers
+			require.ErrorContains(t, err, "uint64", "%s", p.Content)
 			continue
 		}
 		require.Truef(t, same(t, e, p, theirs.File), "%s\n%s", p.Content, theirs.File)

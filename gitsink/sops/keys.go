@@ -104,9 +104,9 @@ func (r *rule) sign(keys Keys) error {
 }
 
 func (k *Keyring) addRules(keys Keys) error {
-	standing, err := parseRecipients(keys.Recipients)
+	standing, err := parseRecipients("Recipients", keys.Recipients)
 	if err != nil {
-		return fmt.Errorf("Recipients%w", err)
+		return err
 	}
 	if len(keys.Config) == 0 {
 		if len(standing) == 0 {
@@ -118,35 +118,36 @@ func (k *Keyring) addRules(keys Keys) error {
 	given, err := parseConfig(keys.Config)
 	faults := []error{err}
 	for i, r := range given {
-		own, err := parseRecipients(r.recipients)
+		field := fmt.Sprintf("Config: creation_rules[%d].age", i)
+		own, err := parseRecipients(field, r.recipients)
 		if len(r.recipients) == 0 {
 			own = standing
 		}
 		switch {
 		case err != nil:
-			faults = append(faults, fmt.Errorf("Config: creation_rules[%d].age%w", i, err))
+			faults = append(faults, err)
 		case len(own) == 0:
-			faults = append(faults, fmt.Errorf("%w: Config: creation_rules[%d].age: there is no recipient, nor are there Keys.Recipients", ErrKeys, i))
+			faults = append(faults, fmt.Errorf("%w: %s: there is no recipient, nor are there Keys.Recipients", ErrKeys, field))
 		}
 		k.rules = append(k.rules, rule{creationRule: r, keys: own})
 	}
 	return errors.Join(faults...)
 }
 
-// parseRecipients reads recipients. Its error begins with the index of one.
-func parseRecipients(given []string) ([]*age.X25519Recipient, error) {
+// parseRecipients reads the recipients of a field.
+func parseRecipients(field string, given []string) ([]*age.X25519Recipient, error) {
 	var all []*age.X25519Recipient
 	for i, text := range given {
 		r, err := age.ParseX25519Recipient(strings.TrimSpace(text))
 		if err != nil { // age's own words have the text in them, which may be a secret key
-			return nil, fmt.Errorf("[%d]: %w: %s is no X25519 recipient of age: want age1 and 58 characters", i, ErrKeys, shown(text))
+			return nil, fmt.Errorf("%w: %s[%d]: %s is no X25519 recipient of age: want age1 and 58 characters", ErrKeys, field, i, shown(text))
 		}
 		all = append(all, r)
 	}
 	slices.SortFunc(all, func(a, b *age.X25519Recipient) int { return strings.Compare(a.String(), b.String()) })
 	all = slices.CompactFunc(all, func(a, b *age.X25519Recipient) bool { return a.String() == b.String() })
 	if len(all) > maxRecipients {
-		return nil, fmt.Errorf(": %w: there are %d, more than %d", ErrKeys, len(all), maxRecipients)
+		return nil, fmt.Errorf("%w: %s: there are %d, more than %d", ErrKeys, field, len(all), maxRecipients)
 	}
 	return all, nil
 }

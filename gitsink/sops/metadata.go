@@ -44,13 +44,14 @@ type wrapped struct {
 }
 
 var (
-	errNoSOPS    = errors.New("it is no file of SOPS: it has no metadata with a MAC and recipients")
-	errFeature   = errors.New("its metadata ask for what this package does not read: groups of keys, or comments that say what is encrypted")
-	errScope     = errors.New("its metadata do not say plainly what is encrypted")
-	errModified  = errors.New("its lastmodified is no time")
-	errUnwrap    = errors.New("its data key cannot be opened: it is damaged")
-	errNoLock    = errors.New("no identity opens it")
-	dropped      = []string{"kms", "pgp", "gcp_kms", "azure_kv", "hc_vault", "hckms"} // other keys, which SOPS tries as well
+	errNoSOPS   = errors.New("it is no file of SOPS: it has no metadata with a MAC and recipients")
+	errFeature  = errors.New("its metadata ask for what this package does not read: groups of keys, or comments that say what is encrypted")
+	errScope    = errors.New("its metadata do not say plainly what is encrypted")
+	errModified = errors.New("its lastmodified is no time")
+	errUnwrap   = errors.New("its data key cannot be opened: it is damaged")
+	errNoLock   = errors.New("no identity opens it")
+	// dropped are other kinds of keys, which SOPS tries as well.
+	dropped      = []string{"kms", "pgp", "gcp_kms", "azure_kv", "hc_vault", "hckms"}
 	notSupported = []string{"key_groups", "unencrypted_comment_regex", "encrypted_comment_regex"}
 )
 

@@ -28,6 +28,9 @@ func TestAStoredFileThatCannotBeReadIsRefusedAndStays(t *testing.T) {
 		text, _, _ := strings.Cut(rest, "\n")
 		return name + text
 	}
+	object, metadata, found := strings.Cut(good, "sops:\n")
+	require.True(t, found)
+	metadata = "sops:\n" + metadata
 	for name, stored := range map[string]string{
 		"the plain object":           string(p.Content),
 		"text":                       "nothing\n",
@@ -49,8 +52,8 @@ func TestAStoredFileThatCannotBeReadIsRefusedAndStays(t *testing.T) {
 		"an alias":                   replace("kind: Secret", "kind: &a Secret\nother: *a"),
 		"a merge key":                replace("type: Opaque", "<<: {a: b}\ntype: Opaque"),
 		"a key that is no text":      replace("type: Opaque", "1: b\ntype: Opaque"),
-		"metadata twice":             good + good[strings.Index(good, "sops:\n"):],
-		"metadata that are no map":   good[:strings.Index(good, "sops:\n")] + "sops: yes\n",
+		"metadata twice":             good + metadata,
+		"metadata that are no map":   object + "sops: yes\n",
 		"no recipient":               replace(good[strings.Index(good, "  age:\n"):strings.Index(good, "  encrypted_regex")], ""),
 		"a data key that is damaged": replace("-----BEGIN AGE ENCRYPTED FILE-----\n      YWdl", "-----BEGIN AGE ENCRYPTED FILE-----\n      YWdm"),
 		"groups of keys":             replace("  version:", "  key_groups: [{age: []}]\n  version:"),
@@ -59,7 +62,7 @@ func TestAStoredFileThatCannotBeReadIsRefusedAndStays(t *testing.T) {
 		"a regex that is none":       replace("^(data|stringData)$", "(("),
 		"another scope":              replace("^(data|stringData)$", "^stringData$"),
 		"a large file":               good + "# " + strings.Repeat("x", 17<<20),
-		"a file of many nodes":       good[:strings.Index(good, "sops:\n")] + "x: [" + strings.Repeat("1,", 1<<20) + "1]\n" + good[strings.Index(good, "sops:\n"):],
+		"a file of many nodes":       object + "x: [" + strings.Repeat("1,", 1<<20) + "1]\n" + metadata,
 		"a file nested deeply":       good + "x: " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "\n",
 		"a bomb":                     "a: &a [x,x]\n" + bomb() + good,
 	} {

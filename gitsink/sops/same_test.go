@@ -131,7 +131,8 @@ func TestADataKeyOfAFormerRecipientIsNotUsed(t *testing.T) {
 		require.NotContains(t, string(after), line)
 	}
 	alone := encrypt(t, now, p)
-	shared := again(t, withIdentities(t, alice, bob), p, alone) // bob comes: he must not learn the key of before
+	// bob comes: he must not learn the key of before
+	shared := again(t, withIdentities(t, alice, bob), p, alone)
 	for _, line := range encrypted(alone) {
 		require.NotContains(t, string(shared), line)
 	}

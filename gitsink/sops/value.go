@@ -7,8 +7,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"math"
-	"regexp"
 	"strconv"
+	"strings"
 )
 
 // What SOPS fixes of an encrypted value.
@@ -28,8 +28,14 @@ const (
 	typeComment = "comment"
 )
 
-// sealed is the form of an encrypted value. SOPS does not look at what follows the bracket.
-var sealed = regexp.MustCompile(`^ENC\[AES256_GCM,data:([^,]+),iv:([^,]+),tag:([^,]+),type:([a-z]+)\]$`)
+// The parts of an encrypted value. SOPS does not look at what follows the bracket.
+const (
+	beforeData  = "ENC[AES256_GCM,data:"
+	beforeNonce = ",iv:"
+	beforeTag   = ",tag:"
+	beforeType  = ",type:"
+	atEnd       = "]"
+)
 
 var (
 	errForm = errors.New("a value that is to be encrypted is not")
@@ -53,32 +59,35 @@ func seal(aead cipher.AEAD, text []byte, kind, additional string) string {
 	data, tag := out[:len(out)-tagSize], out[len(out)-tagSize:]
 	encode := base64.StdEncoding.AppendEncode
 	b := make([]byte, 0, base64.StdEncoding.EncodedLen(len(out))+base64.StdEncoding.EncodedLen(nonceSize)+64)
-	b = encode(append(b, "ENC[AES256_GCM,data:"...), data)
-	b = encode(append(b, ",iv:"...), nonce)
-	b = encode(append(b, ",tag:"...), tag)
-	return string(append(b, ",type:"+kind+"]"...))
+	b = encode(append(b, beforeData...), data)
+	b = encode(append(b, beforeNonce...), nonce)
+	b = encode(append(b, beforeTag...), tag)
+	return string(append(b, beforeType+kind+atEnd...))
 }
 
 // unseal returns the text and the type of an encrypted value.
 func unseal(aead cipher.AEAD, value, additional string) (text []byte, kind string, err error) {
-	parts := sealed.FindStringSubmatch(value)
-	if parts == nil {
-		return nil, "", errForm
-	}
 	var raw [3][]byte
-	for i := range raw {
-		if raw[i], err = base64.StdEncoding.Strict().DecodeString(parts[i+1]); err != nil {
+	rest, ok := strings.CutPrefix(value, beforeData)
+	for i, next := range []string{beforeNonce, beforeTag, beforeType} {
+		part, more, found := strings.Cut(rest, next)
+		if raw[i], err = base64.StdEncoding.Strict().DecodeString(part); !found || err != nil || strings.ContainsAny(part, "\r\n") {
 			return nil, "", errForm
 		}
+		rest = more
+	}
+	kind, end := strings.CutSuffix(rest, atEnd)
+	if !ok || !end {
+		return nil, "", errForm
 	}
 	data, nonce, tag := raw[0], raw[1], raw[2]
-	if len(nonce) != nonceSize || len(tag) != tagSize {
+	if len(data) == 0 || len(nonce) != nonceSize || len(tag) != tagSize {
 		return nil, "", errForm
 	}
 	if text, err = aead.Open(nil, nonce, append(data, tag...), []byte(additional)); err != nil {
 		return nil, "", errOpen
 	}
-	return text, parts[4], nil
+	return text, kind, nil
 }
 
 // textOf returns the text of a leaf as SOPS encrypts it and adds it to the MAC, and its type.
