@@ -118,13 +118,14 @@ gitea: ## build Gitea into the user's cache, unless it is there, and print its f
 		rm -rf "$$folder"; mv "$$new" "$$folder"; }; echo "$$folder"
 
 # The judge is built with sops, from the same packages: see internal/testenv/sops. Its source is part of the folder's name.
+# Without -trimpath, so that nested finds all of them compiled.
 .PHONY: sops
 sops: ## build sops and the judge of its tests into the user's cache, unless they are there, and print their folder
 	@go="env GOWORK=off go -C internal/testenv/sops"; module=github.com/getsops/sops/v3; version=$$($$go list -m -f '{{.Version}}' $$module); \
 	source=$$(cat internal/testenv/sops/{main.go,go.sum} | git hash-object --stdin); \
 	folder="$(CACHE)/testenv/sops-$$version-$${source:0:12}"; [[ -x $$folder/sops ]] || { \
 		new="$$folder.$$$$"; mkdir -p "$$new"; trap 'rm -rf "$$new"' EXIT; echo "building $$folder" >&2; \
-		$$go build -trimpath -ldflags '-s -w' -o "$$new/" $$module/cmd/sops; $$go build -trimpath -ldflags '-s -w' -o "$$new/judge" .; \
+		$$go build -ldflags '-s -w' -o "$$new/" $$module/cmd/sops; $$go build -ldflags '-s -w' -o "$$new/judge" .; \
 		rm -rf "$$folder"; mv "$$new" "$$folder"; }; echo "$$folder"
 
 .PHONY: sops-test

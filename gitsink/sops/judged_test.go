@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -210,4 +211,18 @@ func TestWhatSOPSOnlyWritesAnewIsTheSame(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, file, back)
 	require.True(t, same(t, e, p, back))
+}
+
+func TestACommentOfAPersonIsNoPartOfTheObject(t *testing.T) {
+	t.Parallel()
+	e := withIdentities(t, alice)
+	p := widget(t, "{apiVersion: example.com/v1, kind: Widget, metadata: {name: w}, spec: {list: [one, two], map: {a: b}}}")
+	file := encrypt(t, e, p)
+	edited, _, err := command(t, file, alice.identity, `sed -i 's/^\( *\)- one/\1# who owns it\n&/; s/^\( *\)a: b/\1# why\n&/; s/two$/two # inline/' "$1"`, "edit")
+	require.NoError(t, err)
+	require.Equal(t, 3, strings.Count(string(edited), "type:comment]"), "%s", edited)
+	require.True(t, same(t, e, p, edited))
+	_, printed, err := command(t, again(t, e, p, edited), alice.identity, "", "decrypt")
+	require.NoError(t, err)
+	requireSameObject(t, p.Content, printed)
 }
