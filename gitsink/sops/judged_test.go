@@ -130,7 +130,8 @@ func TestAFlippedByteIsNoticedByBoth(t *testing.T) {
 	}
 }
 
-// requireSameHidden compares what is hidden. The name of an empty value is covered by nothing.
+// requireSameHidden compares what is hidden. That a value is empty, and its name, is covered by
+// nothing.
 func requireSameHidden(t testing.TB, want, got []byte) {
 	t.Helper()
 	hidden := func(text []byte) map[string]any {
@@ -138,7 +139,7 @@ func requireSameHidden(t testing.TB, want, got []byte) {
 			Data map[string]any `json:"data"`
 		}
 		require.NoError(t, yaml.Unmarshal(text, &object))
-		maps.DeleteFunc(object.Data, func(_ string, v any) bool { return v == "" })
+		maps.DeleteFunc(object.Data, func(_ string, v any) bool { return v == "" || v == nil })
 		return object.Data
 	}
 	require.Equal(t, hidden(want), hidden(got))
