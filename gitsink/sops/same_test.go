@@ -212,6 +212,8 @@ func TestAFileOfAnotherRecipientStays(t *testing.T) {
 	_, err := e.Encrypt(t.Context(), p)
 	require.ErrorIs(t, err, sops.ErrRecipient)
 	require.ErrorContains(t, err, p.Path)
+	_, err = encryptor(t, sops.Keys{Recipients: recipients(alice, bob), Identities: identities(alice)}).Encrypt(t.Context(), p)
+	require.ErrorIs(t, err, sops.ErrRecipient, "also when it is for one of today's, and others could be read")
 	back := encryptor(t, sops.Keys{Recipients: recipients(alice), Identities: identities(alice, bob)})
 	require.True(t, same(t, e, p, again(t, back, p, p.Stored)), "with the old identity it changes hands")
 }
