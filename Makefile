@@ -23,7 +23,7 @@ LINT          = $(CACHE)/tools/golangci-lint-$(LINT_VERSION)-$(shell go env GOVE
 # The folders of the modules below the root, also those that are not committed yet.
 NESTED = git ls-files --cached --others --exclude-standard -- '*/go.mod' | xargs -n 1 dirname
 # Modules that only pin programs to build: compiling all that they require would take as long as building the programs.
-TOOLS  = internal/testenv/build internal/testenv/gitea internal/tools
+TOOLS  = internal/testenv/build internal/testenv/gitea internal/testenv/sops internal/tools
 
 .PHONY: help
 help: ## list the targets
@@ -82,16 +82,20 @@ nested: ## go vet and go test in every nested module
 tidy-check: ## fail if a go.mod or go.sum is not what go mod tidy would write
 	@for dir in . $$($(NESTED)); do echo "== $$dir"; GOWORK=off go -C $$dir mod tidy -diff; done
 
+# The modules that have fuzz targets.
+FUZZED = . gitsink/sops
+
 # go test reports "context deadline exceeded" as a failure when the time is over while a worker is at an input that takes
 # long, as one that runs git does. A failure of the code always comes with an input or a panic.
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME
-	@targets=$$(go test -list '^Fuzz' ./... | awk '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, name[i]; n = 0}'); \
+	@targets=$$(for dir in $(FUZZED); do GOWORK=off go -C $$dir test -list '^Fuzz' ./... | \
+		awk -v dir=$$dir '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print dir, $$2, name[i]; n = 0}' || exit 1; done); \
 	[[ -n $$targets ]] || { echo "go test -list found no fuzz target"; exit 1; }; \
-	while read -r package target; do \
+	while read -r dir package target; do \
 		echo "== $$target ($$package)"; \
 		log=$$(mktemp); \
-		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s -parallel 2 $$package </dev/null 2>&1 | tee "$$log" || { \
+		GOWORK=off go -C $$dir test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s -parallel 2 $$package </dev/null 2>&1 | tee "$$log" || { \
 			grep -q 'context deadline exceeded' "$$log" && ! grep -q 'Failing input\|panic:' "$$log" || { rm -f "$$log"; exit 1; }; \
 			echo "the time was over in the middle of an input: no failure"; }; \
 		rm -f "$$log"; \
@@ -112,6 +116,22 @@ gitea: ## build Gitea into the user's cache, unless it is there, and print its f
 		cp -r "$$source"/{templates,options,public} "$$new"; chmod -R u+w "$$new"; \
 		$$go build -trimpath -tags 'sqlite sqlite_unlock_notify' -ldflags "-s -w -X main.Version=$$version" -o "$$new/gitea" $$module; \
 		rm -rf "$$folder"; mv "$$new" "$$folder"; }; echo "$$folder"
+
+# The judge is built with sops, from the same packages: see internal/testenv/sops. Its source is part of the folder's name.
+# Without -trimpath, so that nested finds all of them compiled.
+.PHONY: sops
+sops: ## build sops and the judge of its tests into the user's cache, unless they are there, and print their folder
+	@go="env GOWORK=off go -C internal/testenv/sops"; module=github.com/getsops/sops/v3; version=$$($$go list -m -f '{{.Version}}' $$module); \
+	source=$$(cat internal/testenv/sops/{main.go,go.sum} | git hash-object --stdin); \
+	folder="$(CACHE)/testenv/sops-$$version-$${source:0:12}"; [[ -x $$folder/sops ]] || { \
+		new="$$folder.$$$$"; mkdir -p "$$new"; trap 'rm -rf "$$new"' EXIT; echo "building $$folder" >&2; \
+		$$go build -ldflags '-s -w' -o "$$new/" $$module/cmd/sops; $$go build -ldflags '-s -w' -o "$$new/judge" .; \
+		rm -rf "$$folder"; mv "$$new" "$$folder"; }; echo "$$folder"
+
+.PHONY: sops-test
+sops-test: ## the tests of gitsink/sops, judged by SOPS itself, at the size of CI
+	@folder=$$($(MAKE) sops); set -x; cd gitsink/sops; \
+	GOWORK=off KUBESCRIBE_LONG=1 KUBESCRIBE_SOPS=$$folder go test -race -count=1 -timeout $(RACE_TIMEOUT) ./...
 
 .PHONY: gitea-test
 gitea-test: ## the tests against a real Gitea; the first time it is built
@@ -135,6 +155,8 @@ quiet: ## a cluster that is left alone is not written, in two minutes; part of e
 soak: ## the proofs and the end-to-end tests at full size
 	KUBESCRIBE_SOAK=1 go test -v -count=1 -timeout $(SOAK_TIMEOUT) -run Storm ./queue/...
 	KUBESCRIBE_SOAK=1 go test -v -count=1 -timeout $(SOAK_TIMEOUT) ./internal/sinkproof/...
+	@folder=$$($(MAKE) sops); set -x; cd gitsink/sops; \
+	GOWORK=off KUBESCRIBE_SOAK=1 KUBESCRIBE_SOPS=$$folder go test -v -count=1 -timeout $(SOAK_TIMEOUT) ./...
 	$(call against-api-server,KUBESCRIBE_SOAK=1 go test -v -count=1 -timeout $(SOAK_TIMEOUT) ./internal/e2e/...)
 
 # The core, quick packages first.

@@ -26,8 +26,9 @@
 //   - gitsink: the interface of what writes commits, and the Writer that turns batches into plans
 //     for it.
 //   - gitsink/gogit: the sink on go-git, without a working copy and without a kept clone.
-//   - gitsink/gitsinktest: the kit that every sink passes; gitsink/gitservertest: a real Git server
-//     for tests.
+//   - gitsink/sops, a module of its own: encrypts Secrets in the format of SOPS, with age.
+//   - gitsink/gitsinktest: the kits that every sink and Encryptor passes; gitsink/gitservertest: a
+//     real Git server for tests.
 //
 // # Guarantees
 //

@@ -35,6 +35,16 @@
 // The kit does not measure speed. Nor does it check what becomes of a push whose answer is lost:
 // that depends on the protocol.
 //
+// # Encryptors
+//
+// [TestEncryptor] checks that an Encryptor keeps the contract of event.Encryptor. An
+// [EncryptorHarness] makes it. The kit asks for a little more than package event says:
+//
+//   - Contents that YAML could take for each other are not the same.
+//   - Over a file that cannot be decrypted Encrypt returns an error, or a file that is the same.
+//   - A call whose context has ended, or ends meanwhile, returns soon, with an error or a result.
+//   - An object may have a megabyte, which is what Kubernetes allows.
+//
 // # Hostile repositories and servers
 //
 // [TestHostile] lets a Writer on a sink meet an attacker, and measures memory, time and goroutines.
@@ -48,8 +58,8 @@
 //
 // # Concurrency
 //
-// The methods of Fake and FakeRepo may be called concurrently, and while a plan runs. TestGitSink
-// and TestHostile run their subtests one after another.
+// The methods of Fake and FakeRepo may be called concurrently, and while a plan runs. TestGitSink,
+// TestEncryptor and TestHostile run their subtests one after another.
 //
 // # Requirements
 //

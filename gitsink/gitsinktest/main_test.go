@@ -8,4 +8,6 @@ import (
 
 func TestTheExampleOfTheKitHolds(t *testing.T) { aConformanceTest(t) }
 
+func TestTheExampleOfTheKitOfEncryptorsHolds(t *testing.T) { aTestOfAnEncryptor(t) }
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
