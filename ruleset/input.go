@@ -21,8 +21,8 @@ type Input struct {
 	Controlled bool
 	// Managers are the field managers that made this change. None: unknown, or a delete.
 	Managers []string
-	// Object is the whole object, as in unstructured.Unstructured. Only Conditions and
-	// Exclusion.Managers look at it.
+	// Object is the whole object, as in unstructured.Unstructured. Only Conditions, Explain, and
+	// Managers and SecretTypes of an Exclusion look at it.
 	Object map[string]any
 }
 

@@ -25,7 +25,7 @@ func (h feedHandler) upsert(ctx context.Context, obj *unstructured.Unstructured,
 		return
 	}
 	c := h.reader.read(ctx, h.feed.of, obj, how)
-	h.update(func(l *ledger) { l.upsert(h.feed, c) })
+	c.deliver(h.feed, h.update)
 }
 
 func (h feedHandler) delete(ctx context.Context, obj *unstructured.Unstructured, how arrival) {

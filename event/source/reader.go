@@ -30,7 +30,10 @@ type reader struct {
 type matcher struct {
 	rules      *ruleset.RuleSet
 	namespaces *namespaces // nil if no rule looks at the labels of namespaces
+	quiet      *quiet      // objects of which the last update changed nothing, by these rules
 }
+
+func newMatcher(rs *ruleset.RuleSet, n *namespaces) *matcher { return &matcher{rs, n, newQuiet()} }
 
 // read returns an object as the ledger takes it.
 func (r *reader) read(ctx context.Context, t ruleset.Type, obj *unstructured.Unstructured, how arrival) change {
@@ -38,6 +41,7 @@ func (r *reader) read(ctx context.Context, t ruleset.Type, obj *unstructured.Uns
 		resource:  resourceOf(t, nameOf(obj)),
 		operation: event.Update,
 		listed:    how == listed,
+		encrypts:  r.opts.Encryptor != nil,
 	}
 	if how == added {
 		c.operation = event.Create
@@ -47,21 +51,33 @@ func (r *reader) read(ctx context.Context, t ruleset.Type, obj *unstructured.Uns
 	if how != listed { // a listing cannot tell who made which change
 		input.Managers, _ = ruleset.LastManagers(obj)
 	}
-	if c.matches = by.rules.Match(input); len(c.matches) == 0 {
+	if c.matches = r.matches(by, input); len(c.matches) == 0 {
 		return c
 	}
 	c.standing = c.matches
 	if len(input.Managers) > 0 && slices.ContainsFunc(c.matches, func(m ruleset.Match) bool { return !m.Writes }) {
 		input.Managers = nil
-		c.standing = by.rules.Match(input)
+		c.standing = r.matches(by, input)
 	}
 	if how != listed {
 		c.author = r.author(ctx, obj, c.operation)
 	}
 	if c.refused = mismatch(t, obj); c.refused == nil {
-		c.content, c.refused = event.ContentOf(obj, r.opts.eventOptions())
+		c.draw(obj, by, how)
 	}
 	return c
+}
+
+// matches returns the destinations that want an object. What Options.Sensitive say holds for all of
+// them.
+func (r *reader) matches(by *matcher, input ruleset.Input) []ruleset.Match {
+	matches := by.rules.Match(input)
+	if everywhere := event.SensitiveBy(r.opts.Sensitive, input.Resource.Group, input.Resource.Resource); everywhere != nil {
+		for i := range matches {
+			matches[i].Sensitive = everywhere.Union(matches[i].Sensitive)
+		}
+	}
+	return matches
 }
 
 func nameOf(obj *unstructured.Unstructured) types.NamespacedName {

@@ -57,8 +57,12 @@ type Options struct {
 	// again. That heals what others did to a folder, and whatever was missed of the cluster.
 	// Negative: never. Default: 1 h.
 	Resync time.Duration
-	// Encryptor is the one that the Writer uses; without one, Secrets are refused. Default: none.
+	// Encryptor is the one that the Writer uses; without one, Secrets and what else is sensitive
+	// are refused. Default: none.
 	Encryptor event.Encryptor
+	// Sensitive are the types that the Writer only ever writes encrypted, whatever the rules say.
+	// Default: none beside what rules call sensitive, and Secrets.
+	Sensitive []event.SensitiveType
 	// Attribute says who made a change. It is called with the object as the server sent it, with
 	// its managedFields, and with nil for a delete that nobody saw. It must be quick, since the
 	// reflector of the type waits, and safe for concurrent use. FieldManager is a ready-made one.
@@ -73,8 +77,6 @@ type Options struct {
 	// Logger gets what helps somebody who looks for a fault. Default: none.
 	Logger logr.Logger
 }
-
-func (o *Options) eventOptions() *event.Options { return &event.Options{Encryptor: o.Encryptor} }
 
 // collapses reports whether so many namespaces of a type share one watch.
 func (o *Options) collapses(namespaces int) bool { return o.Collapse >= 0 && namespaces > o.Collapse }
