@@ -64,8 +64,8 @@ type Options struct {
 	Run queue.RunOptions
 
 	// Source has the options of the source.Watcher: pages, watches, resyncs, and Attribute, which
-	// says who made a change. The Mirror sets Encryptor, to Write.Encryptor. Default: the defaults
-	// of package source.
+	// says who made a change. The Mirror sets Encryptor and Sensitive, to those of Write. Default:
+	// the defaults of package source.
 	Source source.Options
 	// Write has the options of the gitsink.Writer: layout, encryption, commits and their messages.
 	// The Mirror sets Policy, from Rules.Orphans, Layouts and Kustomizations, Approve, Adopt and
@@ -101,7 +101,7 @@ func (o *Options) validate() error {
 	if o == nil {
 		return nil
 	}
-	faults := []error{o.Write.CommitPer.Validate(), o.policyOfDestinations().Validate()}
+	faults := []error{o.Write.Validate(), o.policyOfDestinations().Validate()}
 	for _, own := range []struct {
 		set    bool
 		refuse string
@@ -109,6 +109,7 @@ func (o *Options) validate() error {
 		{o.Run.DrainTimeout != 0, "Run.DrainTimeout is set by the Mirror: set DrainTimeout"},
 		{o.Run.EndTimeout != 0, "Run.EndTimeout is set by the Mirror: Start ends ten seconds after DrainTimeout"},
 		{o.Source.Encryptor != nil, "Source.Encryptor is set by the Mirror: set Write.Encryptor, which both use"},
+		{o.Source.Sensitive != nil, "Source.Sensitive is set by the Mirror: set Write.Sensitive, which both use"},
 		{o.Write.Policy != nil, "Write.Policy is set by the Mirror: use Rules.Orphans, Layouts and Kustomizations, Approve, Adopt and Prune"},
 	} {
 		if own.set {
@@ -147,7 +148,7 @@ func (o *Options) withDefaults() Options {
 	if out.DrainTimeout <= 0 {
 		out.DrainTimeout = 20 * time.Second
 	}
-	out.Source.Encryptor = out.Write.Encryptor
+	out.Source.Encryptor, out.Source.Sensitive = out.Write.Encryptor, out.Write.Sensitive
 	for _, part := range []*logr.Logger{&out.Git.Logger, &out.Queue.Logger, &out.Run.Logger, &out.Source.Logger} {
 		if part.GetSink() == nil {
 			*part = out.Logger

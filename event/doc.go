@@ -6,7 +6,7 @@
 //     does both.
 //   - Layout gives each object the path of its file.
 //   - Inventory answers at the end of a listing which objects live, and what their files hold.
-//   - Encryptor encrypts Secrets. Without one a Secret is refused.
+//   - Encryptor encrypts Secrets, and what else is Sensitive. Without one these are refused.
 //
 // An Event always carries its whole destination. Its identity (ID) has no version and no kind, so a
 // new API version of a type moves no file. An Event is a value and its Content is shared: nobody
@@ -23,9 +23,9 @@
 //
 // # Secrets
 //
-// A core v1 Secret is refused with ErrSecret unless there is an Encryptor. No option allows plain
-// text. The resource says whether an object is encrypted, so a Secret that comes under another
-// resource is refused as well.
+// A core v1 Secret is refused with ErrSecret unless there is an Encryptor, and so is every object
+// that is Sensitive. No option allows plain text. The resource says whether an object is a Secret,
+// so a Secret that comes under another resource is refused as well.
 //
 // # Layout
 //

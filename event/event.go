@@ -106,6 +106,9 @@ type Event struct {
 	Resource Resource
 	// Content is canonical YAML; nil for a Delete and a SeedSync.
 	Content *Content
+	// Sensitive says that the file must hold Content encrypted; nil: it need not, unless the object
+	// is a core v1 Secret. It is shared.
+	Sensitive *Sensitive
 	// Precondition is that of a Create or an Update.
 	Precondition Precondition
 	// Listed is set if a listing found the object, not a watch: live changes go first.

@@ -1,7 +1,6 @@
 package event
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -12,16 +11,20 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubescribe/kubescribe/destination"
-	"github.com/kubescribe/kubescribe/internal/canonical"
 )
 
 // Options add to FromObject and ContentOf what the object does not say. Nil and the zero value mean
 // the defaults.
 type Options struct {
-	// Encryptor shows that Secrets will be encrypted: without it a core v1 Secret is refused with
-	// ErrSecret. It is not called here, since ciphertext is made when the file is written. Default:
-	// nil.
+	// Encryptor shows that what is sensitive will be encrypted: without it a core v1 Secret is
+	// refused with ErrSecret, and so is an object with Sensitive. It is not called here, since
+	// ciphertext is made when the file is written. Default: nil.
 	Encryptor Encryptor
+	// Sensitive says that the object is sensitive, and which fields of it. Default: it is not,
+	// unless it is a core v1 Secret.
+	Sensitive *Sensitive
+	// Ignored are fields that are left out of the Content. Default: none.
+	Ignored *Ignored
 	// Kind is the kind of an object that does not name it, as typed objects read by a client do
 	// not. Default: that of the object.
 	Kind string
@@ -40,8 +43,8 @@ type Options struct {
 // gvr. A Create and an Update carry the Content of obj, whatever its deletionTimestamp says; a
 // Delete carries none.
 //
-// The error matches ErrSecret for a Secret without an Encryptor and for one whose kind and resource
-// disagree, and ErrIncomplete if something is missing.
+// The error matches ErrSecret for a Secret, or an object that is Sensitive, without an Encryptor,
+// and for a Secret whose kind and resource disagree, and ErrIncomplete if something is missing.
 func FromObject(d destination.Destination, op Operation, gvr schema.GroupVersionResource, obj runtime.Object, opts *Options) (Event, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -59,7 +62,7 @@ func FromObject(d destination.Destination, op Operation, gvr schema.GroupVersion
 		e.Resource.Kind = opts.Kind
 	}
 	if e.Writes() {
-		e.Precondition, e.Listed = opts.Precondition, opts.Listed
+		e.Precondition, e.Listed, e.Sensitive = opts.Precondition, opts.Listed, opts.Sensitive
 		if e.Content, err = typedContent(e.Resource, obj, opts); err != nil {
 			return Event{}, fmt.Errorf("%s: %w", e, err)
 		}
@@ -75,23 +78,23 @@ func FromResource(d destination.Destination, op Operation, r Resource) (Event, e
 
 // ContentOf returns the sanitised and encoded content of obj. Use it to make the events of several
 // destinations from one change. It does not change obj. A core v1 Secret without an Encryptor is
-// refused with ErrSecret.
+// refused with ErrSecret, and so is an object with Options.Sensitive.
 func ContentOf(obj *unstructured.Unstructured, opts *Options) (*Content, error) {
-	if obj == nil {
-		return nil, errors.New("event: no content: the object is nil")
+	if opts == nil {
+		opts = &Options{}
 	}
-	gvk := obj.GroupVersionKind()
-	if gvk.Kind == "" || gvk.Version == "" {
-		return nil, fmt.Errorf("%w: apiVersion %q and kind %q of the object must not be empty", ErrIncomplete, obj.GetAPIVersion(), gvk.Kind)
-	}
-	if gvk.Group == "" && gvk.Kind == "Secret" && (opts == nil || opts.Encryptor == nil) {
-		return nil, fmt.Errorf("%w: set an Encryptor", ErrSecret)
-	}
-	data, err := encode(obj, (*canonical.Document).Sanitize)
+	draft, err := NewDraft(obj, opts.Encryptor != nil, opts.Ignored)
 	if err != nil {
 		return nil, err
 	}
-	return NewContent(data), nil
+	if opts.Sensitive != nil && opts.Encryptor == nil {
+		return nil, fmt.Errorf("%w: set an Encryptor", ErrSensitive)
+	}
+	contents, err := draft.Contents()
+	if err != nil {
+		return nil, err
+	}
+	return contents[0], nil
 }
 
 func newEvent(d destination.Destination, op Operation, r Resource, opts *Options) Event {

@@ -4,15 +4,23 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-
-	"github.com/kubescribe/kubescribe/destination"
-	"github.com/kubescribe/kubescribe/internal/opaque"
 )
 
-// ErrSecret is matched by the error for a core v1 Secret without an Encryptor.
+// ErrSecret is matched by the error for a core v1 Secret, or another object that is sensitive,
+// without an Encryptor.
 var ErrSecret = errors.New("event: a Secret is not written in plain text")
+
+// ErrSensitive is the ErrSecret of an object that is no Secret, and sensitive by a rule or an
+// option.
+var ErrSensitive error = sensitiveError{}
+
+type sensitiveError struct{}
+
+// Error implements error.
+func (sensitiveError) Error() string { return "event: what is sensitive is not written in plain text" }
+
+// Is matches ErrSecret.
+func (sensitiveError) Is(target error) bool { return target == ErrSecret }
 
 // IsSecret reports whether id is a core v1 Secret, which is only ever written encrypted.
 func IsSecret(id ID) bool { return id.Group == "" && id.Resource == "secrets" }
@@ -41,40 +49,3 @@ type Encryptor interface {
 	// commit every Secret again. What cannot be decrypted is not the same.
 	Same(ctx context.Context, p Plaintext) (bool, error)
 }
-
-// Plaintext is what an Encryptor encrypts. Its contents show in no log and no error, however it is
-// printed.
-type Plaintext struct {
-	Destination destination.Destination
-	Resource    Resource
-	// Path is that of the file from the root of the repository, with slashes.
-	Path string
-	// Content is the canonical YAML of the object.
-	Content []byte
-	// Fields are JSON pointers (RFC 6901) to what must not be stored in plain. Without any, that
-	// is data and stringData of a Secret, and of any other object all but apiVersion, kind and
-	// metadata.
-	Fields []string
-	// Stored is the file as it stands; nil if there is none.
-	Stored []byte
-}
-
-// String names the object and where it goes.
-func (p Plaintext) String() string {
-	return fmt.Sprintf("%s for %s", p.Resource.ID, p.Destination.Ref)
-}
-
-// GoString is String, so that not even %#v shows the contents.
-func (p Plaintext) GoString() string { return p.String() }
-
-// MarshalLog implements logr.Marshaler with String.
-func (p Plaintext) MarshalLog() any { return p.String() }
-
-// Format implements fmt.Formatter with String, whatever the verb.
-func (p Plaintext) Format(f fmt.State, verb rune) { opaque.Format(f, verb, p.String()) }
-
-// LogValue implements slog.LogValuer with String.
-func (p Plaintext) LogValue() slog.Value { return opaque.LogValue(p.String()) }
-
-// MarshalJSON implements json.Marshaler with String.
-func (p Plaintext) MarshalJSON() ([]byte, error) { return opaque.MarshalJSON(p.String()) }

@@ -15,8 +15,8 @@ const (
 
 const (
 	coreGroup = "_core"
-	// apart has the characters that set two words in one component apart: no escaped word has one.
-	apart = "_+=@,"
+	// separators has the characters that set two words in one component apart: no escaped word has one.
+	separators = "_+=@,"
 	// maxShared is the length of all words of a component that has several, in bytes. Of that at
 	// least minName is left to a name.
 	maxShared = 231
@@ -193,7 +193,7 @@ func (c *component) end(i int, here string) int {
 			break
 		}
 	}
-	if length := strings.IndexAny(here[special:], apart); length >= 0 {
+	if length := strings.IndexAny(here[special:], separators); length >= 0 {
 		return special + length
 	}
 	return -1

@@ -49,7 +49,7 @@ func (t *template) parse(text string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(t.checkFile(), checkIdentity(seen))
+	return errors.Join(t.checkFile(), checkWords(seen))
 }
 
 // compile reads the components of a template, and returns its words.
@@ -66,8 +66,8 @@ func (t *template) compile(text string) (seen []word, err error) {
 	return seen, nil
 }
 
-// checkIdentity refuses words by which two objects could have one path.
-func checkIdentity(seen []word) error {
+// checkWords refuses words by which two objects could have one path.
+func checkWords(seen []word) error {
 	has := func(w word) bool { return slices.Contains(seen, w) }
 	switch {
 	case !has(wordName):
@@ -132,7 +132,7 @@ func parsePart(rest string) (p part, after string, err error) {
 		}
 		p.text = rest[:end]
 		for i := range len(p.text) {
-			if c := p.text[i]; isEscaped(rune(c)) && !strings.ContainsRune(apart, rune(c)) {
+			if c := p.text[i]; isEscaped(rune(c)) && !strings.ContainsRune(separators, rune(c)) {
 				return p, "", fmt.Errorf("text in it may have a-z, 0-9 and -._+=@, but not %q", p.text[i:i+1])
 			}
 		}
@@ -172,9 +172,9 @@ func (c *component) checkTexts(written string) error {
 		switch {
 		case p.word == "":
 		case i > 0 && c.parts[i-1].word != "":
-			return fmt.Errorf("{%s}{%s} stand together, and nobody could tell them apart: set them apart with one of %s", c.parts[i-1].word, p.word, apart)
-		case i > 0 && !strings.ContainsAny(lastByte(c.parts[i-1].text), "-"+apart):
-			return fmt.Errorf("the text before {%s} in %q has to end with one of -%s", p.word, written, apart)
+			return fmt.Errorf("{%s}{%s} stand together, and nobody could tell them apart: set them apart with one of %s", c.parts[i-1].word, p.word, separators)
+		case i > 0 && !strings.ContainsAny(lastByte(c.parts[i-1].text), "-"+separators):
+			return fmt.Errorf("the text before {%s} in %q has to end with one of -%s", p.word, written, separators)
 		}
 		if p.word == "" || i == len(c.parts)-1 {
 			continue
@@ -182,10 +182,10 @@ func (c *component) checkTexts(written string) error {
 		next, between := c.parts[i+1].text, i < len(c.parts)-2
 		switch {
 		case next == "": // two words, which the next one refuses
-		case between && !strings.ContainsAny(next[:1], apart):
-			return fmt.Errorf("{%s} in %q has to be followed by one of %s: both it and what comes then may have any other character", p.word, written, apart)
-		case !strings.ContainsAny(next[:1], ".-"+apart):
-			return fmt.Errorf("the text behind {%s} in %q has to begin with one of .-%s", p.word, written, apart)
+		case between && !strings.ContainsAny(next[:1], separators):
+			return fmt.Errorf("{%s} in %q has to be followed by one of %s: both it and what comes then may have any other character", p.word, written, separators)
+		case !strings.ContainsAny(next[:1], ".-"+separators):
+			return fmt.Errorf("the text behind {%s} in %q has to begin with one of .-%s", p.word, written, separators)
 		}
 	}
 	return nil

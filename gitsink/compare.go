@@ -51,6 +51,9 @@ func (p *planRun) compare(ctx context.Context, f *fileNames, live event.Snapshot
 		}
 		path := layout.Path(o.Resource)
 		name, exists := f.take(path)
+		if p.writer.sensitive(o.Resource, nil) != nil {
+			o.Digest = event.Digest{} // the file is encrypted, and one in plain must not stay
+		}
 		if fits(o, name, exists) {
 			continue
 		}

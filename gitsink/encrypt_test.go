@@ -107,3 +107,82 @@ func TestAnEncryptorIsToldTheFileAndWhatStandsInIt(t *testing.T) {
 	require.Equal(t, secretNamed("s").Resource, second.Resource)
 	require.Equal(t, "prod", second.Destination.Ref.Name)
 }
+
+const plainDatabase = "apiVersion: db.example/v1\nkind: Database\nmetadata:\n  name: main\nspec:\n  password: correct-horse-battery\n  size: 1\n"
+
+func databaseNamed(name string, sensitive *event.Sensitive) event.Event {
+	e := write("prod", name, plainDatabase)
+	e.Resource.Group, e.Resource.Resource, e.Resource.Kind, e.Sensitive = "db.example", "databases", "Database", sensitive
+	return e
+}
+
+func TestWhatIsSensitiveIsEncryptedOrRefusedAndNeverPlain(t *testing.T) {
+	byOption := []event.SensitiveType{{APIGroups: []string{"db.example"}, Pointers: []string{"/spec/password"}}}
+	whole, field := &event.Sensitive{}, &event.Sensitive{Fields: []string{"/spec/*"}}
+	for name, tt := range map[string]struct {
+		types  []event.SensitiveType
+		e      event.Event
+		fields []string
+	}{
+		"by its event":          {nil, databaseNamed("a", whole), nil},
+		"a field by its event":  {nil, databaseNamed("a", field), []string{"/spec/password", "/spec/size"}},
+		"a field by an option":  {byOption, databaseNamed("a", nil), []string{"/spec/password"}},
+		"by both":               {byOption, databaseNamed("a", whole), nil},
+		"fields by both":        {byOption, databaseNamed("a", &event.Sensitive{Fields: []string{"/spec/size"}}), []string{"/spec/password", "/spec/size"}},
+		"a Secret":              {nil, secretNamed("a"), nil},
+		"a Secret by an option": {[]event.SensitiveType{{Resources: []string{"secrets"}}}, secretNamed("a"), nil},
+		"a Secret and a field of it": {[]event.SensitiveType{{Resources: []string{"secrets"}, Pointers: []string{"/metadata/annotations/token"}}}, secretNamed("a"),
+			[]string{"/data", "/metadata/annotations/token", "/stringData"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sink, enc := &memorySink{}, &told{}
+			w, reports := newTestWriter(t, sink, &WriterOptions{Sensitive: tt.types})
+			require.NoError(t, w.Handle(t.Context(), batch(tt.e, write("prod", "neighbour", "1"))), "it is not tried again")
+			require.ErrorIs(t, (*reports)[0].Skipped[0].Err, event.ErrSecret)
+			require.Equal(t, []string{"ns/configmaps/neighbour.yaml"}, sink.names("prod"))
+
+			w, _ = newTestWriter(t, sink, &WriterOptions{Sensitive: tt.types, Encryptor: enc})
+			require.NoError(t, w.Handle(t.Context(), batch(tt.e)))
+			require.Len(t, enc.asked, 1)
+			require.Equal(t, tt.fields, enc.asked[0].Fields)
+			for path, file := range sink.folder("prod") {
+				require.NotContains(t, string(file.Data), "correct-horse-battery", path)
+			}
+		})
+	}
+}
+
+func TestWriterRefusesTheValueOfASensitiveField(t *testing.T) {
+	sink := &memorySink{}
+	leaking := misbehaving{func(plain []byte) ([]byte, error) {
+		return []byte("spec:\n  password: correct-horse-battery\n  size: ENC\n"), nil
+	},
+		func(_, _ []byte) (bool, error) { return false, nil }}
+	w, reports := newTestWriter(t, sink, &WriterOptions{Encryptor: leaking})
+	err := w.Handle(t.Context(), batch(databaseNamed("a", &event.Sensitive{Fields: []string{"/spec/password"}})))
+	require.ErrorIs(t, err, ErrEncryptor)
+	require.ErrorContains(t, err, "/spec/password")
+	require.NotContains(t, err.Error(), "correct-horse")
+	require.True(t, (*reports)[0].Skipped[0].Retry)
+	require.Empty(t, sink.names("prod"))
+}
+
+// What was written in plain before is not good enough, whatever its digest says.
+func TestASeedEncryptsWhatWasPlainBefore(t *testing.T) {
+	sink, enc := &memorySink{}, &told{}
+	plain := databaseNamed("a", nil)
+	first, _ := newTestWriter(t, sink, nil)
+	require.NoError(t, first.Handle(t.Context(), batch(plain)))
+	object := event.Object{Resource: plain.Resource, Digest: plain.Content.Digest()}
+	for differs, types := range [][]event.SensitiveType{nil, {{Resources: []string{"databases"}}}} {
+		live := &comparing{objects: []event.Object{object}}
+		w, _ := newTestWriter(t, sink, &WriterOptions{Encryptor: enc, Sensitive: types})
+		require.NoError(t, w.Handle(t.Context(), batch(event.NewSeedSync(plain.Destination, live))))
+		require.Len(t, live.differ, differs)
+	}
+}
+
+func TestAWriterRefusesSensitiveTypesThatCannotBe(t *testing.T) {
+	_, err := NewWriter(&memorySink{}, "cluster", &WriterOptions{Sensitive: []event.SensitiveType{{}, {Pointers: []string{"/kind"}}}})
+	require.ErrorContains(t, err, `Sensitive[1]: event: Pointers[0] "/kind"`)
+}

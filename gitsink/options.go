@@ -1,6 +1,7 @@
 package gitsink
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -33,8 +34,12 @@ type WriterOptions struct {
 	// Layouts are others that a folder may have been begun with, so that its files can be moved
 	// when somebody adopts it. Those of package event are known. Default: none.
 	Layouts []event.Layout
-	// Encryptor encrypts Secrets; without one they are left out and reported. Default: none.
+	// Encryptor encrypts Secrets and what else is sensitive; without one they are left out and
+	// reported. Default: none.
 	Encryptor event.Encryptor
+	// Sensitive are types, or single fields of them, that are only ever written encrypted, whatever
+	// the rules say. Rules may add to them; core v1 Secrets always belong to them. Default: none.
+	Sensitive []event.SensitiveType
 	// Message makes the commit message of the events that changed something. Default: what
 	// happened, in a line, and the objects below it.
 	Message func(destination.Destination, []event.Event) string
@@ -70,4 +75,18 @@ func (o *WriterOptions) withDefaults() WriterOptions {
 		out.OnReport = func(Report) {}
 	}
 	return out
+}
+
+// Validate returns an error that names every option which cannot be.
+func (o *WriterOptions) Validate() error {
+	if o == nil {
+		return nil
+	}
+	faults := []error{o.CommitPer.Validate()}
+	for i := range o.Sensitive {
+		if err := o.Sensitive[i].Validate(); err != nil {
+			faults = append(faults, fmt.Errorf("gitsink: WriterOptions.Sensitive[%d]: %w", i, err))
+		}
+	}
+	return errors.Join(faults...)
 }

@@ -152,7 +152,7 @@ func (p *planRun) readStored(ctx context.Context, events []event.Event) (err err
 	}
 	var paths []string
 	for _, e := range events {
-		if e.Writes() && event.IsSecret(e.Resource.ID) {
+		if e.Writes() && p.writer.sensitive(e.Resource, e.Sensitive) != nil {
 			switch path := p.path(e); {
 			case p.moves[path] != "":
 				paths = append(paths, p.moves[path])

@@ -29,7 +29,7 @@ func NewWriter(sink GitSink, source string, opts *WriterOptions) (*Writer, error
 		return nil, errors.New("gitsink: NewWriter: the source is empty; name the cluster, for example by the UID of its kube-system namespace")
 	}
 	w := &Writer{sink: sink, source: source, opts: opts.withDefaults(), surveys: newSurveys()}
-	if err := w.opts.CommitPer.Validate(); err != nil {
+	if err := w.opts.Validate(); err != nil {
 		return nil, err
 	}
 	return w, nil

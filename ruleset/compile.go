@@ -68,13 +68,16 @@ func (c *compiler) rule(order int, r Rule) *compiled.Rule {
 	if r.Name.Name == "" {
 		c.fault("Name", r.Name.String(), invalid("the name is empty"))
 	}
+	presets := c.presets(r.Skip, r.Keep)
 	checked := &compiled.Rule{
 		Order:             order,
 		Name:              r.Name,
 		Ref:               r.Destination,
 		Destination:       c.destination(r.Destination),
 		Selections:        c.selections(r.Resources),
-		Exclude:           append(c.exclusions("Exclude", r.Exclude), c.presets(r.Skip, r.Keep)...),
+		Exclude:           append(c.exclusions("Exclude", r.Exclude), c.presetExclusions(presets)...),
+		Ignore:            c.ignore(r.Ignore, presets),
+		Sensitive:         c.sensitive(r.Sensitive),
 		NamespaceSelector: c.selector("NamespaceSelector", r.NamespaceSelector),
 		ObjectSelector:    c.selector("ObjectSelector", r.ObjectSelector),
 		Condition:         r.Condition,

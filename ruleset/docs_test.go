@@ -14,7 +14,7 @@ import (
 
 // The rows of each table are those that other tests check.
 func TestTheTablesOfTheDocumentationAreThoseOfTheTests(t *testing.T) {
-	doctable.Require(t, "../docs/rules.md", map[string]string{"unions": unionTable(), "presets": presetTable(), "reasons": reasonTable()})
+	doctable.Require(t, "../docs/rules.md", map[string]string{"unions": unionTable(), "presets": presetTable(), "ignored": ignoredTable(), "reasons": reasonTable()})
 }
 
 func unionTable() string {
@@ -55,7 +55,41 @@ func presetTable() string {
 				all = append(all, "`"+strings.TrimSuffix(resource+"."+e.APIGroups[0], ".")+"`"+which(e))
 			}
 		}
-		fmt.Fprintf(&b, "| `%s` | %s |\n", p, strings.Join(all, ", "))
+		if len(all) > 0 {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", p, strings.Join(all, ", "))
+		}
+	}
+	return b.String()
+}
+
+func ignoredTable() string {
+	var b strings.Builder
+	b.WriteString("| preset | of | fields |\n|---|---|---|\n")
+	for _, p := range ruleset.Presets() {
+		for _, f := range p.Ignored() {
+			of := "everything"
+			if len(f.Resources) > 0 {
+				var all []string
+				for _, resource := range f.Resources {
+					all = append(all, "`"+strings.TrimSuffix(resource+"."+f.APIGroups[0], ".")+"`")
+				}
+				of = strings.Join(all, ", ")
+			}
+			var fields []string
+			add := func(what string, words []string) {
+				if len(words) > 0 {
+					fields = append(fields, what+" `"+strings.Join(words, "`, `")+"`")
+				}
+			}
+			add("pointers", f.Pointers)
+			add("labels", f.Labels)
+			add("annotations", f.Annotations)
+			add("what is owned alone by", f.Managers)
+			if f.Subresource != "" {
+				fields = append(fields, "written to the subresource `"+f.Subresource+"`")
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", p, of, strings.Join(fields, ", "))
+		}
 	}
 	return b.String()
 }
@@ -71,6 +105,9 @@ func which(e ruleset.Exclusion) string {
 	}
 	if e.ObjectSelector != nil {
 		text += " labelled `" + metav1.FormatLabelSelector(e.ObjectSelector) + "`"
+	}
+	if len(e.SecretTypes) > 0 {
+		text += " of type `" + strings.Join(e.SecretTypes, "`, `") + "`"
 	}
 	if len(e.Managers) > 0 {
 		text += " managed by `" + strings.Join(e.Managers, "`, `") + "` alone"

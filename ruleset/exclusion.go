@@ -28,7 +28,9 @@ func (c *compiler) exclusion(field string, e Exclusion) compiled.Exclusion {
 		Namespaces: orAll(e.Namespaces),
 		Objects:    c.selector(field+".ObjectSelector", e.ObjectSelector),
 		Managers:   orAll(e.Managers),
-		Field:      field,
+
+		SecretTypes: orAll(e.SecretTypes),
+		Field:       field,
 	}
 }
 

@@ -62,7 +62,10 @@ type Verdict struct {
 // Explanation has for one object the destinations that want it, and the verdict of every rule.
 type Explanation struct {
 	Resource event.Resource
-	Matches  []Match   // what Match returns
+	Matches  []Match // what Match returns
+	// LeftOut has for each of Matches JSON pointers to the fields of the object that are left out
+	// of its file. What the server owns is not among them (event.Sanitize).
+	LeftOut  [][]string
 	Verdicts []Verdict // of every rule, invalid ones included, by destination and rule
 }
 
@@ -70,6 +73,9 @@ type Explanation struct {
 // rules, one after the other, and is far slower.
 func (s *RuleSet) Explain(in Input) Explanation {
 	e := Explanation{Resource: in.Resource, Matches: s.Match(in)}
+	for _, m := range e.Matches {
+		e.LeftOut = append(e.LeftOut, leftOut(m.Ignored, &in))
+	}
 	for _, r := range s.rules.All {
 		v := explain(r, &in)
 		v.Rule, v.Destination = r.Name, r.Ref
@@ -121,6 +127,12 @@ func explainChange(r *compiled.Rule, in *Input, asked compiled.Operations) Verdi
 	v.Message = "asks for " + join(v.Operations)
 	if fields := excluding(r, in); len(fields) > 0 {
 		v.Message += ", which " + strings.Join(fields, ", ") + " leaves"
+	}
+	if fields := fieldsNamed(r.Ignore, in); len(fields) > 0 {
+		v.Message += "; without the fields of " + strings.Join(fields, ", ")
+	}
+	if fields := fieldsNamed(r.Sensitive, in); len(fields) > 0 {
+		v.Message += "; sensitive by " + strings.Join(fields, ", ")
 	}
 	return v
 }
@@ -201,8 +213,14 @@ func join(list []event.Operation) string {
 func (e Explanation) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (version %s)\n", e.Resource.ID, e.Resource.Version)
-	for _, m := range e.Matches {
+	for i, m := range e.Matches {
 		fmt.Fprintf(&b, "  to %s: %s\n", m.Destination, m.action())
+		if i < len(e.LeftOut) && len(e.LeftOut[i]) > 0 {
+			fmt.Fprintf(&b, "    without %s\n", fewOf(e.LeftOut[i]))
+		}
+		if m.Sensitive != nil {
+			fmt.Fprintf(&b, "    encrypted: %s\n", m.encrypted())
+		}
 		if m.Err != nil {
 			fmt.Fprintf(&b, "    although not everything is known: %s\n", strings.ReplaceAll(m.Err.Error(), "\n", "; "))
 		}
@@ -235,4 +253,12 @@ func (m *Match) action() string {
 		actions = append(actions, "leaves it when the object goes")
 	}
 	return strings.Join(actions, ", ")
+}
+
+// encrypted says which fields are.
+func (m *Match) encrypted() string {
+	if len(m.Sensitive.Fields) == 0 {
+		return "all but apiVersion, kind and metadata"
+	}
+	return fewOf(m.Sensitive.Fields)
 }

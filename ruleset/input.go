@@ -22,8 +22,9 @@ type Input struct {
 	Controlled bool
 	// Managers are the field managers that made this change. None: unknown, or a delete.
 	Managers []string
-	// Object is the whole object, as in unstructured.Unstructured. Only Conditions and
-	// Exclusion.Managers look at it; where there are none a Watcher leaves it out.
+	// Object is the whole object, as in unstructured.Unstructured. Only Conditions, Explain, and
+	// Managers and SecretTypes of an Exclusion look at it. A Watcher leaves it out where no rule
+	// for the type has one of them.
 	Object map[string]any
 }
 

@@ -27,6 +27,12 @@ type Match struct {
 	Precondition event.Precondition
 	// Delete is set if some rule asks for DELETE.
 	Delete bool
+	// Ignored are the fields that are left out of the file; nil: none. Equal ones of one RuleSet
+	// are one value.
+	Ignored *event.Ignored
+	// Sensitive says that the file must be encrypted, and what of it; nil: it need not, unless the
+	// object is a core v1 Secret.
+	Sensitive *event.Sensitive
 	// Err joins a *ConditionError for each Condition that could not be evaluated. Its rule asks for
 	// no write.
 	Err error
@@ -36,7 +42,9 @@ type Match struct {
 type hit struct {
 	rule  *compiled.Rule
 	asked compiled.Operations
-	err   error // its condition could not be evaluated
+	// standing is asked, whoever made the change and whatever a condition says.
+	standing compiled.Operations
+	err      error // its condition could not be evaluated
 }
 
 // Match returns the destinations that want the object, each once, in the order of their names; nil
@@ -58,7 +66,7 @@ func (s *RuleSet) Match(in Input) []Match {
 	if hits = settle(hits, &in); len(hits) == 0 {
 		return nil
 	}
-	return combine(hits)
+	return s.combine(hits, &in)
 }
 
 func appendHits(hits []hit, entries []compiled.Candidate, in *Input) []hit {
@@ -70,10 +78,11 @@ func appendHits(hits []hit, entries []compiled.Candidate, in *Input) []hit {
 		if asked == 0 {
 			continue
 		}
+		standing := asked
 		if ignores(e.Rule, in.Managers) {
 			asked &= compiled.Deletes
 		}
-		hits = append(hits, hit{rule: e.Rule, asked: asked})
+		hits = append(hits, hit{rule: e.Rule, asked: asked, standing: standing})
 	}
 	return hits
 }
@@ -86,6 +95,7 @@ func settle(hits []hit, in *Input) []hit {
 		h := hits[0]
 		for hits = hits[1:]; len(hits) > 0 && hits[0].rule == h.rule; hits = hits[1:] {
 			h.asked |= hits[0].asked
+			h.standing |= hits[0].standing
 		}
 		selected, err := holds(h.rule, in)
 		switch {
@@ -101,11 +111,11 @@ func settle(hits []hit, in *Input) []hit {
 }
 
 // combine joins the hits of each destination into one Match. They stand next to each other.
-func combine(hits []hit) []Match {
+func (s *RuleSet) combine(hits []hit, in *Input) []Match {
 	matches := make([]Match, 0, count(hits))
 	names := make([]types.NamespacedName, 0, len(hits))
 	for len(hits) > 0 {
-		first, start := hits[0].rule, len(names)
+		first, start, all := hits[0].rule, len(names), hits
 		var asked compiled.Operations
 		var faults []error
 		for len(hits) > 0 && hits[0].rule.Ref == first.Ref {
@@ -116,12 +126,15 @@ func combine(hits []hit) []Match {
 			}
 			hits = hits[1:]
 		}
+		all = all[:len(all)-len(hits)]
 		matches = append(matches, Match{
 			Destination:  first.Destination,
 			Rules:        names[start:len(names):len(names)],
 			Writes:       asked&compiled.Writes != 0,
 			Precondition: asked.Precondition(),
 			Delete:       asked&compiled.Deletes != 0,
+			Ignored:      s.ignoredBy(all, in),
+			Sensitive:    sensitiveBy(all, in),
 			Err:          errors.Join(faults...),
 		})
 	}

@@ -30,7 +30,13 @@ const (
 	automanaged      = "kube-aggregator.kubernetes.io/automanaged"
 )
 
-// presetObjects are what each preset leaves out, and of SkipGenerated what no other does.
+func secretOf(in ruleset.Input, of string) ruleset.Input {
+	in.Object = map[string]any{"type": of}
+	return in
+}
+
+// presetObjects are what each preset that excludes objects leaves out, and of SkipGenerated what no
+// other does.
 var presetObjects = map[ruleset.Preset][]ruleset.Input{
 	ruleset.SkipEvents: {object("", "v1", "events", "x", "e"), object("events.k8s.io", "v1", "events", "x", "e")},
 	ruleset.SkipLeases: {object("coordination.k8s.io", "v1", "leases", "x", "n")},
@@ -53,6 +59,16 @@ var presetObjects = map[ruleset.Preset][]ruleset.Input{
 		labelled(object("apiregistration.k8s.io", "v1", "apiservices", "", "v1.apps"), automanaged, "onstart"),
 		labelled(object("apiregistration.k8s.io", "v1", "apiservices", "", "v1.example.com"), automanaged, "true"),
 	},
+	ruleset.SkipHelmReleases: {
+		secretOf(object("", "v1", "secrets", "x", "sh.helm.release.v1.web.v1"), "helm.sh/release.v1"),
+		labelled(object("", "v1", "configmaps", "x", "sh.helm.release.v1.web.v1"), "owner", "helm"),
+		labelled(object("", "v1", "configmaps", "kube-system", "web.v1"), "OWNER", "TILLER"),
+		labelled(object("", "v1", "secrets", "kube-system", "web.v1"), "OWNER", "TILLER"),
+	},
+	ruleset.SkipTokens: {
+		secretOf(object("", "v1", "secrets", "x", "t"), "kubernetes.io/service-account-token"),
+		secretOf(object("", "v1", "secrets", "kube-system", "bootstrap-token-abcdef"), "bootstrap.kubernetes.io/token"),
+	},
 }
 
 func TestPresetsLeaveOutWhatTheyNameAndNothingElse(t *testing.T) {
@@ -68,10 +84,15 @@ func TestPresetsLeaveOutWhatTheyNameAndNothingElse(t *testing.T) {
 		object("apiregistration.k8s.io", "v1", "apiservices", "", "v1.example.com"), object("", "v1", "services", "x", "kubernetes"),
 		object("", "v1", "configmaps", "x", "extension-apiserver-authentication"),
 	}
-	require.Len(t, presetObjects, len(ruleset.Presets()))
+	others = append(others, secretOf(object("", "v1", "secrets", "x", "s"), "Opaque"), labelled(object("", "v1", "configmaps", "x", "web"), "owner", "helm"),
+		object("", "v1", "configmaps", "x", "sh.helm.release.v1.web.v1"), secretOf(object("example.com", "v1", "secrets", "x", "t"), "kubernetes.io/service-account-token"))
+	for _, p := range ruleset.Presets() {
+		require.NotEqual(t, len(p.Exclusions()) == 0, len(p.Ignored()) == 0, "%s excludes objects or ignores fields", p)
+		require.Equal(t, len(p.Exclusions()) == 0, len(presetObjects[p]) == 0, "%s", p)
+	}
 	for skipped, left := range presetObjects {
 		r := rule("", "r", "a", ruleset.ResourceRule{})
-		r.Skip, r.Keep = []ruleset.Preset{skipped}, []ruleset.Preset{ruleset.SkipGenerated}
+		r.Skip, r.Keep = []ruleset.Preset{skipped}, ruleset.DefaultPresets()
 		s := compile(t, r)
 		for _, in := range left {
 			require.Nil(t, s.Match(in), "%s: %s", skipped, in.Resource.ID)
@@ -102,13 +123,16 @@ func TestNothingIsSkippedThatNoRuleNamesButWhatTheClusterGenerates(t *testing.T)
 	keeping := rule("", "r", "a", ruleset.ResourceRule{})
 	keeping.Keep = ruleset.DefaultPresets()
 	all := compile(t, keeping)
-	generated := map[ruleset.Preset]bool{ruleset.SkipGenerated: true, ruleset.SkipEndpoints: true, ruleset.SkipRootCA: true}
+	by := map[ruleset.Preset]ruleset.Preset{
+		ruleset.SkipGenerated: ruleset.SkipGenerated, ruleset.SkipEndpoints: ruleset.SkipGenerated, ruleset.SkipRootCA: ruleset.SkipGenerated,
+		ruleset.SkipHelmReleases: ruleset.SkipHelmReleases, ruleset.SkipTokens: ruleset.SkipTokens,
+	}
 	for p, objects := range presetObjects {
 		for _, in := range objects {
 			require.NotNil(t, all.Match(in), "%s: %s", p, in.Resource.ID)
-			require.Equal(t, generated[p], byDefault.Match(in) == nil, "%s: %s", p, in.Resource.ID)
-			if generated[p] {
-				require.Contains(t, byDefault.Explain(in).Verdicts[0].Message, "preset Generated")
+			require.Equal(t, by[p] != "", byDefault.Match(in) == nil, "%s: %s", p, in.Resource.ID)
+			if by[p] != "" {
+				require.Contains(t, byDefault.Explain(in).Verdicts[0].Message, "preset "+string(by[p]))
 			}
 		}
 	}

@@ -28,7 +28,15 @@ type Rule struct {
 	Condition Condition
 	// Exclude takes objects out again. Default: none.
 	Exclude []Exclusion
-	// Skip names ready-made exclusions, beside DefaultPresets. Default: none.
+	// Ignore names fields that are left out of the files: a change of these alone is none. Where
+	// several rules send an object to one destination, a field is left out if all of them say so.
+	// Default: those of DefaultPresets.
+	Ignore []FieldSelector
+	// Sensitive names objects, or single fields of them, that are only ever written encrypted, as
+	// core v1 Secrets are. Where several rules send an object to one destination, it is sensitive
+	// if one of them says so. Default: none beside Secrets.
+	Sensitive []event.SensitiveType
+	// Skip names ready-made exclusions and ignored fields, beside DefaultPresets. Default: none.
 	Skip []Preset
 	// Keep names those of DefaultPresets that are not to apply. Default: all apply.
 	Keep []Preset
@@ -79,4 +87,28 @@ type Exclusion struct {
 	// Managers are field managers: excluded are objects all of whose managers are among these.
 	// Default: every object.
 	Managers []string
+	// SecretTypes are values of the field type of core v1 Secrets, with which no other object is
+	// excluded. Default: every object.
+	SecretTypes []string
+}
+
+// FieldSelector names fields of the objects of some types: each field that Pointers, Annotations,
+// Labels or Managers name. apiVersion, kind, metadata.name and metadata.namespace are never among
+// them.
+type FieldSelector struct {
+	// APIGroups are names; "" is the core group, "*" every one. Default: every group.
+	APIGroups []string
+	// Resources are plural names; "*" is every one. Default: every resource of the groups.
+	Resources []string
+	// Pointers are JSON pointers (RFC 6901); the step "*" stands for every key of an object and
+	// every item of a list.
+	Pointers []string
+	// Annotations and Labels are globs of keys, as in path.Match: "example.com/*".
+	Annotations, Labels []string
+	// Managers are field managers. What they own according to metadata.managedFields, and nobody
+	// else does, is named.
+	Managers []string
+	// Subresource restricts Managers to what they wrote by way of it, as "scale". Default: whatever
+	// they wrote.
+	Subresource string
 }

@@ -1,6 +1,8 @@
 package ruleset
 
 import (
+	"sync"
+
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubescribe/kubescribe/internal/compiled"
@@ -11,6 +13,9 @@ import (
 type RuleSet struct {
 	rules  compiled.Rules
 	faults map[types.NamespacedName]error
+
+	ignored sync.Map // of *event.Ignored, by their keys: equal ones are one
+	joined  sync.Map // of what both of two leave out, by the two
 }
 
 // Err returns the faults of the rule of this name, one or more *RuleError, joined. It returns nil

@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/internal/compiled"
 )
 
@@ -52,7 +53,13 @@ func excludes(e *compiled.Exclusion, in *Input) bool {
 	r := &in.Resource
 	return e.InVersion(r.Version) && e.Covers(r.Group, r.Resource, r.Namespace != "") && names(e, r.Name) &&
 		compiled.Allows(e.Namespaces, r.Namespace) && (e.Objects == nil || e.Objects.Matches(labels.Set(in.Labels))) &&
-		(e.Managers == nil || managedBy(in.Object, e.Managers))
+		(e.Managers == nil || managedBy(in.Object, e.Managers)) && (e.SecretTypes == nil || secretOf(in, e.SecretTypes))
+}
+
+// secretOf reports whether an object is a core v1 Secret of one of some types.
+func secretOf(in *Input, types []string) bool {
+	of, _ := in.Object["type"].(string)
+	return event.IsSecret(in.Resource.ID) && slices.Contains(types, of)
 }
 
 func names(e *compiled.Exclusion, name string) bool {

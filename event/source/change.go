@@ -1,10 +1,12 @@
 package source
 
 import (
+	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kubescribe/kubescribe/destination"
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/ruleset"
 )
@@ -12,8 +14,9 @@ import (
 // change is one object on its way to the destinations that want it.
 type change struct {
 	resource  event.Resource
-	content   *event.Content // nil if refused
-	refused   error
+	forms     []form // what its files are to hold: one, unless some leave out more than others
+	refused   error  // why no destination gets it; it has no forms then
+	encrypts  bool   // there is an Encryptor
 	operation event.Operation
 	// Whose object it is; one without Writes does not want this change of it.
 	matches []ruleset.Match
@@ -21,19 +24,58 @@ type change struct {
 	standing []ruleset.Match
 	author   event.Author
 	listed   bool
+
+	sketch
 }
 
-// digest returns that of the content. What a Condition could not decide, an update may decide that
-// leaves the content as it is, so it is unknown then.
-func (c change) digest() event.Digest {
+// form is what the files of those destinations are to hold that leave out the same.
+type form struct {
+	ignored *event.Ignored
+	digest  event.Digest
+	content *event.Content // nil: it is not encoded
+}
+
+// formOf returns what the file of a destination is to hold.
+func (c *change) formOf(m *ruleset.Match) form {
+	for _, f := range c.forms {
+		if f.ignored == m.Ignored {
+			return f
+		}
+	}
+	return form{}
+}
+
+// refusal returns why a destination cannot have the object; nil if it can.
+func (c *change) refusal(m *ruleset.Match) error {
+	if c.refused == nil && m.Sensitive != nil && !c.encrypts {
+		return errNoEncryptor
+	}
+	return c.refused
+}
+
+var errNoEncryptor = fmt.Errorf("%w: set an Encryptor", event.ErrSensitive)
+
+// digestOf returns the digest of what the file of a destination is to hold. What a Condition could
+// not decide, an update may decide that leaves the content as it is, so it is unknown then.
+func (c *change) digestOf(m *ruleset.Match) event.Digest {
 	switch {
-	case slices.ContainsFunc(c.matches, func(m ruleset.Match) bool { return m.Err != nil }):
+	case m.Err != nil:
 		return unknown
-	case c.refused != nil:
+	case c.refusal(m) != nil:
 		return refused
 	default:
-		return c.content.Digest()
+		return c.formOf(m).digest
 	}
+}
+
+// digestFor is digestOf for a destination, unknown if that does not want the object.
+func (c *change) digestFor(d destination.Destination) event.Digest {
+	for i := range c.matches {
+		if c.matches[i].Destination == d {
+			return c.digestOf(&c.matches[i])
+		}
+	}
+	return unknown
 }
 
 // arrival says how a reflector learnt of an object.
@@ -46,43 +88,82 @@ const (
 	removed
 )
 
-// upsert takes note of a living object, and sends it to those who want it and do not have it so.
-// Who wants it first because of a listing may have the file already: the SeedSync that follows each
-// listing compares.
-func (l *ledger) upsert(f *feed, c change) {
-	seen := l.tick()
-	tl := l.typeOf(f.of)
-	key := objectKey{tl, c.resource.NamespacedName()}
-	old := key.entry()
-	e := entry{digest: c.digest(), seen: seen, owners: l.ownersOf(tl, c)}
-	if len(e.owners.list) > 0 {
-		tl.put(key.name, e)
-	} else {
-		tl.remove(key.name)
-	}
-	l.disown(f, key, old.owners, e.owners, c.author)
-	for _, m := range c.matches {
-		to := l.target(m.Destination)
-		switch had := old.owners.have(to); {
-		case to == nil, had && old.digest == e.digest && m.Err == nil:
-		case c.listed && !had && c.refused == nil && m.Writes: // the SeedSync compares
-			l.kept.add(key, c.content)
-		default:
-			l.write(to, key, c, m)
+// deliver takes a change to the ledger. Of a change that is not encoded it first asks whether there
+// is nothing to write: nobody encodes while the ledger waits.
+func (c *change) deliver(f *feed, update func(func(*ledger))) {
+	quiet := false
+	if c.unencoded() {
+		update(func(l *ledger) { quiet = l.unchanged(f, c) })
+		if quiet {
+			return
 		}
+		c.encode()
+	}
+	update(func(l *ledger) { quiet = l.upsert(f, *c) })
+	if quiet {
+		c.remember()
 	}
 }
 
+// unchanged reports whether those who want a living object have it so, and all that they are to it
+// is what it was, and takes note that it was seen.
+func (l *ledger) unchanged(f *feed, c *change) bool {
+	key := objectKey{l.typeOf(f.of), c.resource.NamespacedName()}
+	old := key.known()
+	owners, digests := l.ownersOf(key.of, c)
+	if old.owners != owners || len(owners.list) == 0 || !old.digestsAre(digests) ||
+		slices.ContainsFunc(c.matches, func(m ruleset.Match) bool { return m.Err != nil }) {
+		return false
+	}
+	old.seen = l.tick()
+	key.of.entries[key.name] = old.entry
+	return true
+}
+
+// upsert takes note of a living object, and sends it to those who want it and do not have it so.
+// Who wants it first because of a listing may have the file already: the SeedSync that follows each
+// listing compares. It reports whether nothing is different from before.
+func (l *ledger) upsert(f *feed, c change) (quiet bool) {
+	if l.unchanged(f, &c) {
+		return true
+	}
+	seen := l.tick()
+	tl := l.typeOf(f.of)
+	key := objectKey{tl, c.resource.NamespacedName()}
+	old := key.known()
+	owners, digests := l.ownersOf(tl, &c)
+	if len(owners.list) > 0 {
+		tl.put(key.name, entry{digest: digests[0], seen: seen, owners: owners}, digests[1:]...)
+	} else {
+		tl.remove(key.name)
+	}
+	l.disown(f, key, old.owners, owners, c.author)
+	for i := range c.matches {
+		m := &c.matches[i]
+		to := l.target(m.Destination)
+		was, had := old.owners.find(to)
+		switch {
+		case to == nil, had && old.digest(was) == c.digestOf(m) && was.sensitive.Same(m.Sensitive) && m.Err == nil:
+		case c.listed && !had && c.refusal(m) == nil && m.Writes: // the SeedSync compares
+			own, _ := owners.find(to)
+			l.kept.add(key, own.variant, c.formOf(m).content)
+		default:
+			l.write(to, key, &c, m)
+		}
+	}
+	return false
+}
+
 // write sends one object to a target.
-func (l *ledger) write(to *target, key objectKey, c change, m ruleset.Match) {
+func (l *ledger) write(to *target, key objectKey, c *change, m *ruleset.Match) {
 	if !m.Writes {
 		if m.Err != nil {
 			l.refuse(to, key, m.Err)
 		}
 		return
 	}
-	if c.refused != nil {
-		l.refuse(to, key, c.refused)
+	if err := c.refusal(m); err != nil {
+		l.refuse(to, key, err)
 		return
 	}
 	to.refused.remove(c.resource.ID)
@@ -98,7 +179,8 @@ func (l *ledger) write(to *target, key objectKey, c change, m ruleset.Match) {
 		Destination:  to.destination,
 		Operation:    c.operation,
 		Resource:     c.resource,
-		Content:      c.content,
+		Content:      c.formOf(m).content,
+		Sensitive:    m.Sensitive,
 		Precondition: m.Precondition,
 		Listed:       c.listed,
 		Author:       c.author,

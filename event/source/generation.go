@@ -16,8 +16,9 @@ import (
 // the namespaces that others have to. Feeds of which both rules say the same go on.
 func (l *ledger) changed(next *rules) (stop []*feed, stale map[*feed][]string) {
 	stale = map[*feed][]string{}
+	changes := l.replaces(next)
 	for key, f := range l.feeds {
-		all, namespaces := next.ruleSet.Compiled().Diff(l.adopted.ruleSet.Compiled(), compiled.Type(f.of), next.changes)
+		all, namespaces := next.ruleSet.Compiled().Diff(l.adopted.ruleSet.Compiled(), compiled.Type(f.of), changes)
 		switch {
 		case all || slices.Contains(namespaces, key.namespace):
 			stop = append(stop, f)
@@ -40,8 +41,9 @@ func (l *ledger) adopt(next *rules, stale map[*feed][]string) (forget []destinat
 	if l.adopted != nil {
 		old = l.adopted.ruleSet
 	}
+	changes := l.replaces(next)
 	for _, to := range l.targets {
-		if next.changes(to.destination) {
+		if changes(to.destination) {
 			l.drop(to)
 			forget = append(forget, to.destination)
 		}
@@ -72,10 +74,14 @@ func (l *ledger) adopt(next *rules, stale map[*feed][]string) (forget []destinat
 	return forget
 }
 
-// changes reports whether a destination is another one under these rules, or none.
-func (r *rules) changes(d destination.Destination) bool {
-	now, ok := r.set.Get(d.Ref)
-	return !ok || now != d
+// replaces returns a function that reports whether a destination becomes another target under new
+// rules: it is another one, or none, or more of it is sensitive. What waits to be written in plain
+// then must not be, so its line is forgotten, and it is seeded anew.
+func (l *ledger) replaces(next *rules) func(destination.Destination) bool {
+	return func(d destination.Destination) bool {
+		now, ok := next.set.Get(d.Ref)
+		return !ok || now != d || l.adopted != nil && next.ruleSet.Compiled().MoreSensitive(l.adopted.ruleSet.Compiled(), d.Ref)
+	}
 }
 
 // relabel has objects matched again whose namespaces got other labels, which may have moved them in

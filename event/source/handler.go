@@ -23,7 +23,7 @@ func (h feedHandler) upsert(ctx context.Context, obj *object, how arrival) {
 		return
 	}
 	c := h.reader.read(ctx, h.feed.of, obj, how)
-	h.update(func(l *ledger) { l.upsert(h.feed, c) })
+	c.deliver(h.feed, h.update)
 }
 
 func (h feedHandler) delete(ctx context.Context, obj *object, how arrival) {

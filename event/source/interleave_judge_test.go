@@ -32,8 +32,23 @@ func (s *schedule) take() {
 	case event.SeedSync:
 		s.sync(e)
 	default:
-		s.files[to] = file{content: string(e.Content.Bytes()), state: stateIn(string(e.Content.Bytes())), step: e.step}
+		content := string(e.Content.Bytes())
+		if e.Sensitive != nil {
+			content = sealed + content
+		} else if s.current() && s.mustBeSealed(to) {
+			s.fault("%v is written in plain", to)
+		}
+		s.files[to] = file{content: content, state: stateIn(content), step: e.step}
 	}
+}
+
+// mustBeSealed reports whether a rule calls the object of a file sensitive, whatever its labels and
+// those of its namespace.
+func (s *schedule) mustBeSealed(to fileKey) bool {
+	ns, _, _ := strings.Cut(to.object, "/")
+	return to.branch == s.branch[to.destination] && slices.ContainsFunc(s.rules, func(r scheduleRule) bool {
+		return r.Sealed && r.To == to.destination && (r.Namespace == "" || r.Namespace == ns) && !r.Team && !r.Tier
+	})
 }
 
 // sync runs the plan of a SeedSync. Now and then the push fails and the plan is run again later.
@@ -153,23 +168,42 @@ func (s *schedule) wanted(to string) map[string]string {
 	}
 	wanted := map[string]string{}
 	for _, obj := range s.api.state("configmaps", "", s.api.version) {
+		claimed, of := false, contentKey{stateOf(&obj), ruleForm{Data: true, Mark: true}}
 		for _, r := range s.rules {
 			if r.To == to && (r.Namespace == "" || r.Namespace == obj.GetNamespace()) &&
 				(!r.Team || teams[obj.GetNamespace()]) && (!r.Tier || obj.GetLabels()["tier"] == "a") {
-				state := stateOf(&obj)
-				if s.contents[state] == "" {
-					s.contents[state] = encode(s.t, &obj)
-				}
-				wanted[obj.GetNamespace()+"/"+obj.GetName()] = s.contents[state]
+				claimed = true
+				of.Data, of.Mark, of.Sealed = of.Data && r.Data, of.Mark && r.Mark, of.Sealed || r.Sealed
 			}
 		}
+		if !claimed {
+			continue
+		}
+		if s.contents[of] == "" {
+			s.contents[of] = encode(s.t, &obj, of.ruleForm)
+		}
+		wanted[obj.GetNamespace()+"/"+obj.GetName()] = s.contents[of]
 	}
 	return wanted
 }
 
-func encode(t *testing.T, obj *unstructured.Unstructured) string {
+// sealed begins a file that is encrypted.
+const sealed = "sealed: "
+
+func encode(t *testing.T, obj *unstructured.Unstructured, as ruleForm) string {
+	obj = obj.DeepCopy()
+	if as.Data {
+		unstructured.RemoveNestedField(obj.Object, "data", "noise")
+	}
+	if as.Mark {
+		unstructured.RemoveNestedField(obj.Object, "metadata", "annotations")
+		unstructured.RemoveNestedField(obj.Object, "metadata", "labels")
+	}
 	content, err := event.ContentOf(obj, &event.Options{})
 	require.NoError(t, err)
+	if as.Sealed {
+		return sealed + string(content.Bytes())
+	}
 	return string(content.Bytes())
 }
 
@@ -222,7 +256,11 @@ func (s *schedule) rest() {
 			s.rewound, idle = false, 0
 		} else if idle == enough {
 			s.compare()
-			return
+			if s.rests++; s.rests > restDisturbed || len(s.faults) > 0 {
+				return
+			}
+			idle = 0
+			s.disturbRest()
 		}
 		s.unlocked(func() { time.Sleep(2 * maxPause) })
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -66,8 +67,9 @@ type schedule struct {
 	sent     map[fileKey]file // the last write that came into the queue
 	files    map[fileKey]file
 	live     map[string]bool
-	contents map[int]string // by the object's state
-	rewound  bool           // ever
+	contents map[contentKey]string
+	rewound  bool // ever
+	rests    int  // the number of times that all came to rest
 	rules    []scheduleRule
 	branch   map[string]string // of each destination
 	// Destination, object: since when it is wanted without a break.
@@ -97,7 +99,23 @@ type file struct {
 type scheduleRule struct {
 	Namespace, To string // "": a cluster rule
 	Team, Tier    bool   // only namespaces with team=a, only objects with tier=a
+	ruleForm
 }
+
+// ruleForm is what a rule wants of an object's file.
+type ruleForm struct {
+	Data, Mark bool // without the data noise; without the annotation noise and the label tier
+	Sealed     bool // sensitive
+}
+
+// contentKey names what a file holds of an object in one state.
+type contentKey struct {
+	state int
+	ruleForm
+}
+
+// sealing stands for an Encryptor. The files of this test are sealed where they are written.
+type sealing struct{ event.Encryptor }
 
 var scheduleNamespaces = []string{"x", "y"}
 
@@ -115,7 +133,7 @@ func newSchedule(t *testing.T, seed uint64) *schedule {
 	s.current = func() bool { return true } // each step waits for that
 	s.api.initial = initialMode(s.chance.IntN(int(initialModes)))
 	s.system = New(FromDynamic(s.api), s.api, s, &Options{
-		PageSize: 1, Collapse: s.chance.IntN(2) + 1, Resync: -1, InitialEvents: s.chance.IntN(2) == 0,
+		PageSize: 1, Collapse: s.chance.IntN(2) + 1, Resync: -1, Encryptor: sealing{}, InitialEvents: s.chance.IntN(2) == 0,
 	})
 	return s
 }
@@ -124,7 +142,7 @@ func newSchedule(t *testing.T, seed uint64) *schedule {
 func newModel(t *testing.T, seed uint64) *schedule {
 	s := &schedule{
 		t: t, chance: rand.New(rand.NewPCG(seed, 0)), api: newGatedAPI(), room: -1,
-		contents: map[int]string{}, files: map[fileKey]file{}, sent: map[fileKey]file{}, live: map[string]bool{}, branch: map[string]string{"p": "main", "q": "main"},
+		contents: map[contentKey]string{}, files: map[fileKey]file{}, sent: map[fileKey]file{}, live: map[string]bool{}, branch: map[string]string{"p": "main", "q": "main"},
 		since: map[string]map[string]want{"p": {}, "q": {}},
 	}
 	if s.chance.IntN(2) == 0 {
@@ -230,9 +248,26 @@ func (s *schedule) write() {
 	if s.chance.IntN(2) == 0 {
 		obj.SetLabels(map[string]string{"tier": "a"})
 	}
+	if kind == apiwatch.Modified && s.chance.IntN(2) == 0 {
+		s.last(obj) // noise alone
+		if s.chance.IntN(3) == 0 {
+			obj.SetLabels(pick(s.chance, []map[string]string{nil, {"tier": "a"}}))
+		}
+	}
+	_ = unstructured.SetNestedField(obj.Object, fmt.Sprint(s.chance.IntN(3)), "data", "noise")
+	obj.SetAnnotations(map[string]string{"noise": fmt.Sprint(s.chance.IntN(3))})
 	s.api.write("configmaps", kind, obj)
 	s.live[key] = kind != apiwatch.Deleted
-	s.say("%s %s %v, version %d, state %d", kind, key, obj.GetLabels(), s.api.version, s.api.states)
+	s.say("%s %s %v %v %v, version %d, state %d", kind, key, obj.GetLabels(), obj.GetAnnotations(), obj.Object["data"], s.api.version, s.api.states)
+}
+
+// last makes an object what it was last.
+func (s *schedule) last(obj *unstructured.Unstructured) {
+	for _, was := range s.api.state("configmaps", obj.GetNamespace(), s.api.version) {
+		if was.GetName() == obj.GetName() {
+			obj.Object = was.Object
+		}
+	}
 }
 
 func (s *schedule) label(ns string) {
@@ -266,12 +301,42 @@ func (s *schedule) changeRules() {
 	s.rules = nil
 	for range 1 + s.chance.IntN(3) {
 		r := scheduleRule{Namespace: pick(s.chance, []string{"", "x", "y"}), To: pick(s.chance, []string{"p", "q"}), Tier: s.chance.IntN(3) == 0}
+		r.ruleForm = s.drawForm()
 		r.Team = s.teams && r.Namespace == "" && s.chance.IntN(2) == 0
 		s.rules = append(s.rules, r)
 	}
 	if s.chance.IntN(4) == 0 {
 		s.branch["p"] = pick(s.chance, []string{"main", "dev"})
 	}
+	s.setRules()
+}
+
+func (s *schedule) drawForm() ruleForm {
+	return ruleForm{Data: s.chance.IntN(2) == 0, Mark: s.chance.IntN(2) == 0, Sealed: s.chance.IntN(4) == 0}
+}
+
+// changeForm has one rule want something else of the files of the same objects.
+func (s *schedule) changeForm() {
+	s.rules = slices.Clone(s.rules)
+	s.rules[s.chance.IntN(len(s.rules))].ruleForm = s.drawForm()
+	s.setRules()
+}
+
+// disturbRest does something while all is at rest: nothing comes after it that would heal it.
+func (s *schedule) disturbRest() {
+	for range 1 + s.chance.IntN(2) {
+		s.write()
+	}
+	if s.chance.IntN(4) == 0 {
+		s.changeForm()
+	}
+	s.account()
+}
+
+// restDisturbed is the number of times that rest is disturbed at the end of a schedule.
+const restDisturbed = 4
+
+func (s *schedule) setRules() {
 	s.say("rules %+v, p on %s", s.rules, s.branch["p"])
 	specs := []destination.Spec{spec("p", s.branch["p"]), spec("q", s.branch["q"])}
 	set, err := destination.Resolve([]destination.Repository{{Ref: ref("repo"), URL: "https://git.example/r.git"}}, specs)
@@ -285,6 +350,15 @@ func (s *schedule) changeRules() {
 		}
 		if of.Tier {
 			r.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"tier": "a"}}
+		}
+		if of.Data {
+			r.Ignore = append(r.Ignore, ruleset.FieldSelector{Pointers: []string{"/data/noise"}})
+		}
+		if of.Mark {
+			r.Ignore = append(r.Ignore, ruleset.FieldSelector{Resources: []string{"configmaps"}, Annotations: []string{"nois?"}, Labels: []string{"tier"}})
+		}
+		if of.Sealed {
+			r.Sensitive = []event.SensitiveType{{}}
 		}
 		rules = append(rules, r)
 	}

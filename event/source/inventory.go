@@ -62,8 +62,9 @@ func (s *snapshot) Objects() iter.Seq[event.Object] {
 }
 
 func objectOf(key objectKey, e entry, own owner) event.Object {
-	o := event.Object{Resource: resourceOf(key.of.resource, key.name), Digest: e.digest, Precondition: own.precondition}
-	if event.IsSecret(o.ID) {
+	k := known{e, key.of.apartOf(e)}
+	o := event.Object{Resource: resourceOf(key.of.resource, key.name), Digest: k.digest(own), Precondition: own.precondition}
+	if event.IsSecret(o.ID) || own.sensitive != nil {
 		o.Digest = unknown // its file is encrypted
 	}
 	return o

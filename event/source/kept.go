@@ -25,15 +25,21 @@ type kept struct {
 }
 
 type keptType struct {
-	contents map[types.NamespacedName]*event.Content
+	contents map[keptKey]*event.Content
 	size     int
+}
+
+// keptKey names an object and, where its destinations differ, what the files of some of them hold.
+type keptKey struct {
+	types.NamespacedName
+	variant int
 }
 
 func newKept() kept { return kept{types: map[*typeLedger]*keptType{}, bound: keptBytes} }
 
 // add keeps a content if there is room. Of a type that has become large it keeps nothing, so that
 // it takes no room from others.
-func (k *kept) add(key objectKey, content *event.Content) {
+func (k *kept) add(key objectKey, variant int, content *event.Content) {
 	of := k.types[key.of]
 	if len(key.of.entries) > keptObjects {
 		if of != nil {
@@ -43,23 +49,24 @@ func (k *kept) add(key objectKey, content *event.Content) {
 		return
 	}
 	if of == nil {
-		of = &keptType{contents: map[types.NamespacedName]*event.Content{}}
+		of = &keptType{contents: map[keptKey]*event.Content{}}
 		k.types[key.of] = of
 	}
 	grows := content.Size() + keptBeside
-	if old, ok := of.contents[key.name]; ok {
+	name := keptKey{key.name, variant}
+	if old, ok := of.contents[name]; ok {
 		grows -= old.Size() + keptBeside
 	}
 	if k.size+grows <= k.bound {
-		of.contents[key.name] = content
+		of.contents[name] = content
 		of.size += grows
 		k.size += grows
 	}
 }
 
-func (k *kept) get(key objectKey) *event.Content {
+func (k *kept) get(key objectKey, variant int) *event.Content {
 	if of := k.types[key.of]; of != nil {
-		return of.contents[key.name]
+		return of.contents[keptKey{key.name, variant}]
 	}
 	return nil
 }
@@ -72,17 +79,20 @@ func (k *kept) clear() {
 // sendKept sends a pending object whose content is kept, if it could be fetched, too. It reports
 // whether it is kept; it waits still if there was no room.
 func (l *ledger) sendKept(to *target, key objectKey) bool {
-	content, e := l.kept.get(key), key.entry()
+	e := key.known()
 	own, is := e.owners.find(to)
-	if content == nil || content.Digest() != e.digest || !is || !own.writes {
+	content := l.kept.get(key, own.variant)
+	if content == nil || content.Digest() != e.digest(own) || !is || !own.writes {
 		return false
 	}
-	l.write(to, key, change{
+	m := own.match()
+	l.write(to, key, &change{
 		resource:  resourceOf(key.of.resource, key.name),
-		content:   content,
+		forms:     []form{{content: content, digest: content.Digest()}},
+		encrypts:  true, // it was not refused when it was listed
 		operation: event.Update,
 		listed:    true,
-	}, own.match())
+	}, &m)
 	return true
 }
 

@@ -76,20 +76,20 @@ func TestTheKeptAreBounded(t *testing.T) {
 		return o
 	}
 	for i := range 3 {
-		k.add(key(i), big)
+		k.add(key(i), 0, big)
 	}
 	require.Equal(t, 1, k.count(), "each costs a little more than its bytes")
 	for range 3 {
-		k.add(key(0), event.NewContent([]byte("small")))
+		k.add(key(0), 0, event.NewContent([]byte("small")))
 	}
 	require.Equal(t, 5+keptBeside, k.size, "the old content is no more")
 	for i := range keptBytes {
-		k.add(key(i), nil)
+		k.add(key(i), 0, nil)
 	}
 	require.LessOrEqual(t, k.count(), keptBytes/keptBeside)
 	k.clear()
 	require.Empty(t, k.types)
-	k.add(key(1), big)
+	k.add(key(1), 0, big)
 	require.Equal(t, 1, k.count())
 }
 

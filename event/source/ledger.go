@@ -106,13 +106,16 @@ func (l *ledger) tick() uint64 {
 type typeLedger struct {
 	resource ruleset.Type
 	entries  map[types.NamespacedName]entry
+	// apart has, by slot, the digests behind the first one, of objects whose destinations differ in
+	// what they leave out.
+	apart    map[uint32][]event.Digest
 	slots    slots
 	interned map[string]*owners
 }
 
 // entry is one living object.
 type entry struct {
-	digest event.Digest // of the content; unknown: the next report is sent whatever it says
+	digest event.Digest // the first one; unknown: the next report is sent whatever it says
 	seen   uint64       // the clock when a reflector delivered it last
 	owners *owners
 	slot   uint32 // in the backlogs; put sets it
@@ -138,6 +141,41 @@ func (k objectKey) id() event.ID {
 // entry returns what is known of the object; the zero entry if it does not live.
 func (k objectKey) entry() entry { return k.of.entries[k.name] }
 
+// known is an entry with all its digests.
+type known struct {
+	entry
+	apart []event.Digest // behind the first
+}
+
+// known returns what is known of the object. It stays as it is, whatever becomes of the entry.
+func (k objectKey) known() known {
+	e := k.entry()
+	return known{e, k.of.apartOf(e)}
+}
+
+func (tl *typeLedger) apartOf(e entry) []event.Digest {
+	if len(tl.apart) == 0 || e.owners == nil {
+		return nil
+	}
+	return tl.apart[e.slot]
+}
+
+// digest returns that of the file of an owner.
+func (k *known) digest(of owner) event.Digest {
+	switch {
+	case of.variant == 0:
+		return k.entry.digest
+	case of.variant <= len(k.apart):
+		return k.apart[of.variant-1]
+	}
+	return unknown
+}
+
+// digestsAre reports whether the digests are these.
+func (k *known) digestsAre(digests []event.Digest) bool {
+	return len(digests) == 1+len(k.apart) && digests[0] == k.entry.digest && slices.Equal(digests[1:], k.apart)
+}
+
 // typeOf returns the ledger of a type, and makes it if there is none.
 func (l *ledger) typeOf(t ruleset.Type) *typeLedger {
 	gr := groupResource(t)
@@ -145,6 +183,7 @@ func (l *ledger) typeOf(t ruleset.Type) *typeLedger {
 	if tl == nil {
 		tl = &typeLedger{
 			entries:  map[types.NamespacedName]entry{},
+			apart:    map[uint32][]event.Digest{},
 			slots:    slots{of: map[types.NamespacedName]uint32{}},
 			interned: map[string]*owners{},
 		}
@@ -162,18 +201,25 @@ func groupResourceOf(id event.ID) schema.GroupResource {
 	return schema.GroupResource{Group: id.Group, Resource: id.Resource}
 }
 
-func (tl *typeLedger) put(name types.NamespacedName, e entry) {
+// put takes note of an object, with the digests behind the first one if its destinations differ.
+func (tl *typeLedger) put(name types.NamespacedName, e entry, apart ...event.Digest) {
 	if old, ok := tl.entries[name]; ok {
 		e.slot = old.slot
 	} else {
 		e.slot = tl.slots.take(name)
 	}
 	tl.entries[name] = e
+	if len(apart) > 0 {
+		tl.apart[e.slot] = slices.Clone(apart) // known ones never change
+	} else {
+		delete(tl.apart, e.slot)
+	}
 }
 
 func (tl *typeLedger) remove(name types.NamespacedName) {
 	if e, ok := tl.entries[name]; ok {
 		delete(tl.entries, name)
+		delete(tl.apart, e.slot)
 		tl.slots.retire(name, e.slot)
 	}
 }
@@ -183,6 +229,7 @@ func (k objectKey) forgetDigest() {
 	if e, ok := k.of.entries[k.name]; ok {
 		e.digest = unknown
 		k.of.entries[k.name] = e
+		delete(k.of.apart, e.slot)
 	}
 }
 
@@ -195,16 +242,18 @@ type owner struct {
 	delete       bool // a rule that asks for DELETE selected the object
 	writes       bool // a listing would send the object
 	precondition event.Precondition
+	variant      int              // the place of its digest among those of the entry
+	sensitive    *event.Sensitive // nil: the file need not be encrypted
 }
 
-// number tells apart what two owners of one target may be.
-func (o owner) number() uint64 {
-	return o.to.number<<4 | uint64(o.precondition)<<2 | bit(o.delete)<<1 | bit(o.writes)
+// number tells apart what two owners of one target may be, but for what is sensitive.
+func (o *owner) number() uint64 {
+	return o.to.number<<5 | uint64(o.precondition)<<3 | bit(o.delete)<<2 | bit(o.writes)<<1 | bit(o.sensitive != nil)
 }
 
 // match returns the owner as what its rules said of the object.
 func (o owner) match() ruleset.Match {
-	return ruleset.Match{Destination: o.to.destination, Writes: o.writes, Delete: o.delete, Precondition: o.precondition}
+	return ruleset.Match{Destination: o.to.destination, Writes: o.writes, Delete: o.delete, Precondition: o.precondition, Sensitive: o.sensitive}
 }
 
 // find returns what a target is to an object; nil owners are none.
@@ -225,22 +274,41 @@ func (o *owners) have(to *target) bool {
 	return ok
 }
 
-// ownersOf returns the interned owners that a change comes to.
-func (l *ledger) ownersOf(tl *typeLedger, c change) *owners {
+// ownersOf returns the interned owners that a change comes to, and the digests of what their files
+// are to hold: one, unless they differ.
+func (l *ledger) ownersOf(tl *typeLedger, c *change) (*owners, []event.Digest) {
 	list := make([]owner, 0, len(c.standing))
-	for _, m := range c.standing {
-		if to := l.target(m.Destination); to != nil {
-			list = append(list, owner{to, m.Delete, m.Writes && c.refused == nil, m.Precondition})
+	var digests []event.Digest
+	for i := range c.standing {
+		m := &c.standing[i]
+		to := l.target(m.Destination)
+		if to == nil {
+			continue
 		}
+		digest := c.digestOf(m)
+		variant := slices.Index(digests, digest)
+		if variant < 0 {
+			variant = len(digests)
+			digests = append(digests, digest)
+		}
+		list = append(list, owner{to, m.Delete, m.Writes && c.refusal(m) == nil, m.Precondition, variant, m.Sensitive})
 	}
-	return tl.intern(list)
+	return tl.intern(list), digests
 }
 
 func (tl *typeLedger) intern(list []owner) *owners {
-	var room [64]byte
+	var room [96]byte
 	key := room[:0]
-	for _, o := range list {
+	for i := range list {
+		o := &list[i]
 		key = binary.AppendUvarint(key, o.number())
+		key = binary.AppendUvarint(key, uint64(o.variant))
+		if o.sensitive != nil {
+			key = binary.AppendUvarint(key, uint64(len(o.sensitive.Fields)))
+			for _, field := range o.sensitive.Fields {
+				key = append(append(key, field...), 0)
+			}
+		}
 	}
 	if o := tl.interned[string(key)]; o != nil {
 		return o
@@ -279,7 +347,7 @@ func (l *ledger) disownUncovered() {
 			if len(e.owners.list) == 0 {
 				tl.remove(name)
 			} else {
-				tl.put(name, e)
+				tl.entries[name] = e
 			}
 		}
 		if len(tl.entries) == 0 && len(tl.slots.of) == 0 {

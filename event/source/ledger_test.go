@@ -113,7 +113,7 @@ func TestADeleteIsSentForThoseObjectsAloneWhoseRuleAsksForIt(t *testing.T) {
 	deletes.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"mine": "yes"}}
 	rules, err := ruleset.Compile(setOf(t, "prod"), keeps, deletes)
 	require.NoError(t, err)
-	d.reader.match.Store(&matcher{rules: rules})
+	d.reader.match.Store(newMatcher(rules, nil))
 	mine := configMap("default", "mine", "1")
 	mine.SetLabels(map[string]string{"mine": "yes"})
 	others := []*unstructured.Unstructured{configMap("default", "a", "1"), configMap("default", "b", "1")}
@@ -140,7 +140,7 @@ func TestWhatNobodyWantsCostsNeitherMemoryNorWork(t *testing.T) {
 	r.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"mine": "yes"}}
 	rules, err := ruleset.Compile(setOf(t, "prod"), r)
 	require.NoError(t, err)
-	d.reader.match.Store(&matcher{rules: rules})
+	d.reader.match.Store(newMatcher(rules, nil))
 	d.object(t.Context(), s, configMap("default", "a", "1"), modified)
 	require.Empty(t, d.ledger.typeOf(s.of).entries)
 
@@ -306,7 +306,7 @@ func TestWhatIsFetchedGoesToThoseAloneWhoseRulesWriteIt(t *testing.T) {
 	to.backlog.add(d.keyed(s, "a"), false)
 	rules, err := ruleset.Compile(setOf(t, "dev"), rule("dev", "dev", "configmaps"))
 	require.NoError(t, err)
-	d.reader.match.Store(&matcher{rules: rules})
+	d.reader.match.Store(newMatcher(rules, nil))
 	require.True(t, d.offer(t.Context(), to, s, obj, d.now()))
 	require.Empty(t, out.texts(), "another one wants it now")
 }

@@ -129,7 +129,7 @@ func BenchmarkUpdateOfAnObject(b *testing.B) {
 			c.standing = c.matches
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				c.content = contents[i%2]
+				c.forms = []form{{content: contents[i%2], digest: contents[i%2].Digest()}}
 				w.update(func(l *ledger) { l.upsert(f, c) })
 			}
 		})

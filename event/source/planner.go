@@ -76,7 +76,7 @@ func (p *planner) adopt(ctx context.Context, next *rules) time.Duration {
 	var stale map[*feed][]string
 	p.read(func(l *ledger) { stop, stale = l.changed(next) })
 	p.stop(stop)
-	by := &matcher{rules: next.ruleSet, namespaces: p.followLabels(ctx, next.ruleSet)}
+	by := newMatcher(next.ruleSet, p.followLabels(ctx, next.ruleSet))
 	var forget []destination.Destination
 	p.update(func(l *ledger) {
 		p.reader.match.Store(by)

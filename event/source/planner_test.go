@@ -39,7 +39,7 @@ func TestLabelsThatChangeConcernTheReflectorsOfTheirNamespaceAlone(t *testing.T)
 	} {
 		d, to, s := newRig(t, newLines(-1), selective)
 		n := newNamespaces(nil, make(chan struct{}, 1))
-		d.reader.match.Store(&matcher{rules: d.reader.match.Load().rules, namespaces: n})
+		d.reader.match.Store(newMatcher(d.reader.match.Load().rules, n))
 		s.namespace = c.namespace
 		n.moved("team", nil, map[string]string{"env": "prod"})
 		newPlanner(d.Watcher).relabel()

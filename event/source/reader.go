@@ -31,7 +31,12 @@ type reader struct {
 type matcher struct {
 	rules      *ruleset.RuleSet
 	namespaces *namespaces // nil if no rule looks at the labels of namespaces
+	quiet      *quiet      // objects of which the last update changed nothing, by these rules
 	looks      sync.Map    // schema.GroupResource -> compiled.Looks
+}
+
+func newMatcher(rs *ruleset.RuleSet, n *namespaces) *matcher {
+	return &matcher{rules: rs, namespaces: n, quiet: newQuiet()}
 }
 
 // looksAt returns what rules look at in objects of a type. It remembers, since it is asked for each
@@ -51,24 +56,27 @@ func (r *reader) read(ctx context.Context, t ruleset.Type, obj *object, how arri
 		resource:  resourceOf(t, obj.name),
 		operation: event.Update,
 		listed:    how == listed,
+		encrypts:  r.opts.Encryptor != nil,
 	}
 	if how == added {
 		c.operation = event.Create
 	}
 	by := r.match.Load()
 	input := r.input(ctx, by, t, obj, how)
-	if c.matches = by.rules.Match(input); len(c.matches) == 0 {
+	if c.matches = r.matches(by, input); len(c.matches) == 0 {
 		return c
 	}
 	c.standing = c.matches
 	if len(input.Managers) > 0 && slices.ContainsFunc(c.matches, func(m ruleset.Match) bool { return !m.Writes }) {
 		input.Managers = nil
-		c.standing = by.rules.Match(input)
+		c.standing = r.matches(by, input)
 	}
 	if how != listed {
 		c.author = r.author(ctx, obj, c.operation)
 	}
-	c.content, c.refused = r.content(t, obj)
+	if c.refused = mismatch(t, obj); c.refused == nil {
+		c.draw(obj, by, how)
+	}
 	return c
 }
 
@@ -92,15 +100,16 @@ func (r *reader) input(ctx context.Context, by *matcher, t ruleset.Type, obj *ob
 	return input
 }
 
-// content returns what the file of an object is to hold, or why there must be none.
-func (r *reader) content(t ruleset.Type, obj *object) (*event.Content, error) {
-	if err := mismatch(t, obj); err != nil {
-		return nil, err
+// matches returns the destinations that want an object. What Options.Sensitive say holds for all of
+// them.
+func (r *reader) matches(by *matcher, input ruleset.Input) []ruleset.Match {
+	matches := by.rules.Match(input)
+	if everywhere := event.SensitiveBy(r.opts.Sensitive, input.Resource.Group, input.Resource.Resource); everywhere != nil {
+		for i := range matches {
+			matches[i].Sensitive = everywhere.Union(matches[i].Sensitive)
+		}
 	}
-	if t.Group == "" && t.Kind == "Secret" && r.opts.Encryptor == nil {
-		return nil, fmt.Errorf("%w: set an Encryptor", event.ErrSecret)
-	}
-	return obj.content()
+	return matches
 }
 
 // author returns who made a change; of a delete that nobody saw, obj is nil.

@@ -29,7 +29,7 @@ func newRigWith(t *testing.T, out *lines, opts *Options, r ruleset.Rule) (rig, *
 	t.Helper()
 	rules := compiledRules(t, []destination.Spec{spec("prod", "main")}, r)
 	d := rig{New(FromDynamic(newGatedAPI()), nil, out, opts)}
-	d.reader.match.Store(&matcher{rules: rules.ruleSet})
+	d.reader.match.Store(newMatcher(rules.ruleSet, nil))
 	d.ledger.adopted = rules
 	d.ledger.desired.Store(rules)
 	to := d.target(t, rules, "prod")
@@ -155,4 +155,4 @@ func (d rig) sweepable(t *testing.T, to *target) (collections []event.Collection
 	return collections
 }
 
-func (d rig) setRules(rs *ruleset.RuleSet) { d.reader.match.Store(&matcher{rules: rs}) }
+func (d rig) setRules(rs *ruleset.RuleSet) { d.reader.match.Store(newMatcher(rs, nil)) }

@@ -124,18 +124,22 @@ func (l *ledger) forgo(to *target, key objectKey) {
 // full are those that have no room.
 func (l *ledger) fetched(from *feed, f fetched, asked uint64) (full []*target) {
 	key := objectKey{l.typeOf(from.of), f.resource.NamespacedName()}
-	e := key.entry()
-	if e.owners == nil || e.seen > asked && e.digest != f.digest() {
+	e := key.known()
+	if e.owners == nil {
 		return nil
 	}
 	for _, o := range e.owners.list {
 		if waits, _ := o.to.backlog.has(key); !waits || !from.reach[o.to].has(key.name.Namespace) {
 			continue
 		}
+		digest := f.digestFor(o.to.destination)
+		if e.seen > asked && e.digest(o) != digest {
+			continue
+		}
 		l.backfill(o.to, key, f)
 		if waits, _ := o.to.backlog.has(key); waits {
 			full = append(full, o.to)
-		} else if key.entry().digest != f.digest() {
+		} else if now := key.known(); now.digest(o) != digest {
 			key.forgetDigest()
 		}
 	}
@@ -149,7 +153,7 @@ func (l *ledger) backfill(to *target, key objectKey, f fetched) {
 		l.forgo(to, key)
 		return
 	}
-	l.write(to, key, f.change, f.matches[i])
+	l.write(to, key, &f.change, &f.matches[i])
 }
 
 // waits reports whether anybody waits for an object. It spares the work of encoding what nobody

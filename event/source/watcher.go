@@ -56,8 +56,12 @@ type Options struct {
 	// again. That heals what others did to a folder, and whatever was missed of the cluster.
 	// Negative: never. Default: 1 h.
 	Resync time.Duration
-	// Encryptor is the one that the Writer uses; without one, Secrets are refused. Default: none.
+	// Encryptor is the one that the Writer uses; without one, Secrets and what else is sensitive
+	// are refused. Default: none.
 	Encryptor event.Encryptor
+	// Sensitive are the types that the Writer only ever writes encrypted, whatever the rules say.
+	// Default: none beside what rules call sensitive, and Secrets.
+	Sensitive []event.SensitiveType
 	// Attribute says who made a change. It is called with the object as the server sent it, with
 	// its managedFields, and with nil for a delete that nobody saw. It must be quick, since the
 	// reflector of the type waits, and safe for concurrent use. FieldManager is a ready-made one.

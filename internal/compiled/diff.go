@@ -53,10 +53,11 @@ func (s *Rules) feeding(t *Type) map[string][]*Rule {
 // sameFor reports whether two rules say the same of every object of a type, whatever they say of
 // others.
 func (r *Rule) sameFor(o *Rule, t *Type) bool {
-	return r.selected(t) == o.selected(t) && slices.EqualFunc(r.excluded(t), o.excluded(t), Exclusion.sameObjects) && r.sameFilters(o)
+	return r.selected(t) == o.selected(t) && slices.EqualFunc(r.excluded(t), o.excluded(t), Exclusion.sameObjects) &&
+		r.sameFilters(o) && sameFieldsFor(r.Ignore, o.Ignore, t.Group, t.Resource) && sameFieldsFor(r.Sensitive, o.Sensitive, t.Group, t.Resource)
 }
 
-// sameFilters compares all that two rules say beside types and operations.
+// sameFilters compares all by which two rules choose objects, beside types and operations.
 func (r *Rule) sameFilters(o *Rule) bool {
 	return r.Name == o.Name && r.Destination == o.Destination &&
 		sameSelector(r.NamespaceSelector, o.NamespaceSelector) &&
@@ -85,7 +86,7 @@ func (r *Rule) excluded(t *Type) []Exclusion {
 // sameObjects compares what two exclusions of one type say of its objects.
 func (e Exclusion) sameObjects(o Exclusion) bool {
 	return e.Operations == o.Operations && slices.Equal(e.Names, o.Names) && slices.Equal(e.Namespaces, o.Namespaces) &&
-		sameSelector(e.Objects, o.Objects) && slices.Equal(e.Managers, o.Managers)
+		sameSelector(e.Objects, o.Objects) && slices.Equal(e.Managers, o.Managers) && slices.Equal(e.SecretTypes, o.SecretTypes)
 }
 
 // sameSelector compares two selectors; nil is none.
@@ -135,6 +136,7 @@ func byDestination(rules []*Rule) map[destination.Ref][]*Rule {
 // equal reports whether two rules say the same of everything.
 func (r *Rule) equal(o *Rule) bool {
 	return r.Valid == o.Valid && r.sameFilters(o) &&
+		slices.EqualFunc(r.Ignore, o.Ignore, Fields.equal) && slices.EqualFunc(r.Sensitive, o.Sensitive, Fields.equal) &&
 		slices.EqualFunc(r.Selections, o.Selections, Selection.equal) &&
 		slices.EqualFunc(r.Exclude, o.Exclude, func(a, b Exclusion) bool { return a.Selection.equal(b.Selection) && a.sameObjects(b) })
 }

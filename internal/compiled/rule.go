@@ -2,6 +2,7 @@ package compiled
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
@@ -84,12 +85,14 @@ type Exclusion struct {
 	Namespaces []string        // nil: all
 	Objects    labels.Selector // nil: all
 	Managers   []string        // nil: all
-	Field      string          // where it comes from, "Exclude[0]"
+	// SecretTypes are types of core v1 Secrets; nil: all objects.
+	SecretTypes []string
+	Field       string // where it comes from, "Exclude[0]"
 }
 
 // Partial reports whether the exclusion depends on the object, and not only on its type.
 func (e *Exclusion) Partial() bool {
-	return e.Names != nil || e.Namespaces != nil || e.Objects != nil || e.Managers != nil
+	return e.Names != nil || e.Namespaces != nil || e.Objects != nil || e.Managers != nil || e.SecretTypes != nil
 }
 
 // Rule is a compiled ruleset.Rule.
@@ -107,6 +110,10 @@ type Rule struct {
 	Condition         any             // a ruleset.Condition; nil: all
 	SkipControlled    bool
 	IgnoreManagers    []string
+	Ignore            []Fields
+	Sensitive         []Fields
+
+	ignored atomic.Pointer[map[uint64]*event.Ignored] // what IgnoredOf has found so far
 }
 
 // Asks returns what the rule asks for of the objects of a type, whatever its selectors, and 0 if it

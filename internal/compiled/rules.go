@@ -127,7 +127,7 @@ func (s *Rules) LooksAt(group, resource string) (l Looks) {
 		l.Managers = l.Managers || r.Condition != nil || len(r.IgnoreManagers) > 0
 		for i := range r.Exclude {
 			if e := &r.Exclude[i]; Allows(e.Groups, group) && Allows(e.Resources, resource) {
-				l.Labels, l.Whole = l.Labels || e.Objects != nil, l.Whole || e.Managers != nil
+				l.Labels, l.Whole = l.Labels || e.Objects != nil, l.Whole || e.Managers != nil || e.SecretTypes != nil
 			}
 		}
 	}

@@ -25,20 +25,24 @@
 //	                        [allowedNamespaces], [orphans.policy], [orphans.maxFiles], [layout],
 //	                        [kustomization]
 //	WatchRule.spec:         destinationRef.name, [destinationRef.namespace], rules,
-//	                        [objectSelector], [exclude], [skip], [skipControlled],
-//	                        [ignoreManagers]
+//	                        [objectSelector], [exclude], [ignore], [sensitive], [skip], [keep],
+//	                        [skipControlled], [ignoreManagers]
 //	ClusterWatchRule.spec:  the same with destinationRef.namespace and [namespaceSelector]
 //	rules[]:                [operations], [apiGroups], [apiVersions], [resources],
 //	                        of a ClusterWatchRule also [scope]
-//	exclude[]:              those of rules[], and [names]
+//	exclude[]:              those of rules[], and [names], [namespaces], [objectSelector],
+//	                        [managers], [secretTypes]
+//	ignore[]:               [apiGroups], [resources], [pointers], [annotations], [labels],
+//	                        [managers], [subresource]
+//	sensitive[]:            [apiGroups], [resources], [pointers]
 //	Secret:                 [data], [stringData], [type], [immutable]
 //	metadata:               name, [namespace], [labels], [annotations]
 //
 // push.interval, "10s" as in time.ParseDuration, is the least time between two pushes and more than
 // 0. push.maxCommits is at least 1. orphans.maxFiles is at least 1, or -1 for no limit. skip lists
-// ready-made exclusions: Events, Leases, Endpoints, RootCA, Generated. layout is default, by-type,
-// flat/NAMESPACE or a template, as event.ParseLayout reads it. kustomization: true keeps a
-// kustomization.yaml in each folder.
+// presets, keep those that are not to apply by default: ruleset.Presets and DefaultPresets. layout
+// is default, by-type, flat/NAMESPACE or a template, as event.ParseLayout reads it. kustomization:
+// true keeps a kustomization.yaml in each folder.
 //
 // A note behind a branch is left out if the branch is not in quotes. It is set off by spaces and an
 // arrow instead of "#": "branch: main ← production" means main.

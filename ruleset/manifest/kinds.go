@@ -184,7 +184,26 @@ func ruleFields(r *ruleset.Rule, resources func(*ruleset.ResourceRule) fields) f
 			all["namespaces"] = sequence(&to.Namespaces, text)
 			all["objectSelector"] = optional(&to.ObjectSelector, labelSelector)
 			all["managers"] = sequence(&to.Managers, text)
+			all["secretTypes"] = sequence(&to.SecretTypes, text)
 			return mapping(all)
+		}),
+		"ignore": sequence(&r.Ignore, func(to *ruleset.FieldSelector) decode {
+			return mapping(fields{
+				"apiGroups":   sequence(&to.APIGroups, text),
+				"resources":   sequence(&to.Resources, text),
+				"pointers":    sequence(&to.Pointers, text),
+				"annotations": sequence(&to.Annotations, text),
+				"labels":      sequence(&to.Labels, text),
+				"managers":    sequence(&to.Managers, text),
+				"subresource": text(&to.Subresource),
+			})
+		}),
+		"sensitive": sequence(&r.Sensitive, func(to *event.SensitiveType) decode {
+			return mapping(fields{
+				"apiGroups": sequence(&to.APIGroups, text),
+				"resources": sequence(&to.Resources, text),
+				"pointers":  sequence(&to.Pointers, text),
+			})
 		}),
 		"objectSelector": optional(&r.ObjectSelector, labelSelector),
 		"skip":           sequence(&r.Skip, oneOf(ruleset.Presets()...)),

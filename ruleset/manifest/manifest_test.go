@@ -82,6 +82,12 @@ func dump(c *Config) string {
 		for _, exclusion := range r.Exclude {
 			fmt.Fprintf(&b, "  exclude %+q\n", exclusion)
 		}
+		for _, fields := range r.Ignore {
+			fmt.Fprintf(&b, "  ignore %+q\n", fields)
+		}
+		for _, types := range r.Sensitive {
+			fmt.Fprintf(&b, "  sensitive %+q\n", types)
+		}
 	}
 	dumpMap(&b, "orphans", c.Orphans)
 	for ref, layout := range c.Layouts {
@@ -99,4 +105,30 @@ func dumpMap[V any](b *strings.Builder, title string, m map[types.NamespacedName
 	for _, ref := range slices.SortedFunc(maps.Keys(m), byName) {
 		fmt.Fprintf(b, "%s %s: %+v\n", title, ref, m[ref])
 	}
+}
+
+// The example of docs/rules.md is a WatchRule that loads and compiles, and its words are those of
+// the API.
+func TestTheExampleOfIgnoredFieldsLoads(t *testing.T) {
+	page, err := os.ReadFile("../../docs/rules.md")
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(page), "```yaml\n")
+	require.True(t, found)
+	example, _, _ := strings.Cut(rest, "```")
+	destinations := `
+---
+apiVersion: configbutler.ai/v1alpha1
+kind: GitRepoConfig
+metadata: {name: repo, namespace: team}
+spec: {repoURL: "https://git.example/r"}
+---
+apiVersion: configbutler.ai/v1alpha1
+kind: GitDestination
+metadata: {name: apps, namespace: team}
+spec: {repoRef: {name: repo}, branch: main}
+`
+	got := outcome(fstest.MapFS{"a.yaml": {Data: []byte(example + destinations)}})
+	require.Contains(t, got, "rule team/apps to team/apps", got)
+	require.Contains(t, got, `"/spec/template/spec/containers/*/image"`)
+	require.Contains(t, got, `"/spec/password"`)
 }
