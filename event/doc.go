@@ -4,6 +4,8 @@
 //   - FromObject and FromResource make events, and check them.
 //   - Sanitize removes what the server owns; Encode writes the rest as canonical YAML; ContentOf
 //     does both.
+//   - Ignored leaves more fields out: by JSON pointer, by globs of labels and annotations, by the
+//     field managers that own them.
 //   - Layout gives each object the path of its file.
 //   - Inventory answers at the end of a listing which objects live, and what their files hold.
 //   - Encryptor encrypts Secrets, and what else is Sensitive. Without one these are refused.

@@ -37,7 +37,10 @@ func NewDraft(obj *unstructured.Unstructured, encrypts bool, ignored ...*Ignored
 	}
 	metadata, _ := obj.Object["metadata"].(map[string]any)
 	managed, _ := metadata["managedFields"].([]any)
-	clean := Sanitize(obj).Object
+	clean, err := sanitized(obj.Object)
+	if err != nil {
+		return Draft{}, err
+	}
 	d := Draft{forms: make([]form, len(ignored))}
 	whole := -1
 	for i, g := range ignored {

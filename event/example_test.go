@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
@@ -73,5 +74,27 @@ func ExampleNewInventory() {
 	fmt.Println(err)
 	// Output:
 	// configmaps/default/web
+	// <nil>
+}
+
+func ExampleIgnored() {
+	replicas, err := event.ParsePointer("/spec/replicas")
+	if err != nil {
+		fmt.Println(err)
+	}
+	ignored := event.NewIgnored(event.FieldSet{Paths: [][]string{replicas}, Labels: []string{"kro.run/*"}})
+	content, err := event.ContentOf(&unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apps/v1", "kind": "Deployment",
+		"metadata": map[string]any{"name": "web", "labels": map[string]any{"kro.run/owned": "true"}},
+		"spec":     map[string]any{"replicas": int64(3), "paused": true},
+	}}, &event.Options{Ignored: ignored})
+	fmt.Printf("%s%v\n", content.Bytes(), err)
+	// Output:
+	// apiVersion: apps/v1
+	// kind: Deployment
+	// metadata:
+	//   name: web
+	// spec:
+	//   paused: true
 	// <nil>
 }

@@ -1,6 +1,10 @@
 package event
 
-import "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
 
 // Sanitize returns a copy of obj without what the server owns. It does not change obj. It works by
 // a deny list: whatever is not named here stays, also empty values, defaults, and fields of unknown
@@ -38,11 +42,20 @@ func Sanitize(obj *unstructured.Unstructured) *unstructured.Unstructured {
 	if obj == nil {
 		return nil
 	}
-	m := memories.Get().(*memory)
-	defer m.release()
-	if err := m.document.Load(obj.Object); err != nil {
+	clean, err := sanitized(obj.Object)
+	if err != nil {
 		return nil
 	}
+	return &unstructured.Unstructured{Object: clean}
+}
+
+// sanitized is Sanitize with the reason why an object is none.
+func sanitized(object map[string]any) (map[string]any, error) {
+	m := memories.Get().(*memory)
+	defer m.release()
+	if err := m.document.Load(object); err != nil {
+		return nil, fmt.Errorf("event: cannot encode the object: %w", err)
+	}
 	m.document.Sanitize()
-	return &unstructured.Unstructured{Object: m.document.Object()}
+	return m.document.Object(), nil
 }

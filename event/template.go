@@ -15,7 +15,8 @@ const (
 
 const (
 	coreGroup = "_core"
-	// separators has the characters that set two words in one component apart: no escaped word has one.
+	// separators has the characters that set two words in one component apart: no escaped word has
+	// one.
 	separators = "_+=@,"
 	// maxShared is the length of all words of a component that has several, in bytes. Of that at
 	// least minName is left to a name.

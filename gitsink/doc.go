@@ -19,8 +19,9 @@
 //   - Content that is there already makes no commit.
 //   - A Writer folds the events of a batch in their order. One object that cannot be written is
 //     left out and reported; the others are written. A v1 Secret is encrypted or left out, also
-//     when it comes under another resource. An Encryptor that panics, or returns nothing or the
-//     plain text, is refused with ErrEncryptor for that object.
+//     when it comes under another resource, and so is what its event or WriterOptions call
+//     sensitive. An Encryptor that panics, or returns nothing, the plain text or the plain value of
+//     a sensitive field, is refused with ErrEncryptor for that object.
 //   - Names of objects are quoted in commit messages: none can become a trailer, a mention, or a
 //     subject's "[skip ci]".
 //   - Each run of a plan first asks whether the lease of the batch is still held: a worker that

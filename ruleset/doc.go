@@ -18,8 +18,8 @@
 //   - Match returns each destination once, however many rules send the object there. The order of
 //     the rules changes nothing.
 //   - The cost of Match depends on the rules for the type of the object (or for all types) in its
-//     namespace, and on those without a namespace. Match takes no lock, and allocates nothing when
-//     nothing matches.
+//     namespace, and on those without a namespace. Match allocates nothing when nothing matches,
+//     and takes no lock but for the first object of a type of which fields are ignored.
 //   - A rule with a Namespace in its Name sees the objects of that namespace only, and never
 //     cluster-scoped ones. It reaches the destinations of that namespace, and others that allow it.
 //     At a destination that does not allow it the rule has no say, not even as a fault.
@@ -51,8 +51,8 @@
 // Events, Leases and EndpointSlices, too, and types that two groups serve (events, events.k8s.io)
 // twice. Use Exclude, or the ready-made exclusions of Skip.
 //
-// docs/rules.md has this table, too, and tables of joined operations, ready-made exclusions and
-// the reasons of Explain.
+// docs/rules.md has this table, too, and tables of joined operations, presets and the reasons of
+// Explain.
 //
 // # Operations
 //
@@ -73,6 +73,13 @@
 //
 // IgnoreManagers keeps a change from being written if only these field managers have made it. The
 // object still matches: it lives, and its file is no orphan. Deletes are not affected.
+//
+// # Ignored and sensitive fields
+//
+// Ignore names fields that are left out of a file. Of the rules of a destination that write the
+// object, whoever made a change, all must leave a field out. Sensitive names what is only ever
+// written encrypted; there one rule of the destination is enough. Match.Ignored and Match.Sensitive
+// have what the rules come to, and Explanation.LeftOut has the fields of one object.
 //
 // # Versions
 //

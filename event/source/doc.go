@@ -18,7 +18,8 @@
 //     again when there is room. A dead remote stops neither reflectors nor other destinations.
 //   - A seed sends what differs, not what there is. What a listing finds for the first time for a
 //     destination is not sent: the SeedSync that follows compares it with the file. What it finds
-//     changed since it was last told is. Secrets are always sent, since their files are encrypted.
+//     changed since it was last told is. What is sensitive is always sent, since its file is
+//     encrypted: core v1 Secrets, and what rules or Options.Sensitive say.
 //   - A seed has two SeedSyncs at most: one that compares, and sweeps if nothing differs, else one
 //     that sweeps after what differed. It waits for all listings of the destination, but no longer
 //     than twice Options.Rediscover for one that does not end: then it compares without that one,
@@ -26,8 +27,13 @@
 //   - What several destinations wait for is fetched once for all, page by page (walk). A page waits
 //     for members that have no room while others make progress, for 3 s after the last did, and
 //     for ever only if it holds up nobody.
-//   - An update that leaves the sanitised content as it was, as one of the status alone does, makes
-//     no event.
+//   - An update that leaves the content of a file as it was makes no event for its destination, as
+//     one of the status or of fields that its rules ignore. If the last update of the object was
+//     of that kind as well, it is not even encoded (quiet.go).
+//   - Destinations whose rules ignore different fields of an object each have a content of their
+//     own, and are compared with that alone.
+//   - Where new rules call more of a destination sensitive, what waits for it is forgotten, since
+//     it was made in plain, and the destination is seeded anew.
 //   - An object with a deletionTimestamp counts as deleted. So does, for one destination, an object
 //     that its rules select no more, since its labels or those of its namespace have changed. Other
 //     destinations keep it.
@@ -68,11 +74,13 @@
 // # Memory
 //
 // The ledger holds for each wanted object its name, the digest of its content and a shared pointer
-// to its owners, about 130 bytes. A destination holds a bit for each object of a type for which it
-// waits, a bit more for deletes, and one for what was sent since its last SeedSync. A listing has
-// one object in memory, a walk the contents of a page, Options.Lists of them at a time. While a
-// seed compares, up to 4 MiB of what its listings found of types of a thousand objects at most are
-// kept, so that a small cluster is read once (kept.go).
+// to its owners, about 130 bytes; 32 bytes and what a map costs more for each digest by which its
+// destinations differ. Of objects whose updates change nothing, 2 MiB at most are remembered. A
+// destination holds a bit for each object of a type for which it waits, a bit more for deletes, and
+// one for what was sent since its last SeedSync. A listing has one object in memory, a walk the
+// contents of a page, Options.Lists of them at a time. While a seed compares, up to 4 MiB of what
+// its listings found of types of a thousand objects at most are kept, so that a small cluster is
+// read once (kept.go).
 //
 // # Metrics
 //

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubescribe/kubescribe/event/source/clustertest"
 )
@@ -38,6 +39,21 @@ config.yaml:12: WatchRule default/rule to default/prod: Selected: asks for CREAT
 	require.Empty(t, stderr)
 	require.Empty(t, f.repo.Branches(), "nothing is written")
 	require.Zero(t, f.git.Total().Requests)
+}
+
+// What is left out of the file is named, with the rule or the preset that leaves it out.
+func TestExplainSaysWhichFieldsAreLeftOutAndWhatIsEncrypted(t *testing.T) {
+	f := newFixture(t, nil)
+	f.manifests(strings.Replace(good, "  rules:", "  ignore: [{pointers: [/data/value]}]\n  sensitive: [{resources: [configmaps], pointers: [/data/*]}]\n  rules:", 1))
+	lock := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "data": map[string]any{"value": "x", "other": "y"}}}
+	lock.SetNamespace("default")
+	lock.SetName("a")
+	lock.SetAnnotations(map[string]string{"control-plane.alpha.kubernetes.io/leader": "{}"})
+	require.NoError(t, f.cluster.Apply(lock))
+	code, stdout, stderr := f.run("--explain", "configmaps/default/a")
+	require.Equal(t, exitDone, code, stderr)
+	require.Contains(t, stdout, "    without /data/value, /metadata/annotations/control-plane.alpha.kubernetes.io~1leader\n    encrypted: /data/*\n")
+	require.Contains(t, stdout, "without the fields of Ignore[0], preset LeaderLocks; sensitive by Sensitive[0]\n")
 }
 
 func TestExplainFindsTheTypeAndItsVersion(t *testing.T) {

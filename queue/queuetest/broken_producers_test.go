@@ -119,6 +119,16 @@ var brokenProducers = []broken{
 		}),
 	},
 	{
+		name: "it forgets what is sensitive",
+		by:   map[string]string{"an event comes out as it went in": "for what is sensitive"},
+		make: handing(func(events []event.Event) []event.Event {
+			for i := range events {
+				events[i].Sensitive = nil
+			}
+			return events
+		}),
+	},
+	{
 		name: "it refuses what alone is larger than its bounds",
 		by:   map[string]string{"a line that holds nothing takes an event, whatever its size": "full"},
 		make: but(func(w *wrapped) {

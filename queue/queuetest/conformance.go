@@ -214,8 +214,11 @@ func same(got, want event.Event) error {
 	if !slices.Equal(got.Content.Bytes(), want.Content.Bytes()) || !got.Time.Equal(want.Time) {
 		return fmt.Errorf("%s: came out with the content %q and the time %v", text(want), got.Content.Bytes(), got.Time)
 	}
+	if !got.Sensitive.Same(want.Sensitive) { // else it is written in plain
+		return fmt.Errorf("%s: came out with %v for what is sensitive", text(want), got.Sensitive)
+	}
 	for _, e := range []*event.Event{&got, &want} {
-		e.Inventory, e.Content, e.Time = nil, nil, time.Time{}
+		e.Inventory, e.Content, e.Sensitive, e.Time = nil, nil, nil, time.Time{}
 	}
 	if fmt.Sprintf("%#v", fields(got)) != fmt.Sprintf("%#v", fields(want)) {
 		return fmt.Errorf("%s: came out as %#v", text(want), fields(got))

@@ -34,6 +34,7 @@ var handingChecks = []check{
 			full := when(event.IfAbsent, "1")
 			full.Operation, full.Listed, full.Resource.Group = event.Create, true, "apps"
 			full.Author = event.Author{Name: "Jo", Email: "jo@example.com"}
+			full.Sensitive = &event.Sensitive{Fields: []string{"/spec/password"}}
 			in := []event.Event{write(prod, "b", "x: \"\x00\"\n"), remove(prod, "c"), full, seedSync(prod)}
 			if err := e.add(q, in...); err != nil {
 				return err
