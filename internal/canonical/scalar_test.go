@@ -44,6 +44,49 @@ func TestWhatCouldBeReadAsSomethingElseIsQuotedAsBefore(t *testing.T) {
 	}
 }
 
+// every calls f with all texts of up to so many of the characters.
+func every(characters string, length int, f func(text string)) {
+	texts := []string{""}
+	for range length {
+		var longer []string
+		for _, text := range texts {
+			for _, c := range characters {
+				longer = append(longer, text+string(c))
+				f(text + string(c))
+			}
+		}
+		texts = longer
+	}
+}
+
+// TestEveryShortTextOfSomeCharactersIsWrittenAsBefore has all that could be numbers and times.
+func TestEveryShortTextOfSomeCharactersIsWrittenAsBefore(t *testing.T) {
+	t.Parallel()
+	testsize.Sampled(t)
+	var c compared
+	var texts []string
+	flush := func() {
+		text, err := json.Marshal(map[string]any{"a": texts})
+		require.NoError(t, err)
+		require.NoError(t, c.check(text))
+		texts = texts[:0]
+	}
+	for _, f := range []struct {
+		before, characters string
+		length             int
+	}{
+		{"", "019_.eE-+:", 4}, {"", "0bxo1_-+", 5}, {"", ".8E1_", 6}, {"", "1_.e+", 6}, {"", "-.8_e", 6}, {"", "0_x1aF.", 5}, {"", "0,1.:e_", 5},
+		{"", "20-1T \n", 5}, {"2019-1", "20-1T \n", 4}, {"2019-11-1", "20-1t \nx", 4}, {"", "-:? #a'\t", 5},
+	} {
+		every(f.characters, f.length, func(text string) {
+			if texts = append(texts, f.before+text); len(texts) == 1000 {
+				flush()
+			}
+		})
+		flush()
+	}
+}
+
 // TestEveryCharacterIsWrittenAsBefore has each one alone, between others, in lines and in a key.
 func TestEveryCharacterIsWrittenAsBefore(t *testing.T) {
 	t.Parallel()
