@@ -126,11 +126,15 @@ func isTime(s string) bool {
 }
 
 // isRead reports whether go.yaml.in/yaml/v3 reads s as a number although neither version of YAML
-// has it for one: it drops every underscore, and allows a sign within.
+// has it for one: it drops every underscore unless a point is first, and allows a sign within.
 func isRead(s string) bool {
 	underscore := strings.IndexByte(s, '_') >= 0
-	if s[0] == '.' || !underscore && !strings.HasPrefix(s, "0b") && !strings.HasPrefix(s, "0o") {
+	if !underscore && !strings.HasPrefix(s, "0b") && !strings.HasPrefix(s, "0o") {
 		return false
+	}
+	if s[0] == '.' { // as Go reads it, which allows underscores between digits alone
+		_, err := strconv.ParseFloat(s, 64)
+		return err == nil
 	}
 	s = strings.ReplaceAll(s, "_", "")
 	if isInteger(s, 0) {

@@ -28,10 +28,11 @@ func TestWhatCouldBeReadAsSomethingElseIsQuotedAsBefore(t *testing.T) {
 	t.Parallel()
 	r := testsize.Chance(t)
 	var c compared
+	require.NoError(t, c.check([]byte(`{"a":[".80E9_0",".9E9_99","._8E1",".8_E1",".8E1_","1_.e_1","-_.1e1_0","0b-1","-0b1","0_x1F","0o-7","1__0","2020-01-01\nx"]}`)))
 	for range (testsize.Sizes{Short: 10, Usual: 40, Long: 500, Soak: 50_000}).Pick() {
 		object := map[string]any{}
 		for i := range 200 {
-			s := few(r, []string{"01", "0189+-._eE:,", "0xXoObB17fF_+-", "2019-01-1tT \n:", ".inNfFaA+-", "nNoOyYeEsS", "trueTRUEfalsFALS", "nulNUL~=<", "-: #?\t'\"a\n", "01_eE.+-", "oOfFnN", "0ob-+17"}[r.IntN(12)])
+			s := few(r, []string{"01", "0189+-._eE:,", "0xXoObB17fF_+-", "2019-01-1tT \n:", ".inNfFaA+-", "nNoOyYeEsS", "trueTRUEfalsFALS", "nulNUL~=<", "-: #?\t'\"a\n", "01_eE.+-", "oOfFnN", "0ob-+17", ".89E_0", "1_.eE9"}[r.IntN(14)])
 			object[strconv.Itoa(i)+"k"] = s
 			object[s] = []any{s}
 		}
@@ -40,6 +41,49 @@ func TestWhatCouldBeReadAsSomethingElseIsQuotedAsBefore(t *testing.T) {
 		if err := c.check(text); err != nil {
 			require.NoError(t, err, "%q", text)
 		}
+	}
+}
+
+// every calls f with all texts of up to so many of the characters.
+func every(characters string, length int, f func(text string)) {
+	texts := []string{""}
+	for range length {
+		var longer []string
+		for _, text := range texts {
+			for _, c := range characters {
+				longer = append(longer, text+string(c))
+				f(text + string(c))
+			}
+		}
+		texts = longer
+	}
+}
+
+// TestEveryShortTextOfSomeCharactersIsWrittenAsBefore has all that could be numbers and times.
+func TestEveryShortTextOfSomeCharactersIsWrittenAsBefore(t *testing.T) {
+	t.Parallel()
+	testsize.Sampled(t)
+	var c compared
+	var texts []string
+	flush := func() {
+		text, err := json.Marshal(map[string]any{"a": texts})
+		require.NoError(t, err)
+		require.NoError(t, c.check(text))
+		texts = texts[:0]
+	}
+	for _, f := range []struct {
+		before, characters string
+		length             int
+	}{
+		{"", "019_.eE-+:", 4}, {"", "0bxo1_-+", 5}, {"", ".8E1_", 6}, {"", "1_.e+", 6}, {"", "-.8_e", 6}, {"", "0_x1aF.", 5}, {"", "0,1.:e_", 5},
+		{"", "20-1T \n", 5}, {"2019-1", "20-1T \n", 4}, {"2019-11-1", "20-1t \nx", 4}, {"", "-:? #a'\t", 5},
+	} {
+		every(f.characters, f.length, func(text string) {
+			if texts = append(texts, f.before+text); len(texts) == 1000 {
+				flush()
+			}
+		})
+		flush()
 	}
 }
 
