@@ -74,6 +74,5 @@
 // A GitSink may be anything that can show a tree and take a list of commits. It must call the plan
 // with a tree as new as its store can tell, never call it concurrently with itself, apply the
 // commits of one call all or none, and not keep the tree or the commits. A Change may copy a file
-// of that tree (From), which need not be read. FolderTree makes a Tree of
-// a folder.
+// of that tree (From), which need not be read. FolderTree makes a Tree of a folder.
 package gitsink

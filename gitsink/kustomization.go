@@ -35,8 +35,9 @@ func encodeKustomization(names map[string]bool) *event.Content {
 	return event.NewContent(b.Bytes())
 }
 
-// decodeKustomization returns what a KustomizationFile lists, and whether it is ours. What somebody
-// has added to one of ours in another form is lost with the next change.
+// decodeKustomization returns the names that a KustomizationFile lists, and whether it is ours.
+// What somebody has added to one of ours in another form, or what leads out of its folder, is lost
+// with the next change.
 func decodeKustomization(data []byte) (names map[string]bool, ours bool) {
 	if !bytes.HasPrefix(data, []byte(kustomizationNote)) {
 		return nil, false
@@ -44,12 +45,16 @@ func decodeKustomization(data []byte) (names map[string]bool, ours bool) {
 	names = map[string]bool{}
 	for line := range strings.Lines(string(data)) {
 		var name string
-		if entry, is := strings.CutPrefix(line, "- "); is && json.Unmarshal([]byte(entry), &name) == nil {
+		if entry, is := strings.CutPrefix(line, "- "); is && json.Unmarshal([]byte(entry), &name) == nil && isName(name) {
 			names[name] = true
 		}
 	}
 	return names, true
 }
+
+// isName reports whether a text can be no more than a name in the same folder: kustomize takes
+// others for paths and URLs.
+func isName(s string) bool { return s != "" && s != "." && s != ".." && !strings.ContainsAny(s, "/:") }
 
 // kustomizer finds out which KustomizationFiles have to change. A folder is listed in the one above
 // it if it has one itself. The list of a folder is what it was, without what is gone and with what

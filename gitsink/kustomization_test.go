@@ -166,6 +166,15 @@ func TestKustomizationsAreMadeAndRemovedAsTheyAreWanted(t *testing.T) {
 	require.Equal(t, []string{"docs/images/logo.yaml", "overlay/kustomization.yaml", "shop/configmaps/a.yaml", "shop/configmaps/b.yaml", "shop/configmaps/c.yaml"}, m.names("prod"))
 }
 
+func TestNothingFromElsewhereStaysInAList(t *testing.T) {
+	live := worldOf(configMap("a"), configMap("b"))
+	m := kustomized(t, event.DefaultLayout, live)
+	file := m.folder("prod")["shop/configmaps/"+KustomizationFile]
+	file.Data = append(slices.Clone(file.Data), "- \"../../theirs\"\n- \"https://host/x\"\n- \"host:x\"\n- \"..\"\n- unquoted\npatches: []\n"...)
+	require.NoError(t, m.writer(t, event.DefaultLayout).Handle(t.Context(), batch(configMap("c").write())))
+	m.requireBuilt(t, []string{"shop/configmaps/a.yaml", "shop/configmaps/b.yaml", "shop/configmaps/c.yaml"})
+}
+
 func TestWhatNoRuleCoversAnyMoreStaysInTheList(t *testing.T) {
 	widget := object{event.ID{Resource: "widgets", Namespace: "shop", Name: "w"}, "Widget"}
 	live := worldOf(configMap("a"), widget)
