@@ -48,6 +48,7 @@ func TestAStoredFileThatCannotBeReadIsRefusedAndStays(t *testing.T) {
 		"something behind a value":   replace(line("password:"), line("password:")+" more"),
 		"a number":                   replace(line("password:"), "password: 12"),
 		"a key twice":                replace(line("password:"), line("password:")+"\n  "+line("password:")),
+		"a label twice":              replace("    app: shop", "    app: shop\n    app: shop"),
 		"an anchor":                  replace("kind: Secret", "kind: &a Secret"),
 		"an alias":                   replace("kind: Secret", "kind: &a Secret\nother: *a"),
 		"a merge key":                replace("type: Opaque", "<<: {a: b}\ntype: Opaque"),
