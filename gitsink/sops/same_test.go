@@ -93,6 +93,19 @@ func TestOtherRecipientsAreNotTheSameAndGetANewDataKey(t *testing.T) {
 	}
 }
 
+func TestOtherKindsOfKeysAreTakenOut(t *testing.T) {
+	t.Parallel()
+	e, p := withIdentities(t, alice), plainSecret(t)
+	file := string(encrypt(t, e, p))
+	for _, kind := range []string{"pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "hckms"} {
+		more := strings.Replace(file, "  lastmodified:", "  "+kind+":\n  - enc: theirs\n  lastmodified:", 1)
+		require.False(t, same(t, e, p, []byte(more)), "%s: others could read it", kind)
+		require.NotContains(t, string(again(t, e, p, []byte(more))), kind+":")
+		none := strings.Replace(file, "  lastmodified:", "  "+kind+": []\n  lastmodified:", 1)
+		require.True(t, same(t, e, p, []byte(none)), "older versions of SOPS write empty lists")
+	}
+}
+
 // Somebody who may write to the repository and read it, and has no identity, puts a file there
 // whose data key they know. If that key was used again, they could read the Secret.
 func TestADataKeyOfSomebodyElseIsNotUsed(t *testing.T) {
