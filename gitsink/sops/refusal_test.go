@@ -112,7 +112,7 @@ func TestAnObjectThatCannotBeASOPSFileIsRefused(t *testing.T) {
 	p := widget(t, "{}")
 	p.Content = []byte("apiVersion: v1\nkind: Widget\nspec: 10000000000000000000\n")
 	require.True(t, same(t, e, p, encrypt(t, e, p)), "SOPS can where it is encrypted")
-	p.Content = []byte("apiVersion: v1\nkind: Widget\nspec:\n" + strings.Repeat("- a\n", 1<<17))
+	p.Content = []byte("apiVersion: v1\nkind: Widget\nspec:\n" + strings.Repeat("- a\n", 1<<16))
 	_, err := e.Encrypt(t.Context(), p)
 	require.ErrorIs(t, err, sops.ErrContent, "what is too large could not be read again")
 }
