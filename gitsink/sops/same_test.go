@@ -200,6 +200,10 @@ func TestPublicKeysComparedByADigest(t *testing.T) {
 	require.False(t, same(t, withPublicKeys(t, alice, bob), p, file), "and so are the recipients")
 	require.False(t, same(t, encryptor(t, sops.Keys{Recipients: recipients(alice), DigestKey: bytes.Repeat([]byte("x"), 32)}), p, file))
 
+	require.False(t, same(t, encryptor(t, sops.Keys{
+		Recipients: recipients(alice), DigestKey: digestKey, Config: []byte("creation_rules: [{encrypted_regex: ^(data|stringData|app)$}]"),
+	}), p, file), "and so is the scope")
+
 	// what this package has not written as it stands is no more the same, and is written once
 	for name, stored := range map[string][]byte{
 		"an edited value":        bytes.Replace(file, []byte("app: shop"), []byte("app: store"), 1),
