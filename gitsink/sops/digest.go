@@ -6,8 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kubescribe/kubescribe/event"
@@ -64,7 +64,9 @@ func (d digests) mark(dataKey []byte, r rule) string {
 func (d digests) seal(file []byte) string { return d.of("file", string(file)) }
 
 func (d digests) content(p *plan, seal string) string {
-	return d.of("content", seal, string(p.Content), fmt.Sprintf("%#v", p.hider.scope), strings.Join(p.rule.recipients(), ","))
+	s := p.hider.scope
+	return d.of("content", seal, string(p.Content), strings.Join(p.rule.recipients(), ","),
+		s.EncryptedRegex, s.EncryptedSuffix, strconv.FormatBool(s.MACOnlyEncrypted))
 }
 
 // sign returns a file with its digests.

@@ -99,8 +99,7 @@ func demanded(p event.Plaintext, content branch) (demand, error) {
 		}
 		key, ok := lastKey(path, content)
 		if !ok {
-			return d, fmt.Errorf("%w: field %q: no key on its way is one that only it has, beside %s",
-				ErrExposed, pointer, strings.Join(always, ", "))
+			return d, fmt.Errorf("%w: field %q: readers need its keys in order to know the object", ErrExposed, pointer)
 		}
 		d.add(key, path...)
 	}

@@ -48,6 +48,7 @@ func TestAStoredFileThatCannotBeReadIsRefusedAndStays(t *testing.T) {
 		"something behind a value":   replace(line("password:"), line("password:")+" more"),
 		"a number":                   replace(line("password:"), "password: 12"),
 		"a key twice":                replace(line("password:"), line("password:")+"\n  "+line("password:")),
+		"a label twice":              replace("    app: shop", "    app: shop\n    app: shop"),
 		"an anchor":                  replace("kind: Secret", "kind: &a Secret"),
 		"an alias":                   replace("kind: Secret", "kind: &a Secret\nother: *a"),
 		"a merge key":                replace("type: Opaque", "<<: {a: b}\ntype: Opaque"),
@@ -111,7 +112,7 @@ func TestAnObjectThatCannotBeASOPSFileIsRefused(t *testing.T) {
 	p := widget(t, "{}")
 	p.Content = []byte("apiVersion: v1\nkind: Widget\nspec: 10000000000000000000\n")
 	require.True(t, same(t, e, p, encrypt(t, e, p)), "SOPS can where it is encrypted")
-	p.Content = []byte("apiVersion: v1\nkind: Widget\nspec:\n" + strings.Repeat("- a\n", 1<<17))
+	p.Content = []byte("apiVersion: v1\nkind: Widget\nspec:\n" + strings.Repeat("- a\n", 1<<16))
 	_, err := e.Encrypt(t.Context(), p)
 	require.ErrorIs(t, err, sops.ErrContent, "what is too large could not be read again")
 }

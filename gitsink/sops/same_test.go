@@ -93,6 +93,19 @@ func TestOtherRecipientsAreNotTheSameAndGetANewDataKey(t *testing.T) {
 	}
 }
 
+func TestOtherKindsOfKeysAreTakenOut(t *testing.T) {
+	t.Parallel()
+	e, p := withIdentities(t, alice), plainSecret(t)
+	file := string(encrypt(t, e, p))
+	for _, kind := range []string{"pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "hckms"} {
+		more := strings.Replace(file, "  lastmodified:", "  "+kind+":\n  - enc: theirs\n  lastmodified:", 1)
+		require.False(t, same(t, e, p, []byte(more)), "%s: others could read it", kind)
+		require.NotContains(t, string(again(t, e, p, []byte(more))), kind+":")
+		none := strings.Replace(file, "  lastmodified:", "  "+kind+": []\n  lastmodified:", 1)
+		require.True(t, same(t, e, p, []byte(none)), "older versions of SOPS write empty lists")
+	}
+}
+
 // Somebody who may write to the repository and read it, and has no identity, puts a file there
 // whose data key they know. If that key was used again, they could read the Secret.
 func TestADataKeyOfSomebodyElseIsNotUsed(t *testing.T) {
@@ -186,6 +199,10 @@ func TestPublicKeysComparedByADigest(t *testing.T) {
 	require.False(t, same(t, e, other, file), "and so is the destination")
 	require.False(t, same(t, withPublicKeys(t, alice, bob), p, file), "and so are the recipients")
 	require.False(t, same(t, encryptor(t, sops.Keys{Recipients: recipients(alice), DigestKey: bytes.Repeat([]byte("x"), 32)}), p, file))
+
+	require.False(t, same(t, encryptor(t, sops.Keys{
+		Recipients: recipients(alice), DigestKey: digestKey, Config: []byte("creation_rules: [{encrypted_regex: ^(data|stringData|app)$}]"),
+	}), p, file), "and so is the scope")
 
 	// what this package has not written as it stands is no more the same, and is written once
 	for name, stored := range map[string][]byte{
