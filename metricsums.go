@@ -86,7 +86,7 @@ func (all *sums) add(name string, st *DestinationStatus) {
 
 // Why an object is left out, as the attribute "reason" of kubescribe.left_out has it.
 const (
-	leftOutSecret    = "secret"    // a Secret, and there is no Encryptor
+	leftOutSecret    = "secret"    // sensitive, and there is no Encryptor
 	leftOutEncryptor = "encryptor" // the Encryptor is broken
 	leftOutPath      = "path"      // its path cannot be written
 	leftOutTooLarge  = "too_large"

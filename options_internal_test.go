@@ -35,7 +35,9 @@ func TestWhatTheMirrorSetsItselfIsRefused(t *testing.T) {
 		"Run.DrainTimeout is set by the Mirror: set DrainTimeout":       {Run: queue.RunOptions{DrainTimeout: 1}},
 		"Run.EndTimeout is set by the Mirror":                           {Run: queue.RunOptions{EndTimeout: 1}},
 		"Source.Encryptor is set by the Mirror: set Write.Encryptor":    {Source: source.Options{Encryptor: seal{}}},
-		"Write.Policy is set by the Mirror: use Rules.Orphans, Layouts and Kustomizations, Approve": {Write: gitsink.WriterOptions{Policy: (&Mirror{}).policy}},
+		"Source.Sensitive is set by the Mirror: set Write.Sensitive":    {Source: source.Options{Sensitive: []event.SensitiveType{{}}}},
+		`Sensitive[0]: event: Pointers[0] "/kind"`:                      {Write: gitsink.WriterOptions{Sensitive: []event.SensitiveType{{Pointers: []string{"/kind"}}}}},
+		"Write.Policy is set by the Mirror: use Rules.Orphans, Layouts": {Write: gitsink.WriterOptions{Policy: (&Mirror{}).policy}},
 		"CommitPer 9": {Write: gitsink.WriterOptions{CommitPer: 9}},
 		`AllowedLocalFolders: "repos": invalid: a path must be absolute`: {Git: gogit.Options{AllowedLocalFolders: []string{"repos"}}},
 	} {
@@ -65,7 +67,7 @@ func TestThePartsHaveTheLoggerAndTheMetersOfTheMirror(t *testing.T) {
 	o = (&Options{
 		Logger: all.logger(), MeterProvider: meters, Git: gogit.Options{Logger: mine}, Source: source.Options{Logger: mine},
 		Queue: queue.Options{Logger: mine, MeterProvider: others}, Run: queue.RunOptions{Logger: mine, MeterProvider: others},
-		Write: gitsink.WriterOptions{Encryptor: seal{}},
+		Write: gitsink.WriterOptions{Encryptor: seal{}, Sensitive: []event.SensitiveType{{Resources: []string{"databases"}}}},
 	}).withDefaults()
 	for _, part := range []logr.Logger{o.Git.Logger, o.Queue.Logger, o.Run.Logger, o.Source.Logger} {
 		require.Equal(t, mine, part)
@@ -74,6 +76,7 @@ func TestThePartsHaveTheLoggerAndTheMetersOfTheMirror(t *testing.T) {
 		require.Same(t, others, part)
 	}
 	require.Equal(t, seal{}, o.Source.Encryptor, "what the Writer encrypts the source must not refuse")
+	require.Equal(t, o.Write.Sensitive, o.Source.Sensitive, "what the Writer encrypts the source must not take for plain")
 }
 
 func TestTheRunnerHasItsOptionsAndDrainsIfBothSayYes(t *testing.T) {

@@ -36,15 +36,14 @@ func (g *Ignored) remove(object map[string]any, managed []any, tell func(path []
 	for i := range g.sets {
 		n := naming{paths: []*pathTree{g.sets[i].paths}}
 		for _, m := range g.sets[i].Managers {
-			if o, any := ownershipOf(m, managed, version); any {
+			if o, found := ownershipOf(m, managed, version); found {
 				n.owned = append(n.owned, o)
 			}
 		}
 		at = append(at, n)
 	}
 	r := remover{tell: tell}
-	rest, changed := r.mapping(object, at)
-	return rest, changed
+	return r.mapping(object, at)
 }
 
 // remover walks through an object, along the paths that some sets name.

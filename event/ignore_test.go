@@ -90,6 +90,20 @@ func TestIgnored(t *testing.T) {
 	}
 }
 
+// A key may be a star, at each level: the walk must not double there.
+func TestKeysThatAreStarsCostNoMoreThanOthers(t *testing.T) {
+	object := map[string]any{"x": "y"}
+	for range 60 {
+		object = map[string]any{"*": object}
+	}
+	pointer := "/spec" + strings.Repeat("/*", 61)
+	rest := ignored(paths(pointer)).Without(map[string]any{"spec": object}, nil)
+	for range 60 {
+		rest = rest[map[bool]string{true: "spec", false: "*"}[rest["spec"] != nil]].(map[string]any)
+	}
+	require.Equal(t, map[string]any{"*": map[string]any{}}, rest)
+}
+
 func TestWhatIsLeftOutByNobodyIsTheObjectItself(t *testing.T) {
 	obj := object(t, deployment).Object
 	for _, g := range []*event.Ignored{nil, event.NewIgnored(), event.NewIgnored(paths("/spec/x"), event.FieldSet{}), ignored(paths("/spec/absent"))} {

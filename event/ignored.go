@@ -210,11 +210,12 @@ func (t *pathTree) at(steps ...string) *pathTree {
 // names reports whether all of the field at a step is named, and appends to next where else the
 // path goes on.
 func (t *pathTree) names(step string, next []*pathTree) (whole bool, _ []*pathTree) {
-	for _, step := range [...]string{step, AnyStep} {
-		if n := t.below[step]; n != nil {
-			whole = whole || n.whole
-			next = append(next, n)
-		}
+	if n := t.below[step]; n != nil {
+		whole, next = n.whole, append(next, n)
+	}
+	// A key may be a star itself. Its node counts once, or they would double with each level.
+	if n := t.below[AnyStep]; n != nil && step != AnyStep {
+		whole, next = whole || n.whole, append(next, n)
 	}
 	whole = whole || slices.ContainsFunc(t.globs, func(glob string) bool {
 		matched, _ := path.Match(glob, step) // Validate has checked the syntax

@@ -56,6 +56,9 @@ func (p Plaintext) MarshalJSON() ([]byte, error) { return opaque.MarshalJSON(p.S
 // object has. Nil, for all but apiVersion, kind and metadata, if there are none or if the content
 // is no object: what is not understood is encrypted as a whole.
 func (s *Sensitive) In(content []byte) (pointers []string) {
+	if len(s.Fields) == 0 {
+		return nil
+	}
 	object := parsed(content)
 	if object == nil {
 		return nil

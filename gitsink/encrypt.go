@@ -40,8 +40,12 @@ func (p *planRun) content(ctx context.Context, e event.Event, path string, exist
 	if stored, ok := p.stored[path]; ok && exists && !changed {
 		plain.Stored = stored
 		equal, err := p.encrypts(ctx, plain)
-		if err != nil || equal {
+		if err != nil {
 			return nil, err
+		}
+		// What an Encryptor takes for its own may be the file from before the object was sensitive.
+		if _, leaks := plain.Leaks(stored); equal && !leaks {
+			return nil, nil
 		}
 	}
 	return p.encrypt(ctx, plain)

@@ -182,6 +182,18 @@ func TestASeedEncryptsWhatWasPlainBefore(t *testing.T) {
 	}
 }
 
+// An Encryptor that takes everything for its own work does not keep a file in plain.
+func TestAPlainFileIsNoEncryptionOfItself(t *testing.T) {
+	sink := &memorySink{}
+	plain := databaseNamed("a", nil)
+	first, _ := newTestWriter(t, sink, nil)
+	require.NoError(t, first.Handle(t.Context(), batch(plain)))
+	trusting := misbehaving{func([]byte) ([]byte, error) { return []byte("sealed"), nil }, func(_, _ []byte) (bool, error) { return true, nil }}
+	w, _ := newTestWriter(t, sink, &WriterOptions{Encryptor: trusting})
+	require.NoError(t, w.Handle(t.Context(), batch(databaseNamed("a", &event.Sensitive{}))))
+	require.Equal(t, "sealed", string(sink.folder("prod")[event.DefaultLayout.Path(plain.Resource)].Data))
+}
+
 func TestAWriterRefusesSensitiveTypesThatCannotBe(t *testing.T) {
 	_, err := NewWriter(&memorySink{}, "cluster", &WriterOptions{Sensitive: []event.SensitiveType{{}, {Pointers: []string{"/kind"}}}})
 	require.ErrorContains(t, err, `Sensitive[1]: event: Pointers[0] "/kind"`)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/internal/compiled"
 )
@@ -14,6 +16,9 @@ import (
 const (
 	maxIgnore    = 32
 	maxSensitive = 32
+	// maxWords bounds the pointers, globs and managers of one of them: each object is compared with
+	// all.
+	maxWords = 256
 )
 
 // ignore returns the fields that a rule ignores, by itself and by presets.
@@ -39,6 +44,7 @@ func (c *compiler) fieldSelector(field string, s *FieldSelector) compiled.Fields
 	if len(s.Pointers)+len(s.Annotations)+len(s.Labels)+len(s.Managers) == 0 {
 		c.fault(field, "", invalid("it names no field, add Pointers, Annotations, Labels or Managers"))
 	}
+	c.few(field, len(s.Pointers)+len(s.Annotations)+len(s.Labels)+len(s.Managers))
 	if s.Subresource != "" && len(s.Managers) == 0 {
 		c.fault(field+".Subresource", s.Subresource, invalid("it restricts Managers, and there are none"))
 	}
@@ -56,6 +62,12 @@ func (c *compiler) fieldSelector(field string, s *FieldSelector) compiled.Fields
 		Set:       set,
 		Field:     field,
 	})
+}
+
+func (c *compiler) few(field string, words int) {
+	if words > maxWords {
+		c.fault(field, fmt.Sprint(words), invalid("it has more than %d pointers, globs and managers", maxWords))
+	}
 }
 
 // pointers returns the steps of the valid ones.
@@ -98,6 +110,7 @@ func (c *compiler) sensitive(types []event.SensitiveType) []compiled.Fields {
 	fields := make([]compiled.Fields, len(types))
 	for i, t := range types {
 		field := fmt.Sprintf("Sensitive[%d]", i)
+		c.few(field, len(t.Pointers))
 		c.pointers(field+".Pointers", t.Pointers)
 		pointers := slices.Compact(slices.Sorted(slices.Values(t.Pointers)))
 		fields[i] = compiled.NewFields(compiled.Fields{
@@ -181,7 +194,7 @@ func fieldsNamed(fields []compiled.Fields, in *Input) []string {
 func leftOut(ignored *event.Ignored, in *Input) []string {
 	metadata, _ := in.Object["metadata"].(map[string]any)
 	managed, _ := metadata["managedFields"].([]any)
-	return ignored.Find(in.Object, managed)
+	return ignored.Find(event.Sanitize(&unstructured.Unstructured{Object: in.Object}).Object, managed)
 }
 
 // shownFields bounds the pointers in an Explanation's text.

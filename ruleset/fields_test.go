@@ -120,6 +120,8 @@ func TestARuleHasNoMoreThanItsShareOfIgnoredFields(t *testing.T) {
 	_, err := ruleset.Compile(destinations(t, "a"), many)
 	require.ErrorContains(t, err, "Ignore")
 	require.ErrorContains(t, err, "Sensitive")
+	_, err = ruleset.Compile(destinations(t, "a"), ignoring("r", "a", pointers(slices.Repeat([]string{"/data/a"}, 257)...)))
+	require.ErrorContains(t, err, "Ignore[0]")
 	most := ignoring("r", "a", slices.Repeat([]ruleset.FieldSelector{pointers("/data/a")}, 32)...)
 	most.Skip = ruleset.Presets()
 	s := compile(t, most)
