@@ -186,4 +186,5 @@ bench: ## measure beside git and go-git: make bench BENCH="push -json"
 .PHONY: bench-smoke
 bench-smoke: ## every benchmark once and tiny, so that none of them rots
 	go test -run '^$$' -bench . -benchtime 1x -timeout 10m ./...
+	GOWORK=off go -C gitsink/sops test -run '^$$' -bench . -benchtime 1x -timeout 10m .
 	$(MAKE) bench BENCH="all -smoke"
