@@ -32,9 +32,9 @@ func (seal) Same(context.Context, event.Plaintext) (bool, error) {
 func TestWhatTheMirrorSetsItselfIsRefused(t *testing.T) {
 	t.Parallel()
 	for says, opts := range map[string]*Options{
-		"Run.DrainTimeout is set by the Mirror: set DrainTimeout":       {Run: queue.RunOptions{DrainTimeout: 1}},
-		"Run.EndTimeout is set by the Mirror":                           {Run: queue.RunOptions{EndTimeout: 1}},
-		"Source.Encryptor is set by the Mirror: set Write.Encryptor":    {Source: source.Options{Encryptor: seal{}}},
+		"Run.DrainTimeout is set by the Mirror: set DrainTimeout":                                   {Run: queue.RunOptions{DrainTimeout: 1}},
+		"Run.EndTimeout is set by the Mirror":                                                       {Run: queue.RunOptions{EndTimeout: 1}},
+		"Source.Encryptor is set by the Mirror: set Write.Encryptor":                                {Source: source.Options{Encryptor: seal{}}},
 		"Write.Policy is set by the Mirror: use Rules.Orphans, Layouts and Kustomizations, Approve": {Write: gitsink.WriterOptions{Policy: (&Mirror{}).policy}},
 		"CommitPer 9": {Write: gitsink.WriterOptions{CommitPer: 9}},
 		`AllowedLocalFolders: "repos": invalid: a path must be absolute`: {Git: gogit.Options{AllowedLocalFolders: []string{"repos"}}},
