@@ -16,8 +16,11 @@ import (
 // listed at the moment, stays; the OwnerFile names the former layout until a SeedSync finds nothing
 // more of it. So each plan depends on the tree alone, whatever became of those before it.
 
+// maxFormer bounds the layouts from which files may be left, so that they fit into an OwnerFile.
+const maxFormer = 8
+
 // formerOf returns the names of the layouts from which files may be left when we take over from
-// them.
+// them, the newest first.
 func (o owner) formerOf(them owner) string {
 	var names []string
 	for _, name := range append([]string{them.Layout}, strings.Split(them.Former, "\n")...) {
@@ -25,7 +28,7 @@ func (o owner) formerOf(them owner) string {
 			names = append(names, name)
 		}
 	}
-	return strings.Join(names, "\n")
+	return strings.Join(names[:min(len(names), maxFormer)], "\n")
 }
 
 // layoutNamed returns the layout of a name that stands in an OwnerFile.

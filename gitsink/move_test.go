@@ -394,6 +394,33 @@ func TestUncoveredFilesOfAFormerLayoutCanBePruned(t *testing.T) {
 	require.NotContains(t, m.ownerFile(), "former")
 }
 
+func TestACopyOfABranchMayHaveAnUnknownLayout(t *testing.T) {
+	live := worldOf(configMap("a"))
+	m := begun(t, renamed{event.FlatLayout("shop")}, live)
+	copied, err := decodeOwner([]byte(m.ownerFile()))
+	require.NoError(t, err)
+	copied.Branch = "elsewhere"
+	m.folder("prod")[OwnerFile].Data = copied.encode()
+	require.NoError(t, live.sync(t, m.writer(t, event.DefaultLayout)))
+	require.Equal(t, []string{"configmaps_a.yaml", "shop/configmaps/a.yaml"}, m.names("prod"))
+	require.False(t, m.last().Adopted)
+}
+
+func TestTheOwnerFileHoldsAllFormerLayoutsThatItNames(t *testing.T) {
+	us := owner{Source: "a", Layout: "template/v1/" + strings.Repeat("x", 200)}
+	for i := range 50 {
+		them := us
+		us.Layout = fmt.Sprint(i, strings.Repeat("y", 200))
+		us.Former = us.formerOf(them)
+		require.LessOrEqual(t, len(us.encode()), maxOwnerFile)
+		require.NotContains(t, us.Former, us.Layout)
+		require.True(t, strings.HasPrefix(us.Former, them.Layout))
+		again, err := decodeOwner(us.encode())
+		require.NoError(t, err)
+		require.Equal(t, us, again)
+	}
+}
+
 // flaky is a folder of which some pushes fail, before or after they have landed.
 type flaky struct {
 	*movable

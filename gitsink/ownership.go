@@ -107,7 +107,11 @@ func (w *Writer) readOwnership(ctx context.Context, base Tree, us owner, adopt b
 		return ownership{owner: taken.as(them.Adopted), write: true}, nil
 	case them.Branch != us.Branch && them.Branch != "":
 		// The branch was made from theirs, or theirs was merged into it. The folder is theirs on
-		// their branch only, but here it is not ours either before it is adopted.
+		// their branch only, but here it is not ours either before it is adopted. Its layout counts
+		// only then.
+		if _, err := w.formerLayouts(taken); err != nil {
+			taken.Former = ""
+		}
 		return ownership{owner: taken.as(false), write: true}, nil
 	case them.Source == us.Source && them.Destination == us.Destination:
 		return ownership{}, w.refuseLayout(them, us)

@@ -8,21 +8,24 @@ import (
 
 	"github.com/kubescribe/kubescribe/event"
 	"github.com/kubescribe/kubescribe/internal/kittest"
+	"github.com/kubescribe/kubescribe/internal/testsize"
 )
 
 // ready are the layouts of package event, and templates of every form.
 func ready(t testing.TB) (all []event.Layout) {
-	for _, text := range []string{
-		"default", "by-type", "flat/shop", "flat/_cluster", "flat/default",
+	texts := []string{
+		"default", "by-type", "flat/shop",
+		"{namespace}@{group}+{resource}={name}.k8s.yaml",
+		"{name},{group}/{namespace}=in/x-{resource}-x.yml",
+		"flat/_cluster", "flat/default",
 		"{namespace}/{group}/{resource}/{name}.yaml",
 		"{group}/{resource}/{namespace}/{name}.yml",
 		"{resource.group}/{namespace}_{name}.yaml",
 		"{namespace}_{resource.group}_{name}.yaml",
-		"{namespace}@{group}+{resource}={name}.k8s.yaml",
 		"{name}_{namespace}_{resource}_{group}.yaml",
 		"clusters/{resource.group}/ns-{namespace}/{name}/object.yaml",
-		"{name},{group}/{namespace}=in/x-{resource}-x.yml",
-	} {
+	}
+	for _, text := range texts[:testsize.Sizes{Short: 4, Usual: 6, Long: len(texts)}.Pick()] {
 		layout, err := event.ParseLayout(text)
 		require.NoError(t, err)
 		all = append(all, layout)
