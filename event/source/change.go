@@ -1,9 +1,11 @@
 package source
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubescribe/kubescribe/destination"
@@ -24,6 +26,7 @@ type change struct {
 	standing []ruleset.Match
 	author   event.Author
 	listed   bool
+	by       *matcher // says all this
 
 	sketch
 }
@@ -88,20 +91,33 @@ const (
 	removed
 )
 
-// deliver takes a change to the ledger. Of a change that is not encoded it first asks whether there
-// is nothing to write: nobody encodes while the ledger waits.
-func (c *change) deliver(f *feed, update func(func(*ledger))) {
-	quiet := false
-	if c.unencoded() {
-		update(func(l *ledger) { quiet = l.unchanged(f, c) })
-		if quiet {
+// deliver takes an object that was read to the ledger. Of a change that is not encoded it first asks
+// whether there is nothing to write: nobody encodes while the ledger waits. If the rules are others
+// by then, the object is read once more: what they call sensitive must not go out in plain, and the
+// ledger takes it for what the adopted rules say.
+func (r *reader) deliver(ctx context.Context, c change, obj *unstructured.Unstructured, how arrival, f *feed, update func(func(*ledger))) {
+	for {
+		stale, quiet := false, false
+		take := func(ask func(l *ledger) bool) {
+			update(func(l *ledger) {
+				if stale = r.match.Load() != c.by; !stale {
+					quiet = ask(l)
+				}
+			})
+		}
+		if c.unencoded() {
+			if take(func(l *ledger) bool { return l.unchanged(f, &c) }); quiet {
+				return
+			}
+			c.encode()
+		}
+		if take(func(l *ledger) bool { return l.upsert(f, c) }); !stale {
+			if quiet {
+				c.remember()
+			}
 			return
 		}
-		c.encode()
-	}
-	update(func(l *ledger) { quiet = l.upsert(f, *c) })
-	if quiet {
-		c.remember()
+		c = r.read(ctx, f.of, obj, how)
 	}
 }
 

@@ -81,7 +81,7 @@ func TestAnUpdateThatLooksAsTheLastOneIsNotEncoded(t *testing.T) {
 	}
 	deliver := func(c *change) int {
 		before := len(out.waiting)
-		c.deliver(f, d.update)
+		d.reader.deliver(t.Context(), *c, nil, modified, f, d.update)
 		return len(out.waiting) - before
 	}
 	first := read(lock("a", 0))
@@ -283,7 +283,7 @@ func BenchmarkRenewalOfALock(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				c := d.reader.read(b.Context(), f.of, locks[i%2], modified)
-				c.deliver(f, d.update)
+				d.reader.deliver(b.Context(), c, locks[i%2], modified, f, d.update)
 			}
 		})
 	}

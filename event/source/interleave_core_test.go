@@ -494,7 +494,9 @@ func (r *coreReflector) upsert(obj *unstructured.Unstructured, how arrival) {
 		tell = func() { r.l.delete(r.f, nameOf(obj), event.Author{}) }
 	default:
 		c := r.reader.read(context.Background(), r.f.of, obj, how)
-		tell = func() { c.deliver(r.f, func(f func(*ledger)) { f(r.l) }) }
+		tell = func() {
+			r.reader.deliver(context.Background(), c, obj, how, r.f, func(f func(*ledger)) { f(r.l) })
+		}
 	}
 	if r.chance.IntN(2) == 0 {
 		tell()

@@ -47,6 +47,7 @@ func (r *reader) read(ctx context.Context, t ruleset.Type, obj *unstructured.Uns
 		c.operation = event.Create
 	}
 	by := r.match.Load()
+	c.by = by
 	input := ruleset.NewInput(t, obj, by.namespaces.labels(ctx, obj.GetNamespace()))
 	if how != listed { // a listing cannot tell who made which change
 		input.Managers, _ = ruleset.LastManagers(obj)
