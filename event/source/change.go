@@ -91,10 +91,9 @@ const (
 	removed
 )
 
-// deliver takes an object that was read to the ledger. Of a change that is not encoded it first asks
-// whether there is nothing to write: nobody encodes while the ledger waits. If the rules are others
-// by then, the object is read once more: what they call sensitive must not go out in plain, and the
-// ledger takes it for what the adopted rules say.
+// deliver takes an object that was read to the ledger. Of a change that is not encoded it first
+// asks whether there is nothing to write: nobody encodes while the ledger waits. If the rules are
+// others by then, the object is read once more: what they call sensitive must not go out in plain.
 func (r *reader) deliver(ctx context.Context, c change, obj *unstructured.Unstructured, how arrival, f *feed, update func(func(*ledger))) {
 	for {
 		stale, quiet := false, false

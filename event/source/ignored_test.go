@@ -112,6 +112,21 @@ func TestAnUpdateThatLooksAsTheLastOneIsNotEncoded(t *testing.T) {
 	require.False(t, read(lock("a", 12)).unencoded())
 }
 
+// A reflector that goes on may have read an object before the rules changed, and take it to the
+// ledger after that.
+func TestAnObjectThatWasReadByOldRulesIsReadOnceMore(t *testing.T) {
+	out := newLines(-1)
+	d, _, f := newRigWith(t, out, &Options{Encryptor: sealing{}}, rule("r", "prod", "configmaps"))
+	obj := lock("a", 0)
+	c := d.reader.read(t.Context(), f.of, obj, added)
+	r := rule("r", "prod", "configmaps")
+	r.Sensitive = []event.SensitiveType{{}}
+	d.setRules(compiledRules(t, []destination.Spec{spec("prod", "main")}, r).ruleSet)
+	d.reader.deliver(t.Context(), c, obj, added, f, d.update)
+	require.Len(t, out.waiting, 1)
+	require.NotNil(t, out.waiting[0].Sensitive)
+}
+
 func TestWhatIsRememberedOfQuietObjectsIsBounded(t *testing.T) {
 	q := newQuiet()
 	key := func(i int) quietKey {
