@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -24,6 +25,7 @@ type change struct {
 	standing []ruleset.Match
 	author   event.Author
 	listed   bool
+	by       *matcher // says all this
 
 	sketch
 }
@@ -88,20 +90,32 @@ const (
 	removed
 )
 
-// deliver takes a change to the ledger. Of a change that is not encoded it first asks whether there
-// is nothing to write: nobody encodes while the ledger waits.
-func (c *change) deliver(f *feed, update func(func(*ledger))) {
-	quiet := false
-	if c.unencoded() {
-		update(func(l *ledger) { quiet = l.unchanged(f, c) })
-		if quiet {
+// deliver takes an object that was read to the ledger. Of a change that is not encoded it first
+// asks whether there is nothing to write: nobody encodes while the ledger waits. If the rules are
+// others by then, the object is read once more: what they call sensitive must not go out in plain.
+func (r *reader) deliver(ctx context.Context, c change, obj *object, how arrival, f *feed, update func(func(*ledger))) {
+	for {
+		stale, quiet := false, false
+		take := func(ask func(l *ledger) bool) {
+			update(func(l *ledger) {
+				if stale = r.match.Load() != c.by; !stale {
+					quiet = ask(l)
+				}
+			})
+		}
+		if c.unencoded() {
+			if take(func(l *ledger) bool { return l.unchanged(f, &c) }); quiet {
+				return
+			}
+			c.encode()
+		}
+		if take(func(l *ledger) bool { return l.upsert(f, c) }); !stale {
+			if quiet {
+				c.remember()
+			}
 			return
 		}
-		c.encode()
-	}
-	update(func(l *ledger) { quiet = l.upsert(f, *c) })
-	if quiet {
-		c.remember()
+		c = r.read(ctx, f.of, obj, how)
 	}
 }
 

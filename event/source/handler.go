@@ -23,7 +23,7 @@ func (h feedHandler) upsert(ctx context.Context, obj *object, how arrival) {
 		return
 	}
 	c := h.reader.read(ctx, h.feed.of, obj, how)
-	c.deliver(h.feed, h.update)
+	h.reader.deliver(ctx, c, obj, how, h.feed, h.update)
 }
 
 func (h feedHandler) delete(ctx context.Context, obj *object, how arrival) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -82,7 +83,7 @@ func TestAnUpdateThatLooksAsTheLastOneIsNotEncoded(t *testing.T) {
 	}
 	deliver := func(c *change) int {
 		before := len(out.waiting)
-		c.deliver(f, d.update)
+		d.reader.deliver(t.Context(), *c, nil, modified, f, d.update)
 		return len(out.waiting) - before
 	}
 	first := read(lock("a", 0))
@@ -112,6 +113,39 @@ func TestAnUpdateThatLooksAsTheLastOneIsNotEncoded(t *testing.T) {
 	d.setRules(d.reader.match.Load().rules)
 	require.False(t, read(lock("a", 12)).unencoded())
 }
+
+// A reflector that goes on may have read an object before the rules changed, and take it to the
+// ledger after that.
+func TestAnObjectThatWasReadByOldRulesIsReadOnceMore(t *testing.T) {
+	out := newLines(-1)
+	d, _, f := newRigWith(t, out, &Options{Encryptor: sealing{}}, rule("r", "prod", "configmaps"))
+	obj := lasting(lock("a", 0))
+	c := d.reader.read(t.Context(), f.of, obj, added)
+	r := rule("r", "prod", "configmaps")
+	r.Sensitive = []event.SensitiveType{{}}
+	d.setRules(compiledRules(t, []destination.Spec{spec("prod", "main")}, r).ruleSet)
+	d.reader.deliver(t.Context(), c, obj, added, f, d.update)
+	require.Len(t, out.waiting, 1)
+	require.NotNil(t, out.waiting[0].Sensitive)
+}
+
+// What is read once more is the object as it came, with what its file does not show.
+func TestAnObjectStaysAsItIsWhenItsContentIsMade(t *testing.T) {
+	obj := configMap("default", "a", "1")
+	obj.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: "v1", Kind: "Owner", Name: "o", UID: "u", Controller: ptr(true)}})
+	obj.SetResourceVersion("7")
+	o := lasting(obj)
+	first, err := o.content()
+	require.NoError(t, err)
+	require.NotContains(t, string(first.Bytes()), "ownerReferences")
+	require.True(t, o.controlled())
+	require.Equal(t, obj, o.unstructured())
+	second, err := o.content()
+	require.NoError(t, err)
+	require.Equal(t, first.Digest(), second.Digest())
+}
+
+func ptr[T any](v T) *T { return &v }
 
 func TestWhatIsRememberedOfQuietObjectsIsBounded(t *testing.T) {
 	q := newQuiet()
@@ -285,7 +319,7 @@ func BenchmarkRenewalOfALock(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
 				loaded(locks[i%2], func(o *object) {
 					c := d.reader.read(b.Context(), f.of, o, modified)
-					c.deliver(f, d.update)
+					d.reader.deliver(b.Context(), c, o, modified, f, d.update)
 				})
 			}
 		})

@@ -493,9 +493,11 @@ func (r *coreReflector) upsert(obj *unstructured.Unstructured, how arrival) {
 	case how == removed:
 		tell = func() { r.l.delete(r.f, nameOf(obj), event.Author{}) }
 	default:
-		var c change
-		loaded(obj, func(o *object) { c = r.reader.read(context.Background(), r.f.of, o, how) })
-		tell = func() { c.deliver(r.f, func(f func(*ledger)) { f(r.l) }) }
+		o := lasting(obj)
+		c := r.reader.read(context.Background(), r.f.of, o, how)
+		tell = func() {
+			r.reader.deliver(context.Background(), c, o, how, r.f, func(f func(*ledger)) { f(r.l) })
+		}
 	}
 	if r.chance.IntN(2) == 0 {
 		tell()

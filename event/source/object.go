@@ -144,9 +144,11 @@ func (o *object) unstructured() *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: o.doc.Object()}
 }
 
-// content returns what the file of the object is to hold. The object is of no other use afterwards.
+// content returns what the file of the object is to hold. The object stays as it is: it is read
+// again if the rules have changed meanwhile.
 func (o *object) content() (*event.Content, error) {
 	o.doc.Sanitize()
+	defer o.doc.Restore()
 	var err error
 	if o.yaml, err = o.doc.AppendYAML(o.yaml[:0]); err != nil {
 		return nil, err

@@ -62,6 +62,7 @@ func (r *reader) read(ctx context.Context, t ruleset.Type, obj *object, how arri
 		c.operation = event.Create
 	}
 	by := r.match.Load()
+	c.by = by
 	input := r.input(ctx, by, t, obj, how)
 	if c.matches = r.matches(by, input); len(c.matches) == 0 {
 		return c

@@ -84,7 +84,7 @@ func TestAnEncryptorKeepsTheContract(t *testing.T) {
 }
 
 func TestEveryCheckOfEncryptorsQuotesTheDocumentation(t *testing.T) {
-	kittest.RequireQuotes(t, encryptorCatalogue(), "../../event/secret.go", "doc.go")
+	kittest.RequireQuotes(t, encryptorCatalogue(), "../../event/secret.go", "../../event/plaintext.go", "doc.go")
 }
 
 func TestWhatAnEncryptorHarnessLacksIsSkipped(t *testing.T) {

@@ -201,6 +201,13 @@ func (d *Document) Remove(n Node) {
 	}
 }
 
+// Restore brings back all that was removed.
+func (d *Document) Restore() {
+	for i := range d.nodes {
+		d.nodes[i].removed = false
+	}
+}
+
 // RemoveField removes the member at a path below n. It also removes maps around it that become
 // empty by that, the innermost first, up to the number that is optional. A map that was empty
 // before stays.
