@@ -57,11 +57,15 @@ func (n *namespaces) labels(ctx context.Context, name string) map[string]string 
 	return n.put(obj)
 }
 
-// put remembers the labels of a namespace and returns them.
+// put remembers the labels of a namespace and returns them. What the reflector has told meanwhile
+// stays: objects were matched by it, and would not be matched again if it told the same as put.
 func (n *namespaces) put(obj *unstructured.Unstructured) map[string]string {
-	labels := obj.GetLabels()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if labels, ok := n.known[obj.GetName()]; ok {
+		return labels
+	}
+	labels := obj.GetLabels()
 	n.known[obj.GetName()] = labels
 	return labels
 }

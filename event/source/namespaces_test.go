@@ -77,3 +77,15 @@ func TestOnlyLabelsThatChangeMoveObjects(t *testing.T) {
 	require.Nil(t, none.labels(t.Context(), "team"))
 	require.Empty(t, none.take())
 }
+
+// Whoever asks for a namespace may get his answer long after the reflector has told its labels.
+func TestALateAnswerHidesNoMoveOfANamespace(t *testing.T) {
+	n := newNamespaces(nil, make(chan struct{}, 1))
+	before, after := object("v1", "Namespace", "", "y", map[string]any{}), object("v1", "Namespace", "", "y", map[string]any{})
+	after.SetLabels(map[string]string{"team": "a"})
+	n.upsert(before, listed) // objects are matched by it
+	require.Empty(t, n.put(after))
+	n.release()
+	n.upsert(after, modified)
+	require.Len(t, n.take(), 1)
+}
