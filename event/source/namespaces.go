@@ -52,11 +52,15 @@ func (n *namespaces) labels(ctx context.Context, name string) map[string]string 
 	return labels
 }
 
-// put remembers the labels of a namespace and returns them.
+// put remembers the labels of a namespace and returns them. What the reflector has told meanwhile
+// stays: objects were matched by it, and would not be matched again if it told the same as put.
 func (n *namespaces) put(obj *object) map[string]string {
-	labels := obj.labels()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if labels, ok := n.known[obj.name.Name]; ok {
+		return labels
+	}
+	labels := obj.labels()
 	n.known[obj.name.Name] = labels
 	return labels
 }

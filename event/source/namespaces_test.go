@@ -75,3 +75,16 @@ func TestOnlyLabelsThatChangeMoveObjects(t *testing.T) {
 	require.Nil(t, none.labels(t.Context(), "team"))
 	require.Empty(t, none.take())
 }
+
+// Whoever asks for a namespace may get his answer long after the reflector has told its labels.
+func TestALateAnswerHidesNoMoveOfANamespace(t *testing.T) {
+	n := newNamespaces(nil, make(chan struct{}, 1))
+	labelled := newObject("v1", "Namespace", "", "y", map[string]any{})
+	labelled.SetLabels(map[string]string{"team": "a"})
+	before, after := lasting(newObject("v1", "Namespace", "", "y", map[string]any{})), lasting(labelled)
+	n.upsert(before, listed) // objects are matched by it
+	require.Empty(t, n.put(after))
+	n.release()
+	n.upsert(after, modified)
+	require.Len(t, n.take(), 1)
+}
