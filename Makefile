@@ -146,6 +146,8 @@ endef
 .PHONY: e2e
 e2e: ## the tests against a real API server
 	$(call against-api-server,KUBESCRIBE_LONG=1 go test -race -count=1 -timeout $(E2E_TIMEOUT) ./internal/testenv/... ./internal/e2e/...)
+	@folder=$$($(MAKE) sops); assets=$$($(MAKE) assets); set -x; cd examples/mirror; \
+	GOWORK=off KUBEBUILDER_ASSETS=$$assets KUBESCRIBE_SOPS=$$folder go test -count=1 -timeout 10m -run Secret .
 
 .PHONY: quiet
 quiet: ## a cluster that is left alone is not written, in two minutes; part of e2e, and of soak for an hour

@@ -3,6 +3,7 @@ module github.com/kubescribe/kubescribe/examples/mirror
 go 1.26.0
 
 require (
+	filippo.io/age v1.3.2
 	github.com/go-git/go-git/v5 v5.19.3
 	github.com/go-logr/logr v1.4.4
 	github.com/google/go-cmp v0.7.0
@@ -19,6 +20,8 @@ require (
 	k8s.io/klog/v2 v2.140.0
 	sigs.k8s.io/yaml v1.6.0
 )
+
+require filippo.io/hpke v0.4.0 // indirect
 
 require (
 	github.com/ProtonMail/go-crypto v1.5.2 // indirect
@@ -52,6 +55,7 @@ require (
 	github.com/hiddeco/sshsig v0.2.0 // indirect
 	github.com/jbenet/go-context v0.0.0-20150711004518-d14ea06fba99 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
+	github.com/kubescribe/kubescribe/gitsink/sops v0.0.0
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
 	github.com/modern-go/reflect2 v1.0.3-0.20250322232337-35a7c28c31ee // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
@@ -90,3 +94,5 @@ require (
 )
 
 replace github.com/kubescribe/kubescribe => ../..
+
+replace github.com/kubescribe/kubescribe/gitsink/sops => ../../gitsink/sops

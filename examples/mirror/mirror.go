@@ -26,6 +26,7 @@ type program struct {
 	cluster     *rest.Config
 	manifests   atomic.Pointer[manifest.Config] // those in force
 	credentials *credentials
+	encrypts    bool // there is an Encryptor
 	mirror      *kubescribe.Mirror
 	metrics     *metrics  // nil: nobody asks for them
 	election    *election // nil: there are no others
@@ -110,6 +111,13 @@ func (p *program) options(stdout io.Writer) (*kubescribe.Options, error) {
 		Source: source.Options{Resync: p.resync},
 		Logger: p.log,
 	}
+	// Without keys for any destination, Secrets are left out before anything is done about them.
+	if len(p.manifests.Load().Encryption) > 0 {
+		if opts.Write.Encryptor, err = newEncryptor(p.credentials); err != nil {
+			return nil, err
+		}
+	}
+	p.encrypts = opts.Write.Encryptor != nil
 	if p.listen != "" {
 		if p.metrics, err = newMetrics(); err != nil {
 			return nil, err

@@ -46,6 +46,9 @@ func (p *program) loadAnew() {
 		return
 	}
 	p.manifests.Store(m)
+	if len(m.Encryption) > 0 && !p.encrypts {
+		p.log.Info("spec.encryption counts from the next start on: until then Secrets are left out")
+	}
 	if err := p.mirror.SetRules(rulesOf(m)); err != nil { // check would have said so
 		p.log.Error(m.Explain(err), "some of the manifests are faulty")
 	}

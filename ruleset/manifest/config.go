@@ -27,6 +27,8 @@ type Config struct {
 	Layouts map[destination.Ref]event.Layout
 	// Kustomizations has the GitDestinations whose kustomization field is true.
 	Kustomizations map[destination.Ref]bool
+	// Encryption has the GitDestinations with an encryption field.
+	Encryption map[destination.Ref]Encryption
 	// Push has the GitRepoConfigs with a push field.
 	Push map[destination.Ref]Push
 	// Credentials names the Secret of each GitRepoConfig with a secretRef. If Secrets has no such
@@ -36,6 +38,15 @@ type Config struct {
 	Secrets map[types.NamespacedName]Secret
 
 	objects map[id]*object
+}
+
+// Encryption says for whom what is sensitive in a GitDestination is encrypted.
+type Encryption struct {
+	// Secret has the identities of age that open the files, in the namespace of the destination.
+	// It is among the Secrets of the folder, or to be read from the cluster.
+	Secret types.NamespacedName
+	// Recipients are those beside the identities' own. Whoever uses them checks them.
+	Recipients []string
 }
 
 // Push is the cadence of a GitRepoConfig. A field that is 0 was not given.
@@ -71,6 +82,7 @@ func Load(fsys fs.FS) (*Config, error) {
 		Orphans:        make(map[destination.Ref]orphan.Options),
 		Layouts:        make(map[destination.Ref]event.Layout),
 		Kustomizations: make(map[destination.Ref]bool),
+		Encryption:     make(map[destination.Ref]Encryption),
 		Push:           make(map[destination.Ref]Push),
 		Credentials:    make(map[destination.Ref]types.NamespacedName),
 		Secrets:        make(map[types.NamespacedName]Secret),

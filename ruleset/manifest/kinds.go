@@ -97,6 +97,7 @@ func (l *loader) destination(o *object) {
 	var orphans *orphan.Options
 	var layout event.Layout
 	var kustomization bool
+	var encryption *Encryption
 	o.read(fields{"spec": mapping(fields{
 		"repoRef":           ref(&s.RepositoryRef, "name"),
 		"branch":            branch(&s.Branch),
@@ -104,6 +105,12 @@ func (l *loader) destination(o *object) {
 		"allowedNamespaces": sequence(&s.AllowedNamespaces, text),
 		"layout":            layoutOf(&layout),
 		"kustomization":     boolean(&kustomization),
+		"encryption": optional(&encryption, func(to *Encryption) decode {
+			return mapping(fields{
+				"secretRef":  mapping(fields{"name": objectName(&to.Secret.Name)}, "name"),
+				"recipients": sequence(&to.Recipients, text),
+			}, "secretRef")
+		}),
 		"orphans": optional(&orphans, func(to *orphan.Options) decode {
 			return mapping(fields{
 				"policy": oneOf(orphan.Never, orphan.OnDelete, orphan.Always)(&to.Policy),
@@ -124,6 +131,10 @@ func (l *loader) destination(o *object) {
 	}
 	if kustomization {
 		l.Kustomizations[o.ref] = true
+	}
+	if encryption != nil {
+		encryption.Secret.Namespace = o.ref.Namespace
+		l.Encryption[o.ref] = *encryption
 	}
 }
 

@@ -94,6 +94,7 @@ func dump(c *Config) string {
 		fmt.Fprintf(&b, "layout %s: %s\n", ref, layout.Name())
 	}
 	dumpMap(&b, "kustomization", c.Kustomizations)
+	dumpMap(&b, "encryption", c.Encryption)
 	dumpMap(&b, "push", c.Push)
 	dumpMap(&b, "credentials", c.Credentials)
 	dumpMap(&b, "secret", c.Secrets)
