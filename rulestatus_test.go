@@ -23,7 +23,8 @@ func TestATypoInARuleDoesNotReadAsInSync(t *testing.T) {
 	prod, dev := rules.Rules[0].Name, rules.Rules[1].Name
 	rules.Rules[0].Resources[0].Resources = []string{"configmap"}
 	require.NoError(t, m.SetRules(rules))
-	require.Equal(t, kubescribe.RuleStatus{}, m.RuleStatus(prod), "nobody has asked the cluster")
+	require.Equal(t, kubescribe.RuleStatus{Presets: ruleset.DefaultPresets()}, m.RuleStatus(prod), "nobody has asked the cluster")
+	require.Zero(t, m.RuleStatus(types.NamespacedName{Name: "unknown"}))
 	stop := start(t, m)
 
 	err = m.WaitSynced(limited(t))

@@ -53,13 +53,16 @@ type RuleStatus struct {
 	Err error
 	// Faults are the types that the rule names and does not get. Its other types are followed.
 	Faults []*ruleset.TypeError
+	// Presets leave objects or fields out of what the rule selects: those that it names, and those
+	// that apply by default, as to the Secrets of Helm and of tokens. They are no fault.
+	Presets []ruleset.Preset
 }
 
 // RuleStatus returns what is wrong with a rule. Nothing is wrong with one that SetRules does not
 // know, and the types are not known before discovery has answered.
 func (m *Mirror) RuleStatus(name types.NamespacedName) RuleStatus {
 	m.mu.Lock()
-	st := RuleStatus{Err: m.rules.Err(name)}
+	st := RuleStatus{Err: m.rules.Err(name), Presets: m.rules.Presets(name)}
 	m.mu.Unlock()
 	for _, fault := range m.watcher.Faults() {
 		if fault.Rule == name {

@@ -271,7 +271,7 @@ func (m *Mirror) ruleStatuses() []namedRule {
 	defer m.mu.Unlock()
 	all := make([]namedRule, 0, len(m.namedRules))
 	for _, name := range m.namedRules {
-		all = append(all, namedRule{name, RuleStatus{m.rules.Err(name), faults[name]}})
+		all = append(all, namedRule{name, RuleStatus{m.rules.Err(name), faults[name], m.rules.Presets(name)}})
 	}
 	slices.SortFunc(all, func(a, b namedRule) int { return cmp.Compare(a.name.String(), b.name.String()) })
 	return all

@@ -26,13 +26,14 @@ func Compile(set destination.Set, rules ...Rule) (*RuleSet, error) {
 	for i := range rules {
 		named[rules[i].Name]++
 	}
-	s := &RuleSet{rules: compiled.NewRules(), faults: map[types.NamespacedName]error{}}
+	s := &RuleSet{rules: compiled.NewRules(), faults: map[types.NamespacedName]error{}, presets: map[types.NamespacedName][]Preset{}}
 	for order, r := range slices.SortedStableFunc(slices.Values(rules), compareRules) {
 		c := compiler{set: set, name: r.Name}
 		if named[r.Name] > 1 {
 			c.fault("Name", r.Name.String(), invalid("%d rules have this name, each needs its own", named[r.Name]))
 		}
 		s.rules.Add(c.rule(order, r))
+		s.presets[r.Name] = c.applied
 		if len(c.faults) > 0 {
 			s.faults[r.Name] = errors.Join(append([]error{s.faults[r.Name]}, c.faults...)...)
 		}
@@ -55,9 +56,10 @@ func compareNames(a, b types.NamespacedName) int {
 // compiler collects the faults of one rule. A faulty value is read as widely as it could be meant,
 // since an invalid rule keeps what it covers from being swept.
 type compiler struct {
-	set    destination.Set
-	name   types.NamespacedName
-	faults []error
+	set     destination.Set
+	name    types.NamespacedName
+	faults  []error
+	applied []Preset
 }
 
 func (c *compiler) fault(field, value string, err error) {
@@ -69,6 +71,9 @@ func (c *compiler) rule(order int, r Rule) *compiled.Rule {
 		c.fault("Name", r.Name.String(), invalid("the name is empty"))
 	}
 	presets := c.presets(r.Skip, r.Keep)
+	for _, p := range presets {
+		c.applied = append(c.applied, p.preset)
+	}
 	checked := &compiled.Rule{
 		Order:             order,
 		Name:              r.Name,

@@ -12,7 +12,8 @@ import (
 	"github.com/kubescribe/kubescribe/ruleset/manifest"
 )
 
-// keysLast is for how long the keys of a destination are used until their Secret is looked at again.
+// keysLast is for how long the keys of a destination are used until their Secret is looked at
+// again.
 const keysLast = 30 * time.Second
 
 // encryption finds the keys of a destination: the identities in the Secret of its spec.encryption,

@@ -42,8 +42,8 @@
 // 0. push.maxCommits is at least 1. orphans.maxFiles is at least 1, or -1 for no limit. skip lists
 // presets, keep those that are not to apply by default: ruleset.Presets and DefaultPresets. layout
 // is default, by-type, flat/NAMESPACE or a template, as event.ParseLayout reads it. kustomization:
-// true keeps a kustomization.yaml in each folder. encryption names the Secret with the identities of
-// age that open what is sensitive, and more recipients.
+// true keeps a kustomization.yaml in each folder. encryption names the Secret with the identities
+// of age that open what is sensitive, and more recipients.
 //
 // A note behind a branch is left out if the branch is not in quotes. It is set off by spaces and an
 // arrow instead of "#": "branch: main ← production" means main.
