@@ -197,7 +197,7 @@ func TestKustomizationsKeepStepWhateverHappens(t *testing.T) {
 	names := []string{"shop", "pods", "1", "true"}
 	kinds := map[string]string{"pods": "Pod", "services": "Service", "configmaps": "ConfigMap"}
 	seed := testsize.Seed(t)
-	for round := range (testsize.Sizes{Short: 30, Usual: 60, Long: 1500}).Pick() {
+	for round := range (testsize.Sizes{Short: 30, Usual: 60, Long: 300, Soak: 1500}).Pick() {
 		draw := rand.New(rand.NewPCG(seed, uint64(round)))
 		live := worldOf(configMap("first"))
 		m := kustomized(t, layouts[0], live)

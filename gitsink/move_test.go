@@ -453,7 +453,7 @@ func TestWhateverHappensOnTheWayAMoveEndsWithEachFileAtItsPath(t *testing.T) {
 	names := []string{"shop", "pods", "services", "configmaps"}
 	kinds := map[string]string{"pods": "Pod", "services": "Service", "configmaps": "ConfigMap"}
 	seed := testsize.Seed(t)
-	for round := range (testsize.Sizes{Short: 50, Usual: 300, Long: 3000}).Pick() {
+	for round := range (testsize.Sizes{Short: 50, Usual: 300, Long: 600, Soak: 3000}).Pick() {
 		draw := rand.New(rand.NewPCG(seed, uint64(round)))
 		anyObject := func() object {
 			resource := names[1+draw.IntN(3)]

@@ -80,7 +80,7 @@ func TestEveryObjectIsWhatClientGoAndTheOtherEncoderMakeOfIt(t *testing.T) {
 	t.Parallel()
 	d := drawing{Rand: testsize.Chance(t)}
 	var c compared
-	for range (testsize.Sizes{Short: 500, Usual: 3000, Long: 100_000, Soak: 10_000_000}).Pick() {
+	for range (testsize.Sizes{Short: 500, Usual: 3000, Long: 20_000, Soak: 10_000_000}).Pick() {
 		text := d.object()
 		if err := c.check([]byte(text)); err != nil {
 			require.NoError(t, err, "%q", text)
