@@ -94,7 +94,7 @@ func BenchmarkCompare(b *testing.B) {
 		files.paths = append(files.paths, pathOf(name))
 	}
 	w := &Writer{opts: (&WriterOptions{}).withDefaults()}
-	p := &planRun{writer: w, base: files, overlay: map[string]*Entry{}}
+	p := &planRun{writer: w, base: files, layout: w.opts.Layout, overlay: map[string]*Entry{}}
 	b.ReportAllocs()
 	for b.Loop() {
 		if left, err := p.compare(b.Context(), p.files(look(files).files), live); left || err != nil || len(live.differ) > 0 {
