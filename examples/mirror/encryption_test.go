@@ -153,6 +153,14 @@ func TestASecretOfADestinationWithoutKeysIsLeftOut(t *testing.T) {
 	require.NotContains(t, f.repo.Tree("main"), "default/secrets/db.yaml")
 }
 
+func TestTheRightsHaveTheSecretWithTheKeys(t *testing.T) {
+	f := newFixture(t, nil)
+	f.manifests(encrypted)
+	code, stdout, stderr := f.run("--rbac")
+	require.Equal(t, exitDone, code, stderr)
+	require.Contains(t, stdout, "resourceNames:\n  - sops-age\n")
+}
+
 // decrypted is what the real sops command makes of the password, where there is one.
 func decrypted(t *testing.T, file string, by *age.X25519Identity, otherwise string) string {
 	folder := os.Getenv("KUBESCRIBE_SOPS")

@@ -51,11 +51,15 @@ func (f *flags) printRights(stdout io.Writer) (int, error) {
 	return exitDone, nil
 }
 
-// secretsOf returns the Secrets with credentials that are to be read from the cluster, by
+// secretsOf returns the Secrets with credentials and keys that are to be read from the cluster, by
 // namespace.
 func secretsOf(m *manifest.Config) map[string][]string {
 	byNamespace := map[string]map[types.NamespacedName]bool{}
-	for _, ref := range m.Credentials {
+	needed := slices.Collect(maps.Values(m.Credentials))
+	for _, encryption := range m.Encryption {
+		needed = append(needed, encryption.Secret)
+	}
+	for _, ref := range needed {
 		if _, there := m.Secrets[ref]; there {
 			continue
 		}
