@@ -135,11 +135,15 @@ func (l *large) run(t *testing.T, rules kubescribe.Rules) *listings {
 	c := newCluster(t, rest.CopyConfig(l.config), l.kubeconfig)
 	c.config.Wrap(counting.count)
 	opts := options(t)
+	quiet := 5 * time.Second
+	if testsize.Long() {
+		quiet *= 3
+	}
 	opts.Queue = queue.Options{
 		MaxBytesPerKey: l.room, MaxBytes: l.room, MaxEventsPerKey: int(l.room), MaxEvents: int(l.room),
 		// Batches are as large as they may be as long as the listing does not pause for longer than
 		// the quiet time.
-		Window: queue.Window{Debounce: 15 * time.Second, MaxWait: time.Hour, Bytes: batchBytes},
+		Window: queue.Window{Debounce: quiet, MaxWait: time.Hour, Bytes: batchBytes},
 	}
 	m := start(c, rules, opts)
 	// The full size takes longer than others' patience.
