@@ -98,8 +98,7 @@ func (w *Watcher) readWanted(ctx context.Context, from *feed, obj *object) (f fe
 	if !wanted {
 		return fetched{}, false
 	}
-	dying := obj.dying() // reading takes what is not content out of the object
-	return fetched{w.reader.read(ctx, from.of, obj, listed), dying}, true
+	return fetched{w.reader.read(ctx, from.of, obj, listed), obj.dying()}, true
 }
 
 // moment returns that of the ledger's clock.

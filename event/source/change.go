@@ -121,16 +121,33 @@ func (r *reader) deliver(ctx context.Context, c change, obj *object, how arrival
 
 // unchanged reports whether those who want a living object have it so, and all that they are to it
 // is what it was, and takes note that it was seen.
-func (l *ledger) unchanged(f *feed, c *change) bool {
-	key := objectKey{l.typeOf(f.of), c.resource.NamespacedName()}
-	old := key.known()
-	owners, digests := l.ownersOf(key.of, c)
-	if old.owners != owners || len(owners.list) == 0 || !old.digestsAre(digests) ||
-		slices.ContainsFunc(c.matches, func(m ruleset.Match) bool { return m.Err != nil }) {
+func (l *ledger) unchanged(f *feed, c *change) bool { return l.weigh(f, c).same() }
+
+// weighed is what an object is to the ledger, and what a change makes of it.
+type weighed struct {
+	key     objectKey
+	old     known
+	owners  *owners
+	digests []event.Digest
+	seen    uint64
+	certain bool // no Condition has failed
+}
+
+func (l *ledger) weigh(f *feed, c *change) weighed {
+	w := weighed{key: objectKey{l.typeOf(f.of), c.resource.NamespacedName()}, seen: l.tick()}
+	w.old = w.key.known()
+	w.owners, w.digests = l.ownersOf(w.key.of, c)
+	w.certain = !slices.ContainsFunc(c.matches, func(m ruleset.Match) bool { return m.Err != nil })
+	return w
+}
+
+// same reports whether the change changes nothing, and takes note then that the object was seen.
+func (w weighed) same() bool {
+	if w.old.owners != w.owners || len(w.owners.list) == 0 || !w.certain || !w.old.digestsAre(w.digests) {
 		return false
 	}
-	old.seen = l.tick()
-	key.of.entries[key.name] = old.entry
+	w.old.seen = w.seen
+	w.key.of.entries[w.key.name] = w.old.entry
 	return true
 }
 
@@ -138,18 +155,15 @@ func (l *ledger) unchanged(f *feed, c *change) bool {
 // Who wants it first because of a listing may have the file already: the SeedSync that follows each
 // listing compares. It reports whether nothing is different from before.
 func (l *ledger) upsert(f *feed, c change) (quiet bool) {
-	if l.unchanged(f, &c) {
+	w := l.weigh(f, &c)
+	if w.same() {
 		return true
 	}
-	seen := l.tick()
-	tl := l.typeOf(f.of)
-	key := objectKey{tl, c.resource.NamespacedName()}
-	old := key.known()
-	owners, digests := l.ownersOf(tl, &c)
+	key, old, owners := w.key, w.old, w.owners
 	if len(owners.list) > 0 {
-		tl.put(key.name, entry{digest: digests[0], seen: seen, owners: owners}, digests[1:]...)
+		key.of.put(key.name, entry{digest: w.digests[0], seen: w.seen, owners: owners}, w.digests[1:]...)
 	} else {
-		tl.remove(key.name)
+		key.of.remove(key.name)
 	}
 	l.disown(f, key, old.owners, owners, c.author)
 	for i := range c.matches {

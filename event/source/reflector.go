@@ -282,7 +282,6 @@ func (r *reflector) hear(ctx context.Context, kind apiwatch.EventType, obj *obje
 	if older(obj.version, *version) {
 		return errWentBack
 	}
-	at := obj.version // the handler may keep nothing of the object
 	switch {
 	case r.overtaken(obj):
 	case kind == apiwatch.Added:
@@ -292,7 +291,7 @@ func (r *reflector) hear(ctx context.Context, kind apiwatch.EventType, obj *obje
 	case kind == apiwatch.Deleted:
 		r.handler.delete(ctx, obj, removed)
 	}
-	*version = at
-	r.saw(at)
+	*version = obj.version
+	r.saw(obj.version)
 	return nil
 }

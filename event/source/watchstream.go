@@ -42,8 +42,14 @@ func newWatchStream(body io.ReadCloser, cancel func()) *watchStream {
 // ResultChan implements the Interface of watches.
 func (w *watchStream) ResultChan() <-chan apiwatch.Event { return w.events }
 
-// Stop implements the Interface of watches.
-func (w *watchStream) Stop() { w.stop() }
+// Stop implements the Interface of watches. It waits until the goroutine has ended, so that none
+// outlives its reflector.
+func (w *watchStream) Stop() {
+	w.stop()
+	for range w.events {
+		continue // until it is closed
+	}
+}
 
 func (w *watchStream) run(body io.ReadCloser) {
 	defer close(w.events)

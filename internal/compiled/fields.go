@@ -86,7 +86,8 @@ func (r *Rule) SensitiveOf(group, resource string) *event.Sensitive {
 	return found
 }
 
-// sameFor reports whether the fields of two rules come to the same for a type, in their order.
+// sameFieldsFor reports whether the fields of two rules come to the same for a type, in their
+// order.
 func sameFieldsFor(a, b []Fields, group, resource string) bool {
 	next := func(list []Fields, i int) int {
 		for i < len(list) && !list[i].Selects(group, resource) {

@@ -114,7 +114,7 @@ func For(group, resource string, indexes ...Index) []*Rule {
 // Looks says what rules look at in objects beside names and owners.
 type Looks struct {
 	Labels   bool // of the object
-	Whole    bool // for a condition, or all of its field managers
+	Whole    bool // for a condition, all of its field managers, or the type of a Secret
 	Managers bool // those of the last change
 }
 
